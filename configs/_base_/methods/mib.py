@@ -1,0 +1,7 @@
+method = dict(
+    name='mib',
+    loss_decode=dict(type='UnbiasedCrossEntropyLoss'),
+    distillation=dict(
+        logits=dict(type='UnbiasedLogitsDistillation', source='decode_head', loss_weight=10.)),
+    classifier_init=dict(type='BackgroundBalancedInit'),
+    target_labeller=None)

@@ -1,0 +1,1 @@
+protocol = dict(name='offline', setting='overlap', class_order=None)

@@ -1,0 +1,10 @@
+epochs = [120, 60]
+batch_size = 16
+crop_size = (360, 480)
+schedule = dict(
+    lr=dict(base=0.02, added=0.002),
+    optimizer=dict(type='SGD', momentum=0.9, nesterov=True, weight_decay=1e-4),
+    poly_power=0.9,
+    amp=False,
+    log_interval=50,
+    checkpoint_interval=200)

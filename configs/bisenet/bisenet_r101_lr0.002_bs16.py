@@ -1,0 +1,8 @@
+_base_ = [
+    '../_base_/models/bisenet_r101.py',
+    '../_base_/data/voc_offline.py',
+    '../_base_/protocols/offline.py',
+    '../_base_/schedules/offline_30e.py',
+    '../_base_/methods/ft.py',
+]
+schedule = dict(lr=dict(base=0.002, added=0.002))

@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/bisenet_r18.py',
+    '../_base_/data/voc_offline.py',
+    '../_base_/protocols/offline.py',
+    '../_base_/schedules/offline_30e.py',
+    '../_base_/methods/ft.py',
+]
+batch_size = 32
+schedule = dict(lr=dict(base=0.002, added=0.002))

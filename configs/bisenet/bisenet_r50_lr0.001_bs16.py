@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/bisenet_r50.py',
+    '../_base_/data/voc_offline.py',
+    '../_base_/protocols/offline.py',
+    '../_base_/schedules/offline_30e.py',
+    '../_base_/methods/ft.py',
+]

@@ -1,0 +1,33 @@
+import argparse
+import sys
+from collections.abc import Callable
+
+from incseg.errors import UserError
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """What ``train.py`` and ``test.py`` have in common."""
+    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
+    parser.add_argument('--work-dir', metavar='DIR', help='default: work_dirs/<config stem>')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[],
+        help='override keys of the config, for instance batch_size=8 protocol.setting=disjoint')
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+
+
+def command_line(main: Callable[[], None]) -> None:
+    """Run a tool: a user's mistake is one line and exit status 1, no traceback."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f'error: {one_line(error)}')
+    except KeyboardInterrupt:
+        sys.exit('interrupted; --resume goes on from the last checkpoint')
+
+
+def one_line(error: Exception) -> str:
+    """The message; from a loader's worker, without the traceback it came in."""
+    text = str(error).strip()
+    return text.splitlines()[-1].partition(': ')[2] if text.startswith('Caught ') else text

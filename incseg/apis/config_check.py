@@ -1,0 +1,118 @@
+"""Is a config complete, are its keys known and its values allowed?"""
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from incseg.apis.config_parts import check_types, try_to_build, unknown
+from incseg.engine.experiment import Experiment
+from incseg.errors import InvalidInputError
+
+REQUIRED: dict[str, Any] = {
+    'model': Mapping, 'data': Mapping, 'protocol': Mapping, 'schedule': Mapping,
+    'method': Mapping, 'pretrained': bool, 'width': str, 'norm_cfg': Mapping, 'data_root': str,
+    'num_workers': int, 'image_scale': (int, float), 'eval_mode': str, 'batch_size': int,
+    'crop_size': (int, list, tuple), 'epochs': (int, list, tuple), 'seed': int,
+    'custom_hooks': Mapping, 'base_steps_dir': str}
+OPTIONAL = ('custom_imports', 'filename')
+SECTIONS = {
+    'protocol': ({'name'}, {'setting', 'class_order'}),
+    'method': ({'name', 'loss_decode', 'classifier_init'},
+               {'distillation', 'target_labeller', 'joint'}),
+    'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
+                 set()),
+    'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},
+             {'void_as_background'})}
+
+
+def check_config(config: Any) -> Experiment:
+    """Check a config; returns what it means.
+
+    Raises:
+        InvalidInputError: Naming the first key that is missing, unknown or
+            has a value that is not allowed.
+    """
+    known = {*REQUIRED, *OPTIONAL}
+    for key in config:
+        if key not in known:
+            unknown(key, 'the config', known)
+    for key, kind in REQUIRED.items():
+        if key not in config:
+            raise InvalidInputError(f'the config has no {key!r}')
+        value = config[key]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            names = [k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,))]
+            raise InvalidInputError(f"{key} is {value!r}, expected {' or '.join(names).lower()}")
+    for section, (required, optional) in SECTIONS.items():
+        allowed = {f'{section}.{key}' for key in required | optional}
+        for key in config[section]:
+            if f'{section}.{key}' not in allowed:
+                unknown(f'{section}.{key}', section, allowed)
+        for key in sorted(required - set(config[section])):
+            raise InvalidInputError(f"the config has no '{section}.{key}'")
+    check_numbers(config)
+    check_types(config)
+    experiment = Experiment(config)
+    if config['eval_mode'] not in config['data']['test_pipelines']:
+        raise InvalidInputError(
+            f"eval_mode is {config['eval_mode']!r}, allowed: "
+            f"{sorted(config['data']['test_pipelines'])}")
+    epochs = config['epochs']
+    if isinstance(epochs, (list, tuple)) and len(epochs) > experiment.protocol.num_steps:
+        raise InvalidInputError(
+            f'epochs is {list(epochs)}, but there are only {experiment.protocol.num_steps} steps')
+    try_to_build(experiment)
+    return experiment
+
+
+def check_numbers(config: Any) -> None:
+    epochs = config['epochs']
+    for value in epochs if isinstance(epochs, (list, tuple)) else [epochs]:
+        at_least('epochs', value, 1)
+    if isinstance(epochs, (list, tuple)) and not epochs:
+        raise InvalidInputError('epochs is an empty list, expected a number or one per step')
+    crop = config['crop_size']
+    for value in crop if isinstance(crop, (list, tuple)) else [crop]:
+        at_least('crop_size', value, 1)
+    at_least('batch_size', config['batch_size'], 1)
+    at_least('num_workers', config['num_workers'], 0)
+    at_least('seed', config['seed'], 0)
+    schedule = config['schedule']
+    number('schedule.poly_power', schedule['poly_power'])
+    for part, loss in weighted_parts(config).items():
+        if isinstance(loss, Mapping) and 'loss_weight' in loss:
+            number(f'{part}.loss_weight', loss['loss_weight'])
+    at_least('schedule.log_interval', schedule['log_interval'], 1)
+    at_least('schedule.checkpoint_interval', schedule['checkpoint_interval'], 1)
+    if not config['image_scale'] > 0:
+        raise InvalidInputError(f"image_scale is {config['image_scale']!r}, expected more than 0")
+    for key in ('base', 'added'):
+        if not isinstance(schedule['lr'], Mapping) or key not in schedule['lr']:
+            raise InvalidInputError(
+                f"schedule.lr is {schedule['lr']!r}, expected dict(base=…, added=…)")
+        number(f'schedule.lr.{key}', schedule['lr'][key])
+        if not schedule['lr'][key] > 0:
+            raise InvalidInputError(
+                f"schedule.lr.{key} is {schedule['lr'][key]!r}, expected more than 0")
+    switches = {'schedule.amp': schedule['amp'], 'method.joint': config['method'].get('joint'),
+                'data.void_as_background': config['data'].get('void_as_background')}
+    for key, value in switches.items():
+        if value is not None and not isinstance(value, bool):
+            raise InvalidInputError(f'{key} is {value!r}, expected True or False')
+
+
+def weighted_parts(config: Any) -> dict[str, Any]:
+    """What may have a ``loss_weight``, by key."""
+    method = config['method']
+    terms = method.get('distillation') or {}
+    return {'method.loss_decode': method['loss_decode'],
+            **{f'method.distillation.{name}': term for name, term in terms.items()}}
+
+
+def number(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise InvalidInputError(f'{key} is {value!r}, expected a number')
+
+
+def at_least(key: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidInputError(f'{key} is {value!r}, expected a whole number of at least {least}')

@@ -1,0 +1,117 @@
+"""Which images a data set has, and whether each has its files.
+
+Every error names the path that was looked for and ends with ``how_to_get``, a
+sentence that says where the data come from.
+"""
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from incseg.errors import InvalidInputError, MissingFileError
+
+
+def at_split(path: str, split: str) -> str:
+    """``path`` with the split's name for ``{split}``; other braces stay."""
+    return path.replace('{split}', split)
+
+
+def check_root(data_root: str, how_to_get: str) -> None:
+    """Refuse a data root that is missing, no folder, or empty."""
+    root = Path(data_root)
+    if not root.exists():
+        raise MissingFileError(f'data_root {data_root!r} does not exist; {how_to_get}')
+    if not root.is_dir():
+        raise InvalidInputError(f'data_root {data_root!r} is no folder; {how_to_get}')
+    if not any(root.iterdir()):
+        raise MissingFileError(f'data_root {data_root!r} is empty; {how_to_get}')
+
+
+def read_id_list(path: str, how_to_get: str) -> list[str]:
+    """Ids of a list file, one per line; blank lines are skipped.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InvalidInputError: it cannot be read or names no image.
+    """
+    try:
+        lines = Path(path).read_text(encoding='utf-8').splitlines()
+    except FileNotFoundError as error:
+        raise MissingFileError(f'image list {path!r} does not exist; {how_to_get}') from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            f'image list {path!r} cannot be read as text ({error}); {how_to_get}') from error
+    ids = [line.strip() for line in lines if line.strip()]
+    if not ids:
+        raise InvalidInputError(f'image list {path!r} is empty; allowed is one image id per line')
+    return ids
+
+
+def ids_in_folder(folder: str, suffixes: Sequence[str], how_to_get: str) -> list[str]:
+    """Ids of all images in ``folder`` and below, sorted.
+
+    Raises:
+        MissingFileError: there is no such folder, or no image in it.
+    """
+    if not Path(folder).is_dir():
+        raise MissingFileError(f'image folder {folder!r} does not exist; {how_to_get}')
+    ids = []
+    for name in _files_below(Path(folder)):
+        suffix = next((s for s in suffixes if name.endswith(s)), None)
+        if suffix is not None:
+            ids.append(name[:-len(suffix)])
+    if not ids:
+        raise MissingFileError(
+            f'image folder {folder!r} has no {" or ".join(suffixes)} file; {how_to_get}')
+    return sorted(ids)
+
+
+def pair_files(ids: Sequence[str], image_folder: Path, image_suffixes: Sequence[str],
+               label_folder: Path, label_suffix: str, how_to_get: str) -> list[dict]:
+    """Find the image and the label map of each id.
+
+    The folders are listed once, which is faster than asking for each file.
+
+    Returns:
+        dicts of ``image_id``, ``img_path``, ``seg_map_path``, in the order of ``ids``.
+
+    Raises:
+        MissingFileError: names the first file that is missing and how many are.
+    """
+    images = _files_below(image_folder)
+    labels = _files_below(label_folder)
+    pairs, missing_images, missing_labels = [], [], []
+    for image_id in ids:
+        suffix = next((s for s in image_suffixes if image_id + s in images), None)
+        label = image_id + label_suffix
+        if suffix is None:
+            missing_images.append(image_folder / (image_id + image_suffixes[0]))
+        if label not in labels:
+            missing_labels.append(label_folder / label)
+        pairs.append(dict(image_id=image_id, img_path=str(image_folder / f'{image_id}{suffix}'),
+                          seg_map_path=str(label_folder / label)))
+    for kind, missing in (('image', missing_images), ('label file', missing_labels)):
+        if missing:
+            raise MissingFileError(
+                f"{kind} '{missing[0]}' does not exist ({len(missing)} of {len(ids)} are "
+                f'missing); {how_to_get}')
+    return pairs
+
+
+def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
+    """Refuse an image that is listed twice."""
+    seen: set[str] = set()
+    for image_id in ids:
+        if image_id in seen:
+            raise InvalidInputError(
+                f'image {image_id!r} is listed twice in split {"+".join(splits)}; '
+                'allowed is once')
+        seen.add(image_id)
+
+
+def _files_below(folder: Path) -> set[str]:
+    """Paths of the files in ``folder`` and below, relative to it, with slashes."""
+    found: set[str] = set()
+    for parent, _, names in os.walk(folder, followlinks=True):
+        prefix = '' if Path(parent) == folder else Path(parent).relative_to(folder).as_posix() + '/'
+        found.update(prefix + name for name in names)
+    return found

@@ -1,0 +1,183 @@
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from incseg.datasets import image_lists
+from incseg.datasets.colour_map import colour_map
+from incseg.datasets.image_lists import at_split
+from incseg.datasets.label_reader import LabelReader
+from incseg.errors import InvalidInputError
+from incseg.protocols import ClassIndex
+from incseg.registry import DATASETS, TRANSFORMS
+
+
+@DATASETS.register_module()
+class SegDataset(BaseDataset):
+    """Images and their label maps: the base of every data set.
+
+    A data set is declared, not programmed: a subclass says where things lie
+    (``DATA_PREFIX``, ``ANN_FILE``), what the classes are (``METAINFO``, the
+    background first) and what the ids in its files mean
+    (:meth:`make_label_reader`).  Used with a ``pipeline`` it serves dataset
+    ids (0 background, 1..C, 255 void); seen at a step of a protocol, it is
+    wrapped in an :class:`IncrementalDataset`.
+
+    Args:
+        data_root: folder of the data set.
+        split: name of the split, or several to be joined; it replaces
+            ``{split}`` in the paths below.
+        pipeline: transforms, or their config dicts.
+        data_prefix: ``dict(img_path=…, seg_map_path=…)``, the folders of
+            images and label maps below ``data_root``.
+        ann_file: list of image ids, one per line, below ``data_root``.  Empty:
+            every image in the folder, sorted by name.
+        img_suffix: ending of image files, or several.
+        seg_map_suffix: ending of label files.
+        metainfo: replaces ``METAINFO``, as ``dict(classes=…, palette=…)``.
+        **kwargs: of :class:`mmengine.dataset.BaseDataset` (``indices``,
+            ``test_mode``, ``lazy_init``, …).
+
+    Raises:
+        MissingFileError: the root, a folder, the list, an image or a label
+            map is not there; says which path and how to get the data.
+        InvalidInputError: classes or list are not acceptable.
+    """
+
+    #: ``{split}`` stands for the split's name.
+    DATA_PREFIX: ClassVar[dict[str, str]] = dict(
+        img_path='images/{split}', seg_map_path='labels/{split}')
+    ANN_FILE: ClassVar[str] = ''
+    #: A sentence for errors: where the data come from.
+    how_to_get: ClassVar[str] = (
+        'put images and label maps there, or name another folder with data_root')
+
+    def __init__(self, data_root: str = '', split: str | Sequence[str] = 'train',
+                 pipeline: Sequence[dict | Callable] = (), *,
+                 data_prefix: Mapping[str, str] | None = None, ann_file: str | None = None,
+                 img_suffix: str | Sequence[str] = ('.jpg', '.png'),
+                 seg_map_suffix: str = '.png', metainfo: Mapping[str, Any] | None = None,
+                 **kwargs: Any) -> None:
+        self.splits = [split] if isinstance(split, str) else list(split)
+        self.img_suffix = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
+        self.seg_map_suffix = seg_map_suffix
+        self._presence: np.ndarray | None = None
+        if not self.splits:
+            raise InvalidInputError('split is empty; allowed is the name of a split or a list')
+        lazy_init = kwargs.pop('lazy_init', False)
+        super().__init__(
+            ann_file=self.ANN_FILE if ann_file is None else ann_file, metainfo=metainfo,
+            data_root=str(data_root), data_prefix={**self.DATA_PREFIX, **(data_prefix or {})},
+            pipeline=[TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline],
+            lazy_init=True, **kwargs)
+        self._metainfo.update(self.resolve_metainfo(metainfo))
+        #: :class:`LabelReader` of this data set's files.
+        self.label_reader = self.make_label_reader()
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of classes without the background."""
+        return len(self._metainfo['classes']) - 1
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The id of every image, in order."""
+        return [super(SegDataset, self).get_data_info(i)['image_id'] for i in range(len(self))]
+
+    def make_label_reader(self) -> LabelReader:
+        """What the ids in the label files mean; the default is that they are dataset ids."""
+        return LabelReader(self.num_classes)
+
+    def list_image_ids(self, split: str) -> list[str]:
+        """Ids of the images of one split: paths below the image folder, without ending."""
+        if self.ann_file:
+            return image_lists.read_id_list(at_split(self.ann_file, split), self.how_to_get)
+        folder = at_split(self.data_prefix['img_path'], split)
+        return image_lists.ids_in_folder(folder, self.img_suffix, self.how_to_get)
+
+    def load_data_list(self) -> list[dict]:
+        """``image_id``, ``img_path`` and ``seg_map_path`` of every image."""
+        image_lists.check_root(self.data_root, self.how_to_get)
+        data_list: list[dict] = []
+        for split in self.splits:
+            data_list += image_lists.pair_files(
+                self.list_image_ids(split),
+                Path(at_split(self.data_prefix['img_path'], split)), self.img_suffix,
+                Path(at_split(self.data_prefix['seg_map_path'], split)), self.seg_map_suffix,
+                self.how_to_get)
+        image_lists.check_unique([info['image_id'] for info in data_list], self.splits)
+        return data_list
+
+    def get_data_info(self, idx: int) -> dict:
+        """What a pipeline starts from: paths, ``image_id`` and the ``label_reader``."""
+        info = super().get_data_info(idx)
+        info.update(seg_fields=[], label_reader=self.label_reader)
+        return info
+
+    def presence(self, num_workers: int | None = None, progress: bool = True) -> np.ndarray:
+        """Which classes occur in which image.
+
+        The label files are scanned once by several processes and the answer
+        is cached on disk (see :class:`incseg.protocols.ClassIndex`).
+
+        Returns:
+            bool ``(len(self), C + 1)``, column = dataset id.
+
+        Raises:
+            InvalidInputError: a label file cannot be read or has a foreign id.
+        """
+        if self._presence is None:
+            self._presence = self._scan(num_workers, progress)
+        return self._presence
+
+    def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
+        files = [super(SegDataset, self).get_data_info(i)['seg_map_path']
+                 for i in range(len(self))]
+        name = f'{type(self).__name__} {"+".join(self.splits)}'
+        return ClassIndex.scan(
+            files, self.label_reader, self.num_classes, num_workers=num_workers,
+            description=f'classes in {name}', progress=progress).presence
+
+    @classmethod
+    def resolve_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """``classes`` (background first) and ``palette``, without any files.
+
+        Args:
+            metainfo: replaces parts of ``METAINFO``; without a palette, the
+                colours of VOC are used.
+
+        Raises:
+            InvalidInputError: the classes are not given as described, or the
+                palette has another number of colours.
+        """
+        merged = {**cls.METAINFO, **(metainfo or {})}
+        classes = tuple(merged.get('classes', ()))
+        if len(classes) < 2 or classes[0] != 'background' or len(set(classes)) < len(classes):
+            raise InvalidInputError(
+                f"metainfo.classes of {cls.__name__} is {classes!r}; allowed is "
+                "'background' followed by the name of each class, none twice")
+        palette = merged.get('palette')
+        if palette is None or (metainfo and 'classes' in metainfo and 'palette' not in metainfo):
+            palette = colour_map(len(classes))
+        if len(palette) != len(classes):
+            raise InvalidInputError(
+                f'metainfo.palette of {cls.__name__} has {len(palette)} colours; '
+                f'allowed is one for each of the {len(classes)} classes')
+        return dict(merged, classes=classes, palette=[list(map(int, c)) for c in palette])
+
+    def file_states(self, indices: Sequence[int] | None = None) -> list[tuple[str, int, int]]:
+        """Name, size and modification time of the files of some images, or of all.
+
+        Two data sets with equal states hold the same images and labels.
+        """
+        chosen = range(len(self)) if indices is None else indices
+        infos = [super(SegDataset, self).get_data_info(int(i)) for i in chosen]
+        paths = [info[key] for info in infos for key in ('img_path', 'seg_map_path')
+                 if key in info]
+        return [(os.path.basename(path), (found := os.stat(path)).st_size, found.st_mtime_ns)
+                for path in paths]

@@ -1,0 +1,120 @@
+"""Moves of an image together with every label map that belongs to it.
+
+A sample is a dict: ``img`` uint8 ``(H, W, 3)`` BGR, label maps uint8 ``(H, W)``
+under the keys listed in ``seg_fields``.  Each function changes it in place.
+Pixels that come from outside the image get the ImageNet mean colour (zero
+after normalisation) and the label 255 (void).
+"""
+import math
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from incseg.errors import InvalidInputError
+
+#: ImageNet's mean colour, blue green red, 0..255.
+MEAN_COLOUR = (104, 116, 124)
+VOID = 255
+
+
+def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
+    """Cut the window with that upper left corner and size; it lies inside the image."""
+    window = (slice(top, top + height), slice(left, left + width))
+    _move(results, 'crop', lambda img: img[window], lambda label: label[window])
+
+
+def pad(results: dict, top: int, bottom: int, left: int, right: int) -> None:
+    """Add so many rows and columns."""
+    if not (top or bottom or left or right):
+        return
+
+    def border(array: np.ndarray, value: Sequence[int]) -> np.ndarray:
+        return cv2.copyMakeBorder(
+            array, top, bottom, left, right, cv2.BORDER_CONSTANT, value=value)
+
+    _move(results, 'pad', lambda img: border(img, MEAN_COLOUR),
+          lambda label: border(label, (VOID,)))
+
+
+def flip(results: dict, code: int) -> None:
+    """Mirror: ``code`` 1 left to right, 0 top to bottom (as in OpenCV)."""
+    _move(results, 'flip', lambda img: cv2.flip(img, code), lambda label: cv2.flip(label, code))
+
+
+def rotate(results: dict, degrees: float) -> None:
+    """Turn counter-clockwise about the centre; size stays."""
+    height, width = results['img'].shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.)
+
+    def turn(array: np.ndarray, interpolation: int, value: Sequence[int]) -> np.ndarray:
+        return cv2.warpAffine(array, matrix, (width, height), flags=interpolation,
+                              borderMode=cv2.BORDER_CONSTANT, borderValue=value)
+
+    _move(results, 'rotation', lambda img: turn(img, cv2.INTER_LINEAR, MEAN_COLOUR),
+          lambda label: turn(label, cv2.INTER_NEAREST, (VOID,)))
+
+
+def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
+    """Scale to that size: the image bilinearly, label maps to the nearest pixel.
+
+    Args:
+        results: the sample.
+        height: of the result in pixels.
+        width: of the result in pixels.
+        labels: False leaves label maps as they are (for evaluation at the
+            label's own resolution).
+    """
+    if labels:
+        _check_same_size(results)
+    keys = results.get('seg_fields', []) if labels else []
+    if results['img'].shape[:2] != (height, width):
+        results['img'] = cv2.resize(
+            results['img'], (width, height), interpolation=cv2.INTER_LINEAR)
+    for key in keys:
+        if results[key].shape != (height, width):
+            # "exact" samples at pixel centres, as the bilinear image does
+            results[key] = cv2.resize(
+                results[key], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    results['img_shape'] = (height, width)
+
+
+def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
+    """``(height, width)`` of an int (a square) or two ints, all at least 1."""
+    sizes = (value, value) if isinstance(value, int) else value
+    if not (isinstance(sizes, Sequence) and len(sizes) == 2
+            and all(isinstance(s, int) and s >= 1 for s in sizes)):
+        raise InvalidInputError(
+            f'{name} is {value!r}; allowed is a positive int or (height, width)')
+    return sizes[0], sizes[1]
+
+
+def interval(value: Sequence[float], name: str, lowest: float = -math.inf,
+             highest: float = math.inf) -> tuple[float, float]:
+    """``(low, high)`` with ``lowest <= low <= high <= highest``."""
+    if not (isinstance(value, Sequence) and len(value) == 2
+            and lowest <= value[0] <= value[1] <= highest):
+        raise InvalidInputError(
+            f'{name} is {value!r}; allowed is (low, high) with '
+            f'{lowest:g} <= low <= high <= {highest:g}')
+    return float(value[0]), float(value[1])
+
+
+def _move(results: dict, kind: str, move_image: Callable[[np.ndarray], np.ndarray],
+          move_label: Callable[[np.ndarray], np.ndarray]) -> None:
+    _check_same_size(results)
+    results['img'] = move_image(results['img'])
+    for key in results.get('seg_fields', []):
+        results[key] = move_label(results[key])
+    results['img_shape'] = results['img'].shape[:2]
+    # labels loaded after this would not fit any more: LoadLabels looks here
+    results['moved_by'] = kind
+
+
+def _check_same_size(results: dict) -> None:
+    for key in results.get('seg_fields', []):
+        if results[key].shape != results['img'].shape[:2]:
+            raise InvalidInputError(
+                f'{key} of {results.get("img_path", "an image")!r} is {results[key].shape} but '
+                f'the image is {results["img"].shape[:2]} by now; nothing may move them after '
+                'a Resize with resize_labels=False')

@@ -1,0 +1,36 @@
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.structures import PixelData
+
+from incseg.registry import TRANSFORMS
+from incseg.structures import SegDataSample
+
+_META_KEYS = ('image_id', 'img_path', 'ori_shape', 'img_shape')
+
+
+@TRANSFORMS.register_module()
+class PackSegInputs(BaseTransform):
+    """Pack a sample for the model; image and labels stay uint8.
+
+    Returns ``dict(inputs=…, data_samples=…)``: ``inputs`` uint8 ``(3, H, W)``,
+    BGR; ``data_samples`` a :class:`SegDataSample` whose ``gt_sem_seg.data`` is
+    uint8 ``(1, H, W)`` where the sample has labels.  Its ``ori_shape`` is the
+    labels' own size, the one at which predictions are compared, or the size of
+    the image as it was loaded where there are none.
+    """
+
+    def transform(self, results: dict) -> dict:
+        img = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
+        sample = SegDataSample()
+        meta = {key: results[key] for key in _META_KEYS if key in results}
+        meta['img_shape'] = tuple(img.shape[1:])
+        if 'gt_seg_map' in results:
+            label = np.ascontiguousarray(results['gt_seg_map'])
+            sample.gt_sem_seg = PixelData(data=torch.from_numpy(label)[None])
+            meta['ori_shape'] = label.shape
+        sample.set_metainfo(meta)
+        return dict(inputs=torch.from_numpy(img), data_samples=sample)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'

@@ -1,0 +1,111 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from incseg.errors import InvalidInputError
+from incseg.evaluation import Ledger
+from incseg.protocols import Protocol
+from incseg.registry import DATASETS
+
+Config = Mapping[str, Any]
+
+
+class Experiment:
+    """What a config means: its protocol, its steps, the names of its classes.
+
+    Args:
+        config: A complete, checked config (see :mod:`incseg.apis.config`).
+
+    Attributes:
+        protocol: The config's protocol; tables report by it.
+        training: The protocol that is trained: the same, or, for a joint
+            method, all classes in one step.
+        classes: Names in learning order, background first.
+        palette: Their colours, ``[r, g, b]``.
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        train = config['data']['train']
+        dataset_class = DATASETS.get(train['type'])
+        if dataset_class is None:
+            raise InvalidInputError(
+                f"data.train.type is {train['type']!r}, which is not registered")
+        metainfo = dataset_class.resolve_metainfo(train.get('metainfo'))
+        names, colours = metainfo['classes'], metainfo['palette']
+        spec = dict(config['protocol'])
+        name = spec.pop('name')
+        self.protocol = Protocol.parse(name, len(names) - 1, **spec)
+        self.joint = bool(config['method'].get('joint', False))
+        self.training = Protocol(
+            len(names) - 1, len(names) - 1, 0, self.protocol.setting, self.protocol.class_order
+        ) if self.joint else self.protocol
+        order = (0, *self.protocol.class_order)
+        self.classes = [str(names[i]) for i in order]
+        self.palette = [list(colours[i]) for i in order]
+        self._name_of = dict(zip(order, self.classes))
+
+    @property
+    def num_steps(self) -> int:
+        """How many steps are trained."""
+        return self.training.num_steps
+
+    @property
+    def method(self) -> str:
+        return self.config['method']['name']
+
+    @property
+    def seed(self) -> int:
+        return self.config['seed']
+
+    def names(self, ids: tuple[int, ...]) -> list[str]:
+        """Names of dataset ids."""
+        return [self._name_of[i] for i in ids]
+
+    def classes_at(self, k: int) -> list[str]:
+        """Names of the network's outputs at step ``k``, background first."""
+        return self.classes[:1 + len(self.training.seen(k))]
+
+    def epochs(self, k: int) -> int:
+        """Epochs of step ``k``."""
+        epochs = self.config['epochs']
+        return epochs[min(k, len(epochs) - 1)] if isinstance(epochs, (list, tuple)) else epochs
+
+    def protocol_args(self) -> dict[str, Any]:
+        """Arguments of the trained protocol, as plain data for a config."""
+        training = self.training
+        return dict(base=training.base, increment=training.increment, setting=training.setting,
+                    class_order=list(training.class_order))
+
+    def describe_protocol(self) -> dict[str, Any]:
+        """The protocol as the ledger and the checkpoints describe it."""
+        return dict(
+            name=self.protocol.name, dataset=self.config['data']['name'],
+            setting=self.protocol.setting, steps=[list(step) for step in self.protocol.steps],
+            classes=self.classes)
+
+    def ledger_header(self) -> dict[str, Any]:
+        """The head of ``results.json``."""
+        return dict(
+            config=relative_to_repository(getattr(self.config, 'filename', None) or ''),
+            method=self.method, seed=self.seed, protocol=self.describe_protocol())
+
+    def new_ledger(self) -> Ledger:
+        """An empty ledger of this experiment."""
+        return Ledger(
+            self.ledger_header(), self.names(self.protocol.base_classes),
+            self.names(self.protocol.added_classes))
+
+    def check_step(self, k: int, what: str = '--steps') -> None:
+        """Refuse a step that the experiment does not have."""
+        if not 0 <= k < self.num_steps:
+            raise InvalidInputError(
+                f'{what} {k} is out of range: {self.method} {self.protocol.name} has '
+                f'{self.num_steps} step(s), 0 to {self.num_steps - 1}')
+
+
+def relative_to_repository(path: str) -> str:
+    """A config's path from the repository's root; unchanged if it is elsewhere."""
+    root = Path(__file__).resolve().parents[2]
+    resolved = Path(path).resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(path)

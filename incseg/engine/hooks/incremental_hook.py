@@ -1,0 +1,51 @@
+from typing import Any
+
+from mmengine.dist import broadcast
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from incseg.engine.checkpoint import load_previous, load_weights, read_step_checkpoint
+from incseg.registry import HOOKS, MODELS
+
+
+@HOOKS.register_module()
+class IncrementalHook(Hook):
+    """Prepares the student and the teacher before an incremental step.
+
+    The teacher, if the method needs one, is built outside the module tree and
+    loaded with the network of the previous step.  Unless the step is being
+    resumed, that network is copied into the student too, and the new
+    classifier of every head is initialised in place.
+
+    Args:
+        previous: The previous step's ``final.pth``.
+        classifier_init: Config of how a new classifier starts.
+    """
+
+    priority = 'HIGH'
+
+    def __init__(self, previous: str, classifier_init: dict):
+        self.previous = previous
+        self.init = MODELS.build(classifier_init)
+
+    def before_train(self, runner: Any) -> None:
+        student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = read_step_checkpoint(self.previous)['state_dict']
+        if student.needs_teacher:
+            teacher = MODELS.build(teacher_config(runner.cfg.model))
+            load_weights(teacher, state, self.previous)
+            student.set_teacher(teacher.to(next(student.parameters()).device))
+        if runner.iter == 0:
+            load_previous(student, state, self.previous)
+            for head in student.heads.values():
+                self.init(head.classifier)
+                for parameter in head.classifier.parameters():
+                    broadcast(parameter.data)  # a random start must be the same everywhere
+
+
+def teacher_config(model: dict) -> dict:
+    """The config of the network one step earlier, without any method's parts."""
+    config = {key: value for key, value in model.items()
+              if key not in ('distillation', 'target_labeller')}
+    config['outputs_per_step'] = list(model['outputs_per_step'])[:-1]
+    return config

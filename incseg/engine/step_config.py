@@ -1,0 +1,183 @@
+"""What the Runner of one step is built from."""
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+
+from incseg.datasets import StepBatchSampler
+from incseg.engine.experiment import Experiment
+from incseg.errors import InvalidInputError
+from incseg.registry import MODELS, SCOPE
+
+_run_number = count()
+
+
+def resolve(value: Any, settings: Mapping[str, Any]) -> Any:
+    """Replace every string ``'$name'`` by the top-level setting ``name``.
+
+    So each thing is said once in a config and an override never leaves a
+    stale copy.
+    """
+    if isinstance(value, str) and value.startswith('$'):
+        if value[1:] not in settings:
+            raise InvalidInputError(f'the config uses {value!r}, but has no key {value[1:]!r}')
+        return resolve(settings[value[1:]], settings)
+    if isinstance(value, Mapping):
+        return {key: resolve(item, settings) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [resolve(item, settings) for item in value]
+    return value
+
+
+def pipeline(transforms: Mapping[str, Any], image_scale: float, labels_follow: bool) -> list[dict]:
+    """Named transforms (None: left out) between loading and packing.
+
+    Args:
+        transforms: Configs by name, in order.
+        image_scale: Factor on every image before anything else.
+        labels_follow: Whether the labels are scaled with it (training) or
+            stay at their own resolution (test).
+    """
+    steps: list[dict] = [dict(type='LoadImage'), dict(type='LoadLabels')]
+    if image_scale != 1:
+        steps.append(dict(
+            type='Resize', scale_factor=image_scale, resize_labels=labels_follow))
+    steps += [dict(transform) for transform in transforms.values() if transform is not None]
+    return [*steps, dict(type='PackSegInputs')]
+
+
+def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str, Any]:
+    """The network of step ``k`` with its losses.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        init: Whether pretrained weights may be loaded; they matter for step 0
+            alone, later steps start from the one before.
+    """
+    config, method = experiment.config, experiment.config['method']
+    settings = {**config, 'pretrained': bool(config['pretrained']) and init and k == 0}
+    model = resolve(config['model'], settings)
+    loss = dict(method['loss_decode'])
+    if k == 0:  # without old classes some losses are another, simpler one
+        loss['type'] = vars(MODELS.get(loss['type'])).get('base_step_type', loss['type'])
+    heads = [model['decode_head'], *(model.get('auxiliary_head') or {}).values()]
+    for head in heads:
+        if head is not None:
+            head.setdefault('loss_decode', loss)
+    model['outputs_per_step'] = list(experiment.training.outputs_per_step(k))
+    if k > 0:
+        model['distillation'] = dict(method.get('distillation') or {})
+        if method.get('target_labeller'):
+            model['target_labeller'] = dict(method['target_labeller'])
+    return model
+
+
+def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
+    """The data of step ``k``: ``mode`` is ``'train'`` or ``'test'``."""
+    config = experiment.config
+    data = resolve(config['data'], config)
+    if mode == 'train':
+        transforms = data['train_pipeline']
+    elif config['eval_mode'] in data['test_pipelines']:
+        transforms = data['test_pipelines'][config['eval_mode']]
+    else:
+        raise InvalidInputError(
+            f"eval_mode is {config['eval_mode']!r}, allowed: {sorted(data['test_pipelines'])}")
+    return dict(
+        type='IncrementalDataset', dataset=data[mode], protocol=experiment.protocol_args(),
+        step=k, mode=mode, pipeline=pipeline(transforms, config['image_scale'], mode == 'train'),
+        all_images=experiment.joint, void_as_background=data.get('void_as_background', False))
+
+
+def loader_config(experiment: Experiment, dataset: Any, **kwargs: Any) -> dict[str, Any]:
+    """A DataLoader's config; the number of workers does not change results."""
+    workers = experiment.config['num_workers']
+    return dict(
+        dataset=dataset, num_workers=workers, persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        sampler=dict(type='DefaultSampler', shuffle=False, round_up=False), **kwargs)
+
+
+def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any) -> Config:
+    """What every Runner of ours has in common."""
+    distributed = get_world_size() > 1
+    if distributed and not torch.cuda.is_available():
+        parts['model_wrapper_cfg'] = dict(
+            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    elif distributed:
+        parts['sync_bn'] = 'torch'
+    return Config(dict(
+        default_scope=SCOPE, work_dir=work_dir, launcher='pytorch' if distributed else 'none',
+        experiment_name=f'{name}_{next(_run_number)}',
+        randomness=dict(seed=experiment.seed),
+        env_cfg=dict(cudnn_benchmark='train_cfg' in parts,
+                     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
+        log_processor=dict(by_epoch=False), **parts))
+
+
+def config_for_step(
+    experiment: Experiment, k: int, num_images: int, work_dir: str, *,
+    previous: str | None = None, resume_from: str | None = None,
+) -> Config:
+    """The config of the Runner that trains step ``k``.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        num_images: How many images the step is trained on.
+        work_dir: The step's folder.
+        previous: The previous step's ``final.pth``; None at step 0.
+        resume_from: A checkpoint of this step to go on from.
+    """
+    config, schedule = experiment.config, experiment.config['schedule']
+    batch = config['batch_size']
+    world = get_world_size()
+    if batch % world:
+        raise InvalidInputError(
+            f'batch_size is {batch}, which {world} processes cannot share equally')
+    iters = experiment.epochs(k) * StepBatchSampler.iters_per_epoch(num_images, batch)
+    hooks: list[dict] = [
+        dict(type='IterationSeedHook', seed=experiment.seed),
+        dict(type='FiniteLossHook', step=k)]
+    if k > 0:
+        hooks.append(dict(
+            type='IncrementalHook', previous=previous,
+            classifier_init=dict(config['method']['classifier_init'])))
+    hooks += [dict(hook) for hook in config['custom_hooks'].values() if hook is not None]
+    lr = schedule['lr']['base' if k == 0 else 'added']
+    return runner_config(
+        experiment, work_dir, f'step_{k}',
+        model=model_config(experiment, k, init=resume_from is None),
+        train_dataloader=loader_config(
+            experiment, dataset_config(experiment, k, 'train'), batch_size=batch // world,
+            batch_sampler=dict(
+                type='StepBatchSampler', total_batch_size=batch, num_iters=iters,
+                seed=experiment.seed)),
+        train_cfg=dict(type='StepTrainLoop', max_iters=iters),
+        optim_wrapper=dict(
+            type='StepOptimWrapper', amp=bool(schedule['amp']),
+            optimizer=dict(schedule['optimizer'], lr=lr)),
+        param_scheduler=[dict(
+            type='PolyLR', power=schedule['poly_power'], eta_min=0., begin=0, end=iters + 1,
+            by_epoch=False)],
+        default_hooks=dict(
+            sampler_seed=None, logger=dict(type='LoggerHook', interval=schedule['log_interval']),
+            checkpoint=dict(
+                type='SafeCheckpointHook', path=f'{work_dir}/resume.pth',
+                interval=schedule['checkpoint_interval'])),
+        custom_hooks=hooks, load_from=resume_from, resume=resume_from is not None)
+
+
+def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
+    """The config of the Runner that evaluates step ``k`` on all its seen classes."""
+    return runner_config(
+        experiment, work_dir, f'test_{k}', model=model_config(experiment, k),
+        test_dataloader=loader_config(
+            experiment, dataset_config(experiment, k, 'test'), batch_size=1),
+        test_cfg=dict(type='TestLoop'), test_evaluator=dict(type='ConfusionMetric'),
+        default_hooks=dict(
+            sampler_seed=None, checkpoint=None, logger=dict(type='LoggerHook', interval=500)))

@@ -1,0 +1,190 @@
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
+
+from incseg import __version__
+from incseg.datasets.rank_zero import on_rank_zero
+from incseg.engine.base_steps import BaseSteps
+from incseg.engine.checkpoint import plain, save_atomically
+from incseg.engine.evaluate import evaluate
+from incseg.engine.experiment import Experiment
+from incseg.engine.hooks import SafeCheckpointHook
+from incseg.engine.run_config import write_run_config
+from incseg.engine.step_config import config_for_step, config_for_test, dataset_config, resolve
+from incseg.engine.step_runner import StepRunner
+from incseg.engine.work_dir import WorkDir
+from incseg.errors import NonFiniteLossError
+from incseg.evaluation import Ledger
+from incseg.evaluation.ledger import write_text
+from incseg.registry import DATASETS
+
+METRICS = 'metrics.json'
+
+
+def train_protocol(
+    config: Any, work_dir: str | Path, steps: Iterable[int] | None = None,
+    resume: bool = False, reuse: bool = True,
+) -> Ledger:
+    """Train a config's protocol step by step and keep the ledger.
+
+    Args:
+        config: A complete, checked config.
+        work_dir: Where ``step_<k>/``, ``results.json`` and ``results.md`` go.
+        steps: The steps to train; all by default.
+        resume: Go on with an interrupted run; afresh where there is nothing.
+        reuse: Whether step 0 may be taken from, and given to, the shared base
+            steps.
+
+    Returns:
+        The ledger, written after every step.
+
+    Raises:
+        UserError: Whatever is wrong with the input, before anything is trained
+            where it can be known before.
+    """
+    return ProtocolRun(Experiment(config), Path(work_dir), resume, reuse).run(steps)
+
+
+class ProtocolRun:
+    """One run over the steps of a protocol; see :func:`train_protocol`."""
+
+    def __init__(self, experiment: Experiment, work_dir: Path, resume: bool, reuse: bool):
+        self.experiment, self.resume = experiment, resume
+        self.work_dir = WorkDir(work_dir, experiment, resume)
+        self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if reuse else None
+        self.ledger = experiment.new_ledger()
+
+    def run(self, steps: Iterable[int] | None) -> Ledger:
+        experiment = self.experiment
+        chosen = list(range(experiment.num_steps)) if steps is None else sorted(set(steps))
+        for k in chosen:
+            experiment.check_step(k)
+        self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
+        self.work_dir.check_start(chosen)
+        source = DATASETS.build(resolve(experiment.config['data']['train'], experiment.config))
+        datasets = {
+            k: DATASETS.build(dict(dataset_config(experiment, k, 'train'), dataset=source))
+            for k in chosen}
+        on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
+        left = [k for k in chosen if not self._finished(k)]
+        for k in left:
+            self._step(k, datasets[k])
+        if not left:
+            self._say(self.ledger.table())
+        return self.ledger
+
+    def _finished(self, k: int) -> bool:
+        return self.ledger.step(k) is not None and self._trained(k)
+
+    def _trained(self, k: int) -> bool:
+        return self.resume and self.work_dir.checkpoint(k).is_file()
+
+    def _step(self, k: int, dataset: Any) -> None:
+        experiment, work_dir, num_images = self.experiment, self.work_dir, len(dataset)
+        self.ledger.drop_from(k)
+        evaluate_only = self._trained(k)  # cut off between the last save and the ledger
+        if not evaluate_only:
+            work_dir.clear(k)
+        self._say(f'step {k} of {experiment.num_steps - 1}: {num_images} images, new classes '
+                  + ', '.join(experiment.names(experiment.training.new(k))))
+        previous = work_dir.previous_meta(k)
+        config = config_for_step(
+            experiment, k, num_images, str(work_dir.step(k)),
+            previous=str(work_dir.checkpoint(k - 1)) if k else None,
+            resume_from=work_dir.interrupted(k))
+        place = None
+        if k == 0 and self.base_steps is not None:
+            place = self._shared_place(config, dataset)
+            if not config.resume and self._reuse(place, num_images):
+                return
+        if not evaluate_only:
+            self._train(k, config, dataset, previous)
+        checkpoint = work_dir.read(k)  # every process: the saved network
+        metrics = evaluate(
+            experiment, k, checkpoint, str(work_dir.checkpoint(k)), str(work_dir.step(k) / 'test'))
+        self._record(
+            k, metrics, checkpoint['meta'], num_images, checkpoint['meta'].get('seconds', 0.))
+        (work_dir.step(k) / 'resume.pth').unlink(missing_ok=True)
+        if place is not None and is_main_process():
+            BaseSteps.store(place, checkpoint, metrics)
+
+    def _shared_place(self, config: Any, dataset: Any) -> Path:
+        """Where the shared base step with this config and these data belongs."""
+        assert self.base_steps is not None
+        test = config_for_test(self.experiment, 0, '')
+        test_source = DATASETS.build(test.test_dataloader.dataset.dataset)
+        files = [[name] for name in dataset.image_ids]
+        files += map(list, dataset.dataset.file_states(dataset.indices))
+        files += map(list, test_source.file_states())
+        return self.base_steps.place(self.experiment, config, test, files)
+
+    def _train(self, k: int, config: Any, dataset: Any, previous: dict[str, Any]) -> None:
+        runner = StepRunner.from_cfg(config)
+        runner.use_dataset(dataset)
+        runner.train()
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
+        checkpoint = dict(
+            state_dict=plain(dict(model.state_dict())),
+            meta=dict(self._meta(k), seconds=hook.seconds, best_iou=self._best_iou(k, previous)))
+        runner.close()
+        broken = [name for name, value in checkpoint['state_dict'].items()
+                  if not bool(value.isfinite().all())]
+        if broken:
+            raise NonFiniteLossError(f'{broken[0]} is not finite at the end of step {k}')
+        on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(k)))
+
+    def _reuse(self, place: Path, num_images: int) -> bool:
+        """Take a shared step 0, if there is one."""
+        found = BaseSteps.load(place)
+        if found is None:
+            return False
+        checkpoint, metrics = found
+        checkpoint['meta'].update(self._meta(0))
+        on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(0)))
+        self._say(f'reused the base step in {place}')
+        self._record(0, metrics, checkpoint['meta'], num_images, 0., reused_from=str(place))
+        return True
+
+    def _meta(self, k: int) -> dict[str, Any]:
+        experiment = self.experiment
+        classes = experiment.classes_at(k)
+        return dict(
+            incseg_version=__version__, method=experiment.method,
+            protocol=experiment.describe_protocol(), step=k, classes=classes,
+            palette=experiment.palette[:len(classes)])
+
+    def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
+        """Each old class's best IoU at any earlier step: what forgetting is measured from."""
+        best = dict(previous.get('best_iou', {}))
+        earlier = [entry['iou'] for entry in self.ledger.steps if entry['step'] < k]
+        record = self.work_dir.step(k - 1) / METRICS
+        if record.is_file():
+            earlier.append(json.loads(record.read_text())['iou'])
+        for iou in earlier:
+            for name, value in iou.items():
+                if value is not None:
+                    best[name] = max(value, best.get(name, value))
+        return best
+
+    def _record(
+        self, k: int, metrics: dict[str, Any], meta: dict[str, Any], num_images: int,
+        seconds: float, **extra: Any,
+    ) -> None:
+        old = self.experiment.names(self.experiment.training.old(k))
+        self.ledger.add(
+            k, metrics, old, train_images=num_images, seconds=seconds,
+            history=[meta.get('best_iou', {})], **extra)
+        on_rank_zero(lambda: write_text(
+            self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'))
+        on_rank_zero(lambda: self.ledger.write(self.work_dir.path))
+        self._say(self.ledger.table())
+
+    @staticmethod
+    def _say(text: str) -> None:
+        if is_main_process():
+            print(text, flush=True)

@@ -1,0 +1,108 @@
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import barrier, is_main_process
+
+from incseg.engine.checkpoint import check_protocol, read_checkpoint, read_step_checkpoint
+from incseg.engine.experiment import Experiment
+from incseg.engine.run_config import check_run_config
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.evaluation import Ledger
+
+
+class WorkDir:
+    """What earlier runs left in a work dir, and what of it may be built on.
+
+    Args:
+        path: The folder; it need not exist.
+        experiment: The experiment that runs in it.
+        resume: Whether an interrupted run goes on.
+    """
+
+    def __init__(self, path: Path, experiment: Experiment, resume: bool):
+        self.path, self.experiment, self.resume = path, experiment, resume
+
+    def step(self, k: int) -> Path:
+        """The folder of step ``k``."""
+        return self.path / f'step_{k}'
+
+    def checkpoint(self, k: int) -> Path:
+        """Where the network of step ``k`` is saved."""
+        return self.step(k) / 'final.pth'
+
+    def earlier_entries(self, named: list[int] | None) -> list[dict[str, Any]]:
+        """The ledger's entries that this run goes on from.
+
+        Without ``--resume`` only steps named one by one may be added to a
+        ledger, and none trained again.
+
+        Args:
+            named: The steps that were asked for; None for all.
+
+        Raises:
+            InvalidInputError: If the ledger is in the way, or the run was
+                started with another config.
+        """
+        found = Ledger.read(self.path)
+        done = {entry['step'] for entry in found['steps']} if found else set()
+        if found and not self.resume and (named is None or done & set(named)):
+            same = found['config'] == self.experiment.ledger_header()['config']
+            advice = ('pass --resume to go on with it, or another --work-dir' if same else
+                      'pass another --work-dir (--resume goes on with the same config alone)')
+            raise InvalidInputError(
+                f"{self.path} already holds the ledger of {found['config']}: {advice}")
+        if found or self.resume:
+            check_run_config(self.experiment.config, self.path)
+        return found['steps'] if found else []
+
+    def check_start(self, steps: list[int]) -> None:
+        """The steps follow each other, and what the first one starts from is there.
+
+        Raises:
+            InvalidInputError: If a step is left out.
+            MissingFileError: If the first one's predecessor has no checkpoint.
+        """
+        first = steps[0]
+        if steps != list(range(first, first + len(steps))):
+            raise InvalidInputError(
+                f'--steps {steps} leaves a step out: each starts from the one before it')
+        if first > 0 and not self.checkpoint(first - 1).is_file():
+            raise MissingFileError(
+                f'step {first} starts from step {first - 1}, but there is no '
+                f'{self.checkpoint(first - 1)}; train step {first - 1} first')
+
+    def previous_meta(self, k: int) -> dict[str, Any]:
+        """What the checkpoint before step ``k`` says of itself; empty at step 0.
+
+        Raises:
+            UserError: If it is missing, damaged or of another protocol.
+        """
+        return self.read(k - 1)['meta'] if k else {}
+
+    def read(self, k: int) -> dict[str, Any]:
+        """The checkpoint of step ``k``, once it is of this protocol."""
+        checkpoint = read_step_checkpoint(self.checkpoint(k))
+        check_protocol(
+            checkpoint['meta'], self.experiment.describe_protocol(), self.checkpoint(k))
+        return checkpoint
+
+    def interrupted(self, k: int) -> str | None:
+        """The checkpoint that an interrupted step ``k`` goes on from, if it can be read."""
+        path = self.step(k) / 'resume.pth'
+        if not path.is_file() or self.checkpoint(k).is_file():
+            return None
+        read_checkpoint(path)
+        return str(path)
+
+    def clear(self, k: int) -> None:
+        """Remove what an earlier run left after step ``k``, and at it unless it is resumed.
+
+        Later steps grew from a network that is about to be replaced.
+        """
+        barrier()
+        for folder in self.path.glob('step_*') if is_main_process() else ():
+            number = folder.name.removeprefix('step_')
+            if number.isdigit() and int(number) + (not self.resume) > k:
+                for name in ('resume.pth', 'final.pth'):
+                    (folder / name).unlink(missing_ok=True)
+        barrier()

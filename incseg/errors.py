@@ -1,0 +1,27 @@
+"""Errors caused by what the user gave us.
+
+Each carries one line that names the file or key, the offending value and what
+is allowed.  They are also the ordinary Python errors (``ValueError``,
+``FileNotFoundError``, …), so library callers can catch what they expect; the
+command line prints :class:`UserError` without a traceback.
+"""
+
+
+class UserError(Exception):
+    """Base of every error that is the input's fault, not ours."""
+
+
+class InvalidInputError(UserError, ValueError):
+    """A value, a key or the content of a file is not acceptable."""
+
+
+class MissingFileError(UserError, FileNotFoundError):
+    """A file or folder is not where it was looked for."""
+
+
+class SaveError(UserError, OSError):
+    """A file could not be written; what stood there before is intact."""
+
+
+class NonFiniteLossError(UserError, ArithmeticError):
+    """A loss became NaN or infinite."""

@@ -1,0 +1,5 @@
+from incseg.evaluation.ledger import Ledger
+from incseg.evaluation.metric import ConfusionMetric
+from incseg.evaluation.report import class_table, results_table
+
+__all__ = ['ConfusionMetric', 'Ledger', 'class_table', 'results_table']

@@ -1,0 +1,66 @@
+"""The three ways in which papers average the classes' IoUs.
+
+They differ only in where the background counts.
+"""
+from collections.abc import Iterable, Mapping, Sequence
+
+#: convention -> (background in ``base``, background in ``all``)
+CONVENTIONS = {
+    'mib': (False, False),
+    'plop': (True, True),
+    'wilson': (False, True),
+}
+
+Means = dict[str, float | None]
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean of what is not None; None if nothing is left."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def convention_means(
+    iou: Mapping[str, float | None], base: Sequence[str], added: Sequence[str]
+) -> dict[str, Means]:
+    """Base, added and all mIoU in every convention.
+
+    Args:
+        iou: Percent per class name, background first, then the seen classes.
+        base: Names of the classes of step 0.
+        added: Names of the classes of all later steps; those not seen yet
+            (not in ``iou``) are left out.
+
+    Returns:
+        ``{'mib': {'base', 'added', 'all'}, 'plop': …, 'wilson': …}`` in
+        percent; ``added`` is None while nothing was added.
+    """
+    background = next(iter(iou))
+    old = [iou[name] for name in base if name in iou]
+    new = [iou[name] for name in added if name in iou]
+    result: dict[str, Means] = {}
+    for convention, (in_base, in_all) in CONVENTIONS.items():
+        extra = [iou[background]]
+        result[convention] = {
+            'base': mean(extra * in_base + old),
+            'added': mean(new),
+            'all': mean(extra * in_all + old + new),
+        }
+    return result
+
+
+def forgetting(
+    history: Sequence[Mapping[str, float | None]], now: Mapping[str, float | None],
+    old: Sequence[str],
+) -> float | None:
+    """Mean over old classes of (best IoU at any earlier step - IoU now), in percent.
+
+    None where there is no old class with ground truth, as at step 0.
+    """
+    drops: list[float | None] = []
+    for name in old:
+        past = [iou[name] for iou in history if iou.get(name) is not None]
+        current = now[name]
+        if past and current is not None:
+            drops.append(max(value for value in past if value is not None) - current)
+    return mean(drops)

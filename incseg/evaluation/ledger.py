@@ -1,0 +1,116 @@
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from incseg.errors import InvalidInputError, SaveError
+from incseg.evaluation.conventions import convention_means, forgetting
+from incseg.evaluation.report import class_table, results_table
+
+
+class Ledger:
+    """``results.json`` (and ``results.md``) of a run: one entry a step.
+
+    Written anew, to a temporary name first, whenever a step was added.  All
+    numbers are full floats in percent; what does not exist is null.
+
+    Args:
+        header: ``{'config', 'method', 'seed', 'protocol'}`` as in the file.
+        base: Names of the classes of step 0.
+        added: Names of the classes of all later steps.
+    """
+
+    FILE = 'results.json'
+
+    def __init__(self, header: dict[str, Any], base: list[str], added: list[str]):
+        self.header = header
+        self.base, self.added = base, added
+        self.steps: list[dict[str, Any]] = []
+
+    @classmethod
+    def read(cls, work_dir: str | Path) -> dict[str, Any] | None:
+        """The content of a work dir's ledger; None if there is none."""
+        path = Path(work_dir) / cls.FILE
+        if not path.is_file():
+            return None
+        try:
+            content = json.loads(path.read_text())
+        except ValueError as error:
+            raise InvalidInputError(f'{path} is not a ledger: {error}') from error
+        keys = ('config', 'method', 'seed', 'protocol', 'steps')
+        if not isinstance(content, dict) or any(key not in content for key in keys):
+            raise InvalidInputError(f'{path} is not a ledger: expected the keys {list(keys)}')
+        return content
+
+    def step(self, k: int) -> dict[str, Any] | None:
+        """The entry of step ``k``, or None."""
+        return next((entry for entry in self.steps if entry['step'] == k), None)
+
+    def drop_from(self, k: int) -> None:
+        """Forget the entries of step ``k`` and later."""
+        self.steps = [entry for entry in self.steps if entry['step'] < k]
+
+    def add(
+        self, k: int, metrics: dict[str, Any], old: list[str], *, train_images: int | None,
+        seconds: float | None, history: list[dict[str, float | None]] | None = None, **extra: Any,
+    ) -> dict[str, Any]:
+        """Append the entry of step ``k``.
+
+        Args:
+            k: The step.
+            metrics: ``{'iou', 'accuracy'}`` of :class:`ConfusionMetric`.
+            old: Names of the classes learned before step ``k``.
+            train_images: How many images the step was trained on.
+            seconds: How long its training took; 0 if it was reused.
+            history: IoUs at earlier steps; those of the ledger by default.
+            extra: Further keys, such as ``reused_from``.
+        """
+        self.drop_from(k)
+        if history is None:
+            history = [entry['iou'] for entry in self.steps]
+        entry = dict(
+            step=k, train_images=train_images, seconds=seconds, accuracy=metrics['accuracy'],
+            iou=dict(metrics['iou']), forgetting=forgetting(history, metrics['iou'], old),
+            **convention_means(metrics['iou'], self.base, self.added), **extra)
+        self.steps.append(entry)
+        return entry
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``results.json`` holds."""
+        final = self.steps[-1]['mib'] if self.steps else None
+        return dict(self.header, steps=self.steps, final=final)
+
+    def class_table(self) -> str:
+        """IoU of every class at the last step."""
+        return class_table(self.steps[-1])
+
+    def table(self) -> str:
+        """The table of base / added / all per step, for a terminal."""
+        return results_table(self.to_dict())
+
+    def write(self, work_dir: str | Path) -> None:
+        """Write ``results.json`` and ``results.md``."""
+        content = self.to_dict()
+        folder = Path(work_dir)
+        write_text(folder / self.FILE, json.dumps(content, indent=1, allow_nan=False) + '\n')
+        write_text(folder / 'results.md', results_table(content, markdown=True) + '\n')
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside a file that no other process uses."""
+    return path.with_name(f'.{path.name}.{os.getpid()}.{uuid4().hex[:8]}.tmp')
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write to a temporary name, then rename: never half a file."""
+    temporary = temporary_name(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise SaveError(f'cannot write {path}: {error.strerror or error}') from error

@@ -1,0 +1,53 @@
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from incseg.evaluation.confusion import confusion_matrix, iou_per_class, pixel_accuracy
+from incseg.registry import METRICS
+
+
+@METRICS.register_module()
+class ConfusionMetric(BaseMetric):
+    """One confusion matrix over all test images, exact under several processes.
+
+    Each process counts its own images, each image once; the matrices are
+    summed.  Nothing but the matrix is kept.
+    """
+
+    default_prefix = 'seg'
+
+    def __init__(self) -> None:
+        super().__init__(collect_device='cpu')
+        self.matrix: Tensor | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count a batch of samples with ``gt_sem_seg`` and ``pred_sem_seg``."""
+        num_classes = len(self.dataset_meta['classes'])  # type: ignore[index]
+        for sample in data_samples:
+            prediction = sample['pred_sem_seg']['data']
+            target = sample['gt_sem_seg']['data'].to(prediction.device)
+            counts = confusion_matrix(prediction, target, num_classes)
+            self.matrix = counts if self.matrix is None else self.matrix + counts
+
+    def compute_metrics(self, results: list) -> dict:
+        """``{'classes', 'iou': {name: percent or None}, 'accuracy': percent}``."""
+        assert self.matrix is not None and self.dataset_meta is not None
+        classes = self.dataset_meta['classes']
+        return dict(
+            iou=dict(zip(classes, iou_per_class(self.matrix))),
+            accuracy=pixel_accuracy(self.matrix))
+
+    def evaluate(self, size: int) -> dict:
+        """Sum the matrices of all processes and compute the metrics on each."""
+        if self.matrix is None:  # a process without images
+            num_classes = len(self.dataset_meta['classes'])  # type: ignore[index]
+            self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        self.matrix = self.matrix.cpu()
+        all_reduce(self.matrix)
+        metrics = self.compute_metrics([])
+        self.matrix = None
+        return {f'{self.prefix}/{name}': value for name, value in metrics.items()}

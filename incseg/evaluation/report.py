@@ -1,0 +1,57 @@
+"""The table of a run: base, added and all mIoU per step."""
+from collections.abc import Sequence
+from typing import Any
+
+from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
+
+from incseg.evaluation.conventions import CONVENTIONS
+
+
+def number(value: float | None) -> str:
+    """One decimal; a dash for what does not exist."""
+    return '-' if value is None else f'{value:.1f}'
+
+
+def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
+    """The table of a ledger's content.
+
+    Columns: step, its new classes, base / added / all mIoU without background
+    (``mib``), the other conventions' ``all``, accuracy and forgetting, all in
+    percent.
+    """
+    others = [name for name in CONVENTIONS if name != 'mib']
+    rows: list[Sequence[str]] = [[
+        'step', 'new classes', 'base', 'added', 'all', *[f'all ({name})' for name in others],
+        'accuracy', 'forgetting']]
+    protocol = ledger['protocol']
+    for entry in ledger['steps']:
+        old = sum(len(classes) for classes in protocol['steps'][:entry['step']])
+        new = list(entry['iou'])[1 + old:]
+        rows.append([
+            str(entry['step']), summary(new),
+            *[number(entry['mib'][column]) for column in ('base', 'added', 'all')],
+            *[number(entry[name]['all']) for name in others],
+            number(entry['accuracy']), number(entry['forgetting'])])
+    title = (f"{ledger['method']} on {protocol['dataset']} {protocol['name']} "
+             f"{protocol['setting']}: mIoU, %")
+    if markdown:
+        return f'{title}\n\n{GithubFlavoredMarkdownTable(rows).table}'
+    table = AsciiTable(rows)
+    for column in range(2, len(rows[0])):
+        table.justify_columns[column] = 'right'
+    return f'{title}\n{table.table}'
+
+
+def class_table(entry: dict[str, Any]) -> str:
+    """IoU of every class at one step."""
+    rows = [['class', 'IoU']] + [[name, number(iou)] for name, iou in entry['iou'].items()]
+    table = AsciiTable(rows)
+    table.justify_columns[1] = 'right'
+    return table.table
+
+
+def summary(names: Sequence[str], most: int = 3) -> str:
+    """A few names as they are, many as first … last (how many)."""
+    if len(names) <= most:
+        return ', '.join(names)
+    return f'{names[0]} … {names[-1]} ({len(names)})'

@@ -1,0 +1,86 @@
+from functools import partial
+from http.client import HTTPException
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import torchvision
+from mmcv.cnn import build_norm_layer
+from torch import Tensor, nn
+
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.registry import MODELS
+
+WEIGHTS = {
+    18: 'ResNet18_Weights.IMAGENET1K_V1',
+    34: 'ResNet34_Weights.IMAGENET1K_V1',
+    50: 'ResNet50_Weights.IMAGENET1K_V1',
+    101: 'ResNet101_Weights.IMAGENET1K_V1',
+}
+
+
+@MODELS.register_module()
+class ResNet(nn.Module):
+    """torchvision's ResNet without its classifier; returns the four stages.
+
+    Args:
+        depth: 18, 34, 50 or 101.
+        pretrained: Whether :meth:`init_weights` loads torchvision's ImageNet
+            weights (``IMAGENET1K_V1``), downloading them the first time.
+        norm_cfg: Normalisation of every layer.
+
+    Attributes:
+        out_channels: Channels of the four maps.
+        strides: Their strides, 4, 8, 16 and 32.
+    """
+
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, depth: int, pretrained: bool = False, norm_cfg: dict | None = None):
+        super().__init__()
+        if depth not in WEIGHTS:
+            raise InvalidInputError(f'ResNet depth is {depth}, allowed: {sorted(WEIGHTS)}')
+        self.depth = depth
+        self.pretrained = pretrained
+        norm = partial(_norm_layer, norm_cfg or dict(type='incseg.BN'))
+        net = getattr(torchvision.models, f'resnet{depth}')(weights=None, norm_layer=norm)
+        self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
+        self.layer1, self.layer2 = net.layer1, net.layer2
+        self.layer3, self.layer4 = net.layer3, net.layer4
+        expansion = 1 if depth < 50 else 4
+        self.out_channels = tuple(expansion * c for c in (64, 128, 256, 512))
+
+    def init_weights(self) -> None:
+        """Load the ImageNet weights, if ``pretrained``."""
+        if not self.pretrained:
+            return
+        weights = torchvision.models.get_weight(WEIGHTS[self.depth])
+        try:
+            # a file that is already there is not hashed: load nothing but tensors from it
+            state = weights.get_state_dict(
+                progress=False, check_hash=True, map_location='cpu', weights_only=True)
+        except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise MissingFileError(
+                f'the ImageNet weights {WEIGHTS[self.depth]} could not be had from {weights.url} '
+                f'({reason}); put the file into {torch.hub.get_dir()}/checkpoints, or train '
+                'without them: --cfg-options pretrained=False') from error
+        state = {name: value for name, value in state.items() if not name.startswith('fc.')}
+        # another norm than BatchNorm has no running statistics: those keys stay behind
+        missing = self.load_state_dict(state, strict=False).missing_keys
+        if missing:
+            raise InvalidInputError(
+                f'the ImageNet weights lack {missing[:3]} of ResNet{self.depth}')
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``(N, 3, H, W)`` -> four maps at strides 4, 8, 16, 32."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        maps = []
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            maps.append(x)
+        return tuple(maps)
+
+
+def _norm_layer(cfg: dict[str, Any], channels: int) -> nn.Module:
+    return build_norm_layer(cfg, channels)[1]

@@ -1,0 +1,5 @@
+from incseg.models.decode_heads.decode_head import BaseDecodeHead
+from incseg.models.decode_heads.fcn_head import FCNHead
+from incseg.models.decode_heads.growing_classifier import GrowingClassifier
+
+__all__ = ['BaseDecodeHead', 'FCNHead', 'GrowingClassifier']

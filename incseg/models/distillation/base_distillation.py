@@ -1,0 +1,27 @@
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from incseg.structures import NetworkOutputs
+
+
+class BaseDistillation(nn.Module, ABC):
+    """One thing that is kept from the teacher: a named term of the loss.
+
+    Args:
+        loss_weight: Factor on the term.
+        source: Which part of the network it compares: the name of a head
+            (``'decode_head'`` or an auxiliary head's name).
+    """
+
+    def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head'):
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.source = source
+
+    @abstractmethod
+    def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        """The un-weighted term, a scalar."""
+
+    def forward(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        return self.loss_weight * self.compare(student, teacher)

@@ -1,0 +1,4 @@
+from incseg.models.losses.cross_entropy_loss import CrossEntropyLoss
+from incseg.models.losses.unbiased_cross_entropy_loss import UnbiasedCrossEntropyLoss
+
+__all__ = ['CrossEntropyLoss', 'UnbiasedCrossEntropyLoss']

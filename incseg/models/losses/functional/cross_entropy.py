@@ -1,0 +1,52 @@
+import torch
+from torch import Tensor
+
+from incseg.models.losses.functional.precision import at_least_float32
+
+
+def unbiased_cross_entropy(
+    logits: Tensor, target: Tensor, num_old: int, ignore_index: int = 255
+) -> Tensor:
+    """Cross-entropy in which "background" stands for everything that is not new.
+
+    At an incremental step the pixels of old classes are annotated as
+    background.  So the probability of the label 0 is taken as the sum over
+    background *and* all old classes; a new class keeps its own.  With
+    ``num_old`` of 0 or 1 there are no old classes and this is ordinary
+    cross-entropy.
+
+    Args:
+        logits: ``(N, C, H, W)``, unnormalised, channel 0 the background,
+            channels ``1..num_old-1`` the old classes.
+        target: ``(N, H, W)``, integer train ids.  Ids below ``num_old`` count
+            as background.
+        num_old: Number of outputs before this step, the background included.
+        ignore_index: Pixels with this label contribute zero.
+
+    Returns:
+        Scalar: the mean over **all** ``N * H * W`` pixels, ignored ones
+        counting as zero.
+
+    Raises:
+        ValueError: If the shapes do not fit or ``num_old > C``.
+
+    Source: Cermelli et al., "Modeling the Background for Incremental Learning
+    in Semantic Segmentation", CVPR 2020, eq. 5 and 6.
+    """
+    if logits.shape[:1] + logits.shape[2:] != target.shape:
+        raise ValueError(
+            f'logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit: '
+            'expected (N, C, H, W) and (N, H, W)')
+    if not 0 <= num_old <= logits.shape[1]:
+        raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
+    logits = at_least_float32(logits)
+    target = target.long()
+    valid = target != ignore_index
+    index = target.where(valid, 0)
+    if num_old > 1:
+        index = index.where(index >= num_old, 0)
+    score = logits.gather(1, index.unsqueeze(1)).squeeze(1)
+    if num_old > 1:
+        score = torch.where(index == 0, logits[:, :num_old].logsumexp(1), score)
+    loss = logits.logsumexp(1) - score
+    return loss.where(valid, 0).mean()

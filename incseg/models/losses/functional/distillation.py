@@ -1,0 +1,77 @@
+import torch
+from torch import Tensor
+
+from incseg.models.losses.functional.precision import at_least_float32
+
+
+def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> Tensor:
+    """Soft cross-entropy to the teacher over the teacher's own classes.
+
+    The student's logits are cut to the first ``K`` channels and normalised
+    over those, so nothing is said about the new classes.
+
+    Args:
+        logits: Student, ``(N, C, H, W)``, unnormalised.
+        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, unnormalised.
+        alpha: Factor on the teacher's logits before its softmax.
+
+    Returns:
+        Scalar: mean over pixels **and** the ``K`` classes (hence the weight
+        of 100 that LwF and ILT use).
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Source: Li and Hoiem, "Learning without Forgetting", as used for
+    segmentation by Michieli and Zanuttigh (ILT) and Cermelli et al. (MiB).
+    """
+    num_old = check_shapes(logits, teacher_logits)
+    teacher = (alpha * at_least_float32(teacher_logits)).softmax(1)
+    student = at_least_float32(logits)[:, :num_old].log_softmax(1)
+    return -(teacher * student).sum(1).mean() / num_old
+
+
+def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> Tensor:
+    """Soft cross-entropy to the teacher that knows what its background was.
+
+    To the teacher the new classes were background.  So its background
+    probability is compared with the student's background *plus all new
+    classes*; every old class is compared with itself.
+
+    Args:
+        logits: Student, ``(N, C, H, W)``, unnormalised, channel 0 the
+            background, channels ``K..C-1`` the new classes.
+        teacher_logits: Teacher, ``(N, K, H, W)``, unnormalised.
+        alpha: Factor on the teacher's logits before its softmax.
+
+    Returns:
+        Scalar: mean over pixels **and** the ``K`` classes, over all pixels,
+        labelled or not.  Equal to the teacher's entropy over ``K`` when the
+        student is the teacher with background-balanced new classifiers.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Source: Cermelli et al., CVPR 2020, eq. 7 and 8.
+    """
+    num_old = check_shapes(logits, teacher_logits)
+    logits = at_least_float32(logits)
+    teacher = (alpha * at_least_float32(teacher_logits)).softmax(1)
+    background = torch.cat([logits[:, :1], logits[:, num_old:]], 1).logsumexp(1)
+    total = logits.logsumexp(1)
+    # sum_c q_c (z_c - lse) with the teacher's q summing to one
+    matched = teacher[:, 0] * background + (teacher[:, 1:] * logits[:, 1:num_old]).sum(1)
+    return (total - matched).mean() / num_old
+
+
+def check_shapes(logits: Tensor, teacher_logits: Tensor) -> int:
+    """The number of the teacher's classes ``K``, once the shapes fit."""
+    student, teacher = logits.shape, teacher_logits.shape
+    if student[:1] + student[2:] != teacher[:1] + teacher[2:]:
+        raise ValueError(
+            f'logits {tuple(student)} and teacher_logits {tuple(teacher)} do not fit: '
+            'expected (N, C, H, W) and (N, K, H, W) of the same N, H, W')
+    if teacher[1] > student[1]:
+        raise ValueError(
+            f'the teacher has {teacher[1]} classes, the student only {student[1]}')
+    return teacher[1]

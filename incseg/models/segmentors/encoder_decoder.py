@@ -1,0 +1,163 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import PixelData
+from torch import Tensor, nn
+
+from incseg.errors import InvalidInputError
+from incseg.models.decode_heads import BaseDecodeHead
+from incseg.registry import MODELS
+from incseg.structures import NetworkOutputs, SegDataSample
+from incseg.structures.network_outputs import upsample
+
+IGNORE_INDEX = 255
+
+
+@MODELS.register_module()
+class EncoderDecoder(BaseModel):
+    """Backbone, principal head, auxiliary heads.
+
+    Args:
+        backbone: Config of the backbone; it has ``out_channels``, one per map.
+        decode_head: Config of the principal head.  ``in_channels`` defaults to
+            what the backbone offers at ``in_index``, ``channels`` to the same
+            (auxiliary heads: half of it).
+        outputs_per_step: Outputs of the classifier of each step so far; the
+            first includes the background.
+        auxiliary_head: Configs of auxiliary heads by name, or None.  They
+            serve training alone.
+        auxiliary_weight: Factor on each auxiliary loss (BiSeNet's alpha).
+        data_preprocessor: Config of the preprocessor.
+        channels_last: Whether convolutions use the channels-last layout.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        decode_head: dict,
+        outputs_per_step: Sequence[int],
+        auxiliary_head: Mapping[str, dict | None] | None = None,
+        auxiliary_weight: float = 1.0,
+        data_preprocessor: dict | None = None,
+        channels_last: bool = True,
+    ):
+        # built here: mmengine's own registry would not find ours without a default scope
+        super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
+        self.backbone = MODELS.build(backbone)
+        self.decode_head = self._build_head(decode_head, 1, outputs_per_step)
+        self.auxiliary_head = nn.ModuleDict({
+            name: self._build_head(head, 2, outputs_per_step)
+            for name, head in (auxiliary_head or {}).items() if head is not None})
+        if 'decode_head' in self.auxiliary_head:
+            raise InvalidInputError(
+                "an auxiliary head is named 'decode_head', which is the principal head's name")
+        self.auxiliary_weight = auxiliary_weight
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+
+    def _build_head(self, cfg: dict, shrink: int, outputs_per_step: Sequence[int]) -> nn.Module:
+        cfg = dict(cfg)
+        offered = self.backbone.out_channels
+        index = cfg.get('in_index', -1)
+        if not -len(offered) <= index < len(offered):
+            raise InvalidInputError(
+                f"head {cfg['type']}: in_index is {index}, but the backbone returns "
+                f'{len(offered)} maps')
+        in_channels = cfg.setdefault('in_channels', offered[index])
+        if in_channels != offered[index]:
+            raise InvalidInputError(
+                f"head {cfg['type']}: in_channels is {in_channels}, but the backbone's map "
+                f'{index} has {offered[index]} (its maps have {list(offered)} channels)')
+        cfg.setdefault('channels', in_channels // shrink)
+        loss = cfg.pop('loss_decode', None)  # a head need not take it as an argument
+        head = MODELS.build(cfg)
+        if loss is not None:
+            head.loss_decode = MODELS.build(loss) if isinstance(loss, dict) else loss
+        head.build_classifier(outputs_per_step)
+        return head
+
+    @property
+    def heads(self) -> dict[str, BaseDecodeHead]:
+        """All heads by name, the principal one first."""
+        return {'decode_head': self.decode_head, **dict(self.auxiliary_head.items())}  # type: ignore
+
+    def init_weights(self) -> None:
+        """Load pretrained weights where the backbone has some."""
+        if hasattr(self.backbone, 'init_weights'):
+            self.backbone.init_weights()
+
+    def extract(self, inputs: Tensor, auxiliary: bool = True) -> NetworkOutputs:
+        """One pass: images ``(N, 3, H, W)`` -> features and low-resolution logits.
+
+        Args:
+            inputs: Normalised images.
+            auxiliary: Whether the auxiliary heads run too.
+        """
+        inputs = inputs.contiguous(memory_format=self.memory_format)
+        features = tuple(self.backbone(inputs))
+        heads = self.heads if auxiliary else {'decode_head': self.decode_head}
+        logits = {name: head(features) for name, head in heads.items()}
+        return NetworkOutputs(features, logits, (inputs.shape[-2], inputs.shape[-1]))
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[SegDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """mmengine's entry: ``'loss'``, ``'predict'`` or ``'tensor'``."""
+        if mode == 'loss':
+            assert data_samples is not None
+            labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
+            return self.loss(inputs, labels)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        if mode == 'tensor':
+            return self.extract(inputs, auxiliary=False).logits['decode_head']
+        raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
+
+    def loss(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Images ``(N, 3, H, W)`` and labels ``(N, H, W)`` of train ids -> named losses."""
+        return self.segmentation_losses(self.extract(inputs), labels)
+
+    def segmentation_losses(self, outputs: NetworkOutputs, labels: Tensor) -> dict[str, Tensor]:
+        """The loss of each head, ``'<head>.loss'``."""
+        losses = {}
+        for name, head in self.heads.items():
+            criterion = head.loss_decode
+            low = getattr(criterion, 'low_resolution', False)
+            assert head.classifier is not None
+            loss = criterion(
+                outputs.logits[name] if low else outputs.full_size(name), labels,
+                num_old=head.classifier.num_old, ignore_index=IGNORE_INDEX)
+            weight = 1.0 if name == 'decode_head' else self.auxiliary_weight
+            losses[f'{name}.loss'] = weight * loss
+        return losses
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """Images -> samples with ``pred_sem_seg``, uint8 train ids ``(1, H, W)``.
+
+        Each prediction has its sample's ``ori_shape`` (the label's own size)
+        and does not depend on the other images of the batch.
+        """
+        if data_samples is None:
+            data_samples = [SegDataSample() for _ in inputs]
+        size = tuple(inputs.shape[-2:])
+        shapes = [tuple(sample.get('img_shape', size)) for sample in data_samples]
+        if all(shape == size for shape in shapes):
+            logits = list(self._full_size_logits(inputs))
+        else:  # padding would enter the global pooling: each image goes through alone
+            logits = [self._full_size_logits(image[None, :, :height, :width])[0]
+                      for image, (height, width) in zip(inputs, shapes)]
+        for sample, scores, shape in zip(data_samples, logits, shapes):
+            scores = upsample(scores[None], sample.get('ori_shape', shape))
+            dtype = torch.uint8 if scores.shape[1] <= 256 else torch.int64
+            sample.pred_sem_seg = PixelData(data=scores.argmax(1).to(dtype))
+        return data_samples
+
+    def _full_size_logits(self, inputs: Tensor) -> Tensor:
+        return self.extract(inputs, auxiliary=False).full_size('decode_head')

@@ -1,0 +1,78 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from incseg.models.segmentors.encoder_decoder import EncoderDecoder
+from incseg.registry import MODELS
+from incseg.structures import NetworkOutputs
+
+
+@MODELS.register_module()
+class IncrementalSegmentor(EncoderDecoder):
+    """A network that learns new classes while a frozen teacher keeps the old ones.
+
+    The teacher is not a sub-module: it is in no ``state_dict``, optimiser or
+    DDP bucket, and :meth:`train` does not reach it.
+
+    Args:
+        backbone, decode_head, outputs_per_step, kwargs: See :class:`EncoderDecoder`.
+        distillation: Configs of the distillation terms by name, or None.
+        target_labeller: Config of what replaces labels inside a training
+            step; called ``labeller(labels, student, teacher)`` with
+            :class:`NetworkOutputs`, it returns labels.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        decode_head: dict,
+        outputs_per_step: Sequence[int],
+        distillation: Mapping[str, dict | None] | None = None,
+        target_labeller: dict | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(backbone, decode_head, outputs_per_step, **kwargs)
+        self.distillation = nn.ModuleDict({
+            name: MODELS.build(term) for name, term in (distillation or {}).items()
+            if term is not None})
+        self.target_labeller = MODELS.build(target_labeller) if target_labeller else None
+        self.teacher: EncoderDecoder | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == 'teacher':  # past nn.Module's registration of sub-modules
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any part of the method reads the teacher."""
+        return len(self.distillation) > 0 or self.target_labeller is not None
+
+    def set_teacher(self, teacher: EncoderDecoder | None) -> None:
+        """Freeze a network and keep it as the teacher."""
+        self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
+
+    def loss(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Images ``(N, 3, H, W)`` and labels ``(N, H, W)`` of train ids -> named losses."""
+        student = self.extract(inputs)
+        if not self.needs_teacher:
+            return self.segmentation_losses(student, labels)
+        teacher = self.run_teacher(inputs)
+        if self.target_labeller is not None:
+            labels = self.target_labeller(labels, student, teacher)
+        losses = self.segmentation_losses(student, labels)
+        for name, term in self.distillation.items():
+            losses[f'distillation.{name}.loss'] = term(student, teacher)
+        return losses
+
+    @torch.no_grad()
+    def run_teacher(self, inputs: Tensor) -> NetworkOutputs:
+        """The teacher's outputs on the student's own input tensor."""
+        if self.teacher is None:
+            raise RuntimeError('the method needs a teacher, but set_teacher() was not called')
+        sources = {getattr(term, 'source', 'decode_head') for term in self.distillation.values()}
+        auxiliary = self.target_labeller is not None or sources != {'decode_head'}
+        return self.teacher.extract(inputs, auxiliary)

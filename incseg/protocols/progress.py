@@ -1,0 +1,39 @@
+"""How far a long work on many files is."""
+
+import sys
+import time
+
+
+class Progress:
+    """One line on stderr: rewritten on a terminal, repeated every 10 % elsewhere."""
+
+    def __init__(self, total: int, description: str, enabled: bool) -> None:
+        self.total, self.description, self.enabled = total, description, enabled
+        self.done, self.tenths = 0, 0
+        self.start = time.monotonic()
+        self.shown_at: float | None = None
+        self.terminal = sys.stderr.isatty()
+
+    def update(self, count: int) -> None:
+        self.done += count
+        if not self.enabled:
+            return
+        now = time.monotonic()
+        seconds = max(now - self.start, 1e-9)
+        rate = self.done / seconds
+        left = round((self.total - self.done) / rate)
+        line = (
+            f'{self.description}: {self.done}/{self.total}, {rate:.0f} images/s, '
+            f'ETA {left // 60}:{left % 60:02d}'
+        )
+        if self.terminal:
+            if self.done == self.total or self.shown_at is None or now - self.shown_at >= 0.2:
+                self.shown_at = now
+                print(f'\r{line}\033[K', end='', file=sys.stderr, flush=True)
+        elif self.done * 10 // self.total > self.tenths:
+            self.tenths = self.done * 10 // self.total
+            print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self.shown_at is not None:
+            print(file=sys.stderr, flush=True)

@@ -1,0 +1,246 @@
+"""Which classes, which images and which labels belong to which step."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from incseg.errors import InvalidInputError
+from incseg.protocols.arguments import permutation, whole_number
+
+SETTINGS = ('overlap', 'disjoint', 'sequential')
+VOID = 255
+MAX_CLASSES = 254  # uint8 masks: 0 is background, 255 is void
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Protocol:
+    """How a data set is cut into incremental steps.
+
+    Step 0 learns the first ``base`` classes of the order, every later step the next
+    ``increment``, and the last step what is left.  Background is in none of them.
+
+    The setting says which images step *t* may use, and what is annotated in them:
+
+    * ``overlap``: every image with a pixel of a new class, whatever else it shows.  Classes
+      learnt earlier or later may be there, but are annotated as background
+      (MiB, Cermelli et al., CVPR 2020).
+    * ``disjoint``: every image with a pixel of a new class and none of a future class, so
+      that an image belongs to exactly one step.  Old classes may be there, but are annotated
+      as background (MiB).
+    * ``sequential``: the images of ``disjoint``.  Old classes keep their annotation
+      (ILT, Michieli and Zanuttigh, ICCV Workshops 2019).
+
+    So *background* means something else at every step: in step *t* it holds the old classes,
+    which the network knows already, and the future ones, which it will be asked to learn.
+    MiB calls this the **background shift**.
+
+    Two protocols are equal if they agree in all five arguments; ``class_order=None`` equals
+    the order 1..C spelled out, and the increment of a single-step protocol is 0.
+
+    Args:
+        num_classes: C, the data set's classes without background, 1 to 254.
+        base: Number of classes of step 0, 1 to C.
+        increment: Number of classes of every later step; of no account if ``base`` is C.
+        setting: ``'overlap'``, ``'disjoint'`` or ``'sequential'``.
+        class_order: The dataset ids in learning order, a permutation of 1..C.  Default 1..C.
+
+    Raises:
+        InvalidInputError: An argument is not as described.
+
+    Example:
+        >>> Protocol.parse('15-2', num_classes=20).steps[1:]
+        ((16, 17), (18, 19), (20,))
+    """
+
+    num_classes: int
+    base: int
+    increment: int
+    setting: str
+    class_order: tuple[int, ...]
+
+    def __init__(
+        self,
+        num_classes: int,
+        base: int,
+        increment: int,
+        setting: str = 'overlap',
+        class_order: Sequence[int] | None = None,
+    ) -> None:
+        total = whole_number(
+            'num_classes', num_classes, 1, MAX_CLASSES, ' (uint8 masks, 255 is void)'
+        )
+        base = whole_number('base', base, 1, total, ' (num_classes)')
+        increment = whole_number('increment', increment, 0 if base == total else 1)
+        if setting not in SETTINGS:
+            raise InvalidInputError(f'setting={setting!r}: expected one of {", ".join(SETTINGS)}')
+        given = range(1, total + 1) if class_order is None else class_order
+        values = {
+            'num_classes': total,
+            'base': base,
+            'increment': 0 if base == total else increment,
+            'setting': setting,
+            'class_order': permutation('class_order', given, total),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def parse(
+        cls,
+        name: str,
+        num_classes: int,
+        setting: str = 'overlap',
+        class_order: Sequence[int] | None = None,
+    ) -> 'Protocol':
+        """Makes a protocol from its :attr:`name`: ``'15-1'``, or ``'offline'`` for one step.
+
+        Raises:
+            InvalidInputError: The name is neither, or an argument is not acceptable.
+        """
+        if name == 'offline':
+            return cls(num_classes, num_classes, 0, setting, class_order)
+        match = re.fullmatch('([0-9]{1,9})-([0-9]{1,9})', name) if isinstance(name, str) else None
+        if match is None:
+            raise InvalidInputError(
+                f"protocol {name!r}: expected '<base>-<increment>', such as '15-1', or 'offline'"
+            )
+        return cls(num_classes, int(match[1]), int(match[2]), setting, class_order)
+
+    @cached_property
+    def steps(self) -> tuple[tuple[int, ...], ...]:
+        """The dataset ids that each step learns."""
+        starts = [0]
+        if self.increment:
+            starts += range(self.base, self.num_classes, self.increment)
+        return tuple(
+            self.class_order[start:stop]
+            for start, stop in zip(starts, [*starts[1:], self.num_classes], strict=True)
+        )
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps, the base step included."""
+        return len(self.steps)
+
+    @property
+    def name(self) -> str:
+        """``'<base>-<increment>'``, or ``'offline'`` if there is one step; see :meth:`parse`."""
+        return f'{self.base}-{self.increment}' if self.increment else 'offline'
+
+    @property
+    def base_classes(self) -> tuple[int, ...]:
+        """Dataset ids of step 0."""
+        return self.class_order[: self.base]
+
+    @property
+    def added_classes(self) -> tuple[int, ...]:
+        """Dataset ids of all later steps together."""
+        return self.class_order[self.base :]
+
+    def new(self, k: int) -> tuple[int, ...]:
+        """Dataset ids that step ``k`` learns."""
+        return self.steps[self._step(k)]
+
+    def old(self, k: int) -> tuple[int, ...]:
+        """Dataset ids learnt before step ``k``."""
+        return self.class_order[: self._bounds(k)[0]]
+
+    def seen(self, k: int) -> tuple[int, ...]:
+        """Dataset ids learnt up to and with step ``k``: old, then new."""
+        return self.class_order[: self._bounds(k)[1]]
+
+    def future(self, k: int) -> tuple[int, ...]:
+        """Dataset ids learnt after step ``k``."""
+        return self.class_order[self._bounds(k)[1] :]
+
+    def outputs_per_step(self, k: int) -> tuple[int, ...]:
+        """Channels of the classifiers of steps 0..``k``; the first also holds the background."""
+        sizes = [len(step) for step in self.steps[: self._step(k) + 1]]
+        return (1 + sizes[0], *sizes[1:])
+
+    def select(self, presence: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
+        """Picks the training images of step ``k``.
+
+        Args:
+            presence: Bool ``(images, C + 1)``: does the image show the dataset id of the column?
+                The background's column is ignored.
+            k: The step.
+
+        Returns:
+            Their row numbers, sorted, int64.
+
+        Raises:
+            InvalidInputError: ``presence`` has another shape or dtype, or there is no step ``k``.
+        """
+        new, future = list(self.new(k)), list(self.future(k))
+        kind = getattr(presence, 'dtype', None)
+        shape: tuple[int, ...] = tuple(getattr(presence, 'shape', ()))
+        if kind != np.bool_ or len(shape) != 2 or shape[1] != self.num_classes + 1:
+            got = type(presence).__name__ if kind is None else f'{kind} {shape}'
+            raise InvalidInputError(
+                f'presence is {got}: expected bool (images, {self.num_classes + 1})'
+            )
+        chosen = presence[:, new].any(axis=1)
+        if self.setting != 'overlap':
+            chosen &= ~presence[:, future].any(axis=1)
+        return np.flatnonzero(chosen).astype(np.int64)
+
+    def train_lut(self, k: int, void_as_background: bool = False) -> npt.NDArray[np.uint8]:
+        """Table from dataset id to train id for the training images of step ``k``.
+
+        New classes get their train id; background, old and future classes 0 (old ones keep their
+        train id in ``sequential``); void and ids outside the data set 255.
+
+        Args:
+            k: The step.
+            void_as_background: Also turn void into 0, as MiB's own code does on VOC.
+
+        Returns:
+            uint8 ``(256,)``.
+        """
+        start, stop = self._bounds(k)
+        lut = self._lut(0 if self.setting == 'sequential' else start, stop, unlabelled=0)
+        if void_as_background:
+            lut[VOID] = 0
+        return lut
+
+    def eval_lut(self, k: int) -> npt.NDArray[np.uint8]:
+        """Table from dataset id to train id for the test images after step ``k``.
+
+        Seen classes get their train id, background 0; future classes, void and ids outside the
+        data set 255.
+
+        Returns:
+            uint8 ``(256,)``.
+        """
+        return self._lut(0, self._bounds(k)[1], unlabelled=VOID)
+
+    def _lut(self, start: int, stop: int, unlabelled: int) -> npt.NDArray[np.uint8]:
+        """Labels positions ``start`` to ``stop`` of the order; the other classes get one value."""
+        lut = np.full(256, VOID, np.uint8)
+        lut[0] = 0
+        lut[1 : self.num_classes + 1] = unlabelled
+        lut[list(self.class_order[start:stop])] = np.arange(start + 1, stop + 1)
+        return lut
+
+    def _bounds(self, k: int) -> tuple[int, int]:
+        """Where step ``k`` starts and stops in the class order."""
+        k = self._step(k)
+        start = self.base + (k - 1) * self.increment if k else 0
+        return start, start + len(self.steps[k])
+
+    def _step(self, k: int) -> int:
+        return whole_number(f'step of protocol {self.name}', k, 0, self.num_steps - 1)
+
+    def __repr__(self) -> str:
+        order = ''
+        if self.class_order != tuple(range(1, self.num_classes + 1)):
+            order = f', class_order={self.class_order}'
+        return (
+            f'Protocol(num_classes={self.num_classes}, base={self.base}, '
+            f'increment={self.increment}, setting={self.setting!r}{order})'
+        )

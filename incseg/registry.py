@@ -1,0 +1,32 @@
+"""Registries of incseg: children of mmengine's roots, scope ``incseg``.
+
+``locations`` make a registry import the modules that fill it the first time
+something is looked up, so nobody has to import anything for its side effects.
+"""
+from mmengine import registry as root
+from mmengine.registry import Registry
+
+SCOPE = 'incseg'
+
+
+def child(parent: Registry, *locations: str) -> Registry:
+    """A registry of ours below one of mmengine's."""
+    return Registry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
+
+
+DATA_SAMPLERS = child(root.DATA_SAMPLERS, 'incseg.datasets')
+DATASETS = child(root.DATASETS, 'incseg.datasets')
+HOOKS = child(root.HOOKS, 'incseg.engine.hooks')
+LOOPS = child(root.LOOPS, 'incseg.engine.train_loop')
+METRICS = child(root.METRICS, 'incseg.evaluation')
+MODELS = child(root.MODELS, 'incseg.models')
+OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'incseg.engine.optim_wrapper')
+TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')
+
+# Nothing of ours lives in these; mmengine warns at every look-up in a scope without them.
+MODEL_WRAPPERS = child(root.MODEL_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = child(root.OPTIM_WRAPPER_CONSTRUCTORS)
+OPTIMIZERS = child(root.OPTIMIZERS)
+PARAM_SCHEDULERS = child(root.PARAM_SCHEDULERS)
+VISBACKENDS = child(root.VISBACKENDS)
+VISUALIZERS = child(root.VISUALIZERS)

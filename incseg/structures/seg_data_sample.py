@@ -1,0 +1,37 @@
+from mmengine.structures import BaseDataElement, PixelData
+
+
+class SegDataSample(BaseDataElement):
+    """What belongs to one image: its labels and its prediction.
+
+    Both are :class:`mmengine.structures.PixelData` whose ``data`` has shape
+    ``(1, H, W)`` and holds *train ids* (positions in ``[background] + classes
+    in learning order``), uint8 from the loader; 255 is void.
+
+    Meta information: ``image_id``, ``img_path``, ``ori_shape`` (the label's
+    own ``(H, W)``) and ``img_shape`` (``(H, W)`` of the network's input).
+    """
+
+    @property
+    def gt_sem_seg(self) -> PixelData:
+        return self._gt_sem_seg
+
+    @gt_sem_seg.setter
+    def gt_sem_seg(self, value: PixelData) -> None:
+        self.set_field(value, '_gt_sem_seg', dtype=PixelData)
+
+    @gt_sem_seg.deleter
+    def gt_sem_seg(self) -> None:
+        del self._gt_sem_seg
+
+    @property
+    def pred_sem_seg(self) -> PixelData:
+        return self._pred_sem_seg
+
+    @pred_sem_seg.setter
+    def pred_sem_seg(self, value: PixelData) -> None:
+        self.set_field(value, '_pred_sem_seg', dtype=PixelData)
+
+    @pred_sem_seg.deleter
+    def pred_sem_seg(self) -> None:
+        del self._pred_sem_seg

@@ -1,0 +1,58 @@
+"""Fixtures shared by all tests: a tiny experiment that trains in seconds."""
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / 'configs'
+
+#: small enough that a step takes about a second on one core
+TINY = {
+    'data.train.length': 32, 'data.test.length': 6, 'data.train.size': 32, 'data.test.size': 32,
+    'batch_size': 8, 'epochs': 1, 'schedule.log_interval': 100,
+    'schedule.checkpoint_interval': 2}
+
+
+@pytest.fixture(autouse=True, scope='session')
+def one_thread():
+    """Small tensors: more threads only get in each other's way."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path_factory, monkeypatch):
+    """No test reads or leaves anything outside its own folders."""
+    monkeypatch.setenv('INCSEG_CACHE_DIR', str(tmp_path_factory.mktemp('cache')))
+    init_default_scope('incseg')
+
+
+@pytest.fixture
+def shared_data():
+    """The folder of real data beside the repository; skips where it is missing."""
+    folder = ROOT.parent / 'shared' / 'data'
+    if not folder.is_dir():
+        pytest.skip('the shared data folder is not beside the repository')
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Load a Shapes config at toy size: ``tiny('mib', epochs=2, **{'a.b': 1})``."""
+    from incseg.apis import load_config
+
+    def load(method='mib', **options):
+        return load_config(
+            CONFIGS / method / 'bisenet_r18_shapes_4-1.py',
+            {**TINY, 'base_steps_dir': str(tmp_path / 'base_steps'), **options})
+    return load
+
+
+@pytest.fixture(scope='session')
+def tool_environment(tmp_path_factory):
+    """The environment in which command-line tests start tools."""
+    return dict(
+        os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT),
+        INCSEG_CACHE_DIR=str(tmp_path_factory.mktemp('tool_cache')))

@@ -1,0 +1,64 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from incseg.apis import Inferencer, inference_model, init_model
+from incseg.datasets import ShapesDataset
+from incseg.engine import train_protocol
+from incseg.errors import InvalidInputError, MissingFileError
+
+
+@pytest.fixture
+def trained(tiny, tmp_path):
+    train_protocol(tiny(epochs=2), tmp_path / 'run', [0], reuse=False)
+    return tmp_path / 'run/step_0/final.pth'
+
+
+def test_without_a_checkpoint(tiny):
+    """An untrained network of the last step: all classes, in learning order."""
+    model = init_model(tiny(**{'protocol.class_order': [6, 2, 3, 4, 5, 1]}), device='cpu')
+    assert model.dataset_meta['classes'][1] == 'star' and len(model.dataset_meta['classes']) == 7
+    result = inference_model(model, np.zeros((20, 30, 3), np.uint8))
+    assert result.pred_sem_seg.data.shape == (1, 20, 30)
+    assert not model.training
+
+
+def test_same_as_the_evaluation(tiny, trained):
+    """A path or an array, alone or among others, gives what the test loop predicts."""
+    model = init_model(tiny(), trained, device='cpu')
+    assert model.dataset_meta['classes'] == ['background', 'disc', 'square', 'triangle', 'ring']
+    data = ShapesDataset(split='test', length=2, size=32)
+    images = [data.get_data_info(i)['img'] for i in range(2)]
+    one, two = inference_model(model, images)
+    alone = inference_model(model, images[1])
+    assert torch.equal(two.pred_sem_seg.data, alone.pred_sem_seg.data)
+    with torch.no_grad():
+        inputs = torch.from_numpy(images[0][..., ::-1].copy()).permute(2, 0, 1)[None].float()
+        mean = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
+        std = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
+        logits = model.extract((inputs - mean) / std, auxiliary=False).full_size('decode_head')
+    assert torch.equal(one.pred_sem_seg.data[0].long(), logits[0].argmax(0))
+
+
+def test_inferencer_paints_folders(tiny, trained, tmp_path):
+    """A folder in, painted pictures of the images' own size out."""
+    (tmp_path / 'in').mkdir()
+    for i in range(2):
+        cv2.imwrite(str(tmp_path / f'in/{i}.png'), np.full((20, 30 + i, 3), 90, np.uint8))
+    segment = Inferencer(tiny(), trained, device='cpu')
+    results = segment(tmp_path / 'in', out_dir=tmp_path / 'out')
+    assert [result.pred_sem_seg.data.shape[-1] for result in results] == [30, 31]
+    assert cv2.imread(str(tmp_path / 'out/1.png')).shape == (20, 31, 3)
+
+
+def test_bad_input(tiny, trained, tmp_path):
+    """Missing images, empty folders and missing checkpoints are named."""
+    segment = Inferencer(tiny(), trained, device='cpu')
+    with pytest.raises(MissingFileError, match='no image at .*gone.png'):
+        segment(tmp_path / 'gone.png')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(InvalidInputError, match='empty holds no image'):
+        segment(tmp_path / 'empty')
+    with pytest.raises(MissingFileError, match='no checkpoint at'):
+        init_model(tiny(), tmp_path / 'gone.pth')

@@ -1,0 +1,76 @@
+"""Every config in the repository, not only those that other tests train."""
+from pathlib import Path
+
+import pytest
+
+from incseg.apis import init_model, load_config
+from incseg.engine import Experiment
+from incseg.engine.step_config import config_for_step, config_for_test, resolve
+from incseg.registry import DATASETS, MODELS
+
+ROOT = Path(__file__).parents[2] / 'configs'
+LEAVES = sorted(path for path in ROOT.glob('*/*.py') if path.parent.name != '_base_')
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_builds(path):
+    """Loads, passes the check, and its network is built for every step's kind."""
+    config = load_config(path, {'pretrained': False})
+    experiment = Experiment(config)
+    assert experiment.method == path.parent.name or path.parent.name == 'bisenet'
+    for k in {0, experiment.num_steps - 1}:
+        step = config_for_step(experiment, k, 100, 'w', previous='p.pth' if k else None)
+        assert step.train_cfg.max_iters >= 1
+        config_for_test(experiment, k, 'w')
+    model = init_model(config, device='cpu')
+    assert len(model.dataset_meta['classes']) == experiment.protocol.num_classes + 1
+    for term in config['method']['distillation'].values():
+        assert MODELS.get(term['type']) is not None
+    for split in ('train', 'test'):
+        assert DATASETS.get(resolve(config['data'], config)[split]['type']) is not None
+
+
+def test_stem_names_the_experiment():
+    """<model>_<protocol>: the name must not lie about depth, data or protocol."""
+    for path in LEAVES:
+        config, name = load_config(path), path.stem
+        assert f"_r{config.model.backbone.depth}" in name
+        if path.parent.name != 'bisenet':
+            assert name.endswith(f'_{config.protocol.name}')
+
+
+@pytest.mark.parametrize(('leaf', 'weight'), [
+    ('bisenet_r101_15-5', 10), ('bisenet_r101_19-1', 10), ('bisenet_r101_15-1', 100),
+    ('bisenet_r101_10-1', 100)])
+def test_mib_weights(leaf, weight):
+    """15-1 and 10-1 need 100, as the author says and the code of old did not."""
+    config = load_config(ROOT / 'mib' / f'{leaf}.py')
+    assert config.method.distillation.logits.loss_weight == weight
+
+
+def test_recipe():
+    """The published optimisation: SGD nesterov .9, 1e-4, poly .9, batch 24, .01 then .001."""
+    config = load_config(ROOT / 'mib/bisenet_r101_15-1.py')
+    assert config.schedule.optimizer == dict(
+        type='SGD', momentum=0.9, nesterov=True, weight_decay=1e-4)
+    assert (config.schedule.lr.base, config.schedule.lr.added) == (0.01, 0.001)
+    assert (config.batch_size, config.epochs, config.crop_size) == (24, 30, 512)
+    assert config.schedule.poly_power == 0.9
+    assert config.data.train_pipeline.crop.type == 'RandomResizedCrop'
+
+
+def test_offline_table():
+    """The five offline settings, with all the augmentations they name."""
+    table = set()
+    for path in (ROOT / 'bisenet').glob('*.py'):
+        config = load_config(path)
+        table.add((config.model.backbone.depth, config.schedule.lr.base, config.batch_size))
+        assert (config.epochs, config.crop_size, config.protocol.name) == (30, 512, 'offline')
+        kinds = [(t.type, t.get('direction', 'horizontal'))
+                 for t in config.data.train_pipeline.values()]
+        for kind in (('RandomRotation', 'horizontal'), ('RandomFlip', 'horizontal'),
+                     ('RandomFlip', 'vertical'), ('ColourJitter', 'horizontal'),
+                     ('RandomResizedCrop', 'horizontal')):
+            assert kind in kinds
+    assert table == {(18, .001, 16), (18, .002, 32), (50, .001, 16), (101, .001, 16),
+                     (101, .002, 16)}

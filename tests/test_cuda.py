@@ -1,0 +1,83 @@
+"""What only a GPU can show: ``python -m pytest -m cuda`` (skipped, with the reason, elsewhere)."""
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from incseg.engine import test_step as run_test
+from incseg.engine import train_protocol
+from incseg.registry import HOOKS
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')]
+
+
+@HOOKS.register_module()
+class NoteDevices(Hook):
+    """Notes where student, teacher and losses live."""
+
+    seen: list = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        teacher = runner.model.teacher
+        self.seen.append((
+            next(runner.model.parameters()).device.type,
+            teacher and next(teacher.parameters()).device.type,
+            {value.dtype for value in outputs.values()}))
+
+
+def test_a_step_with_autocast(tiny, tmp_path):
+    """Student, teacher and batch on the device, bfloat16 in the middle, float32 losses."""
+    config = tiny(**{'protocol.name': '5-1', 'schedule.amp': True})
+    config.custom_hooks = dict(note=dict(type='NoteDevices'))
+    NoteDevices.seen.clear()
+    ledger = train_protocol(config, tmp_path / 'run', reuse=False)
+    assert NoteDevices.seen[0] == ('cuda', None, {torch.float32})
+    assert NoteDevices.seen[-1] == ('cuda', 'cuda', {torch.float32})
+    entry = run_test(config, tmp_path / 'run/step_1/final.pth', tmp_path / 'test')
+    assert entry['iou'] == ledger.steps[1]['iou'], 'the saved network, the same numbers'
+
+
+def test_sync_bn_in_one_process(tiny, tmp_path):
+    """A SyncBN config runs in one process too."""
+    config = tiny(norm_cfg=dict(type='SyncBN'), **{'protocol.name': '5-1'})
+    assert len(train_protocol(config, tmp_path / 'run', reuse=False).steps) == 2
+
+
+def test_losses_agree_with_the_cpu():
+    """The same tensors give the same losses and gradients on both devices."""
+    from incseg.models.losses.functional import unbiased_cross_entropy, unbiased_distillation
+    torch.manual_seed(0)
+    logits, teacher = torch.randn(2, 21, 64, 64), torch.randn(2, 16, 64, 64)
+    target = torch.randint(0, 21, (2, 64, 64))
+    results = []
+    for device in ('cpu', 'cuda'):
+        z = logits.to(device).requires_grad_()
+        loss = unbiased_cross_entropy(z, target.to(device), 16)
+        loss = loss + unbiased_distillation(z, teacher.to(device))
+        loss.backward()
+        results.append((loss.item(), z.grad.cpu()))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-8)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason='there are not two GPUs')
+def test_two_processes_nccl(tool_environment, tmp_path):
+    """SyncBN over two GPUs; evaluation by two processes counts what one counts."""
+    root = tool_environment['PYTHONPATH']
+    config = f'{root}/configs/mib/bisenet_r18_shapes_4-1.py'
+    options = ['--cfg-options', 'data.train.length=32', 'data.test.length=7', 'batch_size=8',
+               'epochs=1', 'protocol.name=5-1']
+    environment = dict(tool_environment, PYTHON=sys.executable, PORT='29618')
+    subprocess.run([f'{root}/tools/dist_train.sh', config, '2', '--work-dir', 'two', *options],
+                   cwd=tmp_path, env=environment, check=True, timeout=600)
+    subprocess.run([sys.executable, f'{root}/tools/test.py', config, 'two/step_1/final.pth',
+                    '--work-dir', 'one', *options],
+                   cwd=tmp_path, env=environment, check=True, timeout=600)
+    ledger = json.loads((tmp_path / 'two/results.json').read_text())
+    one = json.loads((tmp_path / 'one/test_step_1.json').read_text())
+    assert one['iou'] == pytest.approx(ledger['steps'][1]['iou'])

@@ -1,0 +1,63 @@
+"""Numbers in the docs are those of the committed ledgers; commands in them are those that run."""
+import json
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from incseg.evaluation import results_table
+from incseg.evaluation.report import number
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / 'docs/results/README.md'
+LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name != 'tuning')
+TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))
+
+
+@pytest.mark.parametrize('path', LEDGERS, ids=lambda path: path.stem)
+def test_results_page(path):
+    """Every committed ledger has its row, with its own numbers, and the command that made it."""
+    ledger = json.loads(path.read_text())
+    page = PAGE.read_text()
+    first, final = ledger['steps'][0], ledger['final']
+    row = ' | '.join([
+        f"[{ledger['method']}]({path.relative_to(PAGE.parent).as_posix()})",
+        ledger['protocol']['name'], number(first['mib']['base']), number(final['base']),
+        number(final['added']), number(final['all']), number(ledger['steps'][-1]['accuracy'])])
+    assert f'| {row} |' in page
+    assert ledger['config'] in page, 'the command is there'
+    assert (ROOT / ledger['config']).is_file()
+    assert 'NaN' not in path.read_text()
+
+
+@pytest.mark.parametrize('path', TUNING, ids=lambda path: path.stem)
+def test_tuning_tables(path):
+    """What was tried for a weight is on the page with its ledger's numbers."""
+    final = json.loads(path.read_text())['final']
+    weight, rate = path.stem.split('_kd')[1].split('_lr')
+    row = ' | '.join([f'[{weight}](tuning/{path.name})', rate,
+                      *(number(final[column]) for column in ('base', 'added', 'all'))])
+    assert f'| {row} |' in PAGE.read_text()
+
+
+def test_readme_shows_the_default_runs_table():
+    """The table in the README is the one that the first command printed."""
+    ledger = json.loads((ROOT / 'docs/results/shapes/mib_4-1.json').read_text())
+    table = textwrap.indent(results_table(ledger), '    ')
+    assert table in (ROOT / 'README.md').read_text()
+
+
+def test_ci_runs_the_readmes_command():
+    """A green CI must mean that what the README promises works."""
+    readme = (ROOT / 'README.md').read_text()
+    command = (ROOT / '.ci/run').read_text().strip().splitlines()[-1]
+    assert re.search(r'pip install .* pytest$', command)
+    assert f'    {command}\n' in readme
+
+
+def test_links():
+    """No link to a page that is not there."""
+    for page in [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md')]:
+        for target in re.findall(r'\]\(([^)#:]+)\)', page.read_text()):
+            assert (page.parent / target).exists(), f'{page.name}: {target}'

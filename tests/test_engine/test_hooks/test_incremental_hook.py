@@ -1,0 +1,101 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from incseg.engine import Experiment
+from incseg.engine.checkpoint import save_atomically
+from incseg.engine.hooks import IncrementalHook
+from incseg.engine.hooks.incremental_hook import teacher_config
+from incseg.engine.step_config import model_config
+from incseg.errors import InvalidInputError
+from incseg.registry import MODELS
+
+
+@pytest.fixture
+def step(tiny, tmp_path):
+    """Step 0's network on disk, and a Runner's stand-in for step 1."""
+    experiment = Experiment(tiny('mib'))
+    torch.manual_seed(1)
+    before = MODELS.build(model_config(experiment, 0))
+    meta = dict(incseg_version='0', method='m', protocol={}, step=0, classes=[], palette=[])
+    save_atomically(dict(state_dict=before.state_dict(), meta=meta), tmp_path / 'final.pth')
+    config = model_config(experiment, 1)
+    torch.manual_seed(2)
+    return SimpleNamespace(
+        before=before, path=str(tmp_path / 'final.pth'),
+        runner=SimpleNamespace(
+            cfg=Config(dict(model=config)), model=MODELS.build(config), iter=0))
+
+
+def hook(step, init='BackgroundBalancedInit'):
+    return IncrementalHook(step.path, dict(type=init))
+
+
+def test_student_and_teacher_start_from_the_previous_step(step):
+    """The teacher is exactly the saved network; the student too, but for what the init changes."""
+    hook(step).before_train(step.runner)
+    student, teacher = step.runner.model, step.runner.model.teacher
+    saved = step.before.state_dict()
+    assert teacher.state_dict().keys() == saved.keys()
+    assert all(torch.equal(value, saved[name]) for name, value in teacher.state_dict().items())
+    assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
+    changed = {name for name, value in saved.items()
+               if not torch.equal(student.state_dict()[name], value)}
+    heads = ('decode_head', 'auxiliary_head.aux_16', 'auxiliary_head.aux_32')
+    assert changed == {f'{head}.classifier.steps.0.bias' for head in heads}
+
+
+def test_initialisation_is_in_place(step):
+    """DDP and the optimiser hold the parameters already: they must stay the same objects."""
+    before = {name: id(value) for name, value in step.runner.model.named_parameters()}
+    hook(step).before_train(step.runner)
+    assert {name: id(value) for name, value in step.runner.model.named_parameters()} == before
+
+
+def test_all_heads_are_balanced(step):
+    """Principal and auxiliary heads: p(new) = p(background) / 2 with one new class."""
+    hook(step).before_train(step.runner)
+    images = torch.randn(2, 3, 32, 32)
+    student = step.runner.model.eval()
+    with torch.no_grad():
+        new, old = student.extract(images).logits, step.before.eval().extract(images).logits
+    for name in new:
+        p, q = new[name].softmax(1), old[name].softmax(1)
+        assert torch.allclose(p[:, 0], q[:, 0] / 2, atol=1e-6), name
+        assert torch.allclose(p[:, 5], q[:, 0] / 2, atol=1e-6), name
+        assert torch.allclose(p[:, 1:5], q[:, 1:5], atol=1e-6), name
+
+
+def test_resumed_student_is_left_alone(step):
+    """On resume the student's weights come from the checkpoint; only the teacher is rebuilt."""
+    step.runner.iter = 3
+    before = {name: value.clone() for name, value in step.runner.model.state_dict().items()}
+    hook(step).before_train(step.runner)
+    assert step.runner.model.teacher is not None
+    after = step.runner.model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_no_teacher_for_a_method_without_one(step):
+    """Fine-tuning must not pay for a teacher's memory."""
+    step.runner.model.distillation.clear()
+    hook(step, 'RandomInit').before_train(step.runner)
+    assert step.runner.model.teacher is None
+
+
+def test_previous_step_of_another_network(step):
+    """Another width or depth is named, not loaded in part."""
+    content = torch.load(step.path, weights_only=True)
+    content['state_dict'].pop('backbone.fusion.conv.conv.weight')
+    save_atomically(content, step.path)
+    step.runner.model.distillation.clear()
+    with pytest.raises(InvalidInputError, match='previous step does not fit the network: backbone'):
+        hook(step).before_train(step.runner)
+
+
+def test_teacher_config():
+    """One classifier less, and none of the method's parts."""
+    model = dict(type='X', outputs_per_step=[3, 1], distillation={}, target_labeller={})
+    assert teacher_config(model) == dict(type='X', outputs_per_step=[3])

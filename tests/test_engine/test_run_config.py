@@ -1,0 +1,27 @@
+import pytest
+
+from incseg.engine.run_config import check_run_config, flatten, write_run_config
+from incseg.errors import InvalidInputError
+
+
+def test_flatten():
+    """Keys are named as they are on the command line; empty dicts do not vanish."""
+    assert dict(flatten({'a': {'b': 1, 'c': {}}, 'd': [1]})) == {'a.b': 1, 'a.c': {}, 'd': [1]}
+
+
+def test_same_config_may_resume(tiny, tmp_path):
+    """Where the data lie and how many workers load them may change; nothing else."""
+    write_run_config(tiny(), tmp_path)
+    check_run_config(tiny(), tmp_path)
+    check_run_config(tiny(num_workers=2, data_root='elsewhere'), tmp_path)
+    check_run_config(tiny(**{'schedule.checkpoint_interval': 9}), tmp_path)
+    check_run_config(tiny(), tmp_path / 'empty')
+
+
+def test_another_config_is_refused(tiny, tmp_path):
+    """The key and both values are named."""
+    write_run_config(tiny(), tmp_path)
+    with pytest.raises(InvalidInputError, match=r'started with batch_size = 8, .* says 16'):
+        check_run_config(tiny(batch_size=16), tmp_path)
+    with pytest.raises(InvalidInputError, match='method.distillation.logits.loss_weight'):
+        check_run_config(tiny(**{'method.distillation.logits.loss_weight': 1.}), tmp_path)

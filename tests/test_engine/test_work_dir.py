@@ -1,0 +1,64 @@
+import pytest
+
+from incseg.engine import train_protocol
+from incseg.errors import InvalidInputError, MissingFileError
+
+
+def test_ledger_in_the_way(tiny, tmp_path):
+    """A second run must not overwrite the first: the error names --resume."""
+    config = tiny(**{'protocol.name': 'offline'})
+    train_protocol(config, tmp_path / 'run', reuse=False)
+    with pytest.raises(InvalidInputError, match='already holds the ledger of .*--resume'):
+        train_protocol(config, tmp_path / 'run', reuse=False)
+    with pytest.raises(InvalidInputError, match='epochs = 1, this config says 2'):
+        train_protocol(tiny(epochs=2, **{'protocol.name': 'offline'}), tmp_path / 'run',
+                       resume=True, reuse=False)
+    with pytest.raises(InvalidInputError, match="method.name = 'mib', this config says 'ft'"):
+        train_protocol(tiny('ft', **{'protocol.name': 'offline'}), tmp_path / 'run',
+                       resume=True, reuse=False)
+
+
+def test_step_without_its_predecessor(tiny, tmp_path):
+    """--steps 2 without step 1's checkpoint names the file, and leaves nothing behind."""
+    with pytest.raises(MissingFileError, match=r'step 2 starts from step 1, but .*step_1/final'):
+        train_protocol(tiny(), tmp_path / 'run', [2])
+    assert not (tmp_path / 'run').exists()
+
+
+def test_steps_with_a_gap(tiny, tmp_path):
+    """Step 2 cannot follow a new step 0: the old step 1 grew from another one."""
+    with pytest.raises(InvalidInputError, match=r'--steps \[0, 2\] leaves a step out'):
+        train_protocol(tiny(), tmp_path / 'run', [0, 2])
+
+
+def test_predecessor_of_another_protocol(tiny, tmp_path):
+    """Going on from a checkpoint of another class order would mix up classes silently."""
+    train_protocol(tiny(), tmp_path / 'run', [0], reuse=False)
+    (tmp_path / 'run/results.json').unlink()
+    other = tiny(**{'protocol.class_order': [6, 2, 3, 4, 5, 1]})
+    with pytest.raises(InvalidInputError, match='is of another protocol: its classes is'):
+        train_protocol(other, tmp_path / 'run', [1])
+
+
+def test_damaged_resume_file(tiny, tmp_path):
+    """A cut resume.pth is named instead of a traceback from the depths of torch."""
+    folder = tmp_path / 'run/step_0'
+    folder.mkdir(parents=True)
+    (folder / 'resume.pth').write_bytes(b'PK' + bytes(100))
+    with pytest.raises(InvalidInputError, match=r'resume\.pth is damaged or cut short'):
+        train_protocol(tiny(), tmp_path / 'run', resume=True, reuse=False)
+
+
+def test_nothing_stale_is_taken_for_trained(tiny, tmp_path):
+    """Training step 0 anew removes the old later steps: they grew from another network."""
+    config = tiny(**{'protocol.name': '5-1'})
+    train_protocol(config, tmp_path / 'run', reuse=False)
+    (tmp_path / 'run/results.json').unlink()
+    changed = tiny(seed=3, **{'protocol.name': '5-1'})
+    train_protocol(changed, tmp_path / 'run', [0], reuse=False)
+    assert not (tmp_path / 'run/step_1/final.pth').exists()
+    (tmp_path / 'run/step_0/final.pth').unlink()
+    train_protocol(changed, tmp_path / 'run', [0, 1], resume=True, reuse=False)
+    (tmp_path / 'run/step_0/final.pth').unlink()
+    train_protocol(changed, tmp_path / 'run', [0], resume=True, reuse=False)
+    assert not (tmp_path / 'run/step_1/final.pth').exists()

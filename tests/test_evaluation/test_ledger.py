@@ -1,0 +1,88 @@
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from incseg.errors import InvalidInputError, SaveError
+from incseg.evaluation import Ledger
+
+HEADER = dict(
+    config='configs/x.py', method='mib', seed=1,
+    protocol=dict(name='1-1', dataset='toy', setting='overlap', steps=[[1], [2]],
+                  classes=['background', 'a', 'b']))
+
+
+def ledger():
+    result = Ledger(dict(HEADER), ['a'], ['b'])
+    result.add(0, dict(iou={'background': 90., 'a': 80.}, accuracy=95.), [],
+               train_images=4, seconds=1.5)
+    result.add(1, dict(iou={'background': 70., 'a': 50., 'b': None}, accuracy=None), ['a'],
+               train_images=3, seconds=0., reused_from='x')
+    return result
+
+
+def test_file_is_the_contract(tmp_path):
+    """Other people's scripts read these keys; null stands for what does not exist."""
+    ledger().write(tmp_path)
+    content = json.loads((tmp_path / 'results.json').read_text())
+    assert list(content) == ['config', 'method', 'seed', 'protocol', 'steps', 'final']
+    first, last = content['steps']
+    assert first == dict(
+        step=0, train_images=4, seconds=1.5, accuracy=95., iou={'background': 90., 'a': 80.},
+        forgetting=None, mib=dict(base=80., added=None, all=80.),
+        plop=dict(base=85., added=None, all=85.), wilson=dict(base=80., added=None, all=85.))
+    assert last['forgetting'] == 30.
+    assert last['accuracy'] is None and last['iou']['b'] is None
+    assert last['reused_from'] == 'x'
+    assert content['final'] == last['mib'] == dict(base=50., added=None, all=50.)
+    assert 'NaN' not in (tmp_path / 'results.json').read_text()
+    assert '| 1    | b ' in (tmp_path / 'results.md').read_text()
+
+
+def test_training_a_step_again_drops_what_followed():
+    """Entries of later steps belong to a network that no longer exists."""
+    book = ledger()
+    book.add(0, dict(iou={'background': 1., 'a': 1.}, accuracy=1.), [], train_images=1, seconds=1.)
+    assert [entry['step'] for entry in book.steps] == [0]
+
+
+def test_nothing_half_written(tmp_path, monkeypatch):
+    """When the disk is full the old ledger stays and no temporary file is left."""
+    book = ledger()
+    book.write(tmp_path)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+    def full(path, text):
+        with open(path, 'w') as file:
+            file.write(text[:10])
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(Path, 'write_text', full)
+    with pytest.raises(SaveError, match=r'cannot write .*results.json: No space left on device'):
+        book.write(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize('text', ['{}', '[]', '{"steps": []}'])
+def test_something_else_for_a_ledger(tmp_path, text):
+    """A file that is no ledger is neither taken for an empty run nor overwritten."""
+    (tmp_path / 'results.json').write_text(text)
+    with pytest.raises(InvalidInputError, match='is not a ledger: expected the keys'):
+        Ledger.read(tmp_path)
+
+
+def test_damaged_ledger_is_named(tmp_path):
+    """A cut file must not look like an empty run."""
+    (tmp_path / 'results.json').write_text('{"config": ')
+    with pytest.raises(InvalidInputError, match=r'results\.json is not a ledger'):
+        Ledger.read(tmp_path)
+    assert Ledger.read(tmp_path / 'elsewhere') is None
+
+
+def test_table_has_one_decimal_and_dashes():
+    """The table that ends a run: numbers with one decimal, a dash for what does not exist."""
+    table = ledger().table()
+    assert 'mib on toy 1-1 overlap' in table
+    row = next(line for line in table.splitlines() if line.startswith('| 1 '))
+    assert [cell.strip() for cell in row.strip('|').split('|')] == [
+        '1', 'b', '50.0', '-', '50.0', '60.0', '60.0', '-', '30.0']

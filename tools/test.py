@@ -1,0 +1,33 @@
+"""Evaluate a step's checkpoint; prints the numbers that training printed."""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
+
+from incseg.apis.command_line import add_common_arguments, command_line
+from incseg.apis.config import load_config, parse_options
+from incseg.engine import test_step
+from incseg.engine.distributed import init_launcher
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='the config of the training run')
+    parser.add_argument('checkpoint', help="a step's final.pth")
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image')
+    args = parser.parse_args()
+    options = parse_options(args.cfg_options)
+    if args.data_root is not None:
+        options['data_root'] = args.data_root
+    config = load_config(args.config, options)
+    init_launcher(args.launcher)
+    test_step(
+        config, args.checkpoint, args.work_dir or Path('work_dirs', Path(args.config).stem),
+        args.show_dir)
+
+
+if __name__ == '__main__':
+    command_line(main)

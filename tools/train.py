@@ -1,0 +1,39 @@
+"""Train every step of a config's protocol and print the table."""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
+
+from incseg.apis.command_line import add_common_arguments, command_line
+from incseg.apis.config import load_config, parse_options
+from incseg.engine import train_protocol
+from incseg.engine.distributed import init_launcher
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='for instance configs/mib/bisenet_r101_15-1.py')
+    add_common_arguments(parser)
+    parser.add_argument('--seed', type=int)
+    parser.add_argument('--epochs', type=int, help='of every step')
+    parser.add_argument('--steps', type=int, nargs='+', metavar='K', help='only these steps')
+    parser.add_argument(
+        '--resume', action='store_true', help='go on where an interrupted run stopped')
+    parser.add_argument(
+        '--no-reuse', action='store_true', help='neither take nor share the base step')
+    parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
+    args = parser.parse_args()
+    options = parse_options(args.cfg_options)
+    named = {'data_root': args.data_root, 'seed': args.seed, 'epochs': args.epochs,
+             'schedule.amp': True if args.amp else None}
+    options.update({key: value for key, value in named.items() if value is not None})
+    config = load_config(args.config, options)
+    init_launcher(args.launcher)
+    train_protocol(
+        config, args.work_dir or Path('work_dirs', Path(args.config).stem), args.steps,
+        resume=args.resume, reuse=not args.no_reuse)
+
+
+if __name__ == '__main__':
+    command_line(main)
