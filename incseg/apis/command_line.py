@@ -24,7 +24,7 @@ def command_line(main: Callable[[], None]) -> None:
     except UserError as error:
         sys.exit(f'error: {one_line(error)}')
     except KeyboardInterrupt:
-        sys.exit('interrupted; --resume goes on from the last checkpoint')
+        sys.exit('interrupted; --resume goes on from the last checkpoint, if there is one')
 
 
 def one_line(error: Exception) -> str:

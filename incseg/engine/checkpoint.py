@@ -72,12 +72,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         if not is_pickle(path):
-            raise InvalidInputError(f'checkpoint {path} is damaged or cut short') from error
+            raise InvalidInputError(f'checkpoint {path} is damaged, cut short or no checkpoint') from error
         raise InvalidInputError(
             f'checkpoint {path} holds more than tensors and plain data; loading it could run '
             'code, so it is refused') from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InvalidInputError(f'checkpoint {path} is damaged or cut short') from error
+        raise InvalidInputError(f'checkpoint {path} is damaged, cut short or no checkpoint') from error
     if not isinstance(content, dict):
         raise InvalidInputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict')
     return content

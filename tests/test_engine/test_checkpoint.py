@@ -58,7 +58,7 @@ def test_cut_short(tmp_path, share):
     path = tmp_path / 'c.pth'
     save_atomically(dict(a=torch.zeros(10000)), path)
     path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
-    with pytest.raises(InvalidInputError, match=r'c\.pth is damaged or cut short'):
+    with pytest.raises(InvalidInputError, match=r'c\.pth is damaged, cut short or no checkpoint'):
         read_checkpoint(path)
 
 

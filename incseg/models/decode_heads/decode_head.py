@@ -49,6 +49,13 @@ class BaseDecodeHead(nn.Module, ABC):
         """Make the classifier of all steps up to this one; see :class:`GrowingClassifier`."""
         self.classifier = GrowingClassifier(self.channels, outputs_per_step)
 
+    @property
+    def num_old(self) -> int:
+        """Outputs before this step, the background included; 1 at step 0."""
+        if self.classifier is None:
+            raise self._no_classifier()
+        return self.classifier.num_old
+
     @abstractmethod
     def forward_features(self, feats: tuple[Tensor, ...]) -> Tensor:
         """All of the backbone's maps -> ``(N, channels, h, w)``.
@@ -59,6 +66,9 @@ class BaseDecodeHead(nn.Module, ABC):
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         """All of the backbone's maps -> logits ``(N, num_outputs, h, w)``."""
         if self.classifier is None:
-            raise RuntimeError(
-                f'{type(self).__name__} has no classifier yet: call build_classifier() first')
+            raise self._no_classifier()
         return self.classifier(self.dropout(self.forward_features(feats)))
+
+    def _no_classifier(self) -> RuntimeError:
+        return RuntimeError(
+            f'{type(self).__name__} has no classifier yet: call build_classifier() first')

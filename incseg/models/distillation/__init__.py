@@ -1,5 +1,11 @@
 from incseg.models.distillation.base_distillation import BaseDistillation
 from incseg.models.distillation.logits_distillation import LogitsDistillation
+from incseg.models.distillation.soft_label_distillation import SoftLabelDistillation
 from incseg.models.distillation.unbiased_logits_distillation import UnbiasedLogitsDistillation
 
-__all__ = ['BaseDistillation', 'LogitsDistillation', 'UnbiasedLogitsDistillation']
+__all__ = [
+    'BaseDistillation',
+    'LogitsDistillation',
+    'SoftLabelDistillation',
+    'UnbiasedLogitsDistillation',
+]

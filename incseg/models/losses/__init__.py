@@ -1,4 +1,5 @@
 from incseg.models.losses.cross_entropy_loss import CrossEntropyLoss
+from incseg.models.losses.pixel_cross_entropy import PixelCrossEntropy
 from incseg.models.losses.unbiased_cross_entropy_loss import UnbiasedCrossEntropyLoss
 
-__all__ = ['CrossEntropyLoss', 'UnbiasedCrossEntropyLoss']
+__all__ = ['CrossEntropyLoss', 'PixelCrossEntropy', 'UnbiasedCrossEntropyLoss']

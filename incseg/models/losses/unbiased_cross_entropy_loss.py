@@ -1,15 +1,13 @@
-from torch import Tensor, nn
-
-from incseg.models.losses.functional import unbiased_cross_entropy
+from incseg.models.losses.pixel_cross_entropy import PixelCrossEntropy
 from incseg.registry import MODELS
 
 
 @MODELS.register_module()
-class UnbiasedCrossEntropyLoss(nn.Module):
+class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
     """MiB's cross-entropy: background stands for background and all old classes.
 
     Args:
-        loss_weight: Factor on the loss.
+        loss_weight, fused: See :class:`PixelCrossEntropy`.
 
     See :func:`incseg.models.losses.functional.unbiased_cross_entropy`.
     """
@@ -18,12 +16,5 @@ class UnbiasedCrossEntropyLoss(nn.Module):
     #: share the base step.
     base_step_type = 'CrossEntropyLoss'
 
-    def __init__(self, loss_weight: float = 1.0):
-        super().__init__()
-        self.loss_weight = loss_weight
-
-    def forward(
-        self, logits: Tensor, target: Tensor, *, num_old: int, ignore_index: int = 255
-    ) -> Tensor:
-        """Logits ``(N, C, H, W)``, target ``(N, H, W)`` of train ids -> scalar."""
-        return self.loss_weight * unbiased_cross_entropy(logits, target, num_old, ignore_index)
+    def merged(self, num_old: int) -> int:
+        return num_old

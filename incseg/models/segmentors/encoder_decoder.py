@@ -124,17 +124,20 @@ class EncoderDecoder(BaseModel):
 
     def segmentation_losses(self, outputs: NetworkOutputs, labels: Tensor) -> dict[str, Tensor]:
         """The loss of each head, ``'<head>.loss'``."""
-        losses = {}
-        for name, head in self.heads.items():
-            criterion = head.loss_decode
-            low = getattr(criterion, 'low_resolution', False)
-            assert head.classifier is not None
-            loss = criterion(
-                outputs.logits[name] if low else outputs.full_size(name), labels,
-                num_old=head.classifier.num_old, ignore_index=IGNORE_INDEX)
-            weight = 1.0 if name == 'decode_head' else self.auxiliary_weight
-            losses[f'{name}.loss'] = weight * loss
-        return losses
+        return {f'{name}.loss': self.head_loss(name, outputs, labels) for name in self.heads}
+
+    def head_loss(self, name: str, outputs: NetworkOutputs, labels: Tensor) -> Tensor:
+        """The weighted loss of one head."""
+        head = self.heads[name]
+        low = getattr(head.loss_decode, 'low_resolution', False)
+        loss = head.loss_decode(
+            outputs.logits[name] if low else outputs.full_size(name), labels,
+            num_old=head.num_old, ignore_index=IGNORE_INDEX)
+        return self.head_weight(name) * loss
+
+    def head_weight(self, name: str) -> float:
+        """The factor on a head's loss."""
+        return 1.0 if name == 'decode_head' else self.auxiliary_weight
 
     def predict(
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None

@@ -1,10 +1,12 @@
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from incseg.models.segmentors.encoder_decoder import EncoderDecoder
+from incseg.models.distillation import SoftLabelDistillation
+from incseg.models.distillation.one_pass import losses_in_one_pass, shares_a_pass
+from incseg.models.segmentors.encoder_decoder import IGNORE_INDEX, EncoderDecoder
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -63,10 +65,34 @@ class IncrementalSegmentor(EncoderDecoder):
         teacher = self.run_teacher(inputs)
         if self.target_labeller is not None:
             labels = self.target_labeller(labels, student, teacher)
-        losses = self.segmentation_losses(student, labels)
-        for name, term in self.distillation.items():
-            losses[f'distillation.{name}.loss'] = term(student, teacher)
+        losses, kept = {}, {}
+        for name in self.heads:
+            term = self._term_in_one_pass(name)
+            if term is None:
+                losses[f'{name}.loss'] = self.head_loss(name, student, labels)
+            else:
+                losses[f'{name}.loss'], kept[term] = self._in_one_pass(
+                    name, term, student, teacher, labels)
+        for term, compare in self.distillation.items():
+            losses[f'distillation.{term}.loss'] = (
+                kept[term] if term in kept else compare(student, teacher))
         return losses
+
+    def _term_in_one_pass(self, head: str) -> str | None:
+        """The name of the term that is computed together with a head's own loss."""
+        for name, term in self.distillation.items():
+            if shares_a_pass(self.heads[head].loss_decode, term) and term.source == head:
+                return name
+        return None
+
+    def _in_one_pass(self, name: str, term: str, student: NetworkOutputs, teacher: NetworkOutputs,
+                     labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The weighted loss of a head and a weighted term on it."""
+        head, compare = self.heads[name], cast(SoftLabelDistillation, self.distillation[term])
+        loss, kept = losses_in_one_pass(
+            head.loss_decode, compare, student.logits[name], teacher.logits[name], labels,
+            num_old=head.num_old, ignore_index=IGNORE_INDEX)
+        return self.head_weight(name) * loss, kept
 
     @torch.no_grad()
     def run_teacher(self, inputs: Tensor) -> NetworkOutputs:

@@ -8,7 +8,13 @@ from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
 
 from incseg.models import BaseDistillation
-from incseg.models.losses.functional import unbiased_cross_entropy, unbiased_distillation
+from incseg.models.distillation import one_pass, soft_label_distillation
+from incseg.models.losses import pixel_cross_entropy
+from incseg.models.losses.functional import (
+    fused_losses,
+    unbiased_cross_entropy,
+    unbiased_distillation,
+)
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 
@@ -243,3 +249,14 @@ def test_distillation_in_low_precision(build_pair):
     for name, value in rough.items():
         assert value.dtype == torch.float32
         torch.testing.assert_close(value, exact[name], rtol=0.05, atol=0.05)
+
+
+def test_the_term_shares_the_heads_pass(build_pair, monkeypatch):
+    """If it fails, the logits of the fused output are upsampled twice."""
+    seen = []
+    for module in (one_pass, pixel_cross_entropy, soft_label_distillation):
+        monkeypatch.setattr(
+            module, 'fused_losses', lambda x, *args, **kwargs: seen.append(x) or fused_losses(
+                x, *args, **kwargs))
+    build_pair([4, 2]).loss(*batch())
+    assert len(seen) == len(HEADS)

@@ -1,5 +1,12 @@
 """Pure functions of the losses; the registered losses are thin wrappers."""
 from incseg.models.losses.functional.cross_entropy import unbiased_cross_entropy
 from incseg.models.losses.functional.distillation import distillation, unbiased_distillation
+from incseg.models.losses.functional.fused import fused_incremental_loss, fused_losses
 
-__all__ = ['distillation', 'unbiased_cross_entropy', 'unbiased_distillation']
+__all__ = [
+    'distillation',
+    'fused_incremental_loss',
+    'fused_losses',
+    'unbiased_cross_entropy',
+    'unbiased_distillation',
+]

@@ -1,0 +1,51 @@
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+class ChannelGroups:
+    """Runs of channels that a loss treats alike: background, old, new.
+
+    Every quantity of the losses is made of each group's log-sum-exp, one map
+    per group, so that the work per channel is one exponential.  Each group is
+    shifted by its own peak: nothing overflows, and a group whose logits are
+    far below another's does not underflow.
+
+    Args:
+        num_channels: ``C``.
+        cuts: Where groups begin, besides 0 and 1.
+    """
+
+    def __init__(self, num_channels: int, cuts: Iterable[int]):
+        edges = sorted({0, 1, num_channels, *(cut for cut in cuts if 0 < cut < num_channels)})
+        self.slices = [slice(a, b) for a, b in zip(edges, edges[1:])]
+
+    def below(self, channel: int) -> list[int]:
+        """The groups that end at or before a cut."""
+        return [i for i, group in enumerate(self.slices) if group.stop <= channel]
+
+    def from_(self, channel: int) -> list[int]:
+        """The groups that begin at or after a cut."""
+        return [i for i, group in enumerate(self.slices) if group.start >= channel]
+
+    def exp_(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits ``(R, C, W)`` become ``exp(logit - peak of its group)``, in place.
+
+        Returns:
+            Peaks and log-sum-exps, ``(groups, R, W)`` each.
+        """
+        peaks = logits.new_empty(len(self.slices), logits.shape[0], logits.shape[2])
+        sums = torch.empty_like(peaks)
+        for i, group in enumerate(self.slices):
+            part = logits[:, group]
+            torch.amax(part, 1, out=peaks[i])
+            part.sub_(peaks[i].unsqueeze(1)).exp_()
+            torch.sum(part, 1, out=sums[i])
+        return peaks, sums.log_().add_(peaks)
+
+    def scale(self, parts: Tensor, factors: Tensor, out: Tensor) -> Tensor:
+        """Each channel of ``(R, C, W)`` times its group's map of ``(groups, R, W)``."""
+        for i, group in enumerate(self.slices):
+            torch.mul(parts[:, group], factors[i].unsqueeze(1), out=out[:, group])
+        return out

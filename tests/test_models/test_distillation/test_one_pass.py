@@ -1,0 +1,34 @@
+"""A loss and a term computed together must be what they are apart."""
+import pytest
+import torch
+
+from incseg.models.distillation.one_pass import losses_in_one_pass, shares_a_pass
+from incseg.registry import MODELS
+from incseg.structures import NetworkOutputs
+
+
+@pytest.mark.parametrize('loss', ['CrossEntropyLoss', 'UnbiasedCrossEntropyLoss'])
+@pytest.mark.parametrize('term', ['LogitsDistillation', 'UnbiasedLogitsDistillation'])
+def test_together_is_apart(loss, term):
+    """If it fails, a factor is lost, or one of the two reads the other's settings."""
+    criterion = MODELS.build(dict(type=loss, loss_weight=2.))
+    compare = MODELS.build(dict(type=term, loss_weight=5., source='x', alpha=.5))
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (torch.randn(2, n, 3, 4, generator=generator) for n in (6, 4))
+    target = torch.randint(0, 6, (2, 24, 32), generator=generator)
+    together = losses_in_one_pass(
+        criterion, compare, student, teacher, target, num_old=4, ignore_index=1)
+    apart = (criterion(student, target, num_old=4, ignore_index=1),
+             compare(*(NetworkOutputs((), dict(x=x), (24, 32)) for x in (student, teacher))))
+    torch.testing.assert_close(together, apart)
+
+
+def test_only_fused_ones_share():
+    """If it fails, `fused=False` or a custom loss is overruled."""
+    loss, term = dict(type='CrossEntropyLoss'), dict(type='LogitsDistillation')
+    build = MODELS.build
+    assert shares_a_pass(build(loss), build(term))
+    assert not shares_a_pass(build(dict(loss, fused=False)), build(term))
+    assert not shares_a_pass(build(loss), build(dict(term, fused=False)))
+    assert not shares_a_pass(torch.nn.Identity(), build(term))
+    assert not shares_a_pass(build(loss), torch.nn.Identity())

@@ -1,0 +1,20 @@
+"""What the terms on probabilities share: the fused form must be the plain one."""
+import pytest
+import torch
+
+from incseg.registry import MODELS
+from incseg.structures import NetworkOutputs
+
+
+@pytest.mark.parametrize('name', ['LogitsDistillation', 'UnbiasedLogitsDistillation'])
+def test_fused_is_plain(name):
+    """If it fails, `fused=False` keeps something else of the teacher than the default."""
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = (
+        NetworkOutputs((), dict(aux=torch.randn(2, channels, 3, 4, generator=generator)), (24, 32))
+        for channels in (6, 4))
+    values = [
+        MODELS.build(dict(type=name, loss_weight=5., source='aux', alpha=.5, fused=fused))(
+            student, teacher)
+        for fused in (True, False)]
+    torch.testing.assert_close(*values)
