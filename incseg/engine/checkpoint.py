@@ -72,15 +72,19 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         if not is_pickle(path):
-            raise InvalidInputError(f'checkpoint {path} is damaged, cut short or no checkpoint') from error
+            raise unreadable(path) from error
         raise InvalidInputError(
             f'checkpoint {path} holds more than tensors and plain data; loading it could run '
             'code, so it is refused') from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InvalidInputError(f'checkpoint {path} is damaged, cut short or no checkpoint') from error
+        raise unreadable(path) from error
     if not isinstance(content, dict):
         raise InvalidInputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict')
     return content
+
+
+def unreadable(path: Path) -> InvalidInputError:
+    return InvalidInputError(f'checkpoint {path} is damaged, cut short or no checkpoint')
 
 
 def is_pickle(path: Path) -> bool:

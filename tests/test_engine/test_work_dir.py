@@ -45,7 +45,7 @@ def test_damaged_resume_file(tiny, tmp_path):
     folder = tmp_path / 'run/step_0'
     folder.mkdir(parents=True)
     (folder / 'resume.pth').write_bytes(b'PK' + bytes(100))
-    with pytest.raises(InvalidInputError, match=r'resume\.pth is damaged, cut short or no checkpoint'):
+    with pytest.raises(InvalidInputError, match=r'resume\.pth is damaged, cut short or no'):
         train_protocol(tiny(), tmp_path / 'run', resume=True, reuse=False)
 
 

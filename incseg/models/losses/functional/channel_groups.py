@@ -21,13 +21,9 @@ class ChannelGroups:
         edges = sorted({0, 1, num_channels, *(cut for cut in cuts if 0 < cut < num_channels)})
         self.slices = [slice(a, b) for a, b in zip(edges, edges[1:])]
 
-    def below(self, channel: int) -> list[int]:
-        """The groups that end at or before a cut."""
-        return [i for i, group in enumerate(self.slices) if group.stop <= channel]
-
-    def from_(self, channel: int) -> list[int]:
-        """The groups that begin at or after a cut."""
-        return [i for i, group in enumerate(self.slices) if group.start >= channel]
+    def count_below(self, channel: int) -> int:
+        """How many groups, the first ones, end at or before a cut."""
+        return sum(group.stop <= channel for group in self.slices)
 
     def exp_(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Logits ``(R, C, W)`` become ``exp(logit - peak of its group)``, in place.
@@ -49,3 +45,11 @@ class ChannelGroups:
         for i, group in enumerate(self.slices):
             torch.mul(parts[:, group], factors[i].unsqueeze(1), out=out[:, group])
         return out
+
+
+def log_add_exp(maps: Tensor) -> Tensor:
+    """``(groups, R, W)`` -> ``(R, W)``, log of the sum of exponentials."""
+    total = maps[0]
+    for other in maps[1:]:
+        total = torch.logaddexp(total, other)
+    return total

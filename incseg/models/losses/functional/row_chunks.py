@@ -5,10 +5,8 @@ import torch
 from torch import Tensor
 
 from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows
-from incseg.models.losses.functional.channel_groups import ChannelGroups
-
-#: Upsampled logits held at once (2 MB of float32): what stays near the cores.
-CHUNK = 1 << 19
+from incseg.models.losses.functional.channel_groups import ChannelGroups, log_add_exp
+from incseg.models.losses.functional.scratch import Scratch
 
 
 @dataclass
@@ -45,13 +43,12 @@ class RowChunks:
                  ignore_index: int, need_grad: bool):
         self.num_teacher = num_teacher
         self.num_old = num_old if num_old > 1 else 0
+        self.unbiased = unbiased
         self.ignore_index = ignore_index
         self.need_grad = need_grad
         self.groups = ChannelGroups(num_channels, (self.num_old, num_teacher))
-        every = self.groups.from_(0)
-        self.merged = self.groups.below(self.num_old)
-        self.normalised = every if unbiased else self.groups.below(num_teacher)
-        self.background = [0, *self.groups.from_(max(num_teacher, 1))] if unbiased else [0]
+        self.merged = self.groups.count_below(self.num_old)
+        self.taught = max(self.groups.count_below(num_teacher), 1)
 
     def run(self, logits: Tensor, teacher_logits: Tensor | None, target: Tensor | None,
             size: tuple[int, int]) -> FusedLosses:
@@ -61,12 +58,13 @@ class RowChunks:
         """
         wanted = dict(cross_entropy=target is not None, distillation=teacher_logits is not None)
         sums = {name: logits.new_zeros((), dtype=torch.float64) for name in wanted}
-        grads = {name: logits.new_zeros(logits.shape) for name, on in wanted.items()
+        grads = {name: logits.new_empty(logits.shape) for name, on in wanted.items()
                  if on and self.need_grad}
+        scratch = Scratch(logits, self.num_teacher, size, list(grads))
         for i in range(len(logits)):
             self._image(
                 logits[i], None if teacher_logits is None else teacher_logits[i],
-                None if target is None else target[i], size, sums,
+                None if target is None else target[i], scratch, sums,
                 {name: grad[i] for name, grad in grads.items()})
         pixels = len(logits) * size[0] * size[1]
         divisors = dict(cross_entropy=pixels, distillation=pixels * max(self.num_teacher, 1))
@@ -76,76 +74,90 @@ class RowChunks:
             **{f'{name}_grad': grad.div_(divisors[name]) for name, grad in grads.items()})
 
     def _image(self, logits: Tensor, teacher: Tensor | None, target: Tensor | None,
-               size: tuple[int, int], sums: dict[str, Tensor], grads: dict[str, Tensor]) -> None:
+               scratch: Scratch, sums: dict[str, Tensor], grads: dict[str, Tensor]) -> None:
         """Add one image's sums, and write its gradients ``(C, h, w)``."""
-        channels, height, width = logits.shape
+        (height, width), size = logits.shape[1:], scratch.size
         down = bilinear_matrix(height, size[0], logits.dtype)
         across = bilinear_matrix(width, size[1], logits.dtype)
         wide = widen(logits, across)
         wide_teacher = None if teacher is None else widen(teacher, across)
-        wide_grads = {name: torch.zeros_like(wide) for name in grads}
-        rows = max(1, CHUNK // (channels * size[1]))
-        for start in range(0, size[0], rows):
-            stop = min(start + rows, size[0])
+        for wide_grad in scratch.wide_grads.values():
+            wide_grad.zero_()
+        for start in range(0, size[0], scratch.rows):
+            stop = min(start + scratch.rows, size[0])
             used = source_rows(height, size[0], start, stop)
             weights = down[start:stop, used]
-            chunk = (weights @ wide[used]).view(-1, channels, size[1])
-            if wide_teacher is None:
-                probabilities = None
-            else:
-                probabilities = (weights @ wide_teacher[used]).view(-1, self.num_teacher, size[1])
-                probabilities = probabilities.softmax(1)
-            chunk_grads = self._chunk(
-                chunk, probabilities, None if target is None else target[start:stop], sums)
-            for name, grad in chunk_grads.items():
-                wide_grads[name][used].addmm_(weights.T, grad.view(stop - start, -1))
+            student = scratch.student(stop - start)
+            torch.mm(weights, wide[used], out=student.flatten(1))
+            if target is not None:
+                valid = target[start:stop] != self.ignore_index
+                index = target[start:stop].long().where(valid, 0)
+                index = index.where(index >= self.num_old, 0).unsqueeze(1)
+                own = student.gather(1, index).squeeze(1)
+            if wide_teacher is not None:
+                taught, probabilities = scratch.teacher(stop - start)
+                torch.mm(weights, wide_teacher[used], out=taught.flatten(1))
+                torch.softmax(taught, 1, out=probabilities)
+                matched = torch.mul(
+                    probabilities[:, 1:], student[:, 1:self.num_teacher], out=taught[:, 1:]).sum(1)
+            peaks, lse = self.groups.exp_(student)
+            if target is not None:
+                loss, factors = self._cross_entropy(peaks, lse, own, index, valid)
+                sums['cross_entropy'] += loss
+                if self.need_grad:
+                    grad = self.groups.scale(student, factors[:-1], scratch.grad(stop - start))
+                    grad.scatter_add_(1, index, factors[-1].unsqueeze(1))
+                    scratch.wide_grads['cross_entropy'][used].addmm_(weights.T, grad.flatten(1))
+            if wide_teacher is not None:
+                loss, factors = self._distillation(peaks, lse, probabilities[:, 0], matched)
+                sums['distillation'] += loss
+                if self.need_grad:
+                    grad = self.groups.scale(student, factors, student)
+                    grad[:, 1:self.num_teacher] -= probabilities[:, 1:]
+                    scratch.wide_grads['distillation'][used].addmm_(weights.T, grad.flatten(1))
         for name, grad in grads.items():
-            folded = wide_grads[name].view(height * channels, -1) @ across
-            grad.copy_(folded.view(height, channels, width).transpose(0, 1))
+            folded = scratch.wide_grads[name].view(-1, size[1]) @ across
+            grad.copy_(folded.view(height, -1, width).transpose(0, 1))
 
-    def _chunk(self, logits: Tensor, teacher: Tensor | None, target: Tensor | None,
-               sums: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Add the sums of rows ``(R, C, W)``; returns their gradients, ``(R, C, W)`` each."""
-        if target is not None:
-            valid = target != self.ignore_index
-            index = target.long().where(valid, 0)
-            index = index.where(index >= self.num_old, 0).unsqueeze(1)
-            own = logits.gather(1, index).squeeze(1)
-        if teacher is not None:
-            matched = (teacher[:, 1:] * logits[:, 1:self.num_teacher]).sum(1)
-        parts, (peaks, lse) = logits, self.groups.exp_(logits)
-        grads = {}
-        if target is not None:
-            total = lse.logsumexp(0)
-            is_valid = valid.to(total.dtype)
-            is_merged = is_valid * (index[:, 0] == 0) if self.num_old else None
-            if is_merged is not None:
-                background = lse[self.merged].logsumexp(0)
-                own = torch.where(index[:, 0] == 0, background, own)
-            sums['cross_entropy'] += (total - own).mul_(is_valid).sum()
-            if self.need_grad:
-                factors = (peaks - total).exp_().mul_(is_valid)
-                is_own = is_valid
-                if is_merged is not None:
-                    factors[self.merged] -= (peaks[self.merged] - background).exp_() * is_merged
-                    is_own = is_valid - is_merged
-                # the terms below read `parts` again, if there are any
-                out = parts if teacher is None else torch.empty_like(parts)
-                grads['cross_entropy'] = self.groups.scale(parts, factors, out).scatter_add_(
-                    1, index, -is_own.unsqueeze(1))
-        if teacher is not None:
-            total = lse[self.normalised].logsumexp(0)
-            background = lse[self.background].logsumexp(0)
-            sums['distillation'] += (total - teacher[:, 0] * background - matched).sum()
-            if self.need_grad:
-                factors = torch.zeros_like(peaks)
-                factors[self.normalised] = (peaks[self.normalised] - total).exp_()
-                factors[self.background] -= (
-                    (peaks[self.background] - background).exp_() * teacher[:, 0])
-                grad = self.groups.scale(parts, factors, parts)
-                grad[:, 1:self.num_teacher] -= teacher[:, 1:]
-                grads['distillation'] = grad
-        return grads
+    def _cross_entropy(self, peaks: Tensor, lse: Tensor, own: Tensor, index: Tensor,
+                       valid: Tensor) -> tuple[Tensor, Tensor]:
+        """The sum, and what the gradient is made of.
+
+        The gradient is each group's factor times its ``exp(logit - peak)``,
+        plus the last map at the pixel's own class.
+        """
+        total = log_add_exp(lse)
+        is_valid = valid.to(total.dtype)
+        factors = torch.empty(len(peaks) + 1, *total.shape, dtype=total.dtype)
+        torch.sub(peaks, total, out=factors[:-1]).exp_().mul_(is_valid)
+        torch.neg(is_valid, out=factors[-1])
+        if self.merged:
+            background = log_add_exp(lse[:self.merged])
+            is_background = index[:, 0] == 0
+            own = torch.where(is_background, background, own)
+            is_background = is_valid * is_background
+            factors[:self.merged] -= (peaks[:self.merged] - background).exp_().mul_(is_background)
+            factors[-1] += is_background
+        return (total - own).mul_(is_valid).sum(), factors
+
+    def _distillation(self, peaks: Tensor, lse: Tensor, teacher_background: Tensor,
+                      matched: Tensor) -> tuple[Tensor, Tensor]:
+        """The sum, and each group's factor of the gradient.
+
+        The gradient is the factor times ``exp(logit - peak)``, minus the
+        teacher's probabilities at the old classes.
+        """
+        counted = len(lse) if self.unbiased else self.taught
+        total = log_add_exp(lse[:counted])
+        factors = torch.zeros_like(peaks)
+        torch.sub(peaks[:counted], total, out=factors[:counted]).exp_()
+        background = lse[0]
+        if self.unbiased and self.taught < len(lse):
+            background = torch.logaddexp(background, log_add_exp(lse[self.taught:]))
+            factors[self.taught:] -= (
+                (peaks[self.taught:] - background).exp_().mul_(teacher_background))
+        factors[0] -= (peaks[0] - background).exp_().mul_(teacher_background)
+        return (total - teacher_background * background - matched).sum(), factors
 
 
 def widen(logits: Tensor, across: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from incseg.models.losses.functional import row_chunks
+from incseg.models.losses.functional import scratch
 from incseg.models.losses.functional.row_chunks import RowChunks
 
 
@@ -15,7 +15,7 @@ def test_where_it_is_cut_does_not_matter(chunk, monkeypatch):
     target = torch.randint(0, 6, (2, 30, 37), generator=generator)
     runs = []
     for size in (1 << 30, chunk):
-        monkeypatch.setattr(row_chunks, 'CHUNK', size)
+        monkeypatch.setattr(scratch, 'CHUNK', size)
         runs.append(RowChunks(6, 4, 4, True, 255, need_grad=True).run(
             logits, teacher, target, (30, 37)))
     for name, value in vars(runs[0]).items():
