@@ -65,6 +65,33 @@ def test_losses_agree_with_the_cpu():
     assert torch.allclose(results[0][1], results[1][1], atol=1e-8)
 
 
+@pytest.mark.parametrize('num_old', [0, 16])
+def test_fused_losses_are_the_plain_ones(num_old):
+    """The kernel's losses and gradients, and that no full-size tensor is made."""
+    from incseg.models.losses.functional import fused_incremental_loss, fused_losses
+    from incseg.models.losses.functional.fused import plain_losses
+    torch.manual_seed(0)
+    logits = torch.randn(4, 21, 64, 64, device='cuda', requires_grad=True)
+    teacher = torch.randn(4, 16, 64, 64, device='cuda')
+    target = torch.randint(0, 21, (4, 512, 512), device='cuda', dtype=torch.uint8)
+    target[0, :100] = 255
+    loss = fused_incremental_loss(logits, teacher, target, num_old, 10.)
+    grad, = torch.autograd.grad(loss, logits)
+    terms = plain_losses(logits, teacher, target, (512, 512), num_old, True, 255)
+    plain = terms[0] + 10 * terms[1]
+    expected, = torch.autograd.grad(plain, logits)
+    assert loss.item() == pytest.approx(plain.item(), rel=1e-5)
+    assert (grad - expected).abs().max() < 1e-5 * expected.abs().max()
+    again = torch.autograd.grad(
+        fused_incremental_loss(logits, teacher, target, num_old, 10.), logits)[0]
+    assert torch.equal(grad, again), 'it repeats, bit for bit'
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    sum(fused_losses(logits, teacher, target, num_old=num_old)).backward()
+    full_size = 4 * 21 * 512 * 512 * 4
+    assert torch.cuda.max_memory_allocated() - before < full_size / 2
+
+
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason='there are not two GPUs')
 def test_two_processes_nccl(tool_environment, tmp_path):
     """SyncBN over two GPUs; evaluation by two processes counts what one counts."""

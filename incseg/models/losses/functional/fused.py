@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -92,7 +93,8 @@ def fused_losses(
     if teacher_logits is not None:
         teacher_logits = alpha * teacher_logits.detach().to(logits.dtype)
     arguments = (logits, teacher_logits, target, size, num_old, unbiased, ignore_index)
-    if logits.device.type != 'cpu' or tuple(logits.shape[-2:]) == tuple(size):
+    num_teacher = 0 if teacher_logits is None else teacher_logits.shape[1]
+    if not has_one_pass(logits, num_teacher, num_old, size):
         return plain_losses(*arguments)
     with torch.autocast(logits.device.type, enabled=False):
         return _OnePass.apply(*arguments)
@@ -113,16 +115,32 @@ def plain_losses(
     return cross_entropy, kept
 
 
+def has_one_pass(
+    logits: Tensor, num_teacher: int, num_old: int, size: tuple[int, int]
+) -> bool:
+    """Whether the losses can be had without upsampling first."""
+    if tuple(logits.shape[-2:]) == tuple(size):
+        return False
+    if logits.is_cuda and find_spec('triton') is not None:
+        from incseg.models.losses.functional.triton_losses import serves  # GPUs alone have triton
+        return serves(logits, num_teacher, num_old, size)
+    return logits.device.type == 'cpu'
+
+
 class _OnePass(torch.autograd.Function):
     """Computes the gradients with the losses; the backward pass only scales them."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, teacher_logits: Tensor | None, target: Tensor | None,
                 size: tuple[int, int], num_old: int, unbiased: bool, ignore_index: int) -> Any:
-        num_teacher = 0 if teacher_logits is None else teacher_logits.shape[1]
-        chunks = RowChunks(logits.shape[1], num_teacher, num_old, unbiased, ignore_index,
-                           need_grad=ctx.needs_input_grad[0])
-        losses = chunks.run(logits, teacher_logits, target, size)
+        arguments = (num_old, unbiased, ignore_index, ctx.needs_input_grad[0])
+        if logits.is_cuda:
+            from incseg.models.losses.functional.triton_losses import losses_in_triton
+            losses = losses_in_triton(logits, teacher_logits, target, size, *arguments)
+        else:
+            num_teacher = 0 if teacher_logits is None else teacher_logits.shape[1]
+            chunks = RowChunks(logits.shape[1], num_teacher, *arguments)
+            losses = chunks.run(logits, teacher_logits, target, size)
         ctx.save_for_backward(losses.cross_entropy_grad, losses.distillation_grad)
         zero = logits.new_zeros(())
         return tuple(zero.clone() if loss is None else loss
