@@ -19,7 +19,7 @@ SECTIONS = {
     'method': ({'name', 'loss_decode', 'classifier_init'},
                {'distillation', 'target_labeller', 'joint'}),
     'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
-                 set()),
+                 {'compile', 'tf32'}),
     'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},
              {'void_as_background'})}
 
@@ -93,7 +93,8 @@ def check_numbers(config: Any) -> None:
         if not schedule['lr'][key] > 0:
             raise InvalidInputError(
                 f"schedule.lr.{key} is {schedule['lr'][key]!r}, expected more than 0")
-    switches = {'schedule.amp': schedule['amp'], 'method.joint': config['method'].get('joint'),
+    switches = {**{f'schedule.{key}': schedule.get(key) for key in ('amp', 'compile', 'tf32')},
+                'method.joint': config['method'].get('joint'),
                 'data.void_as_background': config['data'].get('void_as_background')}
     for key, value in switches.items():
         if value is not None and not isinstance(value, bool):

@@ -35,7 +35,8 @@ def evaluate(
     for hook in hooks:
         runner.register_hook(hook)
     # the same algorithms at the end of training and in test.py, whatever the timing says
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True,
+                                    allow_tf32=torch.backends.cudnn.allow_tf32):
         metrics = runner.test()
     runner.close()
     return {name.removeprefix('seg/'): value for name, value in metrics.items()}

@@ -1,4 +1,5 @@
 """What the Runner of one step is built from."""
+import inspect
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
@@ -115,8 +116,17 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
         experiment_name=f'{name}_{next(_run_number)}',
         randomness=dict(seed=experiment.seed),
         env_cfg=dict(cudnn_benchmark='train_cfg' in parts,
+                     tf32=experiment.config['schedule'].get('tf32', True),
                      mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
         log_processor=dict(by_epoch=False), **parts))
+
+
+def optimizer_config(optimizer: dict, lr: float) -> dict:
+    """The optimiser, in one kernel on a GPU where it has that."""
+    kind = getattr(torch.optim, str(optimizer['type']), None)
+    fused = (torch.cuda.is_available() and kind is not None
+             and 'fused' in inspect.signature(kind).parameters)
+    return {**(dict(fused=True) if fused else {}), **optimizer, 'lr': lr}
 
 
 def config_for_step(
@@ -140,13 +150,13 @@ def config_for_step(
         raise InvalidInputError(
             f'batch_size is {batch}, which {world} processes cannot share equally')
     iters = experiment.epochs(k) * StepBatchSampler.iters_per_epoch(num_images, batch)
-    hooks: list[dict] = [
-        dict(type='IterationSeedHook', seed=experiment.seed),
-        dict(type='FiniteLossHook', step=k)]
+    hooks: list[dict] = [dict(type='IterationSeedHook', seed=experiment.seed)]
     if k > 0:
         hooks.append(dict(
             type='IncrementalHook', previous=previous,
             classifier_init=dict(config['method']['classifier_init'])))
+    if schedule.get('compile'):
+        hooks.append(dict(type='CompileHook'))
     hooks += [dict(hook) for hook in config['custom_hooks'].values() if hook is not None]
     lr = schedule['lr']['base' if k == 0 else 'added']
     return runner_config(
@@ -160,12 +170,15 @@ def config_for_step(
         train_cfg=dict(type='StepTrainLoop', max_iters=iters),
         optim_wrapper=dict(
             type='StepOptimWrapper', amp=bool(schedule['amp']),
-            optimizer=dict(schedule['optimizer'], lr=lr)),
+            optimizer=optimizer_config(schedule['optimizer'], lr)),
         param_scheduler=[dict(
             type='PolyLR', power=schedule['poly_power'], eta_min=0., begin=0, end=iters + 1,
             by_epoch=False)],
         default_hooks=dict(
             sampler_seed=None, logger=dict(type='LoggerHook', interval=schedule['log_interval']),
+            runtime_info=dict(
+                type='LossLogHook', step=k,
+                intervals=[schedule['log_interval'], schedule['checkpoint_interval']]),
             checkpoint=dict(
                 type='SafeCheckpointHook', path=f'{work_dir}/resume.pth',
                 interval=schedule['checkpoint_interval'])),

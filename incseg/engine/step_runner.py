@@ -1,6 +1,7 @@
 import logging
 from typing import Any
 
+import torch
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
@@ -32,6 +33,13 @@ class StepRunner(Runner):
 
     def dump_config(self) -> None:
         """Nothing: the visualizer keeps the config beside the logs, the run keeps its own."""
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """mmengine's, and ``tf32``: whether a GPU may round float32 products to 19 bits."""
+        super().setup_env(env_cfg)
+        allowed = bool(env_cfg.get('tf32', True))
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
 
     def use_dataset(self, dataset: Any) -> None:
         """Train on a data set that is built already, instead of building it from the config."""

@@ -23,7 +23,8 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         mean: Per channel, in the order the network gets them.
         std: Likewise.
         bgr_to_rgb: Whether the loader's BGR becomes RGB.
-        non_blocking: Whether the transfer to the device may overlap with work.
+        non_blocking: Whether the transfer to the device may overlap with work;
+            it does where the loader pins its memory.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         mean: Sequence[float] = (123.675, 116.28, 103.53),
         std: Sequence[float] = (58.395, 57.12, 57.375),
         bgr_to_rgb: bool = True,
-        non_blocking: bool = False,
+        non_blocking: bool = True,
     ):
         super().__init__(non_blocking)
         self.bgr_to_rgb = bgr_to_rgb

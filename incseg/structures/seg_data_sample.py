@@ -24,6 +24,13 @@ class SegDataSample(BaseDataElement):
     def gt_sem_seg(self) -> None:
         del self._gt_sem_seg
 
+    def pin_memory(self) -> 'SegDataSample':
+        """The sample with its labels in page-locked memory; called by torch's DataLoader."""
+        pinned = self.new()
+        if 'gt_sem_seg' in self:
+            pinned.gt_sem_seg = PixelData(data=self.gt_sem_seg.data.pin_memory())
+        return pinned
+
     @property
     def pred_sem_seg(self) -> PixelData:
         return self._pred_sem_seg

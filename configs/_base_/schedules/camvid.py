@@ -6,5 +6,7 @@ schedule = dict(
     optimizer=dict(type='SGD', momentum=0.9, nesterov=True, weight_decay=1e-4),
     poly_power=0.9,
     amp=False,
+    compile=False,
+    tf32=True,
     log_interval=50,
     checkpoint_interval=200)

@@ -94,11 +94,21 @@ class IncrementalSegmentor(EncoderDecoder):
             num_old=head.num_old, ignore_index=IGNORE_INDEX)
         return self.head_weight(name) * loss, kept
 
-    @torch.no_grad()
     def run_teacher(self, inputs: Tensor) -> NetworkOutputs:
-        """The teacher's outputs on the student's own input tensor."""
+        """The teacher's outputs on the student's own input tensor, without gradient.
+
+        Features are kept only where a part of the method may read them.
+        """
         if self.teacher is None:
             raise RuntimeError('the method needs a teacher, but set_teacher() was not called')
-        sources = {getattr(term, 'source', 'decode_head') for term in self.distillation.values()}
+        terms = list(self.distillation.values())
+        sources = {getattr(term, 'source', 'decode_head') for term in terms}
         auxiliary = self.target_labeller is not None or sources != {'decode_head'}
-        return self.teacher.extract(inputs, auxiliary)
+        with torch.inference_mode():
+            outputs = self.teacher.extract(inputs, auxiliary)
+        reads_features = self.target_labeller is not None or not all(
+            isinstance(term, SoftLabelDistillation) for term in terms)
+        # copies: what inference mode made may not be saved for a backward pass
+        return NetworkOutputs(
+            tuple(x.clone() for x in outputs.features) if reads_features else (),
+            {name: x.clone() for name, x in outputs.logits.items()}, outputs.size)

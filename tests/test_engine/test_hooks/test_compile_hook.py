@@ -1,0 +1,50 @@
+"""Compiling in place: the parts that are run, once, and no name changes."""
+from types import SimpleNamespace
+
+import torch
+from mmengine.runner import get_priority
+from torch import nn
+
+from incseg.engine import train_protocol
+from incseg.engine.hooks import CompileHook, IncrementalHook
+
+
+def network(**parts) -> SimpleNamespace:
+    return SimpleNamespace(
+        backbone=nn.Conv2d(3, 4, 1), heads=dict(a=nn.Conv2d(4, 5, 1), b=nn.Conv2d(4, 5, 1)),
+        **parts)
+
+
+def test_student_and_teacher_are_compiled_once(monkeypatch):
+    """If it fails, a part runs uncompiled, or is compiled again at every step."""
+    student = network(teacher=network())
+    compiled = []
+    compile_it = nn.Module.compile
+    monkeypatch.setattr(nn.Module, 'compile', lambda self, **options: (
+        compiled.append((self, options)), compile_it(self, **options)))
+    hook = CompileHook(backend='eager')
+    hook.before_train(SimpleNamespace(model=student))
+    hook.before_train(SimpleNamespace(model=student))
+    assert [module for module, _ in compiled] == [
+        part for model in (student, student.teacher)
+        for part in (model.backbone, *model.heads.values())]
+    assert all(options == dict(backend='eager') for _, options in compiled)
+
+
+def test_a_compiled_run_is_the_run(tiny, tmp_path):
+    """If it fails, compiling changes the names in the checkpoint, or what is trained."""
+    config = tiny(**{'protocol.name': '5-1'})
+    plain = train_protocol(config, tmp_path / 'plain', reuse=False)
+    config.custom_hooks = dict(compile=dict(type='CompileHook', backend='eager'))
+    compiled = train_protocol(config, tmp_path / 'compiled', reuse=False)
+    states = [torch.load(tmp_path / name / 'step_1/final.pth', weights_only=True)['state_dict']
+              for name in ('plain', 'compiled')]
+    assert list(states[0]) == list(states[1])
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-3, atol=1e-5)
+    assert len(compiled.steps) == len(plain.steps) == 2
+
+
+def test_it_comes_after_the_teacher_is_made():
+    """If it fails, the teacher runs uncompiled."""
+    assert get_priority(CompileHook.priority) > get_priority(IncrementalHook.priority)

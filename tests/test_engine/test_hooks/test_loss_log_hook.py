@@ -1,0 +1,76 @@
+"""Losses are logged and checked; which ones are read when matters on a GPU."""
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.runner import get_priority
+
+from incseg.engine.hooks import LossLogHook, SafeCheckpointHook
+from incseg.errors import NonFiniteLossError
+
+
+@pytest.fixture
+def runner():
+    return SimpleNamespace(message_hub=MessageHub('test'), max_iters=9)
+
+
+def logged(runner) -> list[float]:
+    hub = runner.message_hub
+    return list(hub.get_scalar('train/loss').data[0]) if 'train/loss' in hub.log_scalars else []
+
+
+def test_on_a_cpu_every_iteration_is_read(runner):
+    """If it fails, a diverged run goes on for a while although looking costs nothing."""
+    hook = LossLogHook(0, [4])
+    for i in range(3):
+        hook.after_train_iter(runner, i, outputs=dict(loss=torch.tensor(float(i))))
+        assert logged(runner) == list(range(i + 1))
+    hook.after_train_iter(runner, 3, outputs=None)
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that says it lies on a GPU."""
+
+    @property
+    def device(self):
+        return torch.device('cuda')
+
+
+def loss(value: float) -> torch.Tensor:
+    return torch.tensor(value).as_subclass(OnGPU)
+
+
+def test_on_a_gpu_only_when_due(runner):
+    """If it fails, every iteration waits for the GPU, or losses are lost from the log."""
+    hook = LossLogHook(0, [4, 6])
+    lengths = []
+    for i in range(9):
+        hook.after_train_iter(runner, i, outputs=dict(loss=loss(float(i))))
+        lengths.append(len(logged(runner)))
+    assert lengths == [0, 0, 0, 4, 4, 6, 6, 8, 9], 'at 4, 6, 8 and at the end'
+    assert logged(runner) == list(range(9))
+
+
+def test_a_late_reading_names_the_first_broken_iteration(runner):
+    """If it fails, the message points at the iteration of the reading."""
+    hook = LossLogHook(1, [4])
+    for i in range(3):
+        hook.after_train_iter(runner, i, outputs=dict(loss=loss(1. if i == 0 else float('nan'))))
+    with pytest.raises(NonFiniteLossError, match='loss is nan at step 1, iteration 2'):
+        hook.after_train_iter(runner, 3, outputs=dict(loss=loss(1.)))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
+def test_names_the_part_the_step_and_the_iteration(runner, value):
+    """The part that broke is named rather than the sum; iterations count from 1."""
+    outputs = {'loss': torch.tensor(value), 'decode_head.loss': torch.tensor(1.),
+               'distillation.logits.loss': torch.tensor(value)}
+    message = rf'distillation.logits.loss is {value} at step 2, iteration 8'
+    with pytest.raises(NonFiniteLossError, match=message):
+        LossLogHook(2, [50]).after_train_iter(runner, 7, outputs=outputs)
+
+
+def test_it_comes_before_the_checkpoint():
+    """A checkpoint of the same iteration would hold broken weights."""
+    assert get_priority(LossLogHook.priority) < get_priority(SafeCheckpointHook.priority)
