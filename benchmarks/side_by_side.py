@@ -1,0 +1,98 @@
+"""What the benchmarks share: interleaved timings, peak memory of a fresh process, one table."""
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from terminaltables import AsciiTable
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the checkout, installed or not
+
+
+def interleaved(functions: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+    """Median seconds of each function; all take turns, after one round that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(rounds + 1):
+        for name, function in functions.items():
+            synchronise()
+            start = time.perf_counter()
+            function()
+            synchronise()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_above(function: Callable[[], object]) -> float:
+    """MB of memory a call needs at its peak above what is there already.
+
+    On a CPU only the first call in a process counts: use a fresh one, see
+    :func:`in_fresh_process`.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        torch.cuda.synchronize()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    before = resident()
+    function()
+    return max(0., resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before)
+
+
+def resident() -> float:
+    """MB of memory the process holds now (Linux)."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+
+
+def in_fresh_process(*arguments: object) -> float:
+    """The number that this script prints last when it is called with other arguments."""
+    done = subprocess.run(
+        [sys.executable, sys.argv[0], *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return float(done.stdout.split()[-1])
+
+
+def report(title: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print the machine and a table."""
+    print(f'{title}\n{machine()}')
+    print(AsciiTable([list(head), *([str(cell) for cell in row] for row in rows)]).table)
+
+
+def machine() -> str:
+    """The machine in a line: processor or GPU, cores, versions."""
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+    else:
+        info = Path('/proc/cpuinfo')
+        lines = info.read_text().splitlines() if info.is_file() else []
+        name = next((line.split(':')[1].strip() for line in lines if line.startswith('model name')),
+                    platform.processor())
+        name += ' with AMX' if torch.cpu._is_amx_tile_supported() else ' without AMX'
+    return (f'{name}, {os.cpu_count()} cores, torch {torch.__version__} '
+            f'with {torch.get_num_threads()} threads')
+
+
+def ms(seconds: float) -> str:
+    return f'{1000 * seconds:.1f} ms'
+
+
+def times(ratio: float, target: float | None = None) -> str:
+    """``3.2x``, and whether that is at least the target."""
+    verdict = '' if target is None else f' ({"met" if ratio >= target else "NOT MET"}: {target:g}x)'
+    return f'{ratio:.2f}x{verdict}'
