@@ -1,7 +1,6 @@
 """What the benchmarks share: interleaved timings, peak memory of a fresh process, one table."""
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -38,8 +37,8 @@ def synchronise() -> None:
 def peak_above(function: Callable[[], object]) -> float:
     """MB of memory a call needs at its peak above what is there already.
 
-    On a CPU only the first call in a process counts: use a fresh one, see
-    :func:`in_fresh_process`.
+    On a CPU (Linux) memory that was freed but not given back counts as there:
+    use a fresh process, see :func:`in_fresh_process`.
     """
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -48,15 +47,16 @@ def peak_above(function: Callable[[], object]) -> float:
         function()
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    before = resident()
+    Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
+    before = peak()
     function()
-    return max(0., resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before)
+    return peak() - before
 
 
-def resident() -> float:
-    """MB of memory the process holds now (Linux)."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+def peak() -> float:
+    """MB of memory the process held at most; unlike getrusage's, not its parent's."""
+    status = Path('/proc/self/status').read_text()
+    return int(status.split('VmHWM:')[1].split()[0]) / 1024
 
 
 def in_fresh_process(*arguments: object) -> float:

@@ -1,4 +1,5 @@
 """The losses of upsampled logits on CPU: a few rows at a time, gradients on the way."""
+from collections import deque
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows
 from incseg.models.losses.functional.channel_groups import ChannelGroups, log_add_exp
 from incseg.models.losses.functional.scratch import Scratch
+from incseg.models.losses.functional.worker_threads import map_in_threads
 
 
 @dataclass
@@ -57,30 +59,39 @@ class RowChunks:
         Float32 or float64; ``size`` is ``(H, W)``.
         """
         wanted = dict(cross_entropy=target is not None, distillation=teacher_logits is not None)
-        sums = {name: logits.new_zeros((), dtype=torch.float64) for name in wanted}
         grads = {name: logits.new_empty(logits.shape) for name, on in wanted.items()
                  if on and self.need_grad}
-        scratch = Scratch(logits, self.num_teacher, size, list(grads))
-        for i in range(len(logits)):
-            self._image(
+        threads = min(torch.get_num_threads(), len(logits))
+        scratches = deque(
+            Scratch(logits, self.num_teacher, size, list(grads)) for _ in range(threads))
+
+        def one_image(i: int) -> dict[str, Tensor]:
+            scratch = scratches.pop()
+            sums = self._image(
                 logits[i], None if teacher_logits is None else teacher_logits[i],
-                None if target is None else target[i], scratch, sums,
+                None if target is None else target[i], scratch,
                 {name: grad[i] for name, grad in grads.items()})
+            scratches.append(scratch)
+            return sums
+
+        sums = map_in_threads(one_image, range(len(logits)), threads)
         pixels = len(logits) * size[0] * size[1]
         divisors = dict(cross_entropy=pixels, distillation=pixels * max(self.num_teacher, 1))
         return FusedLosses(
-            **{name: (sums[name] / divisors[name]).to(logits.dtype)
-               for name, on in wanted.items() if on},
+            **{name: (torch.stack([image[name] for image in sums]).sum() / divisors[name]).to(
+                logits.dtype) for name, on in wanted.items() if on},
             **{f'{name}_grad': grad.div_(divisors[name]) for name, grad in grads.items()})
 
     def _image(self, logits: Tensor, teacher: Tensor | None, target: Tensor | None,
-               scratch: Scratch, sums: dict[str, Tensor], grads: dict[str, Tensor]) -> None:
-        """Add one image's sums, and write its gradients ``(C, h, w)``."""
+               scratch: Scratch, grads: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One image's sums over pixels, float64; writes its gradients ``(C, h, w)``."""
         (height, width), size = logits.shape[1:], scratch.size
         down = bilinear_matrix(height, size[0], logits.dtype)
         across = bilinear_matrix(width, size[1], logits.dtype)
         wide = widen(logits, across)
         wide_teacher = None if teacher is None else widen(teacher, across)
+        sums = {name: logits.new_zeros((), dtype=torch.float64)
+                for name in ('cross_entropy', 'distillation')}
         for wide_grad in scratch.wide_grads.values():
             wide_grad.zero_()
         for start in range(0, size[0], scratch.rows):
@@ -118,6 +129,7 @@ class RowChunks:
         for name, grad in grads.items():
             folded = scratch.wide_grads[name].view(-1, size[1]) @ across
             grad.copy_(folded.view(height, -1, width).transpose(0, 1))
+        return sums
 
     def _cross_entropy(self, peaks: Tensor, lse: Tensor, own: Tensor, index: Tensor,
                        valid: Tensor) -> tuple[Tensor, Tensor]:

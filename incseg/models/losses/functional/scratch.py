@@ -1,8 +1,8 @@
 import torch
 from torch import Tensor
 
-#: Upsampled logits held at once (2 MB of float32): what stays near the cores.
-CHUNK = 1 << 19
+#: Upsampled logits a thread holds at once (1 MB of float32): what stays near its core.
+CHUNK = 1 << 18
 
 
 class Scratch:
