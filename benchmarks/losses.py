@@ -5,12 +5,11 @@
 import argparse
 
 import torch
-from side_by_side import in_fresh_process, interleaved, ms, peak_above, report, times
+from side_by_side import CUDA, in_fresh_process, interleaved, ms, peak_above, report, times
 
 from incseg.models.losses.functional import fused_losses
 from incseg.models.losses.functional.fused import plain_losses
 
-CUDA = torch.cuda.is_available()
 #: least gain of time and of memory
 TARGETS = (10, 20) if CUDA else (3, 10)
 

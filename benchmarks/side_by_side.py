@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from terminaltables import AsciiTable
 
+CUDA = torch.cuda.is_available()
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the checkout, installed or not
 
