@@ -1,8 +1,11 @@
 """Train every step of a config's protocol and print the table."""
 import argparse
+import os
 import sys
 from pathlib import Path
 
+# read when torch is loaded: its threads sleep while they wait, and give up a core that is wanted
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.command_line import add_common_arguments, command_line

@@ -1,5 +1,6 @@
 """The command line: what a user's mistake prints, and that a run works from another folder."""
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -145,3 +146,15 @@ def test_bad_checkpoint(train, tmp_path, content, message):
         (tmp_path / 'c.pth').write_bytes(content)
     code, _ = train(SHAPES, 'c.pth', tool='test')
     assert code.startswith('error: ') and message in code
+
+
+@pytest.mark.parametrize('name', ['train', 'test'])
+@pytest.mark.parametrize('chosen', [None, 'ACTIVE'])
+def test_threads_sleep_while_they_wait(tool_environment, name, chosen):
+    """Spinning threads made a step eight times slower on a machine that was busy besides."""
+    code = ("import os, runpy, sys; assert 'torch' not in sys.modules; "
+            f"runpy.run_path('tools/{name}.py'); print(os.environ['OMP_WAIT_POLICY'])")
+    environment = {**tool_environment, **({'OMP_WAIT_POLICY': chosen} if chosen else {})}
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=environment,
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (chosen or 'PASSIVE')
