@@ -8,6 +8,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope, init_default_scope
 
 from incseg.apis.config import load_config
+from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
 from incseg.engine.experiment import Experiment
 from incseg.engine.step_config import model_config, pipeline, resolve
@@ -20,6 +21,7 @@ Image = str | Path | np.ndarray
 
 def init_model(
     config: Any, checkpoint: str | Path | None = None, device: str | None = None,
+    fast: bool = False,
 ) -> EncoderDecoder:
     """Build a network for inference.
 
@@ -28,6 +30,10 @@ def init_model(
         checkpoint: A step's ``final.pth``; the step comes from it.  Without
             one, the untrained network of the last step.
         device: ``'cuda'`` if there is one, else ``'cpu'``, by default.
+        fast: Whether the network is made ready by :func:`prepare_for_inference`;
+            it can then predict and nothing else, with low precision where the
+            device has it.  Off by default: what is evaluated or trained on
+            must be the network itself.
 
     Returns:
         The network in eval mode; ``model.dataset_meta`` holds ``classes`` and
@@ -46,7 +52,8 @@ def init_model(
     classes = experiment.classes_at(k)
     model.dataset_meta = dict(classes=classes, palette=experiment.palette[:len(classes)])
     model.config = config
-    return model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    return prepare_for_inference(model) if fast else model
 
 
 def inference_model(

@@ -20,14 +20,19 @@ class Inferencer:
         config: A config's path, or a loaded config.
         checkpoint: A step's ``final.pth``.
         device: ``'cuda'`` if there is one, else ``'cpu'``, by default.
+        fast: Whether the network is made ready by :func:`prepare_for_inference`.
+            On by default: pictures are all that is made here, and they differ
+            from the network's own at a few pixels on class borders, if at all.
 
     Example:
         >>> segment = Inferencer('configs/mib/…py', 'work_dirs/…/final.pth')
         >>> sample = segment('street.jpg', out_dir='painted')[0]
     """
 
-    def __init__(self, config: Any, checkpoint: str | Path, device: str | None = None):
-        self.model = init_model(config, checkpoint, device)
+    def __init__(
+        self, config: Any, checkpoint: str | Path, device: str | None = None, fast: bool = True
+    ):
+        self.model = init_model(config, checkpoint, device, fast)
         self.classes: list[str] = self.model.dataset_meta['classes']
         self.palette: list[list[int]] = self.model.dataset_meta['palette']
 

@@ -7,6 +7,7 @@ from incseg.apis import Inferencer, inference_model, init_model
 from incseg.datasets import ShapesDataset
 from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.models.backbones import BatchNorm
 
 
 @pytest.fixture
@@ -39,6 +40,21 @@ def test_same_as_the_evaluation(tiny, trained):
         std = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
         logits = model.extract((inputs - mean) / std, auxiliary=False).full_size('decode_head')
     assert torch.equal(one.pred_sem_seg.data[0].long(), logits[0].argmax(0))
+
+
+def test_fast(tiny, trained):
+    """Made ready for inference only where asked; the Inferencer asks, and need not."""
+    def norms(model):
+        return sum(isinstance(module, BatchNorm) for module in model.modules())
+    plain = init_model(tiny(), trained, device='cpu')
+    fast = init_model(tiny(), trained, device='cpu', fast=True)
+    assert norms(plain) > 0 and norms(fast) == 0
+    assert norms(Inferencer(tiny(), trained, device='cpu').model) == 0
+    assert norms(Inferencer(tiny(), trained, device='cpu', fast=False).model) == norms(plain)
+    assert fast.dataset_meta == plain.dataset_meta
+    image = ShapesDataset(split='test', length=1, size=64).get_data_info(0)['img']
+    labels = [inference_model(model, image).pred_sem_seg.data for model in (plain, fast)]
+    assert (labels[0] == labels[1]).float().mean() > 0.98  # bfloat16 where the CPU has it
 
 
 def test_inferencer_paints_folders(tiny, trained, tmp_path):

@@ -38,6 +38,47 @@ def test_matches_loop_on_random_maps():
     assert torch.equal(confusion_matrix(prediction, target, 5), expected)
 
 
+def by_indexing(prediction, target, num_classes, ignore_index=255):
+    valid = target != ignore_index
+    pair = target[valid].long() * num_classes + prediction[valid].long()
+    return torch.bincount(pair, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+@pytest.mark.parametrize('types', [
+    (torch.uint8, torch.uint8), (torch.int64, torch.uint8), (torch.uint8, torch.int64)])
+@pytest.mark.parametrize(('num_classes', 'ignore_index'), [
+    (1, 255), (21, 255), (21, 0), (21, 20), (200, 255), (256, 255)])
+def test_void_as_a_row_is_void_left_out(types, num_classes, ignore_index):
+    """If it fails, the fast way of counting gives other numbers, or a type overflows."""
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randint(0, num_classes, (1, 90, 91), generator=generator)
+    target[:, ::3] = ignore_index
+    prediction = torch.randint(0, num_classes, (1, 90, 91), generator=generator)
+    prediction[target == ignore_index] = 255  # where it is not counted it may be anything
+    given = prediction.to(types[0]), target.to(types[1])
+    copies = [x.clone() for x in given]
+    matrix = confusion_matrix(*given, num_classes, ignore_index)
+    assert matrix.dtype == torch.int64 and matrix.shape == (num_classes, num_classes)
+    assert torch.equal(matrix, by_indexing(prediction, target, num_classes, ignore_index))
+    assert all(torch.equal(x, copy) for x, copy in zip(given, copies)), 'written to'
+
+
+def test_more_classes_than_a_byte_holds():
+    """If it fails, data sets of hundreds of classes are counted modulo something."""
+    target = torch.arange(1000).view(10, 100)
+    prediction = (target + 1) % 1000
+    matrix = confusion_matrix(prediction, target, 1000)
+    assert matrix.sum() == 999, 'all but the one that is void'
+    assert torch.equal(matrix, by_indexing(prediction, target, 1000))
+
+
+@pytest.mark.parametrize(('prediction', 'target'), [(0, 3), (0, 7), (3, 2)])
+def test_a_label_that_is_no_class(prediction, target):
+    """If it fails, a label map with too many classes is scored as if it had fewer."""
+    with pytest.raises(ValueError, match=f'labels up to {target} .*but there are 3 classes'):
+        confusion_matrix(torch.tensor([0, prediction]), torch.tensor([255, target]), 3)
+
+
 def test_nothing_but_void():
     """An image of void alone counts nothing and breaks nothing."""
     matrix = confusion_matrix(torch.zeros(3, 3), torch.full((3, 3), 255), 2)

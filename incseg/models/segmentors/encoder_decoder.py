@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
 from incseg.models.decode_heads import BaseDecodeHead
+from incseg.models.segmentors.label_map import label_map
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
-from incseg.structures.network_outputs import upsample
 
 IGNORE_INDEX = 255
 
@@ -92,10 +92,11 @@ class EncoderDecoder(BaseModel):
         """One pass: images ``(N, 3, H, W)`` -> features and low-resolution logits.
 
         Args:
-            inputs: Normalised images.
+            inputs: Normalised images; they are cast to the parameters' type.
             auxiliary: Whether the auxiliary heads run too.
         """
-        inputs = inputs.contiguous(memory_format=self.memory_format)
+        inputs = inputs.to(next(self.parameters()).dtype).contiguous(
+            memory_format=self.memory_format)
         features = tuple(self.backbone(inputs))
         heads = self.heads if auxiliary else {'decode_head': self.decode_head}
         logits = {name: head(features) for name, head in heads.items()}
@@ -115,7 +116,7 @@ class EncoderDecoder(BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
-            return self.extract(inputs, auxiliary=False).logits['decode_head']
+            return self._logits(inputs)
         raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
 
     def loss(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -152,15 +153,14 @@ class EncoderDecoder(BaseModel):
         size = tuple(inputs.shape[-2:])
         shapes = [tuple(sample.get('img_shape', size)) for sample in data_samples]
         if all(shape == size for shape in shapes):
-            logits = list(self._full_size_logits(inputs))
+            logits = list(self._logits(inputs))
         else:  # padding would enter the global pooling: each image goes through alone
-            logits = [self._full_size_logits(image[None, :, :height, :width])[0]
+            logits = [self._logits(image[None, :, :height, :width])[0]
                       for image, (height, width) in zip(inputs, shapes)]
         for sample, scores, shape in zip(data_samples, logits, shapes):
-            scores = upsample(scores[None], sample.get('ori_shape', shape))
-            dtype = torch.uint8 if scores.shape[1] <= 256 else torch.int64
-            sample.pred_sem_seg = PixelData(data=scores.argmax(1).to(dtype))
+            labels = label_map(scores, shape, tuple(sample.get('ori_shape', shape)))
+            sample.pred_sem_seg = PixelData(data=labels[None])
         return data_samples
 
-    def _full_size_logits(self, inputs: Tensor) -> Tensor:
-        return self.extract(inputs, auxiliary=False).full_size('decode_head')
+    def _logits(self, inputs: Tensor) -> Tensor:
+        return self.extract(inputs, auxiliary=False).logits['decode_head']

@@ -159,6 +159,21 @@ def test_predict_is_the_argmax_at_the_labels_size(build):
     assert len(prediction.unique()) > 1
 
 
+@pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+def test_images_are_cast_to_the_parameters_type(build, dtype):
+    """If it fails, a network in low precision cannot be given the preprocessor's images."""
+    model = build([4, 2]).eval()
+    image = random_image(12, 10)
+    expected, = predictions(model, [image])
+    model.backbone.to(dtype)
+    model.decode_head.to(dtype)
+    inputs = model.data_preprocessor(dict(inputs=[image]))['inputs']
+    assert inputs.dtype == torch.float32
+    assert model(inputs).dtype == dtype
+    prediction, = predictions(model, [image])
+    assert (prediction == expected).float().mean() > 0.9
+
+
 def test_predict_without_samples(build):
     """If it fails, images without any meta information cannot be segmented."""
     model = build([4]).eval()

@@ -1,0 +1,131 @@
+import warnings
+from copy import deepcopy
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from incseg.models import EncoderDecoder, IncrementalSegmentor
+from incseg.models.decode_heads import GrowingClassifier
+
+DTYPES = {
+    'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+#: what runs at prediction
+PARTS = ('backbone', 'decode_head')
+
+
+def prepare_for_inference(
+    model: EncoderDecoder, dtype: str = 'auto', channels_last: bool = True, compile: bool = False
+) -> EncoderDecoder:
+    """A copy of a network that does nothing but predict, and that faster.
+
+    Each BatchNorm is part of the convolution before it, the classifiers of all
+    steps are one convolution, auxiliary heads, teacher and dropout are gone.
+    ``dataset_meta`` and ``config`` stay; the names in ``state_dict`` do not.
+
+    Args:
+        model: The network; it stays as it is.
+        dtype: Type of the weights and of all maps up to the logits.
+            ``'float32'`` predicts what the network predicts, up to rounding;
+            ``'bfloat16'`` and ``'float16'`` differ at a few pixels; ``'auto'``
+            is bfloat16 where the device computes in it, else float32.
+        channels_last: Whether convolutions use the channels-last layout.
+        compile: Whether backbone and head go through :func:`torch.compile`;
+            the first images of a new size then take seconds to minutes.
+
+    Returns:
+        The copy in eval mode, on the same device, without gradients.
+
+    Raises:
+        ValueError: If the dtype is not one of these.
+    """
+    weights = weight_type(dtype, next(model.parameters()).device)
+    fast = without_training_parts(model).float()  # norms are folded at full precision
+    merge_classifiers(fast)
+    fold_batch_norm(fast)
+    set_layout(fast, channels_last)
+    for name in PARTS:  # not the preprocessor: mean and deviation stay exact
+        part = getattr(fast, name).to(weights)
+        if compile:
+            part.compile()
+    return fast
+
+
+def weight_type(dtype: str, device: torch.device) -> torch.dtype:
+    """The type that a name means on a device."""
+    if dtype != 'auto':
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is {dtype!r}, allowed: {['auto', *DTYPES]}")
+        return DTYPES[dtype]
+    return torch.bfloat16 if computes_in_bfloat16(device) else torch.float32
+
+
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16, and does not emulate it."""
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == 'cpu' and (
+        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def without_training_parts(model: EncoderDecoder) -> EncoderDecoder:
+    """A copy in eval mode without auxiliary heads, teacher, distillation and dropout."""
+    fast = deepcopy(model).eval().requires_grad_(False)
+    fast.zero_grad()
+    fast.auxiliary_head = nn.ModuleDict()
+    if isinstance(fast, IncrementalSegmentor):
+        fast.set_teacher(None)
+        fast.distillation, fast.target_labeller = nn.ModuleDict(), None
+    for module in list(fast.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, _DropoutNd):
+                setattr(module, name, nn.Identity())
+    return fast
+
+
+def merge_classifiers(model: EncoderDecoder) -> None:
+    """One convolution in place of the principal head's growing classifier."""
+    growing = model.decode_head.classifier
+    if type(growing) is not GrowingClassifier:  # a subclass may compute something else
+        return
+    merged = nn.Conv2d(growing.convs[0].in_channels, growing.num_outputs, 1)
+    merged.load_state_dict({
+        name: torch.cat([getattr(conv, name) for conv in growing.convs])
+        for name in ('weight', 'bias')})
+    model.decode_head.classifier = merged.to(growing.convs[0].weight).requires_grad_(False)
+
+
+def fold_batch_norm(model: EncoderDecoder) -> None:
+    """Fold each BatchNorm of backbone and head into the convolution registered before it.
+
+    Whether the two also follow each other in ``forward`` is tried on a small
+    image; a part of which that is not true stays as it is, with a warning.
+    """
+    for name in PARTS:
+        part = getattr(model, name)
+        norms = [module for module in part.modules() if isinstance(module, _BatchNorm)]
+        if not norms or not all(norm.affine and norm.track_running_stats for norm in norms):
+            continue
+        expected = logits_of_noise(model)
+        setattr(model, name, fuse_conv_bn(deepcopy(part)).requires_grad_(False))
+        error = (logits_of_noise(model) - expected).abs().max()
+        if not error <= 0.01 * expected.abs().max():
+            setattr(model, name, part)
+            warnings.warn(
+                f'{type(part).__name__}: its BatchNorm is not what follows the convolution '
+                'registered before it, and stays')
+
+
+@torch.no_grad()
+def logits_of_noise(model: EncoderDecoder) -> Tensor:
+    """The logits of a noisy image of 64x64, always the same one."""
+    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    return model(noise.to(next(model.parameters()).device))
+
+
+def set_layout(model: EncoderDecoder, channels_last: bool) -> None:
+    """Bring weights and, from now on, images into a layout."""
+    model.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    model.to(memory_format=model.memory_format)  # type: ignore[call-overload]
