@@ -15,7 +15,7 @@ from incseg.engine.distributed import init_launcher
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument('config', help='the config of the training run')
     parser.add_argument('checkpoint', help="a step's final.pth")
     add_common_arguments(parser)

@@ -15,7 +15,7 @@ from incseg.engine.distributed import init_launcher
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument('config', help='for instance configs/mib/bisenet_r101_15-1.py')
     add_common_arguments(parser)
     parser.add_argument('--seed', type=int)

@@ -40,7 +40,8 @@ class Inferencer:
         self, images: Image | Sequence[Image], out_dir: str | Path | None = None,
         opacity: float = 0.5,
     ) -> list[SegDataSample]:
-        """Segment images; with ``out_dir``, write each painted as ``<name>.png``.
+        """Segment images; with ``out_dir``, write each painted as ``<name>.png``
+        (``<name>_<number>.png`` where the name is taken).
 
         Args:
             images: A path, a folder, a BGR uint8 array ``(H, W, 3)``, or a
@@ -52,12 +53,16 @@ class Inferencer:
             One sample an image, see :func:`inference_model`.
         """
         results = []
+        written: set[str] = set()
         for number, image in enumerate(list_images(images)):
             sample = inference_model(self.model, image)
             assert isinstance(sample, SegDataSample)
             results.append(sample)
             if out_dir is not None:
                 name = f'{number:06d}' if isinstance(image, np.ndarray) else Path(image).stem
+                if name in written:  # a.jpg and a.png; or the same name in two folders
+                    name = f'{name}_{number:06d}'
+                written.add(name)
                 self._write(Path(out_dir) / f'{name}.png', image, sample, opacity)
         return results
 
@@ -83,5 +88,5 @@ def list_images(images: Image | Sequence[Image]) -> list[Image]:
             raise InvalidInputError(f'folder {path} holds no image ({sorted(SUFFIXES)})')
         return found
     if not path.is_file():
-        raise MissingFileError(f'no image at {path}')
+        raise MissingFileError(f'no image and no folder at {path}')
     return [path]

@@ -31,6 +31,7 @@ def test_step(
         PaintHook(show_dir, experiment.palette[:len(content['meta']['classes'])]),)
     metrics = evaluate(experiment, k, content, str(checkpoint), str(work_dir), hooks)
     ledger = experiment.new_ledger()
+    ledger.header['method'] = content['meta']['method']
     entry = ledger.add(
         k, metrics, experiment.names(experiment.training.old(k)), train_images=None, seconds=None,
         history=[content['meta'].get('best_iou', {})])

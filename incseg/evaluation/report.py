@@ -4,8 +4,6 @@ from typing import Any
 
 from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
 
-from incseg.evaluation.conventions import CONVENTIONS
-
 
 def number(value: float | None) -> str:
     """One decimal; a dash for what does not exist."""
@@ -16,12 +14,11 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
     """The table of a ledger's content.
 
     Columns: step, its new classes, base / added / all mIoU without background
-    (``mib``), the other conventions' ``all``, accuracy and forgetting, all in
-    percent.
+    (``mib``), what counting background changes in the other conventions,
+    accuracy and forgetting, all in percent.
     """
-    others = [name for name in CONVENTIONS if name != 'mib']
     rows: list[Sequence[str]] = [[
-        'step', 'new classes', 'base', 'added', 'all', *[f'all ({name})' for name in others],
+        'step', 'new classes', 'base', 'added', 'all', 'base (plop)', 'all (plop, wilson)',
         'accuracy', 'forgetting']]
     protocol = ledger['protocol']
     for entry in ledger['steps']:
@@ -30,7 +27,7 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
         rows.append([
             str(entry['step']), summary(new),
             *[number(entry['mib'][column]) for column in ('base', 'added', 'all')],
-            *[number(entry[name]['all']) for name in others],
+            number(entry['plop']['base']), number(entry['plop']['all']),
             number(entry['accuracy']), number(entry['forgetting'])])
     title = (f"{ledger['method']} on {protocol['dataset']} {protocol['name']} "
              f"{protocol['setting']}: mIoU, %")

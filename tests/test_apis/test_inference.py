@@ -71,7 +71,7 @@ def test_inferencer_paints_folders(tiny, trained, tmp_path):
 def test_bad_input(tiny, trained, tmp_path):
     """Missing images, empty folders and missing checkpoints are named."""
     segment = Inferencer(tiny(), trained, device='cpu')
-    with pytest.raises(MissingFileError, match='no image at .*gone.png'):
+    with pytest.raises(MissingFileError, match='no image and no folder at .*gone.png'):
         segment(tmp_path / 'gone.png')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InvalidInputError, match='empty holds no image'):

@@ -9,4 +9,4 @@ schedule = dict(
     compile=False,
     tf32=True,
     log_interval=50,
-    checkpoint_interval=200)
+    checkpoint_interval=50)
