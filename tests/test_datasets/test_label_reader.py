@@ -72,3 +72,16 @@ def test_impossible_readers_are_refused(arguments, message):
     """uint8 masks hold 254 classes; more would wrap around to wrong ids."""
     with pytest.raises(InvalidInputError, match=message):
         LabelReader(*arguments)
+
+
+@pytest.mark.parametrize(('file_ids', 'void_ids'), [
+    (None, (255,)), (None, (9,)), ({0: 1, 1: 2, 2: 3}, (3, 255)), ({1: 1, 2: 2}, (0, 255)),
+    ({5: 1, 7: 2}, (255,)), ({5: 1, 7: 2}, ()), ({i: 1 for i in range(255)}, (255,))])
+def test_foreign_ids_of_every_kind_of_table(file_ids, void_ids):
+    """The short ways by the largest id must agree with the table, whatever ids are allowed."""
+    reader = LabelReader(3, file_ids, void_ids)
+    allowed = {*(range(4) if file_ids is None else file_ids), *void_ids}
+    for i in range(256):
+        assert reader.has_foreign(np.array([[i]], np.uint8)) is (i not in allowed)
+        for j in allowed:
+            assert reader.has_foreign(np.array([[i, j]], np.uint8)) is (i not in allowed)

@@ -60,7 +60,8 @@ def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
 
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
     """Blend with the image's mean grey: 0 uniform grey, 1 unchanged."""
-    mean = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY).mean()
+    grey = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
+    mean = cv2.sumElems(grey)[0] / grey.size
     levels = _LEVELS * factor + mean * (1 - factor)
     return cv2.LUT(img, np.clip(levels, 0, 255).astype(np.uint8))
 

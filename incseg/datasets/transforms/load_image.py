@@ -40,16 +40,17 @@ class LoadImage(BaseTransform):
 def _read(path: str | os.PathLike) -> np.ndarray:
     path = os.fspath(path)
     try:
-        data = np.fromfile(path, np.uint8)
+        with open(path, 'rb') as file:
+            data = file.read()
     except FileNotFoundError as error:
         raise MissingFileError(f'image {path!r} does not exist') from error
     except OSError as error:
         raise InvalidInputError(f'image {path!r} cannot be read ({error}); {_ALLOWED}') from error
-    if not len(data):
+    if not data:
         raise InvalidInputError(f'image {path!r} is an empty file; {_ALLOWED}')
-    if _is_cut_jpeg(data.tobytes()):
+    if _is_cut_jpeg(data):
         raise InvalidInputError(f'image {path!r} is cut short; {_ALLOWED}')
-    img = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if img is None:
         raise InvalidInputError(f'image {path!r} cannot be decoded; {_ALLOWED}')
     return img
@@ -60,4 +61,7 @@ def _is_cut_jpeg(data: bytes) -> bool:
 
     Some versions of OpenCV fill the missing part with grey and say nothing.
     """
-    return data[:2] == b'\xff\xd8' and data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
+    if data[:2] != b'\xff\xd8':
+        return False
+    end = data.rfind(b'\xff\xd9')  # of a whole file at its end, so that little is searched
+    return data.find(b'\xff\xda', max(end, 0)) >= 0

@@ -11,7 +11,7 @@ from incseg.registry import TRANSFORMS
 class RandomCrop(BaseTransform):
     """Cut a window of fixed size at a random place.
 
-    An image that is smaller is first padded, at a random place too, with the
+    An image that is smaller is padded, at a random place too, with the
     ImageNet mean colour and label 255.
 
     Args:
@@ -28,11 +28,12 @@ class RandomCrop(BaseTransform):
         shape = results['img'].shape[:2]
         missing = [max(0, want - have) for want, have in zip(self.size, shape, strict=True)]
         before = [np.random.randint(n + 1) for n in missing]
-        geometry.pad(results, before[0], missing[0] - before[0], before[1],
-                     missing[1] - before[1])
         top, left = (np.random.randint(max(0, have - want) + 1)
                      for want, have in zip(self.size, shape, strict=True))
-        geometry.crop(results, top, left, *self.size)
+        height, width = (min(sides) for sides in zip(self.size, shape, strict=True))
+        geometry.crop(results, top, left, height, width)
+        geometry.pad(results, before[0], missing[0] - before[0], before[1],
+                     missing[1] - before[1])
         return results
 
     def __repr__(self) -> str:

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -57,3 +58,13 @@ def test_bad_arguments(kwargs):
     name = next(iter(kwargs))
     with pytest.raises(InvalidInputError, match=f'{name} of ColourJitter is .*; allowed is'):
         ColourJitter(**kwargs)
+
+
+@pytest.mark.parametrize('factor', [0., .3, .77, 1.3])
+def test_contrast_turns_about_the_mean_to_the_last_bit(factor):
+    """The mean of OpenCV's grey; its last digit decides about whole levels of seeded samples."""
+    img = np.random.default_rng(1).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+    mean = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY).mean()
+    levels = np.clip(np.arange(256, dtype=np.float32) * factor + mean * (1 - factor), 0, 255)
+    np.testing.assert_array_equal(
+        colour_jitter.adjust_contrast(img, factor), levels.astype(np.uint8)[img])

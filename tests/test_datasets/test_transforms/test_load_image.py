@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from incseg.datasets import LoadImage
+from incseg.datasets.transforms import load_image
 from incseg.errors import InvalidInputError, MissingFileError
 
 
@@ -51,3 +52,17 @@ def test_no_image_at_all(tmp_path):
                                 ('none.jpg', MissingFileError, 'does not exist')):
         with pytest.raises(kind, match=message):
             LoadImage()(dict(img_path=str(tmp_path / name)))
+
+
+@pytest.mark.parametrize(('data', 'cut'), [
+    (b'\xff\xd8 \xff\xda pixels \xff\xd9', False),
+    (b'\xff\xd8 \xff\xda pixels \xff\xd9 padding', False),
+    (b'\xff\xd8 \xff\xda pixels', True),
+    (b'\xff\xd8 \xff\xda thumbnail \xff\xd9 \xff\xda pixels', True),
+    (b'\xff\xd8 \xff\xda thumbnail \xff\xd9 \xff\xda pixels \xff\xd9', False),
+    (b'\xff\xd8 head', False),  # OpenCV refuses that by itself
+    (b'\x89PNG \xff\xda', False),
+])
+def test_end_of_the_last_scan(data, cut):
+    """A thumbnail has an end of its own, which must not pass for the picture's."""
+    assert load_image._is_cut_jpeg(data) is cut

@@ -33,3 +33,22 @@ def test_without_labels(make_sample):
     results['seg_fields'] = []
     sample = PackSegInputs()(Resize(size=(30, 30))(results))['data_samples']
     assert 'gt_sem_seg' not in sample and sample.ori_shape == (60, 80)
+
+
+def test_any_layout(make_sample):
+    """Mirrored and cropped views, and what a transform of somebody else left as floats."""
+    results = make_sample()
+    img = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    for view in (img[:, ::-1], img[5:50, 3:70], img[..., ::-1], img.astype(np.float32),
+                 img[..., :1]):
+        packed = PackSegInputs()(dict(results, img=view))['inputs'].numpy()
+        assert packed.dtype == view.dtype and packed.flags.c_contiguous
+        np.testing.assert_array_equal(packed, view.transpose(2, 0, 1))
+
+
+def test_the_sample_has_its_own_pixels(make_sample):
+    """A data set may keep its images in memory; the batch must not write into them."""
+    results = make_sample()
+    packed = PackSegInputs()(results)['inputs']
+    packed += 1
+    np.testing.assert_array_equal(results['img'] + 1, packed.permute(1, 2, 0).numpy())

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from incseg.datasets import RandomCrop
+from incseg.datasets.transforms import geometry
 from incseg.errors import InvalidInputError
 
 
@@ -27,6 +28,25 @@ def test_small_images_are_padded_anywhere(make_sample):
         assert label.shape == (7, 3) and (label != 255).sum() == 4 * 3
         places.add(int(np.nonzero((label != 255).any(1))[0][0]))
     assert places == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize('size', [(40, 30), (90, 30), (40, 100), (90, 100), (60, 80)])
+def test_padded_then_cut(make_sample, size):
+    """Cutting first is less work; it must give what padding first gave, from the same draws."""
+    for seed in range(20):
+        np.random.seed(seed)
+        cropped = RandomCrop(size)(make_sample())
+        np.random.seed(seed)
+        missing = [max(0, want - have) for want, have in zip(size, (60, 80))]
+        above, left = (np.random.randint(n + 1) for n in missing)
+        expected = make_sample()
+        geometry.pad(expected, above, missing[0] - above, left, missing[1] - left)
+        top, left = (np.random.randint(max(0, have - want) + 1)
+                     for want, have in zip(size, (60, 80)))
+        geometry.crop(expected, top, left, *size)
+        for key in ('img', 'gt_seg_map'):
+            np.testing.assert_array_equal(cropped[key], expected[key])
+        assert cropped['img_shape'] == size
 
 
 def test_bad_size():
