@@ -3,7 +3,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix
+from incseg.models.losses.functional.bilinear import bilinear_matrix, widen
 from incseg.structures.network_outputs import upsample
 
 #: Upsampled logits held at once (2 MB of float32): what stays near the cores.
@@ -37,7 +37,7 @@ def label_map(logits: Tensor, *sizes: tuple[int, int]) -> Tensor:
     tall, wide = sizes[-1]
     down = resize_matrix((height, *(size[0] for size in sizes)), logits.dtype)
     across = resize_matrix((width, *(size[1] for size in sizes)), logits.dtype)
-    widened = (logits.transpose(0, 1).reshape(-1, width) @ across.T).view(height, -1)
+    widened = widen(logits, across)
     labels = torch.empty(tall, wide, dtype=label_type(channels))
     chunk = min(max(1, CHUNK // (channels * wide)), tall)
     scratch = logits.new_empty(chunk, channels, wide)

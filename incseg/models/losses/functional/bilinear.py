@@ -28,3 +28,10 @@ def source_rows(source: int, target: int, start: int, stop: int) -> slice:
     """The source rows that target rows ``start..stop-1`` read."""
     used = bilinear_matrix(source, target)[start:stop].any(0).nonzero()
     return slice(int(used[0]), int(used[-1]) + 1)
+
+
+def widen(logits: Tensor, across: Tensor) -> Tensor:
+    """``(C, h, w)`` -> ``(h, C * W)``: resized along the width, rows first."""
+    channels, height, width = logits.shape
+    rows = logits.transpose(0, 1).reshape(height * channels, width)
+    return (rows @ across.T).view(height, -1)

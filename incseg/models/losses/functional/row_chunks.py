@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows
+from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows, widen
 from incseg.models.losses.functional.channel_groups import ChannelGroups, log_add_exp
 from incseg.models.losses.functional.scratch import Scratch
 from incseg.models.losses.functional.worker_threads import map_in_threads
@@ -170,10 +170,3 @@ class RowChunks:
                 (peaks[self.taught:] - background).exp_().mul_(teacher_background))
         factors[0] -= (peaks[0] - background).exp_().mul_(teacher_background)
         return (total - teacher_background * background - matched).sum(), factors
-
-
-def widen(logits: Tensor, across: Tensor) -> Tensor:
-    """``(C, h, w)`` -> ``(h, C * W)``: resized along the width, rows first."""
-    channels, height, width = logits.shape
-    rows = logits.transpose(0, 1).reshape(height * channels, width)
-    return (rows @ across.T).view(height, -1)

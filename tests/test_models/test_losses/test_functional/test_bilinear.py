@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows
+from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows, widen
 
 SIZES = [(8, 64), (5, 13), (7, 7), (1, 9), (6, 4), (3, 1)]
 
@@ -34,3 +34,11 @@ def test_a_chunk_of_an_upsampling_reads_few_rows():
     """If it fails, every chunk multiplies the whole image."""
     used = source_rows(64, 512, 100, 108)
     assert used.stop - used.start <= 3
+
+
+def test_widen():
+    """If it fails, rows, channels or columns of the losses and of the label maps are mixed up."""
+    x = torch.randn(3, 4, 5, dtype=torch.float64)
+    wide = widen(x, bilinear_matrix(5, 11, torch.float64))
+    expected = F.interpolate(x[None], (4, 11), mode='bilinear', align_corners=False)[0]
+    torch.testing.assert_close(wide.view(4, 3, 11), expected.transpose(0, 1))
