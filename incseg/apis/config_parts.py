@@ -40,6 +40,8 @@ def check_types(config: Any) -> None:
     check_part('method.target_labeller', method.get('target_labeller'), MODELS)
     for name, term in (method.get('distillation') or {}).items():
         check_part(f'method.distillation.{name}', term, MODELS)
+    for name, hook in (method.get('hooks') or {}).items():
+        check_method_hook(f'method.hooks.{name}', hook)
     for name, hook in config['custom_hooks'].items():
         check_part(f'custom_hooks.{name}', hook, HOOKS)
     check_part('schedule.optimizer', config['schedule']['optimizer'], OPTIMIZERS)
@@ -58,6 +60,14 @@ def check_part(key: str, part: Any, registry: Registry, needed: bool = False) ->
     for name in part:
         if name != 'type' and allowed is not None and name not in allowed:
             unknown(f'{key}.{name}', part['type'], {f'{key}.{a}' for a in allowed})
+
+
+def check_method_hook(key: str, hook: Any) -> None:
+    check_part(key, hook, HOOKS)
+    if hook is not None and not hasattr(HOOKS.get(hook['type']), 'in_base_step'):
+        raise InvalidInputError(
+            f"{key}.type is {hook['type']!r}, which is no MethodHook; other hooks go into "
+            'custom_hooks')
 
 
 def arguments(function: Any) -> set[str] | None:

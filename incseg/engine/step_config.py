@@ -11,7 +11,7 @@ from mmengine.dist import get_world_size
 from incseg.datasets import StepBatchSampler
 from incseg.engine.experiment import Experiment
 from incseg.errors import InvalidInputError
-from incseg.registry import MODELS, SCOPE
+from incseg.registry import HOOKS, MODELS, SCOPE
 
 _run_number = count()
 
@@ -129,6 +129,14 @@ def optimizer_config(optimizer: dict, lr: float) -> dict:
     return {**(dict(fused=True) if fused else {}), **optimizer, 'lr': lr}
 
 
+def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> list[dict[str, Any]]:
+    """The method's hooks at step ``k``, each told its name and the previous step's file."""
+    return [
+        dict(hook, name=name, previous=previous)
+        for name, hook in (method.get('hooks') or {}).items()
+        if hook is not None and (k > 0 or HOOKS.get(hook['type']).in_base_step)]
+
+
 def config_for_step(
     experiment: Experiment, k: int, num_images: int, work_dir: str, *,
     previous: str | None = None, resume_from: str | None = None,
@@ -157,6 +165,7 @@ def config_for_step(
             classifier_init=dict(config['method']['classifier_init'])))
     if schedule.get('compile'):
         hooks.append(dict(type='CompileHook'))
+    hooks += method_hooks(config['method'], k, previous)
     hooks += [dict(hook) for hook in config['custom_hooks'].values() if hook is not None]
     lr = schedule['lr']['base' if k == 0 else 'added']
     return runner_config(

@@ -13,6 +13,7 @@ from incseg.engine.checkpoint import plain, save_atomically
 from incseg.engine.evaluate import evaluate
 from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
+from incseg.engine.hooks.method_hook import keep_states
 from incseg.engine.run_config import write_run_config
 from incseg.engine.step_config import config_for_step, config_for_test, dataset_config, resolve
 from incseg.engine.step_runner import StepRunner
@@ -131,12 +132,13 @@ class ProtocolRun:
         checkpoint = dict(
             state_dict=plain(dict(model.state_dict())),
             meta=dict(self._meta(k), seconds=hook.seconds, best_iou=self._best_iou(k, previous)))
+        keep_states(runner.hooks, checkpoint)
         runner.close()
         broken = [name for name, value in checkpoint['state_dict'].items()
                   if not bool(value.isfinite().all())]
         if broken:
             raise NonFiniteLossError(f'{broken[0]} is not finite at the end of step {k}')
-        on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(k)))
+        on_rank_zero(lambda: save_atomically(plain(checkpoint), self.work_dir.checkpoint(k)))
 
     def _reuse(self, place: Path, num_images: int) -> bool:
         """Take a shared step 0, if there is one."""

@@ -1,4 +1,4 @@
-from incseg.models.backbones import BiSeNet, ResNet
+from incseg.models.backbones import BaseBackbone, BiSeNet, ResNet
 from incseg.models.classifier_init import BackgroundBalancedInit, RandomInit
 from incseg.models.data_preprocessor import SegDataPreProcessor
 from incseg.models.decode_heads import BaseDecodeHead, FCNHead, GrowingClassifier
@@ -11,8 +11,8 @@ from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors import EncoderDecoder, IncrementalSegmentor
 
 __all__ = [
-    'BackgroundBalancedInit', 'BaseDecodeHead', 'BaseDistillation', 'BiSeNet', 'CrossEntropyLoss',
-    'EncoderDecoder', 'FCNHead', 'GrowingClassifier', 'IncrementalSegmentor', 'LogitsDistillation',
-    'RandomInit', 'ResNet', 'SegDataPreProcessor', 'UnbiasedCrossEntropyLoss',
-    'UnbiasedLogitsDistillation',
+    'BackgroundBalancedInit', 'BaseBackbone', 'BaseDecodeHead', 'BaseDistillation', 'BiSeNet',
+    'CrossEntropyLoss', 'EncoderDecoder', 'FCNHead', 'GrowingClassifier', 'IncrementalSegmentor',
+    'LogitsDistillation', 'RandomInit', 'ResNet', 'SegDataPreProcessor',
+    'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
 ]

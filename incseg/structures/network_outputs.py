@@ -12,11 +12,17 @@ class NetworkOutputs:
         features: What the backbone returned, each ``(N, C_i, h_i, w_i)``.
         logits: Per head name, logits ``(N, C, h, w)`` as the head made them.
         size: ``(H, W)`` of the network's input.
+        stages: The backbone's residual stages before their activation, shallow
+            to deep; only where they were asked for.
+        head_features: Per head name, what its classifier read, ``(N, C, h, w)``
+            before dropout; only where they were asked for.
     """
 
     features: tuple[Tensor, ...]
     logits: dict[str, Tensor]
     size: tuple[int, int]
+    stages: tuple[Tensor, ...] = ()
+    head_features: dict[str, Tensor] = field(default_factory=dict)
     _upsampled: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def full_size(self, head: str) -> Tensor:

@@ -1,6 +1,7 @@
-from torch import Tensor, nn
+from torch import Tensor
 
 from incseg.errors import InvalidInputError
+from incseg.models.backbones.base_backbone import BaseBackbone
 from incseg.models.backbones.context_path import ContextPath
 from incseg.models.backbones.feature_fusion import FeatureFusion
 from incseg.models.backbones.resnet import ResNet
@@ -15,7 +16,7 @@ WIDTHS = {
 
 
 @MODELS.register_module()
-class BiSeNet(nn.Module):
+class BiSeNet(BaseBackbone):
     """BiSeNet (ECCV 2018): a shallow spatial path beside a deep context path.
 
     Args:
@@ -29,6 +30,7 @@ class BiSeNet(nn.Module):
     Attributes:
         out_channels: Channels of the three maps that :meth:`forward` returns,
             the deep context, the finer context and, last, the fused map.
+        stage_channels: Of the context path's four residual stages.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class BiSeNet(nn.Module):
         self.context_path = ContextPath(ResNet(depth, pretrained, norm_cfg), context, norm_cfg)
         self.fusion = FeatureFusion(spatial[-1] + context, fused, norm_cfg)
         self.out_channels = (context, context, fused)
+        self.stage_channels = self.context_path.resnet.stage_channels
 
     def init_weights(self) -> None:
         """Load the ResNet's ImageNet weights, if ``pretrained``."""
@@ -56,3 +59,8 @@ class BiSeNet(nn.Module):
         """``(N, 3, H, W)``, any size -> maps at strides 16, 8 and 8, sizes rounded up."""
         deep, fine = self.context_path(x)
         return deep, fine, self.fusion(self.spatial_path(x), fine)
+
+    def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The three maps, and the context path's four residual stages."""
+        (deep, fine), stages = self.context_path.forward_stages(x)
+        return (deep, fine, self.fusion(self.spatial_path(x), fine)), stages

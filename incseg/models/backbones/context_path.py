@@ -33,7 +33,17 @@ class ContextPath(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``(N, 3, H, W)`` -> the deep map at stride 16, the finer one at stride 8."""
-        _, stage8, stage16, stage32 = self.resnet(x)
+        return self._refine(self.resnet(x))
+
+    def forward_stages(
+        self, x: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
+        """The two maps, and the ResNet's four stages before their last ReLU."""
+        maps, stages = self.resnet.forward_stages(x)
+        return self._refine(maps), stages
+
+    def _refine(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        _, stage8, stage16, stage32 = maps
         deep = self.refine32(stage32) + self.pool(stage32)
         deep = self.smooth32(F.interpolate(deep, size=stage16.shape[-2:], mode='nearest'))
         fine = self.refine16(stage16) + deep

@@ -4,11 +4,13 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 import torchvision
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.models.backbones.base_backbone import BaseBackbone
 from incseg.registry import MODELS
 
 WEIGHTS = {
@@ -20,7 +22,7 @@ WEIGHTS = {
 
 
 @MODELS.register_module()
-class ResNet(nn.Module):
+class ResNet(BaseBackbone):
     """torchvision's ResNet without its classifier; returns the four stages.
 
     Args:
@@ -49,6 +51,7 @@ class ResNet(nn.Module):
         self.layer3, self.layer4 = net.layer3, net.layer4
         expansion = 1 if depth < 50 else 4
         self.out_channels = tuple(expansion * c for c in (64, 128, 256, 512))
+        self.stage_channels = self.out_channels
 
     def init_weights(self) -> None:
         """Load the ImageNet weights, if ``pretrained``."""
@@ -80,6 +83,31 @@ class ResNet(nn.Module):
             x = layer(x)
             maps.append(x)
         return tuple(maps)
+
+    def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The four maps, and the same before their last ReLU."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        maps, stages = [], []
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            *blocks, last = layer
+            for block in blocks:
+                x = block(x)
+            stages.append(before_relu(last, x))
+            x = F.relu(stages[-1])
+            maps.append(x)
+        return tuple(maps), tuple(stages)
+
+
+def before_relu(block: nn.Module, x: Tensor) -> Tensor:
+    """What a residual block of torchvision's adds up: its branch and the short cut."""
+    shortcut = x if block.downsample is None else block.downsample(x)  # type: ignore[operator]
+    layers = [(block.conv1, block.bn1), (block.conv2, block.bn2)]
+    if hasattr(block, 'conv3'):
+        layers.append((block.conv3, block.bn3))
+    for conv, norm in layers[:-1]:
+        x = block.relu(norm(conv(x)))  # type: ignore[operator]
+    conv, norm = layers[-1]
+    return norm(conv(x)) + shortcut  # type: ignore[operator]
 
 
 def _norm_layer(cfg: dict[str, Any], channels: int) -> nn.Module:

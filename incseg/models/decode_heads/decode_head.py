@@ -65,9 +65,13 @@ class BaseDecodeHead(nn.Module, ABC):
 
     def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
         """All of the backbone's maps -> logits ``(N, num_outputs, h, w)``."""
+        return self.classify(self.forward_features(feats))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """What :meth:`forward_features` returned -> logits ``(N, num_outputs, h, w)``."""
         if self.classifier is None:
             raise self._no_classifier()
-        return self.classifier(self.dropout(self.forward_features(feats)))
+        return self.classifier(self.dropout(features))
 
     def _no_classifier(self) -> RuntimeError:
         return RuntimeError(

@@ -1,4 +1,5 @@
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -12,7 +13,14 @@ class BaseDistillation(nn.Module, ABC):
         loss_weight: Factor on the term.
         source: Which part of the network it compares: the name of a head
             (``'decode_head'`` or an auxiliary head's name).
+
+    Attributes:
+        reads: What it reads of :class:`NetworkOutputs` besides logits:
+            ``'features'``, and ``'intermediate'`` for stages and head features.
+            What nobody reads is not kept.
     """
+
+    reads: ClassVar[frozenset[str]] = frozenset({'features'})
 
     def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head'):
         super().__init__()

@@ -20,6 +20,7 @@ class SoftLabelDistillation(BaseDistillation):
 
     #: Whether the teacher's background is matched by background plus new classes.
     unbiased: ClassVar[bool]
+    reads: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head', alpha: float = 1.0,
                  fused: bool = True):

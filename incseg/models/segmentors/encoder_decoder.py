@@ -88,19 +88,35 @@ class EncoderDecoder(BaseModel):
         if hasattr(self.backbone, 'init_weights'):
             self.backbone.init_weights()
 
-    def extract(self, inputs: Tensor, auxiliary: bool = True) -> NetworkOutputs:
+    def extract(
+        self, inputs: Tensor, auxiliary: bool = True, intermediate: bool = False
+    ) -> NetworkOutputs:
         """One pass: images ``(N, 3, H, W)`` -> features and low-resolution logits.
 
         Args:
             inputs: Normalised images; they are cast to the parameters' type.
             auxiliary: Whether the auxiliary heads run too.
+            intermediate: Whether ``stages`` and ``head_features`` are kept.
+
+        Raises:
+            InvalidInputError: If the backbone has no intermediate stages to keep.
         """
         inputs = inputs.to(next(self.parameters()).dtype).contiguous(
             memory_format=self.memory_format)
-        features = tuple(self.backbone(inputs))
-        heads = self.heads if auxiliary else {'decode_head': self.decode_head}
-        logits = {name: head(features) for name, head in heads.items()}
-        return NetworkOutputs(features, logits, (inputs.shape[-2], inputs.shape[-1]))
+        size = (inputs.shape[-2], inputs.shape[-1])
+        heads = self.heads if auxiliary else {'decode_head': self.heads['decode_head']}
+        if not intermediate:
+            maps = tuple(self.backbone(inputs))
+            return NetworkOutputs(maps, {name: head(maps) for name, head in heads.items()}, size)
+        forward_stages = getattr(self.backbone, 'forward_stages', None)
+        if forward_stages is None:
+            raise InvalidInputError(
+                f'the method reads intermediate stages, which the backbone '
+                f'{type(self.backbone).__name__} does not offer: it has no forward_stages()')
+        maps, stages = forward_stages(inputs)  # type: ignore[operator]
+        read = {name: head.forward_features(maps) for name, head in heads.items()}
+        logits = {name: heads[name].classify(features) for name, features in read.items()}
+        return NetworkOutputs(tuple(maps), logits, size, tuple(stages), read)
 
     def forward(
         self,

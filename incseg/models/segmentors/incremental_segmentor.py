@@ -59,7 +59,7 @@ class IncrementalSegmentor(EncoderDecoder):
 
     def loss(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Images ``(N, 3, H, W)`` and labels ``(N, H, W)`` of train ids -> named losses."""
-        student = self.extract(inputs)
+        student = self.extract(inputs, intermediate='intermediate' in self.reads)
         if not self.needs_teacher:
             return self.segmentation_losses(student, labels)
         teacher = self.run_teacher(inputs)
@@ -104,11 +104,21 @@ class IncrementalSegmentor(EncoderDecoder):
         terms = list(self.distillation.values())
         sources = {getattr(term, 'source', 'decode_head') for term in terms}
         auxiliary = self.target_labeller is not None or sources != {'decode_head'}
+        reads = self.reads
         with torch.inference_mode():
-            outputs = self.teacher.extract(inputs, auxiliary)
-        reads_features = self.target_labeller is not None or not all(
-            isinstance(term, SoftLabelDistillation) for term in terms)
+            outputs = self.teacher.extract(inputs, auxiliary, 'intermediate' in reads)
         # copies: what inference mode made may not be saved for a backward pass
         return NetworkOutputs(
-            tuple(x.clone() for x in outputs.features) if reads_features else (),
-            {name: x.clone() for name, x in outputs.logits.items()}, outputs.size)
+            tuple(x.clone() for x in outputs.features) if 'features' in reads else (),
+            {name: x.clone() for name, x in outputs.logits.items()}, outputs.size,
+            tuple(x.clone() for x in outputs.stages),
+            {name: x.clone() for name, x in outputs.head_features.items()})
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """What the parts of the method read of a network's outputs besides logits."""
+        parts = [*self.distillation.values()]
+        if self.target_labeller is not None:
+            parts.append(self.target_labeller)
+        return frozenset().union(
+            *(getattr(part, 'reads', frozenset({'features'})) for part in parts))

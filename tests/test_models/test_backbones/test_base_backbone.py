@@ -1,0 +1,39 @@
+"""What methods may ask of a backbone: the same maps, and the stages between."""
+import pytest
+import torch
+
+from incseg.errors import InvalidInputError
+from incseg.models import BiSeNet, EncoderDecoder, ResNet
+
+
+@pytest.mark.parametrize('backbone', [
+    ResNet(18), ResNet(50), BiSeNet(18)], ids=['resnet18', 'resnet50', 'bisenet18'])
+def test_stages_come_with_the_same_maps(backbone):
+    """If it fails, a method that reads stages trains another network than one that does not."""
+    torch.manual_seed(0)
+    backbone.eval()
+    x = torch.randn(2, 3, 64, 96)
+    maps, stages = backbone.forward_stages(x)
+    for ours, plain in zip(maps, backbone(x), strict=True):
+        assert torch.equal(ours, plain)
+    assert tuple(stage.shape[1] for stage in stages) == backbone.stage_channels
+    assert [tuple(stage.shape[2:]) for stage in stages] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+def test_stages_are_before_the_activation(depth):
+    """If it fails, pooled distillation squares what a ReLU has cut."""
+    torch.manual_seed(0)
+    net = ResNet(depth).eval()
+    maps, stages = net.forward_stages(torch.randn(1, 3, 64, 64))
+    for plain, stage in zip(maps, stages):
+        assert (stage < 0).any()
+        assert torch.equal(stage.relu(), plain)
+
+
+def test_a_backbone_without_stages_is_named():
+    """If it fails, a user's own backbone ends in an attribute error deep inside."""
+    net = EncoderDecoder(dict(type='ResNet', depth=18), dict(type='FCNHead', channels=8), [3])
+    net.backbone.forward_stages = None
+    with pytest.raises(InvalidInputError, match='ResNet.*forward_stages'):
+        net.extract(torch.randn(1, 3, 64, 64), intermediate=True)
