@@ -84,7 +84,9 @@ def machine() -> str:
         lines = info.read_text().splitlines() if info.is_file() else []
         name = next((line.split(':')[1].strip() for line in lines if line.startswith('model name')),
                     platform.processor())
-        name += ' with AMX' if torch.cpu._is_amx_tile_supported() else ' without AMX'
+        name += (' with AMX' if torch.cpu._is_amx_tile_supported()
+                 else ' with AVX512_BF16' if torch.cpu._is_avx512_bf16_supported()
+                 else ' without bfloat16 instructions')
     return (f'{name}, {os.cpu_count()} cores, torch {torch.__version__} '
             f'with {torch.get_num_threads()} threads')
 

@@ -17,6 +17,7 @@ from mmengine.structures import PixelData
 from side_by_side import CUDA, ROOT, interleaved, report, synchronise, times
 
 from incseg.apis.config import load_config
+from incseg.engine.bfloat16 import computes_in_bfloat16
 from incseg.engine.experiment import Experiment
 from incseg.engine.optim_wrapper import StepOptimWrapper
 from incseg.engine.step_config import model_config, optimizer_config
@@ -25,6 +26,7 @@ from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 
 STEP = 5  # of VOC 15-1: 20 old outputs, 1 new
+BF16 = computes_in_bfloat16(torch.device('cuda' if CUDA else 'cpu'))
 INCREMENTAL = 1.34  # a teacher's forward pass on top of three units of arithmetic
 
 
@@ -120,7 +122,7 @@ def ours_against_plain(args: argparse.Namespace) -> None:
         'supervised, plain losses': Iteration(args, fused=False),
         'MiB, plain losses': Iteration(args, teacher=True, fused=False),
         'MiB, plain losses, NCHW': Iteration(args, True, fused=False, channels_last=False)}
-    if CUDA or torch.cpu._is_amx_tile_supported():
+    if BF16:
         steps['MiB, bf16'] = Iteration(args, teacher=True, amp=True)
         steps['supervised, bf16'] = Iteration(args, amp=True)
     if CUDA:
@@ -145,12 +147,12 @@ def cost(ratio: float, name: str) -> str:
 
 def ours_against_peer(args: argparse.Namespace) -> None:
     width = 'narrow' if args.depth == 18 else 'wide'  # as MMSegmentation's
-    equal, default = Iteration(args, width=width), Iteration(args)
+    equal, default = Iteration(args, width=width), Iteration(args, amp=BF16)
     settings = {
         'equal settings (float32, channels_last, width)': (
             equal, Peer(args, '--channels-last'), 1.3 if CUDA else 1.15),
-        'each at its defaults': (default, Peer(args), 3. if CUDA else None)}
-    if CUDA or torch.cpu._is_amx_tile_supported():
+        'each at its defaults': (default, Peer(args), 3. if CUDA else 2. if BF16 else None)}
+    if BF16:
         settings['equal settings (bf16, channels_last, width)'] = (
             Iteration(args, width=width, amp=True), Peer(args, '--channels-last', '--bf16'),
             1.3 if CUDA else 1.15)

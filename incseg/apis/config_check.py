@@ -93,9 +93,12 @@ def check_numbers(config: Any) -> None:
         if not schedule['lr'][key] > 0:
             raise InvalidInputError(
                 f"schedule.lr.{key} is {schedule['lr'][key]!r}, expected more than 0")
-    switches = {**{f'schedule.{key}': schedule.get(key) for key in ('amp', 'compile', 'tf32')},
+    switches = {**{f'schedule.{key}': schedule.get(key) for key in ('compile', 'tf32')},
                 'method.joint': config['method'].get('joint'),
                 'data.void_as_background': config['data'].get('void_as_background')}
+    if schedule['amp'] not in (True, False, 'auto'):
+        raise InvalidInputError(
+            f"schedule.amp is {schedule['amp']!r}, expected True, False or 'auto'")
     for key, value in switches.items():
         if value is not None and not isinstance(value, bool):
             raise InvalidInputError(f'{key} is {value!r}, expected True or False')

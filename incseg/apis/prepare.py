@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from incseg.engine.bfloat16 import computes_in_bfloat16
 from incseg.models import EncoderDecoder, IncrementalSegmentor
 from incseg.models.decode_heads import GrowingClassifier
 
@@ -60,14 +61,6 @@ def weight_type(dtype: str, device: torch.device) -> torch.dtype:
             raise ValueError(f"dtype is {dtype!r}, allowed: {['auto', *DTYPES]}")
         return DTYPES[dtype]
     return torch.bfloat16 if computes_in_bfloat16(device) else torch.float32
-
-
-def computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether a device has instructions for bfloat16, and does not emulate it."""
-    if device.type == 'cuda':
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == 'cpu' and (
-        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def without_training_parts(model: EncoderDecoder) -> EncoderDecoder:

@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import get_world_size
 
 from incseg.datasets import StepBatchSampler
+from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, MODELS, SCOPE
@@ -178,7 +180,7 @@ def config_for_step(
                 seed=experiment.seed)),
         train_cfg=dict(type='StepTrainLoop', max_iters=iters),
         optim_wrapper=dict(
-            type='StepOptimWrapper', amp=bool(schedule['amp']),
+            type='StepOptimWrapper', amp=autocasts(schedule['amp'], torch.device(get_device())),
             optimizer=optimizer_config(schedule['optimizer'], lr)),
         param_scheduler=[dict(
             type='PolyLR', power=schedule['poly_power'], eta_min=0., begin=0, end=iters + 1,

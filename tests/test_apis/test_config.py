@@ -64,7 +64,7 @@ def test_missing_custom_import(tmp_path):
     ({'num_workers': -1}, 'num_workers is -1'),
     ({'image_scale': 0}, 'image_scale is 0, expected more than 0'),
     ({'seed': -5}, 'seed is -5'),
-    ({'schedule.amp': 'off'}, "schedule.amp is 'off', expected True or False"),
+    ({'schedule.amp': 'off'}, "schedule.amp is 'off', expected True, False or 'auto'"),
     ({'data.void_as_background': 'no'}, "data.void_as_background is 'no', expected True or"),
     ({'schedule.lr': 0.1}, r'schedule.lr is 0.1, expected dict\(base=…, added=…\)'),
     ({'schedule.lr.base': float('inf')}, 'schedule.lr.base is inf, expected a number'),

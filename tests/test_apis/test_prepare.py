@@ -149,15 +149,6 @@ def test_auto(monkeypatch, amx, avx512, expected):
     assert weight_type('auto', torch.device('meta')) == torch.float32
 
 
-def test_auto_on_a_gpu(monkeypatch):
-    """If it fails, an old GPU emulates bfloat16."""
-    monkeypatch.setattr(
-        torch.cuda, 'is_bf16_supported', lambda including_emulation=True: including_emulation)
-    assert weight_type('auto', torch.device('cuda')) == torch.float32
-    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation=True: True)
-    assert weight_type('auto', torch.device('cuda')) == torch.bfloat16
-
-
 def test_unknown_dtype():
     """If it fails, a typo gives a torch error, or silently another precision."""
     with pytest.raises(ValueError, match="dtype is 'fp16', allowed: .*'auto', 'float32', 'bfl"):

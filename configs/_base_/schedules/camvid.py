@@ -5,7 +5,7 @@ schedule = dict(
     lr=dict(base=0.02, added=0.002),
     optimizer=dict(type='SGD', momentum=0.9, nesterov=True, weight_decay=1e-4),
     poly_power=0.9,
-    amp=False,
+    amp='auto',  # bfloat16 autocast where the device has instructions for it
     compile=False,
     tf32=True,
     log_interval=50,
