@@ -11,7 +11,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,10 @@ from mmengine.dataset import pseudo_collate
 from side_by_side import interleaved, report, times
 from torch.utils.data import DataLoader, Dataset
 
+from incseg.datasets import collate_samples
+
 TARGET = 1.5
+BATCH = 16  # where samples are delivered
 
 
 class Timed(Dataset):
@@ -61,17 +64,31 @@ class Batches:
         yield [(i % self.count, i) for i in range(start, self.next)]
 
 
+def collate(function: Callable[[list], Any], items: list[tuple[float, int, Any]]) -> Any:
+    """Seconds, bytes, and the samples as ``function`` puts them together."""
+    seconds, wire, samples = zip(*items)
+    return list(seconds), list(wire), None if samples[0] is None else function(list(samples))
+
+
 class Form:
-    """A data set behind one worker; calling it makes the next sample, or all and delivers them."""
+    """A data set behind one worker; calling it makes the next sample, or delivers a batch.
+
+    Args:
+        dataset: The data set.
+        seeded: Whether it takes ``(index, seed)``; ours does.
+        deliver: Whether the samples leave the worker, each form by its own collate function.
+    """
 
     def __init__(self, dataset: Any, seeded: bool = False, deliver: bool = False):
         self.count = len(dataset)
-        self.size = self.count if deliver else 1
+        self.size = BATCH if deliver else 1
         self.seconds: list[float] = []  # in the worker, one value a sample
         self.wire: list[int] = []
         self.loader = DataLoader(
             Timed(dataset, seeded, deliver), batch_sampler=Batches(self.count, self.size),
-            num_workers=1, collate_fn=pseudo_collate, persistent_workers=True)  # type: ignore
+            num_workers=1,
+            collate_fn=partial(collate, collate_samples if seeded else pseudo_collate),
+            persistent_workers=True)  # type: ignore
 
     def __call__(self) -> None:
         for took, wire, _ in self.loader:
@@ -89,7 +106,7 @@ def compare(forms: dict[str, Form], rounds: int) -> dict[str, float]:
     calls = (rounds + 1) * ours.count // ours.size - 1
     whole = interleaved(forms, calls)  # samples take turns, so that a busy machine hits all alike
     if ours.size > 1:
-        took = {name: np.array([whole[name] / form.count]) for name, form in forms.items()}
+        took = {name: np.array([whole[name] / form.size]) for name, form in forms.items()}
     else:
         took = {name: form.turns() for name, form in forms.items()}
     out = {name: 1000 * float(np.median(values)) for name, values in took.items()}
@@ -117,7 +134,7 @@ def rows(args: argparse.Namespace, root: Path) -> tuple[list[list[object]], floa
         for name in ('mmseg', 'plain'):
             line += ['', ''] if name not in forms else [
                 f'{found[name]:.2f} ms',
-                times(found[f'{name} ratio'], TARGET if mapped and not deliver else None)]
+                times(found[f'{name} ratio'], TARGET if mapped else None)]
         wire = [statistics.fmean(form.wire) / 2**20 for form in forms.values()]
         lines.append([*line, ' / '.join(f'{size:.2f}' for size in wire) + ' MB'])
         delivered = found['ours'] if deliver else delivered

@@ -16,6 +16,7 @@ def child(parent: Registry, *locations: str) -> Registry:
 
 DATA_SAMPLERS = child(root.DATA_SAMPLERS, 'incseg.datasets')
 DATASETS = child(root.DATASETS, 'incseg.datasets')
+FUNCTIONS = child(root.FUNCTIONS, 'incseg.datasets')
 HOOKS = child(root.HOOKS, 'incseg.engine.hooks')
 LOOPS = child(root.LOOPS, 'incseg.engine.train_loop')
 METRICS = child(root.METRICS, 'incseg.evaluation')

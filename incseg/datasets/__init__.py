@@ -1,4 +1,5 @@
 from incseg.datasets.camvid import CamVidDataset
+from incseg.datasets.collate import collate_samples
 from incseg.datasets.colour_map import colour_map
 from incseg.datasets.incremental_dataset import IncrementalDataset
 from incseg.datasets.label_files import read_label_file
@@ -26,5 +27,5 @@ __all__ = [
     'CamVidDataset', 'CenterCrop', 'ColourJitter', 'IncrementalDataset', 'LabelReader', 'LoadImage',
     'LoadLabels', 'PackSegInputs', 'Pad', 'RandomCrop', 'RandomFlip', 'RandomResizedCrop',
     'RandomRotation', 'RandomScale', 'Resize', 'SegDataset', 'ShapesDataset', 'StepBatchSampler',
-    'VOCDataset', 'colour_map', 'read_label_file',
+    'VOCDataset', 'collate_samples', 'colour_map', 'read_label_file',
 ]

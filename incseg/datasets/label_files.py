@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from incseg.datasets.plain_png import read_plain_png
 from incseg.errors import InvalidInputError, MissingFileError
 
 _ALLOWED = 'allowed is an 8-bit palette or grey PNG whose pixel values are class ids'
@@ -34,6 +35,10 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
     """
     path = os.fspath(path)
     try:
+        with open(path, 'rb') as file:
+            ids = read_plain_png(file.read())
+        if ids is not None:
+            return np.ascontiguousarray(ids)
         with Image.open(path) as image:
             kind = _refused_kind(image)
             if kind is None:

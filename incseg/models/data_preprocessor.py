@@ -42,11 +42,18 @@ class SegDataPreProcessor(BaseDataPreprocessor):
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """``dict(inputs=[(3, H, W) uint8, …], data_samples=[…])`` -> the same, batched.
 
-        ``inputs`` becomes float32 ``(N, 3, H, W)``.
+        ``inputs`` may come as one tensor, and labels as one under ``labels``,
+        ``(N, H, W)``; they are given back to their samples.  ``inputs`` becomes
+        float32 ``(N, 3, H, W)``.
         """
         data = self.cast_data(data)
-        images: list[Tensor] = list(data['inputs'])
         samples: list[SegDataSample] | None = data.get('data_samples')
+        if 'labels' in data:
+            for sample, labels in zip(samples or (), data['labels']):
+                sample.gt_sem_seg = PixelData(data=labels[None])
+        if isinstance(data['inputs'], Tensor):
+            return dict(inputs=self._normalise(data['inputs']), data_samples=samples)
+        images: list[Tensor] = list(data['inputs'])
         height = max(image.shape[-2] for image in images)
         width = max(image.shape[-1] for image in images)
         if all(image.shape[-2:] == (height, width) for image in images):
