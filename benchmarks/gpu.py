@@ -24,13 +24,14 @@ def main() -> None:
         sys.exit('error: there is no GPU')
     peer = ['--peer', args.peer] if args.peer else []
     commands = [
-        ['-m', 'pytest', '-q', '-m', 'cuda', str(HERE.parent / 'tests')],
+        ['-m', 'pytest', '-q', '-n0', '-m', 'cuda', str(HERE.parent / 'tests')],
         [str(HERE / 'losses.py')],
         [str(HERE / 'training.py'), '--depth', '18', *peer],
         [str(HERE / 'training.py'), '--depth', '101', '--batch', '8', *peer],
         [str(HERE / 'inference.py')],
         [str(HERE / 'evaluation.py')],
-        [str(HERE / 'data.py')],
+        [str(HERE / 'data.py'), *(['--peer'] if args.peer else [])],
+        [str(HERE / 'loader.py')],
         [str(HERE / 'growth.py'), '--steps', '20']]
     verdicts = []
     for command in commands:

@@ -31,12 +31,12 @@ from incseg.apis import init_model, load_config, prepare_for_inference
 from incseg.apis.config import parse_options
 from incseg.apis.prepare import (
     PARTS,
-    computes_in_bfloat16,
     fold_batch_norm,
     merge_classifiers,
     set_layout,
     without_training_parts,
 )
+from incseg.engine.bfloat16 import computes_in_bfloat16
 from incseg.engine.experiment import Experiment
 from incseg.engine.step_config import dataset_config
 from incseg.models import EncoderDecoder

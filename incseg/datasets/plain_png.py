@@ -39,7 +39,7 @@ def read_plain_png(data: bytes) -> np.ndarray | None:
     stream = decompressobj()
     try:
         raw = stream.decompress(compressed(data), expected + 1)
-    except error:
+    except error:  # type: ignore[misc]
         return None
     if len(raw) != expected or not stream.eof:
         return None

@@ -26,16 +26,16 @@ def sample_seed(seed: int | None) -> Iterator[None]:
         return
     python_state, torch_state = random.getstate(), torch.get_rng_state()
     # numpy's generator is exchanged: twenty times cheaper than to copy its state and back
-    own = np.random.get_bit_generator()
+    own = np.random.get_bit_generator()  # type: ignore[attr-defined]
     other = _spare.pop() if _spare else np.random.MT19937(0)
-    np.random.set_bit_generator(other)
+    np.random.set_bit_generator(other)  # type: ignore[attr-defined]
     np.random.seed(seed)
     random.seed(int(seed))
     torch.default_generator.manual_seed(int(seed))
     try:
         yield
     finally:
-        np.random.set_bit_generator(own)
+        np.random.set_bit_generator(own)  # type: ignore[attr-defined]
         _spare.append(other)
         random.setstate(python_state)
         torch.set_rng_state(torch_state)

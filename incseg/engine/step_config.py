@@ -101,7 +101,7 @@ def loader_config(experiment: Experiment, dataset: Any, **kwargs: Any) -> dict[s
     workers = experiment.config['num_workers']
     return dict(
         dataset=dataset, num_workers=workers, persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(), collate_fn=dict(type='collate_samples'),
+        pin_memory=torch.cuda.is_available(), collate_fn=dict(type='incseg.collate_samples'),
         sampler=dict(type='DefaultSampler', shuffle=False, round_up=False), **kwargs)
 
 

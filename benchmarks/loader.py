@@ -1,0 +1,69 @@
+"""Does the network ever wait for its data? The loader's share of a training step's time.
+
+    python benchmarks/loader.py [--depth 18] [--batch 24] [--workers 16] [--data PHOTOGRAPHS]
+
+Loader and recipe are those of ``configs/mib/bisenet_r101_15-1.py``: JPEGs of VOC's size are decoded
+and augmented by the workers while a supervised step of BiSeNet trains.
+"""
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from data_folder import make_folder
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from side_by_side import CUDA, ROOT, report, synchronise
+from training import BF16, Iteration
+
+from incseg.apis.config import load_config
+from incseg.engine.experiment import Experiment
+from incseg.engine.step_config import config_for_step
+
+SHARE = 0.05  # at most, of a step's time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--depth', type=int, default=18)
+    parser.add_argument('--size', type=int, default=512)
+    parser.add_argument('--batch', type=int, default=24 if CUDA else 4)
+    parser.add_argument('--workers', type=int, default=min(16, os.cpu_count() or 1))
+    parser.add_argument('--iterations', type=int, default=100 if CUDA else 8)
+    parser.add_argument('--data', type=Path, metavar='PHOTOGRAPHS')
+    args = parser.parse_args()
+    init_default_scope('incseg')
+    step = Iteration(args, amp=BF16)
+    with tempfile.TemporaryDirectory() as folder:
+        make_folder(Path(folder), 256, args.data)
+        config = load_config(ROOT / 'configs/mib/bisenet_r101_15-1.py', {
+            'pretrained': False, 'data_root': folder, 'batch_size': args.batch,
+            'num_workers': args.workers, 'crop_size': args.size})
+        settings = config_for_step(Experiment(config), 0, 256, folder).train_dataloader.to_dict()
+        settings['batch_sampler'].update(num_iters=args.iterations + 10)
+        waited, trained = [], []
+        batches = iter(Runner.build_dataloader(settings))
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                break
+            waited.append(time.perf_counter() - start)
+            step.batch = batch
+            start = time.perf_counter()
+            step.model.train_step(batch, step.optimizer)
+            synchronise()
+            trained.append(time.perf_counter() - start)
+    wait, work = (statistics.fmean(seconds[10:]) for seconds in (waited, trained))
+    share = wait / (wait + work)
+    report(f'BiSeNet-R{args.depth}, {args.size} pixels, batch {args.batch}, {args.workers} workers',
+           ('a step', 'of which waiting for data', "loader's share"),
+           [[f'{1000 * (wait + work):.1f} ms', f'{1000 * wait:.2f} ms',
+             f'{100 * share:.1f} % ({"met" if share <= SHARE else "NOT MET"}: '
+             f'at most {100 * SHARE:g} %)']])
+
+
+if __name__ == '__main__':
+    main()
