@@ -11,11 +11,10 @@ from incseg.evaluation.comparison_table import ComparisonTable
 from incseg.evaluation.ledger import temporary_name
 from incseg.evaluation.run_result import ProtocolKey
 
-#: colours that colour-blind readers, and prints, keep apart; markers and dashes do it again
+#: colours that colour-blind readers keep apart; the markers do it again
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#882255', '#117733',
            '#8c564b', '#7f7f7f', '#332288', '#b5a800')
 MARKERS = 'osD^vPX<>*hp'
-JOINT = dict(color='black', linestyle='--')
 PANEL, MOST_COLUMNS, DPI = (4.6, 3.6), 3, 150
 
 
@@ -41,7 +40,9 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
 
     columns = min(MOST_COLUMNS, len(table.protocols))
     lines = -(-len(table.protocols) // columns)
-    figure = Figure((PANEL[0] * columns + 1.8, PANEL[1] * lines), layout='constrained')
+    legend = 0.8 + 0.09 * max(map(len, table.rows)), 0.4 + 0.21 * len(table.rows)
+    figure = Figure((PANEL[0] * columns + legend[0], max(PANEL[1] * lines, legend[1])),
+                    layout='constrained')
     axes = list(chain.from_iterable(figure.subplots(lines, columns, squeeze=False)))
     handles: dict[str, Any] = {}
     for i, (axis, key) in enumerate(zip(axes, table.protocols)):
@@ -71,15 +72,18 @@ def draw_panel(table: ComparisonTable, key: ProtocolKey, axis: Any) -> dict[str,
 
     steps = max(len(run.content['protocol']['steps']) for (_, other), runs in table.cells.items()
                 if other == key for run in runs)
-    handles = {}
+    handles: dict[str, Any] = {}
     for i, row in enumerate(table.rows):
         curve = table.curve(row, key)
         if not curve or any(point.mean is None for point in curve):
             continue
         style: dict[str, Any] = dict(
-            color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], markersize=5, clip_on=False)
+            color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], markersize=5,
+            clip_on=False)
         if len(curve) == 1 and steps > 1:
-            style, curve = dict(JOINT, zorder=1), curve * steps
+            first = all(handle.get_linestyle() != '--' for handle in handles.values())
+            style = dict(color='black' if first else style['color'], linestyle='--')
+            curve = curve * steps
         mean = [point.mean or 0. for point in curve]
         spread = [point.std or 0. for point in curve]
         [handles[row]] = axis.plot(range(len(curve)), mean, linewidth=1.6, **style)
