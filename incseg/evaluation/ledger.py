@@ -33,10 +33,17 @@ class Ledger:
     def read(cls, work_dir: str | Path) -> dict[str, Any] | None:
         """The content of a work dir's ledger; None if there is none."""
         path = Path(work_dir) / cls.FILE
-        if not path.is_file():
-            return None
+        return cls.read_file(path) if path.is_file() else None
+
+    @staticmethod
+    def read_file(path: Path) -> dict[str, Any]:
+        """The content of a ledger's file.
+
+        Raises:
+            InvalidInputError: If it is damaged or something else.
+        """
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(), parse_constant=no_constant)
         except ValueError as error:
             raise InvalidInputError(f'{path} is not a ledger: {error}') from error
         keys = ('config', 'method', 'seed', 'protocol', 'steps')
@@ -96,6 +103,11 @@ class Ledger:
         folder = Path(work_dir)
         write_text(folder / self.FILE, json.dumps(content, indent=1, allow_nan=False) + '\n')
         write_text(folder / 'results.md', results_table(content, markdown=True) + '\n')
+
+
+def no_constant(name: str) -> None:
+    """JSON has no NaN and no Infinity, though Python's reader takes them."""
+    raise ValueError(f'{name} is no number of JSON')
 
 
 def temporary_name(path: Path) -> Path:

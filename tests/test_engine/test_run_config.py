@@ -1,12 +1,7 @@
 import pytest
 
-from incseg.engine.run_config import check_run_config, flatten, write_run_config
+from incseg.engine.run_config import check_run_config, write_run_config
 from incseg.errors import InvalidInputError
-
-
-def test_flatten():
-    """Keys are named as they are on the command line; empty dicts do not vanish."""
-    assert dict(flatten({'a': {'b': 1, 'c': {}}, 'd': [1]})) == {'a.b': 1, 'a.c': {}, 'd': [1]}
 
 
 def test_same_config_may_resume(tiny, tmp_path):

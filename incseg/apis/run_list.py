@@ -1,0 +1,87 @@
+"""What ``tools/run_matrix.py`` is to run: configs, and files that list configs with options."""
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from incseg.apis.config import load_config
+from incseg.engine.matrix_run import MatrixRun
+from incseg.errors import InvalidInputError, MissingFileError
+
+#: key of a run -> what it must be
+KEYS: dict[str, tuple[type, str]] = {
+    'config': (str, 'the path of a config'), 'options': (dict, 'an object of options'),
+    'seeds': (list, 'a list of integers'), 'name': (str, 'text')}
+NAME = re.compile(r'[\w.+-]+')
+
+
+def plan_runs(
+    sources: Sequence[str], folder: Path, seeds: Sequence[int] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> list[MatrixRun]:
+    """Load and check every config with every seed.
+
+    The first seed of all configs comes first, then the second: a comparison
+    can be made before all seeds have run.
+
+    Args:
+        sources: Configs (``.py``) and files of runs (``.json``).
+        folder: The matrix's folder.
+        seeds: For every run; by default the file's, or the config's own.
+        options: Overrides for every run, over the file's.
+
+    Raises:
+        UserError: Whatever is wrong with a file, a key or a value.
+    """
+    planned: list[tuple[int, MatrixRun]] = []
+    for source in sources:
+        for entry in entries(source):
+            merged = {**entry.get('options', {}), **(options or {})}
+            if 'seed' in merged:
+                raise InvalidInputError(f"{source}: seed is no option here: say 'seeds'")
+            chosen: Sequence[int | None] = seeds or entry.get('seeds') or [None]
+            for place, seed in enumerate(chosen):
+                own = {} if seed is None else {'seed': seed}
+                planned.append((place, MatrixRun(
+                    entry['config'], merged, load_config(entry['config'], {**merged, **own}),
+                    folder, entry.get('name'))))
+    return [run for _, run in sorted(planned, key=lambda item: item[0])]
+
+
+def entries(source: str) -> list[dict[str, Any]]:
+    """The runs of a file; a config is a run by itself."""
+    path = Path(source)
+    if path.suffix != '.json':
+        return [dict(config=source)]
+    if not path.is_file():
+        raise MissingFileError(f'no file of runs at {path}')
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise InvalidInputError(f'{path} cannot be read: {error}') from error
+    if not isinstance(content, dict) or list(content) != ['runs'] \
+            or not isinstance(content['runs'], list) or not content['runs']:
+        raise InvalidInputError(f'{path}: expected {{"runs": [{{"config": …}}, …]}}')
+    for i, entry in enumerate(content['runs']):
+        check_entry(entry, f'{path}: runs[{i}]')
+    return content['runs']
+
+
+def check_entry(entry: Any, where: str) -> None:
+    """Refuse a run with unknown keys or values of another type."""
+    if not isinstance(entry, dict) or 'config' not in entry:
+        raise InvalidInputError(f'{where} is {entry!r:.60}, expected an object with "config"')
+    for key, value in entry.items():
+        if key not in KEYS:
+            raise InvalidInputError(f'{where} has the key {key!r}, allowed: {list(KEYS)}')
+        kind, what = KEYS[key]
+        if not isinstance(value, kind):
+            raise InvalidInputError(f'{where}.{key} is {value!r}, expected {what}')
+    seeds = entry.get('seeds', [])
+    if any(not isinstance(seed, int) or isinstance(seed, bool) for seed in seeds):
+        raise InvalidInputError(f'{where}.seeds is {seeds}, expected a list of integers')
+    if 'name' in entry and not NAME.fullmatch(entry['name']):
+        raise InvalidInputError(
+            f"{where}.name is {entry['name']!r}, expected letters, digits and . _ + - "
+            '(it becomes part of a folder)')

@@ -1,0 +1,69 @@
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+from incseg.errors import InvalidInputError, SaveError
+
+#: seconds that a killed run's last processes may take to end
+PATIENCE = 10.
+
+
+class DirLock:
+    """Keeps a second process out of a folder, as a context.
+
+    The lock belongs to the process and to those that it hands :attr:`fd`; the
+    system takes it back when the last of them ends, however it ends.
+
+    Args:
+        folder: The folder; it is made where it is missing.
+        patience: Seconds to wait for another process to leave it.
+
+    Raises:
+        InvalidInputError: On entering, if another process stays in it.
+        SaveError: If the folder cannot be written.
+    """
+
+    FILE = '.lock'
+
+    def __init__(self, folder: Path, patience: float = PATIENCE):
+        self.folder, self.patience = folder, patience
+        self.fd = -1
+
+    def __enter__(self) -> 'DirLock':
+        path = self.folder / self.FILE
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
+        end = time.monotonic() + self.patience
+        while not self._taken():
+            if time.monotonic() >= end:
+                owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
+                os.close(self.fd)
+                raise InvalidInputError(
+                    f'{self.folder} is in use by process {owner}, or by one that it started: '
+                    'wait for it, or pass another --work-dir')
+            time.sleep(0.1)
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
+        return self
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            os.close(self.fd)
+            raise SaveError(
+                f'cannot lock {self.folder / self.FILE}: {error.strerror or error}') from error
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self.fd)

@@ -1,0 +1,44 @@
+"""The complete config that a work dir keeps beside its results, as dotted keys."""
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from incseg.errors import InvalidInputError
+
+CONFIG_FILE = 'config.json'
+#: keys that do not shape the results: they may change between an interruption and the resumption
+FREE = ('filename', 'data_root', 'num_workers', 'base_steps_dir',
+        'schedule.log_interval', 'schedule.checkpoint_interval')
+
+
+def read_settings(work_dir: Path) -> dict[str, Any] | None:
+    """A work dir's config by dotted key; None where it keeps none.
+
+    Raises:
+        InvalidInputError: If the file is damaged.
+    """
+    path = work_dir / CONFIG_FILE
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise InvalidInputError(f'{path} is damaged: {error}') from error
+    if not isinstance(content, dict):
+        raise InvalidInputError(f'{path} is damaged: expected a config, not {content!r:.40}')
+    return dict(flatten(content))
+
+
+def is_free(key: str) -> bool:
+    """Whether a dotted key does not shape the results."""
+    return any(key == name or key.startswith(f'{name}.') for name in FREE)
+
+
+def flatten(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Nested dicts as dotted keys; an empty dict is a value of its own."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from flatten(item, f'{prefix}.{key}' if prefix else str(key))
+    else:
+        yield prefix, value

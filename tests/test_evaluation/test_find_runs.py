@@ -1,0 +1,50 @@
+import shutil
+
+import pytest
+
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.evaluation.find_runs import find_runs
+
+STEPS = [(80., 60.), (50., 40., 30.)]
+
+
+def test_work_dir_file_and_folder(make_run, tmp_path):
+    """A work dir, its ledger and the folder above name the same run, which counts once."""
+    mib, ft = make_run('mib', 0, STEPS), make_run('ft', 0, STEPS)
+    runs, without = find_runs([str(mib), str(mib / 'results.json'), str(tmp_path)])
+    assert [run.path.parent for run in runs] == [mib, ft] and not without
+    shutil.copy(mib / 'results.json', tmp_path / 'kept.json')
+    [run], _ = find_runs([str(tmp_path / 'kept.json')])
+    assert run.method == 'mib'
+
+
+def test_a_run_without_a_ledger_yet(make_run, tmp_path):
+    """A run that is in its first step is reported, not overlooked; stray files are not runs."""
+    make_run('mib', 0, STEPS)
+    (tmp_path / 'begun/step_0').mkdir(parents=True)
+    (tmp_path / 'begun/config.json').write_text('{}')
+    (tmp_path / 'other').mkdir()
+    (tmp_path / 'other/config.json').write_text('{}')
+    runs, without = find_runs([str(tmp_path)])
+    assert len(runs) == 1 and without == [str(tmp_path / 'begun')]
+
+
+def test_named_rows(make_run, tmp_path):
+    """NAME=PATH gives the row a name; a folder whose own name has a '=' is a path."""
+    make_run('mib', 0, STEPS, folder='kd=10')
+    [run], _ = find_runs([f'KD 10={tmp_path / "kd=10"}'])
+    assert run.name == 'KD 10'
+    [run], _ = find_runs([str(tmp_path / 'kd=10')])
+    assert run.name is None
+    with pytest.raises(InvalidInputError, match="named twice, in the rows 'A' and 'mib'"):
+        find_runs([f'A={tmp_path}', str(tmp_path)])
+    with pytest.raises(InvalidInputError, match='expected a path, or NAME=PATH'):
+        find_runs(['A='])
+
+
+def test_nothing_there(tmp_path):
+    """A path that is missing and a folder without ledgers are two different mistakes."""
+    with pytest.raises(MissingFileError, match='no work dir and no ledger at .*gone'):
+        find_runs([str(tmp_path / 'gone')])
+    with pytest.raises(MissingFileError, match=r'no results\.json in .* or below it'):
+        find_runs([str(tmp_path)])

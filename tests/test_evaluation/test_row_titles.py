@@ -1,0 +1,86 @@
+import pytest
+
+from incseg.errors import InvalidInputError
+from incseg.evaluation.row_titles import check_seeds, row_rank, row_titles
+from incseg.evaluation.run_result import RunResult
+
+STEPS = [(80., 60.), (50., 40., 30.)]
+
+
+@pytest.fixture
+def read(make_run):
+    """Read a made-up run; settings and folder as in ``make_run``."""
+    def make(method='mib', seed=0, row=None, **kwargs):
+        return RunResult.read(make_run(method, seed, STEPS, **kwargs) / 'results.json', row)
+    return make
+
+
+def weight(value, **other):
+    return dict(other, method=dict(distillation=dict(logits=dict(loss_weight=value))))
+
+
+def test_seeds_share_a_row(read):
+    """Same settings, several seeds: one row; workers and seed are no settings."""
+    runs = [read(seed=seed, settings=weight(10.)) for seed in (0, 1)]
+    assert row_titles(runs) == ['mib', 'mib']
+
+
+def test_settings_that_differ_make_rows(read):
+    """Two weights must not be averaged as if they were two seeds; the title says which is which."""
+    runs = [read(seed=0, settings=weight(10.), folder='a'),
+            read(seed=0, settings=weight(50.), folder='b'), read('ft', settings={})]
+    assert row_titles(runs) == ['mib (loss_weight=10.0)', 'mib (loss_weight=50.0)', 'ft']
+
+
+def test_one_protocol_decides_for_all(read):
+    """A variant has the same title in every protocol, so that its numbers stand in one row."""
+    runs = [read(settings=weight(10., epochs=2), folder='a'),
+            read(settings=weight(50., epochs=2), folder='b'),
+            read(settings=weight(10., epochs=9), name='1-1')]
+    assert row_titles(runs) == [
+        'mib (loss_weight=10.0)', 'mib (loss_weight=50.0)', 'mib (loss_weight=10.0)']
+
+
+def test_protocols_may_have_their_own_settings(read):
+    """MiB weighs its distillation 10 in 15-5 and 100 in 15-1: still one row."""
+    runs = [read(settings=weight(10.)), read(settings=weight(100.), name='1-1')]
+    assert row_titles(runs) == ['mib', 'mib']
+
+
+def test_many_differences_are_named_by_the_config(read):
+    """A title is not a page: where configs tell rows apart, their names do."""
+    runs = [read(settings={key: value for key in 'abcd'}, folder=value,
+                 config=f'configs/mib/{value}.py') for value in ('r18', 'r101')]
+    assert row_titles(runs) == ['mib (r18)', 'mib (r101)']
+
+
+def test_without_settings_the_config_path_counts(read):
+    """Bare ledgers: what they say of their config is all that is known."""
+    runs = [read(config='configs/mib/x.py', folder='a'),
+            read(config='configs/mib/y.py', folder='b', settings=weight(1.))]
+    assert row_titles(runs) == ['mib (x)', 'mib (y)']
+    runs = [read(config='a/x.py', folder='a'), read(config='b/x.py', folder='b')]
+    assert row_titles(runs) == ['mib (a/x.py)', 'mib (b/x.py)']
+
+
+def test_names_win(read):
+    """A named row is what the user says it is, and the others are as without it."""
+    runs = [read(row='mine', settings=weight(1.), folder='a'), read(settings=weight(2.))]
+    assert row_titles(runs) == ['mine', 'mib']
+
+
+def test_order():
+    """From fine-tuning over the known methods to joint training, strangers before joint."""
+    methods = ['joint', 'zeta', 'mib', 'alpha', 'ilt', 'LWF-MC', 'lwf', 'plop', 'ft']
+    assert sorted(methods, key=lambda method: row_rank(method, method)) == [
+        'ft', 'lwf', 'LWF-MC', 'ilt', 'mib', 'plop', 'alpha', 'zeta', 'joint']
+    assert row_rank('mib', 'mib') < row_rank('mib', 'a variant') < row_rank('plop', 'plop')
+
+
+def test_one_seed_twice(read):
+    """The same seed again would shrink the spread; both files and a way out are named."""
+    runs = [read(folder='a'), read(folder='b')]
+    with pytest.raises(InvalidInputError, match=(
+            r'a/results\.json and .*b/results\.json are both mib on toy 2-1 overlap with seed 0.*'
+            r'NAME=.*b/results\.json')):
+        check_seeds('mib', runs)

@@ -1,0 +1,26 @@
+import pytest
+
+from incseg.errors import InvalidInputError
+from incseg.evaluation.run_settings import flatten, is_free, read_settings
+
+
+def test_flatten():
+    """Keys are named as they are on the command line; empty dicts do not vanish."""
+    assert dict(flatten({'a': {'b': 1, 'c': {}}, 'd': [1]})) == {'a.b': 1, 'a.c': {}, 'd': [1]}
+
+
+def test_free_keys_are_whole_keys():
+    """data_root may change; a key that only begins like it, or holds it, may not."""
+    assert is_free('data_root') and is_free('schedule.log_interval')
+    assert not is_free('data_rooted') and not is_free('schedule.lr.base') and not is_free('epochs')
+
+
+def test_read_settings(tmp_path):
+    """Absent is not damaged; damaged is said with the file's name."""
+    assert read_settings(tmp_path) is None
+    (tmp_path / 'config.json').write_text('{"a": {"b": 1}}')
+    assert read_settings(tmp_path) == {'a.b': 1}
+    for text in ('{"a":', '[1]'):
+        (tmp_path / 'config.json').write_text(text)
+        with pytest.raises(InvalidInputError, match=r'config\.json is damaged'):
+            read_settings(tmp_path)
