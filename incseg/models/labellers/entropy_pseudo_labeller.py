@@ -106,8 +106,8 @@ class EntropyPseudoLabeller:
         self.thresholds = torch.tensor(
             [max(value, self.min_threshold) for value in medians.tolist()],
             dtype=torch.float32, device=histograms.device)
-        shown = ', '.join(f'{value:.4g}' for value in self.thresholds.tolist())
-        print_log(f'thresholds of pseudo-labels per old class: {shown}', 'current')
+        least, most = self.thresholds.min(), self.thresholds.max()
+        print_log(f'pseudo-labels: thresholds from {least:.4g} to {most:.4g}', 'current')
 
     def _unit(self, num_old: int, num_classes: int) -> float:
         if self.median == 'fixed':
