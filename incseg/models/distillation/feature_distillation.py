@@ -20,7 +20,7 @@ class FeatureDistillation(BaseDistillation):
             principal head reads (for BiSeNet the fused map).
 
     Source: Michieli and Zanuttigh, "Incremental Learning Techniques for
-    Semantic Segmentation", ICCV Workshops 2019, eq. 5.
+    Semantic Segmentation", ICCV Workshops 2019.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({'features'})

@@ -43,7 +43,7 @@ def pooled_distillation(
         ValueError: If the numbers of layers, or a layer's shapes, do not fit.
 
     Source: Douillard et al., "PLOP: Learning without Forgetting for Continual
-    Semantic Segmentation", CVPR 2021, eq. 3 to 5.
+    Semantic Segmentation", CVPR 2021, section 3.2.
     """
     if not student_maps or not len(student_maps) == len(teacher_maps) == len(factors):
         raise ValueError(
