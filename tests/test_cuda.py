@@ -65,6 +65,33 @@ def test_losses_agree_with_the_cpu():
     assert torch.allclose(results[0][1], results[1][1], atol=1e-8)
 
 
+def test_plop_agrees_with_the_cpu():
+    """Weighted images, pooled strips and pseudo-labels: the device's way and the CPU's."""
+    from incseg.models.labellers.entropy_map import entropy_maps
+    from incseg.models.losses.functional import fused_losses, pooled_distillation
+    torch.manual_seed(0)
+    logits, teacher = torch.randn(2, 21, 32, 48), torch.randn(2, 20, 32, 48)
+    target = torch.randint(0, 21, (2, 256, 384)).to(torch.uint8)
+    weight = torch.tensor([.25, .75])
+    found = []
+    for device in ('cpu', 'cuda'):
+        x = logits.to(device).requires_grad_()
+        known = teacher.to(device)
+        losses = [
+            fused_losses(x, None, target.to(device), image_weight=weight.to(device))[0],
+            pooled_distillation([x], [known], 20, [1.])]
+        grads = [torch.autograd.grad(loss, x)[0].cpu() for loss in losses]
+        maps = [(a.cpu(), b.cpu()) for a, b in entropy_maps(known, (256, 384))]
+        found.append(([loss.cpu() for loss in losses], grads, maps))
+    (losses, grads, maps), (others, other_grads, other_maps) = found
+    torch.testing.assert_close(losses, others, rtol=1e-5, atol=0)
+    for a, b in zip(grads, other_grads):
+        assert (a - b).abs().max() < 1e-4 * a.abs().max()
+    for (best, entropy), (other, unsure) in zip(maps, other_maps):
+        assert (best != other).float().mean() < 1e-4
+        torch.testing.assert_close(entropy, unsure, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize('num_old', [0, 16])
 def test_fused_losses_are_the_plain_ones(num_old):
     """The kernel's losses and gradients, and that no full-size tensor is made."""

@@ -103,11 +103,21 @@ def try_to_build(experiment: Experiment) -> None:
         raise
     except Exception as error:  # whatever a part's constructor does not like
         raise InvalidInputError(f'{key} cannot be built: {error}') from error
-    for name, term in getattr(model, 'distillation', {}).items():
-        source = getattr(term, 'source', 'decode_head')
-        if isinstance(source, str) and source not in model.heads:
-            raise InvalidInputError(
-                f'method.distillation.{name}.source is {source!r}, allowed: {list(model.heads)}')
+    parts = {f'method.distillation.{name}': term
+             for name, term in getattr(model, 'distillation', {}).items()}
+    parts['method.target_labeller'] = getattr(model, 'target_labeller', None)
+    for key, part in parts.items():
+        check_fits(key, part, model)
+
+
+def check_fits(key: str, part: Any, model: Any) -> None:
+    """Does the network have what a part of the method reads?"""
+    if not hasattr(part, 'check'):
+        return
+    try:
+        part.check(model)
+    except InvalidInputError as error:
+        raise InvalidInputError(f'{key}: {error}') from None
 
 
 def build_without_memory(config: dict) -> Any:

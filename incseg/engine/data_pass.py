@@ -1,7 +1,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from mmengine.model import is_model_wrapper
+from torch import Tensor
+
+from incseg.structures import NetworkOutputs
 
 
 def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
@@ -28,3 +32,17 @@ def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
         seed=sampler['seed'])
     for batch in runner.build_dataloader(settings):
         yield model.data_preprocessor(batch, True)
+
+
+def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
+    """:func:`data_pass` through the teacher, under the training's autocast.
+
+    Yields:
+        Labels ``(N, H, W)`` of train ids and the teacher's outputs.
+    """
+    student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    for batch in data_pass(runner):
+        labels = torch.stack([sample.gt_sem_seg.data[0] for sample in batch['data_samples']])
+        with runner.optim_wrapper.optim_context(runner.model):
+            outputs = student.run_teacher(batch['inputs'])
+        yield labels, outputs

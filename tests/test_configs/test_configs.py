@@ -48,6 +48,29 @@ def test_mib_weights(leaf, weight):
     assert config.method.distillation.logits.loss_weight == weight
 
 
+@pytest.mark.parametrize('method, loss, terms, init', [
+    ('lwf', 'CrossEntropyLoss', dict(logits=('LogitsDistillation', 100)), 'RandomInit'),
+    ('ilt', 'CrossEntropyLoss', dict(
+        logits=('LogitsDistillation', 100), features=('FeatureDistillation', 100)), 'RandomInit'),
+    ('plop', 'CrossEntropyLoss', dict(pooled=('PooledDistillation', 1)), 'BackgroundBalancedInit')])
+def test_published_choices(method, loss, terms, init):
+    """The four choices and the weights of the published code's --method."""
+    for path in (ROOT / method).glob('*.py'):
+        chosen = load_config(path).method
+        assert (chosen.loss_decode.type, chosen.classifier_init.type) == (loss, init)
+        assert {name: (term['type'], term.get('loss_weight', 1))
+                for name, term in chosen.distillation.items()} == terms
+        labeller = chosen.target_labeller
+        assert (labeller and labeller.type) == (
+            'EntropyPseudoLabeller' if method == 'plop' else None)
+
+
+def test_plop_trains_short_steps_in_10_1():
+    """Ten epochs for each of the ten steps, as published; other protocols as every method."""
+    assert load_config(ROOT / 'plop/bisenet_r101_10-1.py').epochs == [30, 10]
+    assert load_config(ROOT / 'plop/bisenet_r101_15-1.py').epochs == 30
+
+
 def test_recipe():
     """The published optimisation: SGD nesterov .9, 1e-4, poly .9, batch 24, .01 then .001."""
     config = load_config(ROOT / 'mib/bisenet_r101_15-1.py')

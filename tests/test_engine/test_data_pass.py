@@ -3,7 +3,7 @@ import torch
 from mmengine.hooks import Hook
 
 from incseg.engine import train_protocol
-from incseg.engine.data_pass import data_pass
+from incseg.engine.data_pass import data_pass, teacher_pass
 from incseg.registry import HOOKS
 
 PASSES: list = []
@@ -34,3 +34,32 @@ def test_a_pass_is_one_epoch_and_repeats(tiny, tmp_path):
         assert torch.equal(a, b)
         assert a.dtype == torch.float32
         assert a.shape[1:] == (3, 32, 32)
+
+
+@HOOKS.register_module()
+class TeacherPassHook(Hook):
+    """Compares a pass through the teacher with the teacher itself, under autocast."""
+
+    priority = 'LOW'  # after the teacher was set
+    compared = 0
+
+    def before_train(self, runner):
+        teacher = runner.model.teacher
+        if teacher is None:  # the base step
+            return
+        for batch, (labels, outputs) in zip(data_pass(runner), teacher_pass(runner), strict=True):
+            for sample, label in zip(batch['data_samples'], labels, strict=True):
+                assert torch.equal(sample.gt_sem_seg.data[0], label)
+            with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+                expected = teacher.extract(batch['inputs']).logits['decode_head']
+            assert expected.dtype == torch.bfloat16
+            assert torch.equal(outputs.logits['decode_head'], expected)
+            type(self).compared += 1
+
+
+def test_a_pass_through_the_teacher(tiny, tmp_path):
+    """If it fails, thresholds are estimated from other outputs than those they are applied to."""
+    config = tiny('plop', **{'schedule.amp': True})
+    config.custom_hooks = dict(passes=dict(type='TeacherPassHook'))
+    train_protocol(config, tmp_path, steps=[0, 1])
+    assert TeacherPassHook.compared > 0

@@ -78,13 +78,15 @@ def test_a_whole_run(tiny, tmp_path, capsys):
     assert 'mib on shapes 4-1 overlap' in out
 
 
-def test_interrupted_equals_uninterrupted(tiny, tmp_path, capsys):
+@pytest.mark.parametrize('method', ['mib', 'plop'])
+def test_interrupted_equals_uninterrupted(method, tiny, tmp_path, capsys):
     """Same weights and numbers, bit for bit, when a step was cut off and resumed.
 
     Data order, augmentation, dropout, optimiser, schedule, teacher and the
-    initialisation of the new classifier all have to be where they were.
+    initialisation of the new classifier all have to be where they were; and what
+    a method estimated before the step.
     """
-    config = tiny(epochs=2)
+    config = tiny(method, epochs=2)
     config.custom_hooks = dict(stop=dict(type='StopAt'))
     straight = train_protocol(config, tmp_path / 'a', reuse=False)
     for outputs, iteration in ((5, 5), (6, 3)):

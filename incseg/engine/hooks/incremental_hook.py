@@ -5,6 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from incseg.engine.checkpoint import load_previous, load_weights, read_step_checkpoint
+from incseg.engine.data_pass import teacher_pass
 from incseg.registry import HOOKS, MODELS
 
 
@@ -15,7 +16,9 @@ class IncrementalHook(Hook):
     The teacher, if the method needs one, is built outside the module tree and
     loaded with the network of the previous step.  Unless the step is being
     resumed, that network is copied into the student too, and the new
-    classifier of every head is initialised in place.
+    classifier of every head is initialised in place.  Last, a target labeller
+    that wants preparation gets a pass over the step's data; it is the same pass
+    when the step is resumed.
 
     Args:
         previous: The previous step's ``final.pth``.
@@ -41,6 +44,9 @@ class IncrementalHook(Hook):
                 self.init(head.classifier)
                 for parameter in head.classifier.parameters():
                     broadcast(parameter.data)  # a random start must be the same everywhere
+        if hasattr(student.target_labeller, 'prepare'):
+            student.target_labeller.prepare(
+                teacher_pass(runner), student.decode_head.classifier.num_outputs)
 
 
 def teacher_config(model: dict) -> dict:

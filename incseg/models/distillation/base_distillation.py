@@ -1,8 +1,9 @@
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from incseg.errors import InvalidInputError
 from incseg.structures import NetworkOutputs
 
 
@@ -26,6 +27,20 @@ class BaseDistillation(nn.Module, ABC):
         super().__init__()
         self.loss_weight = loss_weight
         self.source = source
+
+    def check(self, network: Any) -> None:
+        """Whether a network has what the term compares; called when a config is checked.
+
+        Raises:
+            InvalidInputError: Naming the argument and what is allowed.
+        """
+        if self.source not in network.heads:
+            raise InvalidInputError(
+                f'source is {self.source!r}, allowed: {list(network.heads)}')
+        if 'intermediate' in self.reads and not hasattr(network.backbone, 'forward_stages'):
+            raise InvalidInputError(
+                f'{type(self).__name__} reads the backbone\'s residual stages, which '
+                f'{type(network.backbone).__name__} does not offer: it has no forward_stages()')
 
     @abstractmethod
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:

@@ -15,6 +15,7 @@ def shares_a_pass(criterion: nn.Module, term: nn.Module) -> bool:
 def losses_in_one_pass(
     criterion: PixelCrossEntropy, term: SoftLabelDistillation, logits: Tensor,
     teacher_logits: Tensor, target: Tensor, *, num_old: int, ignore_index: int,
+    image_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The weighted loss and the weighted term.
 
@@ -24,9 +25,9 @@ def losses_in_one_pass(
         logits: Student, ``(N, C, h, w)``.
         teacher_logits: Teacher, ``(N, K, h, w)``.
         target: ``(N, H, W)`` of train ids.
-        num_old, ignore_index: See :class:`PixelCrossEntropy`.
+        num_old, ignore_index, image_weight: See :class:`PixelCrossEntropy`.
     """
     loss, kept = fused_losses(
         logits, teacher_logits, target, num_old=criterion.merged(num_old), alpha=term.alpha,
-        unbiased=term.unbiased, ignore_index=ignore_index)
+        unbiased=term.unbiased, ignore_index=ignore_index, image_weight=image_weight)
     return criterion.loss_weight * loss, term.loss_weight * kept

@@ -29,12 +29,18 @@ class PixelCrossEntropy(nn.Module, ABC):
         """How many of the old outputs count as background."""
 
     def forward(
-        self, logits: Tensor, target: Tensor, *, num_old: int, ignore_index: int = 255
+        self, logits: Tensor, target: Tensor, *, num_old: int, ignore_index: int = 255,
+        image_weight: Tensor | None = None,
     ) -> Tensor:
-        """Logits ``(N, C, h, w)``, target ``(N, H, W)`` of train ids -> scalar."""
+        """Logits ``(N, C, h, w)``, target ``(N, H, W)`` of train ids -> scalar.
+
+        ``image_weight``, ``(N,)``, is a factor on each image's part of it.
+        """
         merged = self.merged(num_old)
         if self.fused:
-            loss, _ = fused_losses(logits, None, target, num_old=merged, ignore_index=ignore_index)
+            loss, _ = fused_losses(
+                logits, None, target, num_old=merged, ignore_index=ignore_index,
+                image_weight=image_weight)
         else:
-            loss = unbiased_cross_entropy(logits, target, merged, ignore_index)
+            loss = unbiased_cross_entropy(logits, target, merged, ignore_index, image_weight)
         return self.loss_weight * loss

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
 from incseg.models.decode_heads import BaseDecodeHead
+from incseg.models.segmentors.image_weight import weighted_by_image
 from incseg.models.segmentors.label_map import label_map
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
@@ -143,12 +144,14 @@ class EncoderDecoder(BaseModel):
         """The loss of each head, ``'<head>.loss'``."""
         return {f'{name}.loss': self.head_loss(name, outputs, labels) for name in self.heads}
 
-    def head_loss(self, name: str, outputs: NetworkOutputs, labels: Tensor) -> Tensor:
-        """The weighted loss of one head."""
+    def head_loss(self, name: str, outputs: NetworkOutputs, labels: Tensor,
+                  image_weight: Tensor | None = None) -> Tensor:
+        """The weighted loss of one head; ``image_weight`` ``(N,)`` is a factor on each image's."""
         head = self.heads[name]
         low = getattr(head.loss_decode, 'low_resolution', False)
-        loss = head.loss_decode(
-            outputs.logits[name] if low else outputs.full_size(name), labels,
+        logits = outputs.logits[name] if low else outputs.full_size(name)
+        loss = weighted_by_image(
+            head.loss_decode, logits, labels, image_weight,
             num_old=head.num_old, ignore_index=IGNORE_INDEX)
         return self.head_weight(name) * loss
 

@@ -23,7 +23,13 @@ class IncrementalSegmentor(EncoderDecoder):
         distillation: Configs of the distillation terms by name, or None.
         target_labeller: Config of what replaces labels inside a training
             step; called ``labeller(labels, student, teacher)`` with
-            :class:`NetworkOutputs`, it returns labels.
+            :class:`NetworkOutputs`, it returns labels, or labels and an image
+            weight ``(N,)``, a factor on each image's segmentation losses.
+            Its ``source`` is the head it reads (absent: all heads), ``reads``
+            what else.  Where it has ``prepare(batches, num_classes)``, that is
+            called before the step with pairs of labels and the teacher's
+            outputs on one epoch of training batches, and the number of the
+            student's outputs.
     """
 
     def __init__(
@@ -63,16 +69,19 @@ class IncrementalSegmentor(EncoderDecoder):
         if not self.needs_teacher:
             return self.segmentation_losses(student, labels)
         teacher = self.run_teacher(inputs)
+        image_weight = None
         if self.target_labeller is not None:
             labels = self.target_labeller(labels, student, teacher)
+            if isinstance(labels, tuple):
+                labels, image_weight = labels
         losses, kept = {}, {}
         for name in self.heads:
             term = self._term_in_one_pass(name)
             if term is None:
-                losses[f'{name}.loss'] = self.head_loss(name, student, labels)
+                losses[f'{name}.loss'] = self.head_loss(name, student, labels, image_weight)
             else:
                 losses[f'{name}.loss'], kept[term] = self._in_one_pass(
-                    name, term, student, teacher, labels)
+                    name, term, student, teacher, labels, image_weight)
         for term, compare in self.distillation.items():
             losses[f'distillation.{term}.loss'] = (
                 kept[term] if term in kept else compare(student, teacher))
@@ -86,12 +95,12 @@ class IncrementalSegmentor(EncoderDecoder):
         return None
 
     def _in_one_pass(self, name: str, term: str, student: NetworkOutputs, teacher: NetworkOutputs,
-                     labels: Tensor) -> tuple[Tensor, Tensor]:
+                     labels: Tensor, image_weight: Tensor | None) -> tuple[Tensor, Tensor]:
         """The weighted loss of a head and a weighted term on it."""
         head, compare = self.heads[name], cast(SoftLabelDistillation, self.distillation[term])
         loss, kept = losses_in_one_pass(
             head.loss_decode, compare, student.logits[name], teacher.logits[name], labels,
-            num_old=head.num_old, ignore_index=IGNORE_INDEX)
+            num_old=head.num_old, ignore_index=IGNORE_INDEX, image_weight=image_weight)
         return self.head_weight(name) * loss, kept
 
     def run_teacher(self, inputs: Tensor) -> NetworkOutputs:
@@ -101,9 +110,10 @@ class IncrementalSegmentor(EncoderDecoder):
         """
         if self.teacher is None:
             raise RuntimeError('the method needs a teacher, but set_teacher() was not called')
-        terms = list(self.distillation.values())
-        sources = {getattr(term, 'source', 'decode_head') for term in terms}
-        auxiliary = self.target_labeller is not None or sources != {'decode_head'}
+        sources = {getattr(term, 'source', 'decode_head') for term in self.distillation.values()}
+        if self.target_labeller is not None:
+            sources.add(getattr(self.target_labeller, 'source', None))
+        auxiliary = sources != {'decode_head'}
         reads = self.reads
         with torch.inference_mode():
             outputs = self.teacher.extract(inputs, auxiliary, 'intermediate' in reads)

@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import save_atomically
-from incseg.engine.hooks import IncrementalHook
+from incseg.engine.hooks import IncrementalHook, incremental_hook
 from incseg.engine.hooks.incremental_hook import teacher_config
 from incseg.engine.step_config import model_config
 from incseg.errors import InvalidInputError
@@ -93,6 +93,24 @@ def test_previous_step_of_another_network(step):
     step.runner.model.distillation.clear()
     with pytest.raises(InvalidInputError, match='previous step does not fit the network: backbone'):
         hook(step).before_train(step.runner)
+
+
+def test_target_labeller_is_prepared_last(step, monkeypatch):
+    """If it fails, a labeller estimates without a teacher, or with another number of outputs."""
+    calls = []
+
+    class Labeller:
+        def prepare(self, batches, num_classes):
+            assert step.runner.model.teacher is not None
+            calls.append((list(batches), num_classes))
+    step.runner.model.target_labeller = Labeller()
+    monkeypatch.setattr(incremental_hook, 'teacher_pass', lambda runner: iter([runner]))
+    for start in (0, 3):  # a resumed step too
+        step.runner.iter = start
+        hook(step).before_train(step.runner)
+    assert calls == [([step.runner], 6)] * 2
+    step.runner.model.target_labeller = object()  # one that needs no preparation
+    hook(step).before_train(step.runner)
 
 
 def test_teacher_config():

@@ -23,6 +23,20 @@ def test_together_is_apart(loss, term):
     torch.testing.assert_close(together, apart)
 
 
+def test_image_weight_is_the_losss_alone():
+    """If it fails, an uncertain image is distilled less, or counts in full."""
+    criterion = MODELS.build(dict(type='CrossEntropyLoss', loss_weight=2.))
+    compare = MODELS.build(dict(type='LogitsDistillation', loss_weight=5.))
+    student, teacher = torch.randn(2, 6, 3, 4), torch.randn(2, 4, 3, 4)
+    target, weight = torch.randint(0, 6, (2, 24, 32)), torch.tensor([.5, 0.])
+    options = dict(num_old=4, ignore_index=255)
+    loss, kept = losses_in_one_pass(
+        criterion, compare, student, teacher, target, image_weight=weight, **options)
+    _, same = losses_in_one_pass(criterion, compare, student, teacher, target, **options)
+    torch.testing.assert_close(kept, same)
+    torch.testing.assert_close(loss, criterion(student[:1], target[:1], **options) / 4)
+
+
 def test_only_fused_ones_share():
     """If it fails, `fused=False` or a custom loss is overruled."""
     loss, term = dict(type='CrossEntropyLoss'), dict(type='LogitsDistillation')

@@ -2,11 +2,13 @@
 from incseg.models.losses.functional.cross_entropy import unbiased_cross_entropy
 from incseg.models.losses.functional.distillation import distillation, unbiased_distillation
 from incseg.models.losses.functional.fused import fused_incremental_loss, fused_losses
+from incseg.models.losses.functional.pooled_distillation import pooled_distillation
 
 __all__ = [
     'distillation',
     'fused_incremental_loss',
     'fused_losses',
+    'pooled_distillation',
     'unbiased_cross_entropy',
     'unbiased_distillation',
 ]

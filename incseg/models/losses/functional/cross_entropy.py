@@ -5,7 +5,8 @@ from incseg.models.losses.functional.precision import at_least_float32
 
 
 def unbiased_cross_entropy(
-    logits: Tensor, target: Tensor, num_old: int, ignore_index: int = 255
+    logits: Tensor, target: Tensor, num_old: int, ignore_index: int = 255,
+    image_weight: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy in which "background" stands for everything that is not new.
 
@@ -22,6 +23,8 @@ def unbiased_cross_entropy(
             as background.
         num_old: Number of outputs before this step, the background included.
         ignore_index: Pixels with this label contribute zero.
+        image_weight: ``(N,)``, a factor on every pixel of an image; the mean
+            is still over all pixels.  Gets no gradient.
 
     Returns:
         Scalar: the mean over **all** ``N * H * W`` pixels, ignored ones
@@ -49,4 +52,16 @@ def unbiased_cross_entropy(
     if num_old > 1:
         score = torch.where(index == 0, logits[:, :num_old].logsumexp(1), score)
     loss = logits.logsumexp(1) - score
-    return loss.where(valid, 0).mean()
+    loss = loss.where(valid, 0)
+    if image_weight is not None:
+        loss = loss * check_image_weight(image_weight, logits)[:, None, None]
+    return loss.mean()
+
+
+def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:
+    """The weights in the logits' type and place; ValueError unless there is one an image."""
+    if image_weight.shape != logits.shape[:1]:
+        raise ValueError(
+            f'image_weight is {tuple(image_weight.shape)}, expected ({len(logits)},): '
+            'one number an image')
+    return image_weight.detach().to(logits)

@@ -5,7 +5,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from incseg.models.losses.functional.cross_entropy import unbiased_cross_entropy
+from incseg.models.losses.functional.cross_entropy import (
+    check_image_weight,
+    unbiased_cross_entropy,
+)
 from incseg.models.losses.functional.distillation import (
     check_shapes,
     distillation,
@@ -65,6 +68,7 @@ def fused_losses(
     alpha: float = 1.0,
     unbiased: bool = True,
     ignore_index: int = 255,
+    image_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The cross-entropy and the distillation of upsampled logits, in one pass.
 
@@ -76,6 +80,8 @@ def fused_losses(
         num_old, alpha, ignore_index: See :func:`fused_incremental_loss`.
         unbiased: Whether the distillation is :func:`unbiased_distillation`,
             else :func:`distillation`.
+        image_weight: ``(N,)``, a factor on each image's cross-entropy; the
+            distillation is as without it.  Gets no gradient.
 
     Returns:
         Two scalars; what was not asked for is zero.
@@ -92,7 +98,10 @@ def fused_losses(
     logits = at_least_float32(logits)
     if teacher_logits is not None:
         teacher_logits = alpha * teacher_logits.detach().to(logits.dtype)
-    arguments = (logits, teacher_logits, target, size, num_old, unbiased, ignore_index)
+    if image_weight is not None:
+        image_weight = check_image_weight(image_weight, logits)
+    arguments = (
+        logits, teacher_logits, target, size, num_old, unbiased, ignore_index, image_weight)
     num_teacher = 0 if teacher_logits is None else teacher_logits.shape[1]
     if not has_one_pass(logits, num_teacher, num_old, size):
         return plain_losses(*arguments)
@@ -102,13 +111,14 @@ def fused_losses(
 
 def plain_losses(
     logits: Tensor, teacher_logits: Tensor | None, target: Tensor | None, size: tuple[int, int],
-    num_old: int, unbiased: bool, ignore_index: int,
+    num_old: int, unbiased: bool, ignore_index: int, image_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The same by upsampling first; for logits that need none, and to check against."""
     logits = upsample(logits, size)
     cross_entropy = kept = logits.new_zeros(())
     if target is not None:
-        cross_entropy = unbiased_cross_entropy(logits, target, num_old, ignore_index)
+        cross_entropy = unbiased_cross_entropy(
+            logits, target, num_old, ignore_index, image_weight)
     if teacher_logits is not None:
         compare = unbiased_distillation if unbiased else distillation
         kept = compare(logits, upsample(teacher_logits, size))
@@ -132,15 +142,17 @@ class _OnePass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, teacher_logits: Tensor | None, target: Tensor | None,
-                size: tuple[int, int], num_old: int, unbiased: bool, ignore_index: int) -> Any:
+                size: tuple[int, int], num_old: int, unbiased: bool, ignore_index: int,
+                image_weight: Tensor | None) -> Any:
         arguments = (num_old, unbiased, ignore_index, ctx.needs_input_grad[0])
         if logits.is_cuda:
             from incseg.models.losses.functional.triton_losses import losses_in_triton
-            losses = losses_in_triton(logits, teacher_logits, target, size, *arguments)
+            losses = losses_in_triton(
+                logits, teacher_logits, target, size, *arguments, image_weight)
         else:
             num_teacher = 0 if teacher_logits is None else teacher_logits.shape[1]
             chunks = RowChunks(logits.shape[1], num_teacher, *arguments)
-            losses = chunks.run(logits, teacher_logits, target, size)
+            losses = chunks.run(logits, teacher_logits, target, size, image_weight)
         ctx.save_for_backward(losses.cross_entropy_grad, losses.distillation_grad)
         zero = logits.new_zeros(())
         return tuple(zero.clone() if loss is None else loss
@@ -151,7 +163,7 @@ class _OnePass(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> Any:
         terms = [factor * grad for factor, grad in zip(upstream, ctx.saved_tensors)
                  if grad is not None]
-        return sum(terms[1:], terms[0]), *(None,) * 6
+        return sum(terms[1:], terms[0]), *(None,) * 7
 
 
 def check_arguments(

@@ -53,10 +53,11 @@ class RowChunks:
         self.taught = max(self.groups.count_below(num_teacher), 1)
 
     def run(self, logits: Tensor, teacher_logits: Tensor | None, target: Tensor | None,
-            size: tuple[int, int]) -> FusedLosses:
+            size: tuple[int, int], image_weight: Tensor | None = None) -> FusedLosses:
         """Logits ``(N, C, h, w)``, teacher's ``(N, K, h, w)``, target ``(N, H, W)``.
 
-        Float32 or float64; ``size`` is ``(H, W)``.
+        Float32 or float64; ``size`` is ``(H, W)``; ``image_weight`` ``(N,)``,
+        of the logits' type, is a factor on each image's cross-entropy.
         """
         wanted = dict(cross_entropy=target is not None, distillation=teacher_logits is not None)
         grads = {name: logits.new_empty(logits.shape) for name, on in wanted.items()
@@ -72,6 +73,10 @@ class RowChunks:
                 None if target is None else target[i], scratch,
                 {name: grad[i] for name, grad in grads.items()})
             scratches.append(scratch)
+            if image_weight is not None:
+                sums['cross_entropy'] *= image_weight[i]
+                if 'cross_entropy' in grads:
+                    grads['cross_entropy'][i] *= image_weight[i]
             return sums
 
         sums = map_in_threads(one_image, range(len(logits)), threads)

@@ -26,6 +26,7 @@ def losses_in_triton(
     unbiased: bool,
     ignore_index: int,
     need_grad: bool,
+    image_weight: Tensor | None = None,
 ) -> FusedLosses:
     """As :meth:`RowChunks.run`, for what :func:`serves`; any strides."""
     images, channels, height, width = logits.shape
@@ -46,14 +47,20 @@ def losses_in_triton(
         COLUMNS=triton.next_power_of_2(-(-size[1] // width)),
         BLOCK=min(BLOCK, triton.next_power_of_2(channels)))
     pixels = images * size[0] * size[1]
-    totals = sums.sum((0, 1, 2), dtype=torch.float64)
+    totals = sums.sum((1, 2), dtype=torch.float64)
+    if image_weight is not None:
+        totals[:, 0] *= image_weight
+    cross_entropy, kept = totals.sum(0)
     losses = FusedLosses(
-        cross_entropy=(totals[0] / pixels).float() if has_labels else None,
-        distillation=(totals[1] / (pixels * cut)).float() if has_teacher else None)
+        cross_entropy=(cross_entropy / pixels).float() if has_labels else None,
+        distillation=(kept / (pixels * cut)).float() if has_teacher else None)
     if need_grad:
         grads = fold_corners(corners).unbind(3)  # (N, h, w, terms, C)
         if has_labels:
-            losses.cross_entropy_grad = (grads[0] / pixels).permute(0, 3, 1, 2)
+            grad = grads[0] / pixels
+            if image_weight is not None:
+                grad *= image_weight[:, None, None, None]
+            losses.cross_entropy_grad = grad.permute(0, 3, 1, 2)
         if has_teacher:
             losses.distillation_grad = (grads[-1] / (pixels * cut)).permute(0, 3, 1, 2)
     return losses

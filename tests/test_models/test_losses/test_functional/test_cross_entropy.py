@@ -24,6 +24,20 @@ def naive(logits: Tensor, target: Tensor, num_old: int, ignore_index: int = 255)
     return total / target.numel()
 
 
+def test_image_weight():
+    """If it fails, an image counts more or less than its weight, or the mean is over less."""
+    logits, target = random_case(5)
+    parts = torch.stack([
+        unbiased_cross_entropy(logits[i:i + 1], target[i:i + 1], 3) for i in range(2)])
+    for weight in ([1., 1.], [.25, 0.], [0., 3.]):
+        factor = torch.tensor(weight)
+        loss = unbiased_cross_entropy(logits, target, 3, image_weight=factor.requires_grad_())
+        assert loss.dtype == torch.float64 and not loss.requires_grad
+        torch.testing.assert_close(loss, (parts * factor.double()).mean().detach())
+    with pytest.raises(ValueError, match=r'image_weight is \(3,\), expected \(2,\)'):
+        unbiased_cross_entropy(logits, target, 3, image_weight=torch.ones(3))
+
+
 def random_case(channels: int, seed: int = 0, ignored: float = 0.3) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(2, channels, 4, 3, generator=generator, dtype=torch.float64) * 3

@@ -102,6 +102,51 @@ def test_logits_far_apart():
     torch.testing.assert_close(*(torch.autograd.grad(x, logits)[0] for x in (fused, plain)))
 
 
+@pytest.mark.parametrize('weight', [(1., 1.), (.25, 0.), (0., 0.), (3., .5)])
+@pytest.mark.parametrize('case, sizes', [
+    ((6, 4, 4), SIZES[0]), ((6, 4, 0), SIZES[1]), ((6, 4, 4), SIZES[2]),
+    ((151, 101, 101), SIZES[0])])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int64])
+def test_image_weight(case, sizes, weight, dtype):
+    """If it fails, PLOP's adaptive factor weighs other images, or the distillation too."""
+    (channels, old, num_old), (low, full) = case, sizes
+    logits, teacher, target = tensors(channels, old, low, full)
+    target, factor = target.to(dtype), torch.tensor(weight)
+    fused = fused_losses(logits, teacher, target, num_old=num_old, image_weight=factor)
+    plain = (
+        unbiased_cross_entropy(
+            upsampled(logits, full), target, num_old, image_weight=factor),
+        unbiased_distillation(upsampled(logits, full), upsampled(teacher, full)))
+    torch.testing.assert_close(fused, plain, rtol=1e-12, atol=1e-14)
+    for a, b in zip(fused, plain):
+        grads = [torch.autograd.grad(x, logits, retain_graph=True)[0] for x in (a, b)]
+        torch.testing.assert_close(*grads, rtol=1e-9, atol=1e-14)
+    alone, _ = fused_losses(logits, None, target, num_old=num_old, image_weight=factor)
+    torch.testing.assert_close(alone, plain[0], rtol=1e-12, atol=1e-14)
+    if weight == (1., 1.):
+        without = fused_losses(logits, teacher, target, num_old=num_old)
+        assert all(torch.equal(a, b) for a, b in zip(fused, without))
+
+
+def test_image_weight_and_many_classes():
+    """If it fails, int64 labels above 255 are lost on the way to weighted images."""
+    logits, _, _ = tensors(300, 257, (3, 3), (9, 9))
+    target = torch.arange(2 * 81).view(2, 9, 9) + 138
+    factor = torch.tensor([.5, 2.])
+    fused, _ = fused_losses(logits, None, target, image_weight=factor)
+    plain = unbiased_cross_entropy(upsampled(logits, (9, 9)), target, 0, image_weight=factor)
+    torch.testing.assert_close(fused, plain, rtol=1e-12, atol=0)
+    grads = [torch.autograd.grad(x, logits)[0] for x in (fused, plain)]
+    torch.testing.assert_close(*grads, rtol=1e-9, atol=1e-14)
+
+
+def test_image_weight_of_another_batch():
+    """If it fails, a weight too many is silently dropped."""
+    logits, _, target = tensors(6, 4, (4, 4), (32, 32))
+    with pytest.raises(ValueError, match=r'image_weight is \(3,\), expected \(2,\)'):
+        fused_losses(logits, None, target, image_weight=torch.ones(3))
+
+
 def test_all_ignored():
     """If it fails, a batch of void pixels moves the network."""
     logits, _, target = tensors(6, 4, (4, 4), (32, 32))

@@ -42,6 +42,15 @@ for channels, teacher, num_old, unbiased, low, full, scale in [
               RowChunks(channels, teacher, num_old, unbiased, 255, True).run(
                   logits, known, target, full))
 
+weight = torch.tensor([.25, 0.])
+for known, num_old in ((None, 4), (torch.randn(2, 4, 2, 3), 4), (torch.randn(2, 4, 2, 3), 0)):
+    logits, target = torch.randn(2, 6, 2, 3), torch.randint(0, 6, (2, 16, 24)).to(torch.uint8)
+    arguments = (logits, known, target, (16, 24))
+    close(losses_in_triton(*arguments, num_old, True, 255, True, weight),
+          RowChunks(6, 4 if known is not None else 0, num_old, True, 255, True).run(
+              *arguments, weight))
+logits, known, full = torch.randn(2, 6, 2, 3), torch.randn(2, 4, 2, 3), (4, 6)
+
 only = losses_in_triton(logits, known, None, full, 4, True, 255, False)
 assert only.cross_entropy is only.distillation_grad is None and only.distillation > 0
 assert not serves(logits.double(), 4, 4, full)

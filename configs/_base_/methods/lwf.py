@@ -1,0 +1,7 @@
+method = dict(
+    name='lwf',
+    loss_decode=dict(type='CrossEntropyLoss'),
+    distillation=dict(
+        logits=dict(type='LogitsDistillation', source='decode_head', loss_weight=100.)),
+    classifier_init=dict(type='RandomInit'),
+    target_labeller=None)
