@@ -62,11 +62,11 @@ def check_distinct(runs: Sequence[MatrixRun]) -> None:
     """Refuse two runs in one work dir."""
     seen: dict[Path, MatrixRun] = {}
     for run in runs:
-        before = seen.setdefault(run.work_dir, run)
-        if before is not run:
+        if (before := seen.get(run.work_dir)) is not None:
             raise InvalidInputError(
                 f'{before.config_path} and {run.config_path} would both run in {run.work_dir}: '
                 'leave one out, or give each a "name" in a file of runs')
+        seen[run.work_dir] = run
 
 
 def plan(run: MatrixRun, convention: str, processes: int, reuse: bool) -> str:
