@@ -105,7 +105,7 @@ def main() -> None:
         seconds = statistics.median(clock.seconds[1:])
         verdict = ''
         if 'cold' in name:
-            verdict = f'{"met" if ratios[0] <= COLD else "NOT MET"}: at most {COLD:g}x of ours'
+            verdict = f'{"met" if ratios[1] <= COLD else "NOT MET"}: at most {COLD:g}x of PIL'
         elif 'warm' in name:
             verdict = f'{"met" if seconds < WARM else "NOT MET"}: below {WARM:g} s'
         rows.append([name, f'{seconds:.2f} s', *map(times, ratios), verdict])

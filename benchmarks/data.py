@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from incseg.datasets import collate_samples
 
 TARGET = 1.5
-BATCH = 16  # where samples are delivered
+BATCH = 16  # samples that a worker makes at a turn, as it does in training
 
 
 class Timed(Dataset):
@@ -71,7 +71,7 @@ def collate(function: Callable[[list], Any], items: list[tuple[float, int, Any]]
 
 
 class Form:
-    """A data set behind one worker; calling it makes the next sample, or delivers a batch.
+    """A data set behind one worker; calling it makes the next batch, and may deliver it.
 
     Args:
         dataset: The data set.
@@ -81,11 +81,11 @@ class Form:
 
     def __init__(self, dataset: Any, seeded: bool = False, deliver: bool = False):
         self.count = len(dataset)
-        self.size = BATCH if deliver else 1
+        self.deliver = deliver
         self.seconds: list[float] = []  # in the worker, one value a sample
         self.wire: list[int] = []
         self.loader = DataLoader(
-            Timed(dataset, seeded, deliver), batch_sampler=Batches(self.count, self.size),
+            Timed(dataset, seeded, deliver), batch_sampler=Batches(self.count, BATCH),
             num_workers=1,
             collate_fn=partial(collate, collate_samples if seeded else pseudo_collate),
             persistent_workers=True)  # type: ignore
@@ -103,10 +103,10 @@ class Form:
 def compare(forms: dict[str, Form], rounds: int) -> dict[str, float]:
     """Milliseconds per image: medians; and the median ratio to ours, ``<name> ratio``."""
     ours = forms['ours']
-    calls = (rounds + 1) * ours.count // ours.size - 1
-    whole = interleaved(forms, calls)  # samples take turns, so that a busy machine hits all alike
-    if ours.size > 1:
-        took = {name: np.array([whole[name] / form.size]) for name, form in forms.items()}
+    calls = (rounds + 1) * ours.count // BATCH - 1
+    whole = interleaved(forms, calls)  # batches take turns, so that a busy machine hits all alike
+    if ours.deliver:
+        took = {name: np.array([whole[name] / BATCH]) for name, form in forms.items()}
     else:
         took = {name: form.turns() for name, form in forms.items()}
     out = {name: 1000 * float(np.median(values)) for name, values in took.items()}
