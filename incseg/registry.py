@@ -22,6 +22,7 @@ LOOPS = child(root.LOOPS, 'incseg.engine.train_loop')
 METRICS = child(root.METRICS, 'incseg.evaluation')
 MODELS = child(root.MODELS, 'incseg.models')
 OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'incseg.engine.optim_wrapper')
+TASK_UTILS = child(root.TASK_UTILS, 'incseg.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')
 
 # Nothing of ours lives in these; mmengine warns at every look-up in a scope without them.

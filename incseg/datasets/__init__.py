@@ -1,6 +1,14 @@
 from incseg.datasets.camvid import CamVidDataset
 from incseg.datasets.collate import collate_samples
 from incseg.datasets.colour_map import colour_map
+from incseg.datasets.image_labels import (
+    BaseImageLabels,
+    JSONImageLabels,
+    MaskImageLabels,
+    VOCXMLImageLabels,
+    visible_labels,
+    write_image_labels,
+)
 from incseg.datasets.incremental_dataset import IncrementalDataset
 from incseg.datasets.label_files import read_label_file
 from incseg.datasets.label_reader import LabelReader
@@ -24,8 +32,9 @@ from incseg.datasets.transforms import (
 from incseg.datasets.voc import VOCDataset
 
 __all__ = [
-    'CamVidDataset', 'CenterCrop', 'ColourJitter', 'IncrementalDataset', 'LabelReader', 'LoadImage',
-    'LoadLabels', 'PackSegInputs', 'Pad', 'RandomCrop', 'RandomFlip', 'RandomResizedCrop',
-    'RandomRotation', 'RandomScale', 'Resize', 'SegDataset', 'ShapesDataset', 'StepBatchSampler',
-    'VOCDataset', 'collate_samples', 'colour_map', 'read_label_file',
+    'BaseImageLabels', 'CamVidDataset', 'CenterCrop', 'ColourJitter', 'IncrementalDataset',
+    'JSONImageLabels', 'LabelReader', 'LoadImage', 'LoadLabels', 'MaskImageLabels', 'PackSegInputs',
+    'Pad', 'RandomCrop', 'RandomFlip', 'RandomResizedCrop', 'RandomRotation', 'RandomScale',
+    'Resize', 'SegDataset', 'ShapesDataset', 'StepBatchSampler', 'VOCDataset', 'VOCXMLImageLabels',
+    'collate_samples', 'colour_map', 'read_label_file', 'visible_labels', 'write_image_labels',
 ]
