@@ -1,4 +1,6 @@
+from incseg.datasets.background_rule import BackgroundRule
 from incseg.datasets.camvid import CamVidDataset
+from incseg.datasets.coco_export import export_coco
 from incseg.datasets.collate import collate_samples
 from incseg.datasets.colour_map import colour_map
 from incseg.datasets.image_labels import (
@@ -12,6 +14,9 @@ from incseg.datasets.image_labels import (
 from incseg.datasets.incremental_dataset import IncrementalDataset
 from incseg.datasets.label_files import read_label_file
 from incseg.datasets.label_reader import LabelReader
+from incseg.datasets.pseudo_label_files import PseudoLabelFiles
+from incseg.datasets.pseudo_label_view import PseudoLabelView
+from incseg.datasets.score_file import ScoreFile
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.shapes import ShapesDataset
 from incseg.datasets.step_batch_sampler import StepBatchSampler
@@ -20,6 +25,7 @@ from incseg.datasets.transforms import (
     ColourJitter,
     LoadImage,
     LoadLabels,
+    LoadPseudoLabels,
     PackSegInputs,
     Pad,
     RandomCrop,
@@ -32,9 +38,11 @@ from incseg.datasets.transforms import (
 from incseg.datasets.voc import VOCDataset
 
 __all__ = [
-    'BaseImageLabels', 'CamVidDataset', 'CenterCrop', 'ColourJitter', 'IncrementalDataset',
-    'JSONImageLabels', 'LabelReader', 'LoadImage', 'LoadLabels', 'MaskImageLabels', 'PackSegInputs',
-    'Pad', 'RandomCrop', 'RandomFlip', 'RandomResizedCrop', 'RandomRotation', 'RandomScale',
-    'Resize', 'SegDataset', 'ShapesDataset', 'StepBatchSampler', 'VOCDataset', 'VOCXMLImageLabels',
-    'collate_samples', 'colour_map', 'read_label_file', 'visible_labels', 'write_image_labels',
+    'BackgroundRule', 'BaseImageLabels', 'CamVidDataset', 'CenterCrop', 'ColourJitter',
+    'IncrementalDataset', 'JSONImageLabels', 'LabelReader', 'LoadImage', 'LoadLabels',
+    'LoadPseudoLabels', 'MaskImageLabels', 'PackSegInputs', 'Pad', 'PseudoLabelFiles',
+    'PseudoLabelView', 'RandomCrop', 'RandomFlip', 'RandomResizedCrop', 'RandomRotation',
+    'RandomScale', 'Resize', 'ScoreFile', 'SegDataset', 'ShapesDataset', 'StepBatchSampler',
+    'VOCDataset', 'VOCXMLImageLabels', 'collate_samples', 'colour_map', 'export_coco',
+    'read_label_file', 'visible_labels', 'write_image_labels',
 ]

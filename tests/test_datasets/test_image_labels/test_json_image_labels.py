@@ -42,7 +42,7 @@ def test_bad_files(source, content, message):
 
 def test_unknown_class_and_missing_file(source, voc):
     """Which image names it, in which file."""
-    with pytest.raises(InvalidInputError, match=r"image 'a' in .*labels\.json' names the class 'Pe"):
+    with pytest.raises(InvalidInputError, match=r"image 'a' in .*labels\.json' names the class 'P"):
         source({'a': ['Person']}).labels(['a'])
-    with pytest.raises(MissingFileError, match="image labels 'none.json' do not exist"):
+    with pytest.raises(MissingFileError, match=r"image labels 'none\.json' do not exist"):
         JSONImageLabels(voc, 'none.json')
