@@ -12,11 +12,19 @@ from incseg.models.distillation import (
 from incseg.models.labellers import EntropyPseudoLabeller
 from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors import EncoderDecoder, IncrementalSegmentor
+from incseg.models.weak.refinement import (
+    PAMR,
+    AffinityNet,
+    AffinityRandomWalk,
+    DenseCRF,
+    NoRefinement,
+)
 
 __all__ = [
-    'BackgroundBalancedInit', 'BaseBackbone', 'BaseDecodeHead', 'BaseDistillation', 'BiSeNet',
-    'CrossEntropyLoss', 'EncoderDecoder', 'EntropyPseudoLabeller', 'FCNHead',
-    'FeatureDistillation', 'GrowingClassifier', 'IncrementalSegmentor', 'LogitsDistillation',
-    'PooledDistillation', 'RandomInit', 'ResNet', 'SegDataPreProcessor',
-    'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
+    'AffinityNet', 'AffinityRandomWalk', 'BackgroundBalancedInit', 'BaseBackbone', 'BaseDecodeHead',
+    'BaseDistillation', 'BiSeNet', 'CrossEntropyLoss', 'DenseCRF', 'EncoderDecoder',
+    'EntropyPseudoLabeller', 'FCNHead', 'FeatureDistillation', 'GrowingClassifier',
+    'IncrementalSegmentor', 'LogitsDistillation', 'NoRefinement', 'PAMR', 'PooledDistillation',
+    'RandomInit', 'ResNet', 'SegDataPreProcessor', 'UnbiasedCrossEntropyLoss',
+    'UnbiasedLogitsDistillation',
 ]

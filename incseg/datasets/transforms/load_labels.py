@@ -30,9 +30,10 @@ class LoadLabels(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if 'moved_by' in results:
+            name = type(self).__name__
             raise InvalidInputError(
-                f'pipeline has {type(self).__name__} after a {results["moved_by"]}, which left the labels '
-                f'behind; allowed is {type(self).__name__} first')
+                f'pipeline has {name} after a {results["moved_by"]}, which left the labels '
+                f'behind; allowed is {name} first')
         raw, name, reader = self.read(results)
         _check_fit(raw, name, results)
         reader = reader or reader_in_memory(MAX_CLASSES)
