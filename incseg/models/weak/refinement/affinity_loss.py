@@ -1,3 +1,4 @@
+import torch
 from torch import Tensor
 
 from incseg.models.weak.refinement.affinity_labels import IGNORED
@@ -22,7 +23,8 @@ def affinity_loss(affinities: Tensor, labels: Tensor, radius: int = RADIUS) -> T
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, equations 4 to 6.
     """
-    source, neighbour = pixel_pairs(labels, radius)
+    source, neighbours = pixel_pairs(labels, radius)
+    source, neighbour = source[:, None], torch.stack(list(neighbours), 1)
     known = (source != IGNORED) & (neighbour != IGNORED)
     same = known & (source == neighbour)
     background = same & (source == 0)

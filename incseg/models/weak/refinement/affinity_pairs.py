@@ -1,4 +1,6 @@
 """Pairs of neighbouring pixels, as AffinityNet compares them."""
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -18,21 +20,21 @@ def sources(size: tuple[int, int], radius: int = RADIUS) -> tuple[slice, slice]:
     return slice(0, max(size[0] - reach, 0)), slice(reach, max(size[1] - reach, reach))
 
 
-def pixel_pairs(maps: Tensor, radius: int = RADIUS) -> tuple[Tensor, Tensor]:
-    """Values of the sources and of their neighbours.
+def pixel_pairs(maps: Tensor, radius: int = RADIUS) -> tuple[Tensor, Iterator[Tensor]]:
+    """Values of the sources, and one after the other those at each offset from them.
 
     Args:
         maps: ``(…, h, w)``.
         radius: neighbours are nearer than this, in pixels of the map.
 
     Returns:
-        ``(…, 1, s)`` and ``(…, P, s)``: ``s`` sources, ``P`` offsets.
+        ``(…, s)``, and P times the same for P offsets.
     """
     rows, columns = sources((maps.shape[-2], maps.shape[-1]), radius)
-    neighbours = [
+    neighbours = (
         maps[..., rows.start + dy:rows.stop + dy, columns.start + dx:columns.stop + dx].flatten(-2)
-        for dy, dx in offsets(radius)]
-    return maps[..., rows, columns].flatten(-2).unsqueeze(-2), torch.stack(neighbours, -2)
+        for dy, dx in offsets(radius))
+    return maps[..., rows, columns].flatten(-2), neighbours
 
 
 def pixel_affinities(features: Tensor, radius: int = RADIUS) -> Tensor:
@@ -40,11 +42,6 @@ def pixel_affinities(features: Tensor, radius: int = RADIUS) -> Tensor:
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, equation 3.
     """
-    rows, columns = sources((features.shape[-2], features.shape[-1]), radius)
-    source = features[..., rows, columns].flatten(-2)
-    found = []
-    for dy, dx in offsets(radius):  # one after the other: all at once would need P times the memory
-        neighbour = features[..., rows.start + dy:rows.stop + dy,
-                             columns.start + dx:columns.stop + dx].flatten(-2)
-        found.append((-(source - neighbour).abs().mean(1)).exp())
-    return torch.stack(found, 1)
+    source, neighbours = pixel_pairs(features, radius)
+    distances = [(source - neighbour).abs().mean(1) for neighbour in neighbours]
+    return (-torch.stack(distances, 1)).exp()
