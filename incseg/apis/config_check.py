@@ -13,7 +13,7 @@ REQUIRED: dict[str, Any] = {
     'num_workers': int, 'image_scale': (int, float), 'eval_mode': str, 'batch_size': int,
     'crop_size': (int, list, tuple), 'epochs': (int, list, tuple), 'seed': int,
     'custom_hooks': Mapping, 'base_steps_dir': str}
-OPTIONAL = ('custom_imports', 'filename')
+OPTIONAL = ('custom_imports', 'filename', 'seam')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},

@@ -74,12 +74,13 @@ class BackgroundRule:
         Returns:
             uint8 ``(H, W)``; where no class's score is above the background's, 0.
         """
-        if self.mode == 'score':
+        own_map = self.mode == 'score'
+        if len(ids) <= own_map:  # no class
+            return torch.zeros(scores.shape[1:], dtype=torch.uint8, device=scores.device)
+        if own_map:
             background, classes, ids = scores[0], scores[1:], ids[1:]
         else:
             background, classes = self.background(scores)[0], scores
-        if not len(ids):
-            return torch.zeros(scores.shape[1:], dtype=torch.uint8, device=scores.device)
         best, place = classes.max(0)
         names = torch.as_tensor(list(ids), dtype=torch.uint8, device=scores.device)
         label = torch.where(best > background, names[place], 0)

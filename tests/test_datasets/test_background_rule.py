@@ -51,6 +51,7 @@ def test_no_class():
     for rule in (BackgroundRule('const', .3), BackgroundRule('pow', 4)):
         assert rule.label_map([], nothing, .2).tolist() == [[0] * 3] * 2
     assert (BackgroundRule('pow', 4).background(nothing) == 1).all()
+    assert BackgroundRule('score').label_map([], nothing).tolist() == [[0] * 3] * 2
     assert BackgroundRule('score').label_map([0], torch.ones(1, 2, 3)).tolist() == [[0] * 3] * 2
 
 
