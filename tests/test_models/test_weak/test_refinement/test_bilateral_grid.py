@@ -38,7 +38,7 @@ def test_close_to_the_kernel(image):
         truth = gaussian(image, sxy * factor, srgb * factor)
         expected = normalised(lambda v, k=truth: k @ v, values.double())
         errors.append(float((got - expected).abs().mean() / expected.abs().mean()))
-    assert errors[0] < .03 and errors[0] < min(errors[1:]) / 2
+    assert errors[0] < .05 and errors[0] < min(errors[1:]) / 2, errors
 
 
 def test_one_colour_worked_by_hand():
