@@ -1,9 +1,7 @@
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
@@ -14,7 +12,7 @@ from incseg.registry import MODELS
 
 
 @MODELS.register_module()
-class AffinityNet(BaseModule):
+class AffinityNet(nn.Module):
     """Features whose distance says whether two neighbouring pixels are of one class.
 
     The last three maps of a backbone, brought to stride 8, go through a 1x1
@@ -25,14 +23,13 @@ class AffinityNet(BaseModule):
         channels: outputs of the three convolutions, shallow to deep; their sum
             is the number of features.
         data_preprocessor: makes batches of images, by its config.
-        init_cfg: of :class:`mmengine.model.BaseModule`.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.1.
     """
 
     def __init__(self, backbone: dict, channels: Sequence[int] = (64, 128, 256),
-                 data_preprocessor: dict | None = None, init_cfg: Any = None) -> None:
-        super().__init__(init_cfg)
+                 data_preprocessor: dict | None = None) -> None:
+        super().__init__()
         self.data_preprocessor = MODELS.build(
             data_preprocessor or dict(type='SegDataPreProcessor'))
         self.backbone = MODELS.build(backbone)
@@ -47,6 +44,10 @@ class AffinityNet(BaseModule):
         for side in self.sides:
             nn.init.kaiming_normal_(side.weight)
         nn.init.xavier_uniform_(self.joint.weight, gain=4)
+
+    def init_weights(self) -> None:
+        """Load the backbone's pretrained weights, if its config wants them."""
+        self.backbone.init_weights()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Features ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images ``(N, 3, H, W)``."""

@@ -1,11 +1,12 @@
 from collections.abc import Mapping
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models.weak.refinement.affinity_labels import STRIDE
 from incseg.models.weak.refinement.affinity_net import AffinityNet
 from incseg.models.weak.refinement.affinity_pairs import pixel_affinities
@@ -23,23 +24,29 @@ class AffinityRandomWalk:
 
     Args:
         net: an :class:`AffinityNet`, or its config.
+        checkpoint: its weights, as ``tools/train_affinity.py`` writes them; with
+            None they stay as ``net`` has them.
         exponent: of the affinities.
         doublings: how often the transition matrix is squared.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        MissingFileError: there is no such checkpoint.
+        InvalidInputError: an argument is out of range, or the checkpoint does
+            not fit.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.3, with SEAM's
     exponents.
     """
 
-    def __init__(self, net: AffinityNet | Mapping[str, Any], exponent: float = 8.,
-                 doublings: int = 6) -> None:
+    def __init__(self, net: AffinityNet | Mapping[str, Any], checkpoint: str | None = None,
+                 exponent: float = 8., doublings: int = 6) -> None:
         if not exponent > 0 or doublings < 0:
             raise InvalidInputError(
                 f'AffinityRandomWalk has exponent={exponent} and doublings={doublings}; allowed '
                 'are an exponent above 0 and 0 or more doublings')
         built = net if isinstance(net, AffinityNet) else MODELS.build(dict(net))
+        if checkpoint is not None:
+            _load(built, checkpoint)
         self.net: AffinityNet = built.eval().requires_grad_(False)
         self.exponent = exponent
         self.doublings = doublings
@@ -59,3 +66,16 @@ class AffinityRandomWalk:
         large = F.interpolate(
             walked[None], scale_factor=STRIDE, mode='bilinear', align_corners=False)[0]
         return large[:, :height, :width]
+
+
+def _load(net: AffinityNet, path: str) -> None:
+    """Load ``{state_dict}``; nothing else in the file is unpickled."""
+    try:
+        net.load_state_dict(torch.load(path, map_location='cpu', weights_only=True)['state_dict'])
+    except FileNotFoundError as error:
+        raise MissingFileError(f'no checkpoint of an AffinityNet at {path}') from error
+    except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InvalidInputError(
+            f'checkpoint {path} is damaged or does not fit the AffinityNet of the config '
+            f'({reason})') from error

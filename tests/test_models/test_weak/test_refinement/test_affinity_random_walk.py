@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import AffinityRandomWalk
 
 IMAGE = torch.randint(0, 256, (3, 61, 76), dtype=torch.uint8,
@@ -32,3 +32,22 @@ def test_net_is_frozen(affinity_net):
     assert not walk.net.training and not any(p.requires_grad for p in walk.net.parameters())
     with pytest.raises(InvalidInputError, match='has exponent=0 and doublings=6; allowed are an'):
         AffinityRandomWalk(affinity_net, exponent=0)
+
+
+def test_checkpoint(affinity_net, tmp_path):
+    """The trained weights are the ones that walk; a file that does not fit is named."""
+    path = tmp_path / 'affinity.pth'
+    trained = {name: torch.full_like(value, .25)
+               for name, value in affinity_net.state_dict().items()}
+    torch.save(dict(state_dict=trained), path)
+    walk = AffinityRandomWalk(affinity_net, str(path))
+    assert (walk.net.joint.weight == .25).all()
+    with pytest.raises(MissingFileError, match=r'no checkpoint of an AffinityNet at none\.pth'):
+        AffinityRandomWalk(affinity_net, 'none.pth')
+    for content in (dict(state_dict=dict(a=torch.ones(1))), dict(), [1]):
+        torch.save(content, path)
+        with pytest.raises(InvalidInputError, match=r'affinity\.pth is damaged or does not fit'):
+            AffinityRandomWalk(affinity_net, str(path))
+    path.write_bytes(b'PK')
+    with pytest.raises(InvalidInputError, match=r'affinity\.pth is damaged or does not fit'):
+        AffinityRandomWalk(affinity_net, str(path))
