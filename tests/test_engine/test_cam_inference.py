@@ -19,6 +19,8 @@ def images():
 def plain(model, image, shown, scales, flips):
     """One image, one scale, one flip at a time, as the spec says it."""
     size = image.shape[1:]
+    if not shown.any():
+        return torch.zeros(0, *size)
     total = torch.zeros(int(shown.sum()), *size)
     for scale in scales:
         for flip in flips:
@@ -35,7 +37,7 @@ def plain(model, image, shown, scales, flips):
     for s in total:
         n = (s - s.min() - 1e-5) / (s.max() - s.min() + 1e-5)
         out.append(n.clamp(min=0))
-    return torch.stack(out) if out else total
+    return torch.stack(out)
 
 
 def test_equals_one_at_a_time(images, colour_cams):
