@@ -67,6 +67,37 @@ def tiny_seam(tmp_path):
     return load
 
 
+@pytest.fixture
+def colour_cams():
+    """A stand-in for a network of class activation maps, registered as ``ColourCams``.
+
+    Class ``i`` is where colour channel ``i mod 3`` is bright, so its maps can be worked out.
+    """
+    from torch import nn
+
+    from incseg.models import SegDataPreProcessor
+    from incseg.registry import MODELS
+
+    @MODELS.register_module(force=True)
+    class ColourCams(nn.Module):
+        stride = 4
+
+        def __init__(self, num_classes=3):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(num_classes))
+            self.data_preprocessor = SegDataPreProcessor([0., 0., 0.], [255., 255., 255.])
+            self.calls = []
+
+        def cams(self, inputs):
+            self.calls.append(tuple(inputs.shape))
+            size = [max(n // self.stride, 2) for n in inputs.shape[2:]]
+            small = nn.functional.interpolate(inputs, size, mode='bilinear', align_corners=True)
+            channels = [i % 3 for i in range(len(self.weight))]
+            maps = small[:, channels] * self.weight.view(-1, 1, 1)
+            return maps, torch.cat([1 - maps.amax(1, keepdim=True), maps], 1)
+    return ColourCams
+
+
 @pytest.fixture(scope='session')
 def tool_environment(tmp_path_factory):
     """The environment in which command-line tests start tools."""

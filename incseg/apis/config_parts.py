@@ -11,7 +11,15 @@ from mmengine.registry import DefaultScope, Registry, init_default_scope
 from incseg.engine.experiment import Experiment
 from incseg.engine.step_config import model_config
 from incseg.errors import InvalidInputError, UserError
-from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SCOPE, TRANSFORMS
+from incseg.registry import (
+    DATASETS,
+    HOOKS,
+    MODELS,
+    OPTIMIZERS,
+    SCOPE,
+    TASK_UTILS,
+    TRANSFORMS,
+)
 
 
 def check_types(config: Any) -> None:
@@ -45,6 +53,9 @@ def check_types(config: Any) -> None:
     for name, hook in config['custom_hooks'].items():
         check_part(f'custom_hooks.{name}', hook, HOOKS)
     check_part('schedule.optimizer', config['schedule']['optimizer'], OPTIMIZERS)
+    seam = config.get('seam') or {}
+    for key, registry in (('model', MODELS), ('refine', MODELS), ('image_labels', TASK_UTILS)):
+        check_part(f'seam.{key}', seam.get(key), registry)
 
 
 def check_part(key: str, part: Any, registry: Registry, needed: bool = False) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from incseg.apis.config_parts import arguments, check_part
+from incseg.apis.config_parts import arguments, check_part, check_types
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 
@@ -31,3 +31,14 @@ def test_part_without_a_type():
     with pytest.raises(InvalidInputError, match=r'x is 3, expected dict\(type='):
         check_part('x', 3, MODELS)
     check_part('x', None, MODELS)
+
+
+def test_parts_of_seam(tiny):
+    """A misspelt refinement is said before a network is loaded and images are read."""
+    config = tiny()
+    config.seam = dict(refine=dict(type='DenseCFR'), image_labels=dict(type='MaskImageLabels'))
+    with pytest.raises(InvalidInputError, match="seam.refine.type is 'DenseCFR', which is not reg"):
+        check_types(config)
+    config.seam = dict(refine=dict(type='DenseCRF', iterations=3))
+    with pytest.raises(InvalidInputError, match=r"unknown key 'seam\.refine\.iterations'"):
+        check_types(config)

@@ -1,0 +1,102 @@
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from incseg.errors import InvalidInputError
+
+EPSILON = 1e-5
+
+
+class CamInference:
+    """Class activation maps of images at several scales, with and without a flip.
+
+    Each image is resized (bicubic, to whole pixels and whole grey levels), its
+    maps are brought to the resized and then to the original size, and summed
+    over all scales and flips; each class is then stretched from its least to its
+    greatest value.  All images and both flips of a scale are one batch, and only
+    maps of classes that an image shows are enlarged.
+
+    Args:
+        model: has ``data_preprocessor`` and ``cams(inputs) -> (cam, refined)``,
+            ``inputs`` float ``(N, 3, h, w)`` as its preprocessor makes them,
+            ``refined`` ``(N, 1 + C, h', w')``, the background first.
+        scales: factors on the image's size.
+        flip: whether the mirrored image counts too.
+
+    Raises:
+        InvalidInputError: a scale is not above 0, or there is none.
+
+    Source: Wang et al., SEAM, CVPR 2020, section 4.1 and its code.
+    """
+
+    def __init__(self, model: Any, scales: Sequence[float] = (.5, 1., 1.5, 2.),
+                 flip: bool = True) -> None:
+        if not scales or min(scales) <= 0:
+            raise InvalidInputError(
+                f'inference.scales is {tuple(scales)}; allowed are one or more numbers above 0')
+        self.model = model
+        self.scales = tuple(scales)
+        self.flip = flip
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, shown: Tensor) -> list[Tensor]:
+        """Scores of the classes that each image shows.
+
+        Args:
+            images: uint8 ``(N, 3, H, W)``, BGR, on the model's device.
+            shown: bool ``(N, C)``: the classes in each image, in the order of
+                the model's outputs.
+
+        Returns:
+            For each image float32 ``(k, H, W)`` of 0 to 1, its ``k`` classes in
+            order.
+        """
+        image_of, class_of = shown.nonzero(as_tuple=True)
+        total = torch.zeros(len(image_of), *images.shape[2:], device=images.device)
+        used, row_of = image_of.unique(return_inverse=True)
+        if len(used):
+            images = images[used].float()
+            for scale in self.scales:
+                total += self._maps(images, scale, row_of, class_of + 1)
+        return list(stretched(total).split(shown.sum(1).tolist()))
+
+    def _maps(self, images: Tensor, scale: float, rows: Tensor, channels: Tensor) -> Tensor:
+        """Maps ``(P, H, W)`` of P pairs of an image and a class at one scale."""
+        height, width = images.shape[2:]
+        inputs = self.model.data_preprocessor(dict(inputs=resized(images, scale)))['inputs']
+        size = inputs.shape[2:]
+        if self.flip:
+            inputs = torch.cat([inputs, inputs.flip(3)])
+        _, refined = self.model.cams(inputs.contiguous(memory_format=torch.channels_last))
+        maps = enlarged(refined[rows, channels], size, (height, width))
+        if self.flip:
+            maps += enlarged(refined[rows + len(images), channels], size, (height, width)).flip(2)
+        return maps
+
+
+def resized(images: Tensor, scale: float) -> Tensor:
+    """Images ``(N, 3, H, W)`` of 0..255 at a scale, rounded as an 8-bit image would be."""
+    size = [round(n * scale) for n in images.shape[2:]]
+    if size == list(images.shape[2:]):
+        return images
+    return F.interpolate(
+        images, size, mode='bicubic', align_corners=False, antialias=True).round_().clamp_(0, 255)
+
+
+def enlarged(maps: Tensor, size: Sequence[int], full_size: tuple[int, int]) -> Tensor:
+    """Maps ``(P, h, w)`` at the size of their input, then at that of the image."""
+    large = F.interpolate(
+        maps[:, None].float(), list(size), mode='bilinear', align_corners=True)
+    return F.interpolate(large, full_size, mode='bilinear', align_corners=False)[:, 0]
+
+
+def stretched(total: Tensor) -> Tensor:
+    """Each map ``(P, H, W)`` from its least value to its greatest: 0 to almost 1."""
+    total = total.relu()
+    if not total.numel():
+        return total
+    least, greatest = total.amin((1, 2), keepdim=True), total.amax((1, 2), keepdim=True)
+    return (total - least - EPSILON).relu_() / (greatest - least + EPSILON)

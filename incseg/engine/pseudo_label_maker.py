@@ -1,0 +1,94 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from incseg.datasets import BackgroundRule, PseudoLabelFiles, ScoreFile
+from incseg.engine.bounded_pool import BoundedPool
+from incseg.engine.cam_inference import CamInference
+from incseg.engine.image_batches import equal_size_batches
+from incseg.models import NoRefinement
+
+
+class PseudoLabelMaker:
+    """From images and their image-level labels to files of pseudo-labels.
+
+    Maps are computed in the calling thread; reading, refinement and writing go
+    on in threads beside it.
+
+    Args:
+        inference: what makes the maps.
+        class_ids: dataset ids of the model's outputs after the background.
+        files: where the labels go.
+        background: what a class has to beat; a refinement gets its map as the
+            first.
+        refinement: see :mod:`incseg.models.weak.refinement`.
+        score_stride: stride of the scores that are kept; 0 for none.
+        batch_size: images of one size that are computed together.
+        num_threads: images that are refined and written at a time.
+    """
+
+    def __init__(
+        self, inference: CamInference, class_ids: Sequence[int], files: PseudoLabelFiles,
+        background: BackgroundRule, refinement: Any = None, score_stride: int = 1,
+        batch_size: int = 4, num_threads: int = 2,
+    ) -> None:
+        self.inference = inference
+        self.class_ids = list(class_ids)
+        self.files = files
+        self.background = background
+        self.refinement = NoRefinement() if refinement is None else refinement
+        self.score_stride = score_stride
+        self.batch_size = batch_size
+        self.num_threads = num_threads
+
+    @property
+    def rule(self) -> BackgroundRule:
+        """The rule by which the stored scores give the labels."""
+        refined = not isinstance(self.refinement, NoRefinement)
+        return BackgroundRule('score') if refined else self.background
+
+    def make(
+        self, dataset: Any, indices: Sequence[int], labels: np.ndarray,
+        on_progress: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        """Make the files of some images.
+
+        Args:
+            dataset: a :class:`SegDataset`.
+            indices: which of its images.
+            labels: bool ``(len(dataset), C + 1)``: the classes that each image
+                may show; others get no scores.
+            on_progress: called with the number of images that got ready.
+
+        Raises:
+            UserError: an image cannot be read, or a file not written.
+        """
+        device = next(self.inference.model.parameters()).device
+        image_ids = dataset.image_ids
+        shown = torch.from_numpy(labels[:, self.class_ids])
+        batches = equal_size_batches(dataset, indices, self.batch_size, self.num_threads)
+        with BoundedPool(self.num_threads, 2 * self.num_threads + self.batch_size) as pool:
+            for chosen, images in batches:
+                images = images.to(device, non_blocking=True)
+                scores = self.inference(images, shown[chosen].to(device))
+                for index, image, maps in zip(chosen, images, scores, strict=True):
+                    ids = [i for i, there in zip(self.class_ids, shown[index]) if there]
+                    pool.submit(self.finish, image_ids[index], image, ids, maps)
+                on_progress(len(chosen))
+
+    @torch.no_grad()
+    def finish(self, image_id: str, image: Tensor, ids: Sequence[int], scores: Tensor) -> None:
+        """Refine the scores of an image ``(k, H, W)`` and write its files."""
+        if self.rule.mode == 'score' and len(ids):
+            scores = self.refinement.refine(
+                image, torch.cat([self.background.background(scores), scores]))
+            ids = [0, *ids]
+        label = self.rule.label_map(ids, scores)
+        kept = None
+        if self.score_stride:
+            kept = ScoreFile.quantise(
+                ids, scores.clamp(0, 1).float().cpu().numpy(), self.score_stride)
+        self.files.write(image_id, label.cpu().numpy(), kept)

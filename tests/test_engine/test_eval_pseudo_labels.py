@@ -1,0 +1,78 @@
+import json
+
+import numpy as np
+import pytest
+
+from incseg.datasets import PseudoLabelFiles, ScoreFile, ShapesDataset
+from incseg.engine.eval_pseudo_labels import eval_pseudo_labels, report_pseudo_labels
+from incseg.errors import InvalidInputError, MissingFileError
+
+
+@pytest.fixture
+def dataset():
+    return ShapesDataset(length=6, size=32)
+
+
+@pytest.fixture
+def files(tmp_path, dataset):
+    """Classes 5 and 2 of four images: the masks themselves as labels, and as scores of 0.5 in a
+    class's pixels, 0.3 elsewhere.  An image without them has k = 0."""
+    files = PseudoLabelFiles(tmp_path / '4-1' / '1')
+    for index in range(4):
+        info = dataset.get_data_info(index)
+        mask = info['gt_seg_map']
+        ids = [i for i in (2, 5) if (mask == i).any()]
+        scores = np.stack([np.where(mask == i, .5, .3) for i in ids]) if ids else np.zeros(
+            (0, 32, 32))
+        files.write(info['image_id'], np.where(np.isin(mask, ids), mask, 0).astype(np.uint8),
+                    ScoreFile.quantise(ids, scores))
+    files.write_meta(dict(
+        ids=[5, 2], bg=dict(mode='const', value=.4), refine=dict(type='NoRefinement')))
+    return files
+
+
+def test_perfect_between_the_scores(dataset, files):
+    """Truth as prediction: 100 where the threshold lies between 0.3 and 0.5, and nothing but
+    background above; other classes of the masks count as background."""
+    found = eval_pseudo_labels(dataset, files.folder, [.2, .4, .6])
+    assert (found['set'], found['images'], found['of']) == ('ShapesDataset train', 4, 6)
+    assert found['stage'] == 'NoRefinement'
+    low, right, high = found['sweep']
+    assert right['iou'] == [100., 100., 100.] and right['all'] == 100
+    assert high['classes'] == 0 and 0 < high['iou'][0] < 100
+    assert 0 < low['all'] < 100
+    assert found['labels'] == dict(
+        iou=[100.] * 3, classes=100., all=100., uncertain=0.)
+
+
+def test_uncertain_pixels_are_left_out_and_counted(dataset, files):
+    """255 is no wrong label: it is said how much of the images it is."""
+    first = dataset.image_ids[0]
+    label = files.read_label(first)
+    label[:16] = 255
+    files.write(first, label)
+    found = eval_pseudo_labels(dataset, files.folder, [.4])['labels']
+    assert found['all'] == 100 and found['uncertain'] == pytest.approx(100 / 8)
+
+
+def test_report(dataset, files):
+    """Set, size and stage come first, then the table and where the files are; without scores,
+    the labels alone."""
+    text = report_pseudo_labels(dataset, files.folder, [.1, .4, .6])
+    assert text.startswith('ShapesDataset train: 4 of 6 images, stage NoRefinement\n')
+    assert '0.40*' in text and 'labels as written: background 100.0, classes 100.0, all' in text
+    assert json.loads((files.folder / 'sweep.json').read_text())['images'] == 4
+    assert (files.folder / 'sweep.png').is_file()
+    for path in (files.folder / 'scores').iterdir():
+        path.unlink()
+    assert 'no sweep: there are no scores' in report_pseudo_labels(dataset, files.folder, [.1])
+
+
+def test_errors(dataset, files, tmp_path):
+    """A folder of another split or size is not evaluated as if it fitted."""
+    with pytest.raises(MissingFileError, match='none of the 2 images of ShapesDataset val has'):
+        eval_pseudo_labels(ShapesDataset(split='val', length=2), files.folder)
+    with pytest.raises(InvalidInputError, match=r'png. is 32 x 32, its mask 48 x 48 \(height'):
+        eval_pseudo_labels(ShapesDataset(length=6, size=48), files.folder)
+    with pytest.raises(MissingFileError, match='no pseudo-labels in'):
+        eval_pseudo_labels(dataset, tmp_path)

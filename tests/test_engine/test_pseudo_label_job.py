@@ -1,0 +1,82 @@
+import json
+
+import pytest
+import torch
+
+from incseg.datasets import PseudoLabelFiles, ShapesDataset
+from incseg.engine import Experiment
+from incseg.engine.pseudo_label_job import SeamSettings, pseudo_label_job
+from incseg.errors import InvalidInputError, MissingFileError
+
+SEAM = dict(model=dict(type='ColourCams'), inference=dict(scales=[1.], batch_size=2))
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tiny):
+    """``checkpoint(step, classes)``: the stand-in's file for the tiny protocol."""
+    def save(step=1, classes=1, **meta):
+        path = tmp_path / f'seam_{step}.pth'
+        torch.save(dict(state_dict=dict(weight=torch.ones(classes)), meta=dict(
+            incseg_version='0', method='seam', step=step, classes=[], palette=[],
+            protocol=Experiment(tiny()).describe_protocol(), **meta)), path)
+        return path
+    return save
+
+
+def weak(tiny, **seam):
+    config = tiny()
+    config.seam = {**SEAM, **seam}
+    return config
+
+
+def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
+    """The step's own images with the classes that are new in it, and in the meta what a reader
+    or another run has to know."""
+    config = weak(tiny)
+    files = pseudo_label_job(config, checkpoint(), tmp_path / 'out', coco=True)
+    assert files.folder == tmp_path / 'out' / '4-1' / '1'
+    meta = files.read_meta()
+    assert (meta['ids'], meta['classes'], meta['scope']) == ([5], ['cross'], 'step')
+    assert meta['refine'] == dict(type='NoRefinement') and len(meta['ckpt_sha']) == 64
+    data = ShapesDataset(length=32, size=32)
+    step = Experiment(config).protocol.select(data.presence(), 1)
+    made = sorted(path.stem for path in (files.folder / 'labels').iterdir())
+    assert made == [data.image_ids[i] for i in step] and len(made) > 1
+    shown = json.loads((files.folder / 'image_labels.json').read_text())
+    assert set(map(tuple, shown.values())) == {('cross',)}
+    assert len(json.loads((files.folder / 'coco.json').read_text())['images']) == len(made)
+
+
+def test_scope_all(tiny, checkpoint, tmp_path, colour_cams):
+    """Every class is a class; the images are still those of the step."""
+    files = pseudo_label_job(weak(tiny, scope='all'), checkpoint(classes=6), tmp_path / 'out')
+    assert files.read_meta()['ids'] == [1, 2, 3, 4, 5, 6]
+    shown = json.loads((files.folder / 'image_labels.json').read_text())
+    assert all('cross' in names for names in shown.values())
+    assert {name for names in shown.values() for name in names} > {'cross'}
+
+
+def test_refinement_by_config(tiny, checkpoint, tmp_path, colour_cams):
+    """The background's map is stored with refined scores, and the meta says so."""
+    refine = dict(type='PAMR', num_iters=1)
+    files = pseudo_label_job(weak(tiny, refine=refine), checkpoint(), tmp_path / 'out')
+    meta = files.read_meta()
+    assert meta['refine'] == refine and meta['bg'] == dict(mode='score', value=None)
+    first = next(iter(json.loads((files.folder / 'image_labels.json').read_text())))
+    assert files.read_scores(first).ids.tolist() == [0, 5]
+
+
+def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
+    """Each mistake in one line with its key or file, before anything is written."""
+    out = tmp_path / 'out'
+    with pytest.raises(InvalidInputError, match="the config has no 'seam.model'"):
+        pseudo_label_job(tiny(), checkpoint(), out)
+    with pytest.raises(InvalidInputError, match=r"unknown key 'seam\.inference\.scale'; allowed: "):
+        SeamSettings.of(weak(tiny, inference=dict(scale=[1.])))
+    with pytest.raises(MissingFileError, match='no checkpoint at none.pth'):
+        pseudo_label_job(weak(tiny), 'none.pth', out)
+    with pytest.raises(InvalidInputError, match=r'seam_1\.pth does not fit the network'):
+        pseudo_label_job(weak(tiny), checkpoint(classes=2), out)
+    with pytest.raises(InvalidInputError, match=r'seam_7\.pth: step 7 is out of range'):
+        pseudo_label_job(weak(tiny), checkpoint(step=7), out)
+    assert not PseudoLabelFiles.of_step(out, '4-1', 1).folder.exists()

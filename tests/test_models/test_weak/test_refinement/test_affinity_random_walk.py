@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.models import AffinityRandomWalk
+
+IMAGE = torch.randint(0, 256, (3, 61, 76), dtype=torch.uint8,
+                      generator=torch.Generator().manual_seed(0))
+
+
+def test_nobody_alike_is_pooling(affinity_net):
+    """With a huge exponent nothing walks: what is left is the mean over 8x8 and back, within the
+    score's range and at the image's own size."""
+    scores = torch.rand(3, 61, 76)
+    refined = AffinityRandomWalk(affinity_net, exponent=1e6).refine(IMAGE, scores)
+    assert refined.shape == scores.shape
+    torch.testing.assert_close(  # a block's centre lies between four pixels
+        refined[:, 27:29, 35:37].mean((1, 2)), scores[:, 24:32, 32:40].mean((1, 2)),
+        atol=.02, rtol=0)
+
+
+def test_constant_scores_stay(affinity_net):
+    """Columns sum to 1, and the padding of the right and bottom stays out of the middle."""
+    refined = AffinityRandomWalk(affinity_net).refine(
+        IMAGE[:, :56, :72], torch.full((2, 56, 72), .3))
+    torch.testing.assert_close(refined, torch.full((2, 56, 72), .3))
+
+
+def test_net_is_frozen(affinity_net):
+    """Its dropout and norms are those of evaluation."""
+    walk = AffinityRandomWalk(affinity_net)
+    assert not walk.net.training and not any(p.requires_grad for p in walk.net.parameters())
+    with pytest.raises(InvalidInputError, match='has exponent=0 and doublings=6; allowed are an'):
+        AffinityRandomWalk(affinity_net, exponent=0)
+
+
+def test_checkpoint(affinity_net, tmp_path):
+    """The trained weights are the ones that walk; a file that does not fit is named."""
+    path = tmp_path / 'affinity.pth'
+    trained = {name: torch.full_like(value, .25)
+               for name, value in affinity_net.state_dict().items()}
+    torch.save(dict(state_dict=trained), path)
+    walk = AffinityRandomWalk(affinity_net, str(path))
+    assert (walk.net.joint.weight == .25).all()
+    with pytest.raises(MissingFileError, match=r'no checkpoint of an AffinityNet at none\.pth'):
+        AffinityRandomWalk(affinity_net, 'none.pth')
+    for content in (dict(state_dict=dict(a=torch.ones(1))), dict(), [1]):
+        torch.save(content, path)
+        with pytest.raises(InvalidInputError, match=r'affinity\.pth is damaged or does not fit'):
+            AffinityRandomWalk(affinity_net, str(path))
+    path.write_bytes(b'PK')
+    with pytest.raises(InvalidInputError, match=r'affinity\.pth is damaged or does not fit'):
+        AffinityRandomWalk(affinity_net, str(path))

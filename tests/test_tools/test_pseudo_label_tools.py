@@ -1,0 +1,51 @@
+"""From a checkpoint to pseudo-labels to their sweep, by the command lines."""
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from incseg.engine import Experiment
+
+ROOT = Path(__file__).parents[2]
+SHAPES = ROOT / 'configs/ft/bisenet_r18_shapes_4-1.py'
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path, capsys):
+    """Run a tool in this process; returns (exit status or message, output)."""
+    def run(name, *arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', [f'tools/{name}.py', *map(str, arguments)])
+        try:
+            runpy.run_path(str(ROOT / 'tools' / f'{name}.py'), run_name='__main__')
+        except SystemExit as stop:
+            return stop.code, capsys.readouterr()
+        return 0, capsys.readouterr()
+    return run
+
+
+def test_make_resume_and_evaluate(tool, tiny, tmp_path, colour_cams):
+    """The whole way; a second run without --resume is one line of error."""
+    config = tmp_path / 'weak.py'
+    config.write_text(
+        f"_base_ = '{SHAPES}'\n"
+        "seam = dict(model=dict(type='ColourCams'), inference=dict(scales=(1.,)))\n"
+        'data = dict(train=dict(length=12, size=32), test=dict(length=4, size=32))\n')
+    checkpoint = tmp_path / 'seam.pth'
+    torch.save(dict(state_dict=dict(weight=torch.ones(1)), meta=dict(
+        incseg_version='0', method='seam', step=2, classes=[], palette=[],
+        protocol=Experiment(tiny()).describe_protocol())), checkpoint)
+    make = ('make_pseudo_labels', config, checkpoint, '--out', tmp_path / 'out')
+    status, output = tool(*make)
+    folder = tmp_path / 'out' / '4-1' / '2'
+    assert status == 0 and output.out.splitlines()[-1] == f'pseudo-labels in {folder}'
+    status, _ = tool(*make)
+    assert status.startswith(f"error: '{folder}' already holds pseudo-labels")
+    assert '\n' not in status
+    assert tool(*make, '--resume', '--coco')[0] == 0 and (folder / 'coco.json').is_file()
+    status, output = tool('eval_pseudo_labels', config, folder, '--thresholds', '.1', '.3')
+    assert status == 0
+    assert output.out.startswith('ShapesDataset train: ') and 'stage NoRefinement' in output.out
+    assert (folder / 'sweep.png').is_file()

@@ -1,0 +1,39 @@
+"""Compare pseudo-labels with the masks at every background threshold."""
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
+
+from incseg.apis.command_line import command_line
+from incseg.apis.config import load_config, parse_options
+from incseg.engine.eval_pseudo_labels import THRESHOLDS, report_pseudo_labels
+from incseg.engine.step_config import resolve
+from incseg.registry import DATASETS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument('config', help='its training images and masks are taken')
+    parser.add_argument('folder', metavar='DIR', help='<root>/<protocol>/<step>')
+    parser.add_argument(
+        '--split', help="another list of images, for instance train: only its images count")
+    parser.add_argument(
+        '--thresholds', type=float, nargs='+', default=THRESHOLDS, metavar='T',
+        help='default: 0.00 to 0.59 by 0.01')
+    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])
+    args = parser.parse_args()
+    options = parse_options(args.cfg_options)
+    if args.data_root is not None:
+        options['data_root'] = args.data_root
+    config = load_config(args.config, options)
+    settings = resolve(config['data'], config)['train']
+    if args.split is not None:
+        settings['split'] = args.split
+    print(report_pseudo_labels(DATASETS.build(settings), args.folder, args.thresholds))
+
+
+if __name__ == '__main__':
+    command_line(main)

@@ -1,0 +1,42 @@
+"""Turn a step's images and their image-level labels into pseudo-labels."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# read when torch is loaded: its threads sleep while they wait, and give up a core that is wanted
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
+
+from mmengine.dist import is_main_process
+
+from incseg.apis.command_line import add_common_arguments, command_line
+from incseg.apis.config import load_config, parse_options
+from incseg.engine.distributed import init_launcher
+from incseg.engine.pseudo_label_job import pseudo_label_job
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument('config', help='the config of the weak experiment')
+    parser.add_argument('checkpoint', help='the network that it trained; the step comes from it')
+    parser.add_argument(
+        '--out', metavar='DIR', required=True, help='receives <protocol>/<step>/…')
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--resume', action='store_true', help='complete what an interrupted run left')
+    parser.add_argument(
+        '--coco', action='store_true', help="also write coco.json, COCO's run-length masks")
+    args = parser.parse_args()
+    options = parse_options(args.cfg_options)
+    if args.data_root is not None:
+        options['data_root'] = args.data_root
+    config = load_config(args.config, options)
+    init_launcher(args.launcher)
+    files = pseudo_label_job(config, args.checkpoint, args.out, args.resume, args.coco)
+    if is_main_process():
+        print(f'pseudo-labels in {files.folder}')
+
+
+if __name__ == '__main__':
+    command_line(main)
