@@ -12,6 +12,7 @@ from mmengine.dist import is_main_process
 
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
+from incseg.engine import Experiment
 from incseg.engine.distributed import init_launcher
 from incseg.engine.pseudo_label_job import pseudo_label_job
 
@@ -19,10 +20,13 @@ from incseg.engine.pseudo_label_job import pseudo_label_job
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument('config', help='the config of the weak experiment')
-    parser.add_argument('checkpoint', help='the network that it trained; the step comes from it')
+    parser.add_argument('checkpoint', help='its network, seam.pth')
     parser.add_argument(
         '--out', metavar='DIR', required=True, help='receives <protocol>/<step>/…')
     add_common_arguments(parser)
+    parser.add_argument(
+        '--step', type=int, metavar='K',
+        help="whose images; a network of seam.scope='step' knows it by itself")
     parser.add_argument(
         '--resume', action='store_true', help='complete what an interrupted run left')
     parser.add_argument(
@@ -33,7 +37,8 @@ def main() -> None:
         options['data_root'] = args.data_root
     config = load_config(args.config, options)
     init_launcher(args.launcher)
-    files = pseudo_label_job(config, args.checkpoint, args.out, args.resume, args.coco)
+    files = pseudo_label_job(
+        Experiment(config), args.checkpoint, args.out, args.step, args.resume, args.coco)
     if is_main_process():
         print(f'pseudo-labels in {files.folder}')
 

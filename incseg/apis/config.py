@@ -13,7 +13,8 @@ from incseg.errors import InvalidInputError, MissingFileError
 
 #: what a config need not say
 DEFAULTS: dict[str, Any] = dict(
-    seed=42, custom_hooks={}, base_steps_dir='work_dirs/_base_steps')
+    seed=42, custom_hooks={}, base_steps_dir='work_dirs/_base_steps',
+    seam_dir='work_dirs/_seam')
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from incseg.apis.annotation_check import check_annotation
 from incseg.apis.config_parts import check_types, try_to_build, unknown
 from incseg.apis.seam_check import check_seam
 from incseg.engine.experiment import Experiment
@@ -13,8 +14,8 @@ REQUIRED: dict[str, Any] = {
     'method': Mapping, 'pretrained': bool, 'width': str, 'norm_cfg': Mapping, 'data_root': str,
     'num_workers': int, 'image_scale': (int, float), 'eval_mode': str, 'batch_size': int,
     'crop_size': (int, list, tuple), 'epochs': (int, list, tuple), 'seed': int,
-    'custom_hooks': Mapping, 'base_steps_dir': str}
-OPTIONAL = ('custom_imports', 'filename', 'seam')
+    'custom_hooks': Mapping, 'base_steps_dir': str, 'seam_dir': str}
+OPTIONAL = ('custom_imports', 'filename', 'seam', 'annotation')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
@@ -64,6 +65,8 @@ def check_config(config: Any) -> Experiment:
     try_to_build(experiment)
     if config.get('seam') is not None:
         check_seam(experiment)
+    if config.get('annotation') is not None:
+        check_annotation(config)
     return experiment
 
 

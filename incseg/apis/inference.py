@@ -11,7 +11,8 @@ from incseg.apis.config import load_config
 from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
 from incseg.engine.experiment import Experiment
-from incseg.engine.step_config import model_config, pipeline, resolve
+from incseg.engine.resolve import resolve
+from incseg.engine.step_config import model_config, pipeline
 from incseg.models import EncoderDecoder
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample

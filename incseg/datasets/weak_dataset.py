@@ -1,27 +1,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from typing import Protocol as Interface
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
-from incseg.datasets.rank_zero import on_rank_zero
+from incseg.datasets.image_labels import BaseImageLabels
 from incseg.datasets.sample_seed import sample_seed
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
-from incseg.registry import DATASETS, TRANSFORMS
+from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
 SCOPES = ('all', 'step')
-
-
-class ImageLabels(Interface):
-    """Anything that knows which classes an image shows."""
-
-    def labels(self, image_ids: Sequence[str]) -> np.ndarray:
-        """bool ``(images, num_classes + 1)``, column = dataset id."""
 
 
 @DATASETS.register_module()
@@ -44,8 +36,8 @@ class WeakDataset(Dataset):
         scope: ``'step'``: the step's new classes and the images that the
             protocol selects for it, as incremental learning has them.
             ``'all'``: every class and every image, once for all steps.
-        image_labels: which classes the images show; by default what is in
-            their masks (:meth:`SegDataset.presence`).
+        image_labels: which classes the images show, a :class:`BaseImageLabels`
+            or its config dict; by default what is in their masks.
         negatives: images that show none of the classes, as a
             :class:`NegativeFolder` or its config dict; another data set serves
             too, only its images are used.
@@ -60,7 +52,7 @@ class WeakDataset(Dataset):
 
     def __init__(self, dataset: SegDataset | Mapping[str, Any], protocol: Protocol, step: int,
                  pipeline: Sequence[dict | Callable], scope: str = 'all',
-                 image_labels: ImageLabels | None = None,
+                 image_labels: BaseImageLabels | Mapping[str, Any] | None = None,
                  negatives: Any = None) -> None:
         if scope not in SCOPES:
             raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')
@@ -71,8 +63,11 @@ class WeakDataset(Dataset):
             DATASETS.build(dict(negatives)) if isinstance(negatives, Mapping) else negatives)
         self.pipeline = Compose(
             [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
-        presence = (on_rank_zero(self.dataset.presence) if image_labels is None
-                    else image_labels.labels(self.dataset.image_ids))
+        if image_labels is None or isinstance(image_labels, Mapping):
+            image_labels = TASK_UTILS.build(
+                dict(image_labels or dict(type='MaskImageLabels')),
+                default_args=dict(dataset=self.dataset))
+        presence = image_labels.labels(self.dataset.image_ids)
         self.class_ids: tuple[int, ...] = (
             protocol.class_order if scope == 'all' else protocol.new(step))
         #: int64: which images of the data set these are.

@@ -1,24 +1,18 @@
 """Step 0 is shared by every method and protocol that would train the same one."""
-import hashlib
-import inspect
 import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.dist import get_world_size
 
-from incseg import __version__
+from incseg.engine.annotation import is_weak, labels_loader
 from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
+from incseg.engine.config_hash import config_hash
 from incseg.engine.experiment import Experiment
 from incseg.evaluation.ledger import temporary_name, write_text
-from incseg.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
 #: parts of a Runner's config that do not shape its result
 BYSTANDERS = ('work_dir', 'experiment_name', 'default_hooks', 'log_processor', 'launcher',
@@ -66,13 +60,9 @@ class BaseSteps:
         shape['data_root'] = os.path.realpath(experiment.config['data_root'])
         shape['classes'] = experiment.classes_at(0)
         shape['files'] = sorted(files)
-        shape['sources'] = foreign_sources(shape)
-        shape['torch'] = torch.__version__
-        shape['device'] = get_device()
-        shape['world_size'] = get_world_size()
-        shape['version'] = __version__
-        text = json.dumps(shape, sort_keys=True, default=describe)
-        return self.folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        if is_weak(experiment, 0):
+            shape['labels'] = labels_loader(experiment, 0)
+        return self.folder / config_hash(shape)
 
     @staticmethod
     def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -104,27 +94,3 @@ class BaseSteps:
         except OSError as error:
             shutil.rmtree(private, ignore_errors=True)
             warnings.warn(f'the base step cannot be shared in {place}: {error}')
-
-
-def describe(value: Any) -> Any:
-    """What json does not know: configs as dicts, everything else by its name."""
-    return dict(value) if isinstance(value, Mapping) else repr(value)
-
-
-def foreign_sources(part: Any) -> dict[str, str]:
-    """Digest of the file of every registered type that is not the library's own."""
-    if isinstance(part, (list, tuple)):
-        return {key: value for item in part for key, value in foreign_sources(item).items()}
-    if not isinstance(part, Mapping):
-        return {}
-    found = foreign_sources(list(part.values()))
-    name = part.get('type')
-    if not isinstance(name, str):
-        return found
-    for registry in (MODELS, DATASETS, TRANSFORMS, HOOKS):
-        made = registry.get(name)
-        module = getattr(made, '__module__', '')
-        if module and module.partition('.')[0] not in ('incseg', 'mmengine', 'mmcv', 'torch'):
-            source = Path(inspect.getfile(made)).read_bytes()
-            found[name] = hashlib.sha256(source).hexdigest()
-    return found

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from incseg.datasets import BackgroundRule, PseudoLabelFiles, export_coco, visible_labels
 from incseg.engine.cam_inference import CamInference
-from incseg.engine.checkpoint import check_protocol, load_weights, read_step_checkpoint
 from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
-from incseg.engine.step_config import resolve
+from incseg.engine.resolve import resolve
+from incseg.engine.seam_checkpoint import load_seam
 from incseg.errors import InvalidInputError
+from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
 
 #: what ``seam.inference`` may have, and what it is where it is left out
@@ -60,17 +60,21 @@ class SeamSettings:
 
 
 def pseudo_label_job(
-    config: Any, checkpoint: str | Path, out: str | Path, resume: bool = False,
-    coco: bool = False,
+    experiment: Experiment, checkpoint: str | Path, out: str | Path, step: int | None = None,
+    resume: bool = False, coco: bool = False, protocol: Protocol | None = None,
 ) -> PseudoLabelFiles:
-    """Make the pseudo-labels of the step whose network a checkpoint holds.
+    """Make the pseudo-labels of one step by a trained network.
 
     Args:
-        config: a complete config with ``seam``.
-        checkpoint: ``{state_dict, meta}`` of the network.
+        experiment: the experiment, with ``seam`` in its config.
+        checkpoint: the network's ``seam.pth``.
         out: the root; ``<protocol>/<step>`` below it receives the files.
+        step: the step; by default the network's own, which one of scope
+            ``'all'`` does not have.
         resume: whether an interrupted run goes on.
         coco: whether ``coco.json`` is written as well.
+        protocol: the protocol whose step it is; by default the one that the
+            experiment trains.
 
     Returns:
         The files.
@@ -78,45 +82,58 @@ def pseudo_label_job(
     Raises:
         UserError: whatever is wrong with the config, the checkpoint or a file.
     """
-    experiment, seam = Experiment(config), SeamSettings.of(config)
-    content = read_step_checkpoint(checkpoint)
-    step = content['meta']['step']
-    check_protocol(content['meta'], experiment.describe_protocol(), checkpoint)
-    experiment.check_step(step, f'checkpoint {checkpoint}: step')
-    protocol = experiment.protocol
-    class_ids = protocol.new(step) if seam.scope == 'step' else protocol.class_order
-    model = _network(seam.model, len(class_ids), content['state_dict'], checkpoint)
-
+    seam = SeamSettings.of(experiment.config)
+    protocol = experiment.training if protocol is None else protocol
+    model, meta = load_seam(experiment, checkpoint)
+    step = step_of(meta, step, protocol, checkpoint)
+    config, class_ids, options = experiment.config, meta['ids'], seam.inference
     dataset = DATASETS.build(resolve(config['data'], config)['train'])
     source = TASK_UTILS.build(seam.image_labels, default_args=dict(dataset=dataset))
     labels = source.labels(dataset.image_ids)
     indices = protocol.select(labels, step)
     files = PseudoLabelFiles.of_step(out, protocol.name, step)
-    options = seam.inference
     scales = [scale * config['image_scale'] for scale in options['scales']]
+    device = torch.device('cuda') if torch.cuda.is_available() else torch.device('cpu')
+    model = model.to(device, memory_format=torch.channels_last).requires_grad_(False)
     maker = PseudoLabelMaker(
         CamInference(model, scales, options['flip']), class_ids, files,
         BackgroundRule(**options['background']), MODELS.build(seam.refine),
         options['score_stride'] if options['scores'] else 0,
         options['batch_size'], options['num_threads'])
     make_pseudo_labels(
-        maker, dataset, indices, visible_labels(labels, protocol, step, seam.scope), dict(
-            dataset=config['data']['name'], protocol=experiment.describe_protocol(), step=step,
-            scope=seam.scope, classes=[dataset.metainfo['classes'][i] for i in class_ids],
-            ids=list(class_ids), background=options['background'], scales=scales,
-            flip=options['flip'], refine=seam.refine, score_stride=maker.score_stride,
+        maker, dataset, indices, visible_labels(labels, protocol, step, meta['scope']), dict(
+            dataset=config['data']['name'], protocol=describe(protocol), step=step,
+            scope=meta['scope'], classes=meta['classes'], ids=class_ids,
+            background=options['background'], scales=scales, flip=options['flip'],
+            refine=seam.refine, score_stride=maker.score_stride,
             ckpt_sha=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
-            seed=experiment.seed, image_label_source=seam.image_labels), resume)
+            pretrained=meta['pretrained'], init_from=meta.get('init_from'), seed=meta['seed'],
+            image_label_source=seam.image_labels), resume)
     if coco:
         export_coco(files, [dataset.image_ids[i] for i in indices], dataset.metainfo['classes'],
                     files.folder / 'coco.json')
     return files
 
 
-def _network(settings: dict[str, Any], num_classes: int, weights: dict[str, Any],
-             path: str | Path) -> nn.Module:
-    """The network on this process's device, ready to predict."""
-    model = MODELS.build({'num_classes': num_classes, **settings})
-    load_weights(model, weights, path)
-    device = torch.device('cuda') if torch.cuda.is_available() else torch.device('cpu')
-    return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: str | Path) -> int:
+    """The step whose labels a network is to make."""
+    if step is None and meta['scope'] == 'all':
+        raise InvalidInputError(
+            f"checkpoint {path} knows the classes of all steps (scope 'all'): say which one's "
+            f'pseudo-labels to make, --step 0 to {protocol.num_steps - 1}')
+    if step is None:
+        step = int(meta['step'])
+    elif meta['scope'] == 'step' and step != meta['step']:
+        raise InvalidInputError(
+            f"--step is {step}, but checkpoint {path} knows the classes of step {meta['step']} "
+            'alone')
+    if not 0 <= step < protocol.num_steps:
+        raise InvalidInputError(
+            f'step {step} is out of range: {protocol.name} has {protocol.num_steps} step(s)')
+    return step
+
+
+def describe(protocol: Protocol) -> dict[str, Any]:
+    """What tells a protocol from another, as plain data."""
+    return dict(name=protocol.name, setting=protocol.setting,
+                steps=[list(classes) for classes in protocol.steps])

@@ -5,7 +5,7 @@ from mmengine.model import is_model_wrapper
 
 from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
-from incseg.datasets.weak_dataset import ImageLabels, WeakDataset
+from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
 from incseg.engine.experiment import Experiment
 from incseg.engine.run_config import check_run_config, write_run_config
@@ -18,7 +18,7 @@ from incseg.registry import DATASETS
 
 def train_seam(
     experiment: Experiment, step: int, work_dir: str | Path, resume: bool = False, *,
-    image_labels: ImageLabels | None = None, step0: str | Path | None = None,
+    step0: str | Path | None = None,
 ) -> Path:
     """Train SEAM on the image-level labels of a step, as the config's ``seam`` says.
 
@@ -31,8 +31,6 @@ def train_seam(
         work_dir: A folder of its own: ``seam.pth``, logs, ``config.json``.
         resume: Go on with an interrupted training; afresh where there is
             nothing, and nothing to do where it is finished.
-        image_labels: Which classes the images show; by default what is in
-            their masks.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
 
     Returns:
@@ -61,8 +59,7 @@ def train_seam(
     if path.is_file():
         return path
     start = start_of_backbone(experiment, step0)
-    dataset: WeakDataset = DATASETS.build(dict(
-        seam_dataset_config(experiment, step), image_labels=image_labels))
+    dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
         read_checkpoint(resume_from)

@@ -10,32 +10,18 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size
 
 from incseg.datasets import StepBatchSampler
+from incseg.engine.annotation import image_labels, is_weak, labels_loader
 from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
+from incseg.engine.resolve import resolve
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, MODELS, SCOPE
 
 _run_number = count()
 
 
-def resolve(value: Any, settings: Mapping[str, Any]) -> Any:
-    """Replace every string ``'$name'`` by the top-level setting ``name``.
-
-    So each thing is said once in a config and an override never leaves a
-    stale copy.
-    """
-    if isinstance(value, str) and value.startswith('$'):
-        if value[1:] not in settings:
-            raise InvalidInputError(f'the config uses {value!r}, but has no key {value[1:]!r}')
-        return resolve(settings[value[1:]], settings)
-    if isinstance(value, Mapping):
-        return {key: resolve(item, settings) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [resolve(item, settings) for item in value]
-    return value
-
-
-def pipeline(transforms: Mapping[str, Any], image_scale: float, labels_follow: bool) -> list[dict]:
+def pipeline(transforms: Mapping[str, Any], image_scale: float, labels_follow: bool,
+             labels_loader: Mapping[str, Any] | None = None) -> list[dict]:
     """Named transforms (None: left out) between loading and packing.
 
     Args:
@@ -43,8 +29,10 @@ def pipeline(transforms: Mapping[str, Any], image_scale: float, labels_follow: b
         image_scale: Factor on every image before anything else.
         labels_follow: Whether the labels are scaled with it (training) or
             stay at their own resolution (test).
+        labels_loader: Config of the transform that loads labels, masks by default.
     """
-    steps: list[dict] = [dict(type='LoadImage'), dict(type='LoadLabels')]
+    steps: list[dict] = [
+        dict(type='LoadImage'), dict(labels_loader or dict(type='LoadLabels'))]
     if image_scale != 1:
         steps.append(dict(
             type='Resize', scale_factor=image_scale, resize_labels=labels_follow))
@@ -90,10 +78,14 @@ def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
     else:
         raise InvalidInputError(
             f"eval_mode is {config['eval_mode']!r}, allowed: {sorted(data['test_pipelines'])}")
+    weak = mode == 'train' and is_weak(experiment, k)
     return dict(
         type='IncrementalDataset', dataset=data[mode], protocol=experiment.protocol_args(),
-        step=k, mode=mode, pipeline=pipeline(transforms, config['image_scale'], mode == 'train'),
-        all_images=experiment.joint, void_as_background=data.get('void_as_background', False))
+        step=k, mode=mode,
+        pipeline=pipeline(transforms, config['image_scale'], mode == 'train',
+                          labels_loader(experiment, k) if weak else None),
+        all_images=experiment.joint, void_as_background=data.get('void_as_background', False),
+        image_labels=image_labels(experiment) if weak else None)
 
 
 def loader_config(experiment: Experiment, dataset: Any, **kwargs: Any) -> dict[str, Any]:

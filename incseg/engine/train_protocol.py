@@ -14,9 +14,11 @@ from incseg.engine.evaluate import evaluate
 from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
 from incseg.engine.hooks.method_hook import keep_states
+from incseg.engine.resolve import resolve
 from incseg.engine.run_config import write_run_config
-from incseg.engine.step_config import config_for_step, config_for_test, dataset_config, resolve
+from incseg.engine.step_config import config_for_step, config_for_test, dataset_config
 from incseg.engine.step_runner import StepRunner
+from incseg.engine.weak_chain import annotation_entry, make_annotation
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
 from incseg.evaluation.ledger import write_text
@@ -92,6 +94,8 @@ class ProtocolRun:
         self._say(f'step {k} of {experiment.num_steps - 1}: {num_images} images, new classes '
                   + ', '.join(experiment.names(experiment.training.new(k))))
         previous = work_dir.previous_meta(k)
+        if not evaluate_only:
+            make_annotation(experiment, k, work_dir.checkpoint(0) if k else None)
         config = config_for_step(
             experiment, k, num_images, str(work_dir.step(k)),
             previous=str(work_dir.checkpoint(k - 1)) if k else None,
@@ -176,7 +180,7 @@ class ProtocolRun:
         old = self.experiment.names(self.experiment.training.old(k))
         self.ledger.add(
             k, metrics, old, train_images=num_images, seconds=seconds,
-            history=[meta.get('best_iou', {})], **extra)
+            history=[meta.get('best_iou', {})], **annotation_entry(self.experiment, k), **extra)
         on_rank_zero(lambda: write_text(
             self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'))
         on_rank_zero(lambda: self.ledger.write(self.work_dir.path))

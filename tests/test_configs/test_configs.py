@@ -5,7 +5,8 @@ import pytest
 
 from incseg.apis import init_model, load_config
 from incseg.engine import Experiment
-from incseg.engine.step_config import config_for_step, config_for_test, resolve
+from incseg.engine.resolve import resolve
+from incseg.engine.step_config import config_for_step, config_for_test
 from incseg.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[2] / 'configs'

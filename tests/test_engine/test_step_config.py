@@ -3,13 +3,13 @@ import torch
 from mmengine.optim import PolyLR
 
 from incseg.engine import Experiment
+from incseg.engine.resolve import resolve
 from incseg.engine.step_config import (
     config_for_step,
     config_for_test,
     dataset_config,
     model_config,
     pipeline,
-    resolve,
 )
 from incseg.errors import InvalidInputError
 

@@ -6,6 +6,7 @@ seam = dict(
             norm_cfg='$norm_cfg'),
         head=dict(type='SEAMHead', dropout_ratio=0.)),
     scope='all',  # 'step': new classes and their images alone, as incremental learning has them
+    image_labels=dict(type='MaskImageLabels'),
     init_from=None,  # 'step0': the backbone starts from step 0's context path, not from ImageNet
     negatives=None,  # dict(type='NegativeFolder', folder=…): images with none of the classes
     schedule=dict(
@@ -24,5 +25,7 @@ seam = dict(
         flip=dict(type='RandomFlip'),
         colour=dict(type='ColourJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
         crop=dict(type='RandomCrop', size=448)),
-    inference=dict(scales=(0.5, 1.0, 1.5, 2.0), flip=True, threshold=0.26),
+    inference=dict(
+        scales=(0.5, 1.0, 1.5, 2.0), flip=True,
+        background=dict(mode='const', value=0.26)),
     refine=None)

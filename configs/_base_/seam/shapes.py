@@ -6,6 +6,7 @@ seam = dict(
             norm_cfg='$norm_cfg'),
         head=dict(type='SEAMHead', dropout_ratio=0.)),
     scope='all',
+    image_labels=dict(type='MaskImageLabels'),
     init_from=None,
     negatives=None,
     schedule=dict(
@@ -20,5 +21,7 @@ seam = dict(
         log_interval=20,
         checkpoint_interval=100),
     train_pipeline=dict(flip=dict(type='RandomFlip')),
-    inference=dict(scales=(1.0, 1.5), flip=True, threshold=0.26),
+    inference=dict(
+        scales=(1.0, 1.5), flip=True,
+        background=dict(mode='const', value=0.26)),
     refine=None)

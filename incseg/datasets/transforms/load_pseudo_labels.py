@@ -30,7 +30,7 @@ class LoadPseudoLabels(LoadLabels):
             ``(C + 1,)``) may occur.
         mask_classes: dataset ids that are annotated by masks: in an image whose
             mask shows one of them, they and void are taken from the mask, and
-            pseudo-labels fill the rest.
+            pseudo-labels of other classes fill the rest.
 
     Raises:
         MissingFileError: an image has no pseudo-labels, or no scores though
@@ -70,8 +70,11 @@ class LoadPseudoLabels(LoadLabels):
                 continue
             found = view.label_map(image_id, visible)
             label = found.copy() if label is None else _fill(label, found, view)
+        if label is None and shown is not None:
+            label = np.zeros(results['ori_shape'], np.uint8)
         if mask is not None:
             label = np.zeros_like(mask) if label is None else label
+            label[np.isin(label, self.mask_classes)] = 0
             if label.shape == mask.shape and np.isin(mask, self.mask_classes).any():
                 taken = np.isin(mask, [*self.mask_classes, VOID])
                 label[taken] = mask[taken]

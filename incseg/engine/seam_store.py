@@ -1,0 +1,49 @@
+"""Where SEAM networks and their pseudo-labels are, so that experiments share them."""
+import os
+from pathlib import Path
+from typing import Any
+
+from incseg.engine.config_hash import config_hash
+from incseg.engine.experiment import Experiment
+from incseg.engine.resolve import resolve
+from incseg.registry import DATASETS
+
+#: what of ``seam`` shapes the network; the rest shapes the labels made by it
+NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeline', 'image_labels')
+#: what shapes a network of step 0, from which the backbone may start
+STEP_0 = ('model', 'schedule', 'epochs', 'batch_size', 'crop_size', 'width')
+
+
+def seam_folder(experiment: Experiment, step: int) -> Path:
+    """``<seam_dir>/<hash>``, for the network of a step; with scope ``'all'`` there is one for all.
+
+    The hash is taken over all that shapes the network: the parts of ``seam``
+    that its training reads, where the backbone starts, seed, images and their
+    files; with scope ``'step'`` also the protocol and the step.
+    """
+    config = experiment.config
+    seam = resolve(config['seam'], config)
+    shape: dict[str, Any] = {key: seam.get(key) for key in NETWORK}
+    for key in ('pretrained', 'seed', 'image_scale', 'norm_cfg'):
+        shape[key] = config[key]
+    shape['data'] = resolve(config['data'], config)['train']
+    shape['data_root'] = os.path.realpath(config['data_root'])
+    shape['files'] = sorted(DATASETS.build(shape['data']).file_states())
+    if seam['scope'] == 'step':
+        shape['protocol'], shape['step'] = experiment.protocol_args(), step
+    if seam.get('init_from') is not None:
+        shape['step 0'] = {key: config[key] for key in STEP_0}
+        shape['step 0 classes'] = experiment.classes_at(0)
+        shape['step 0 loss'] = config['method']['loss_decode']
+    return Path(config['seam_dir'], config_hash(shape))
+
+
+def labels_root(experiment: Experiment, step: int) -> Path:
+    """``<seam_dir>/<hash>/labels_<hash>``, with ``<protocol>/<step>/`` below.
+
+    The second hash is that of the inference and the refinement.
+    """
+    config = experiment.config
+    seam = resolve(config['seam'], config)
+    made_by = {key: seam.get(key) for key in ('inference', 'refine')}
+    return seam_folder(experiment, step) / f'labels_{config_hash(made_by)}'

@@ -1,0 +1,52 @@
+"""From image-level labels to what a step reads: SEAM is trained, its labels are written."""
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+
+from incseg.engine.annotation import is_weak, label_files, label_parts
+from incseg.engine.experiment import Experiment
+from incseg.engine.pseudo_label_job import pseudo_label_job
+from incseg.engine.seam_store import labels_root, seam_folder
+from incseg.engine.seam_training import train_seam
+
+
+def make_annotation(experiment: Experiment, k: int, step0: Path | None) -> None:
+    """Make the pseudo-labels of step ``k``, as far as they are missing.
+
+    What an interrupted call left is completed.  All processes of a group call
+    this; for a step that is trained on masks, or on labels that the config
+    names a folder of, there is nothing to do.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
+
+    Raises:
+        UserError: Whatever is wrong with the input.
+    """
+    if not is_weak(experiment, k) or experiment.config['annotation']['folder'] is not None:
+        return
+    for protocol, step in label_parts(experiment, k):
+        folder = seam_folder(experiment, step)
+        say(f'pseudo-labels of {protocol.name} step {step}: SEAM in {folder}')
+        checkpoint = train_seam(experiment, step, folder, resume=True, step0=step0)
+        pseudo_label_job(
+            experiment, checkpoint, labels_root(experiment, step), step=step,
+            protocol=protocol, resume=True)
+
+
+def annotation_entry(experiment: Experiment, k: int) -> dict[str, Any]:
+    """What the ledger says of the labels of step ``k``: nothing where they are masks."""
+    if not is_weak(experiment, k):
+        return {}
+    keys = ('scope', 'pretrained', 'init_from', 'refine', 'bg', 'ckpt_sha')
+    made_by = [{key: value for key, value in files.read_meta().items() if key in keys}
+               for files in label_files(experiment, k)]
+    return dict(pseudo_labels=made_by)
+
+
+def say(text: str) -> None:
+    if is_main_process():
+        print(text, flush=True)
