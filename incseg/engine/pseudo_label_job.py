@@ -24,7 +24,7 @@ INFERENCE: dict[str, Any] = dict(
     score_stride=1, batch_size=4, num_threads=2)
 #: what ``seam`` may have beside ``model`` and what only its training reads
 SEAM: dict[str, Any] = dict(
-    scope='step', image_labels=dict(type='MaskImageLabels'), refine=dict(type='NoRefinement'),
+    image_labels=dict(type='MaskImageLabels'), refine=dict(type='NoRefinement'),
     inference={})
 
 
@@ -33,7 +33,6 @@ class SeamSettings:
     """The part of ``seam`` in a config that pseudo-labels are made by, defaults filled in."""
 
     model: dict[str, Any]
-    scope: str
     image_labels: dict[str, Any]
     refine: dict[str, Any]
     inference: dict[str, Any]
@@ -54,7 +53,7 @@ class SeamSettings:
             if key not in INFERENCE:
                 raise InvalidInputError(
                     f"unknown key 'seam.inference.{key}'; allowed: {sorted(INFERENCE)}")
-        chosen = {key: seam.get(key, default) for key, default in SEAM.items()}
+        chosen = {key: seam.get(key) or default for key, default in SEAM.items()}
         chosen['inference'] = {**INFERENCE, **chosen['inference']}
         return cls(model=seam['model'], **chosen)
 

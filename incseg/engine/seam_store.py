@@ -14,27 +14,39 @@ NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeli
 STEP_0 = ('model', 'schedule', 'epochs', 'batch_size', 'crop_size', 'width')
 
 
-def seam_folder(experiment: Experiment, step: int) -> Path:
-    """``<seam_dir>/<hash>``, for the network of a step; with scope ``'all'`` there is one for all.
+def network_settings(experiment: Experiment, step: int) -> dict[str, Any]:
+    """All of a config that shapes the network of a step.
 
-    The hash is taken over all that shapes the network: the parts of ``seam``
-    that its training reads, where the backbone starts, seed, images and their
-    files; with scope ``'step'`` also the protocol and the step.
+    These are the parts of ``seam`` that its training reads, where the backbone
+    starts, the images and the seed; with scope ``'step'`` also the protocol and
+    the step.
     """
     config = experiment.config
     seam = resolve(config['seam'], config)
-    shape: dict[str, Any] = {key: seam.get(key) for key in NETWORK}
+    settings: dict[str, Any] = {f'seam.{key}': seam.get(key) for key in NETWORK}
     for key in ('pretrained', 'seed', 'image_scale', 'norm_cfg'):
-        shape[key] = config[key]
-    shape['data'] = resolve(config['data'], config)['train']
-    shape['data_root'] = os.path.realpath(config['data_root'])
-    shape['files'] = sorted(DATASETS.build(shape['data']).file_states())
+        settings[key] = config[key]
+    data = resolve(config['data'], config)['train']
+    settings['data.train'] = {key: value for key, value in data.items() if key != 'data_root'}
     if seam['scope'] == 'step':
-        shape['protocol'], shape['step'] = experiment.protocol_args(), step
+        settings['protocol'], settings['step'] = experiment.protocol_args(), step
     if seam.get('init_from') is not None:
-        shape['step 0'] = {key: config[key] for key in STEP_0}
-        shape['step 0 classes'] = experiment.classes_at(0)
-        shape['step 0 loss'] = config['method']['loss_decode']
+        settings['step 0'] = {key: config[key] for key in STEP_0}
+        settings['step 0']['classes'] = experiment.classes_at(0)
+        settings['step 0']['loss'] = config['method']['loss_decode']
+    return settings
+
+
+def seam_folder(experiment: Experiment, step: int) -> Path:
+    """``<seam_dir>/<hash>``, for the network of a step; with scope ``'all'`` there is one for all.
+
+    The hash is taken over :func:`network_settings` and the files of the images.
+    """
+    config = experiment.config
+    shape = network_settings(experiment, step)
+    shape['data_root'] = os.path.realpath(config['data_root'])
+    dataset = DATASETS.build(resolve(config['data'], config)['train'])
+    shape['files'] = [sorted(dataset.image_ids), sorted(dataset.file_states())]
     return Path(config['seam_dir'], config_hash(shape))
 
 

@@ -11,6 +11,7 @@ from incseg.engine.experiment import Experiment
 from incseg.engine.run_config import check_run_config, write_run_config
 from incseg.engine.seam_checkpoint import FILE
 from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
+from incseg.engine.seam_store import network_settings
 from incseg.engine.step_runner import StepRunner
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS
@@ -50,7 +51,7 @@ def train_seam(
     work_dir = Path(work_dir)
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
-    settings = {**experiment.config, 'seam_step': None if scope == 'all' else step}
+    settings = network_settings(experiment, step)
     if resume:
         check_run_config(settings, work_dir)
     elif path.is_file():

@@ -1,0 +1,153 @@
+"""From image-level labels to a trained step: each stage once, shared, and resumable."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from incseg.apis import load_config
+from incseg.datasets import PseudoLabelFiles
+from incseg.engine import Experiment, train_protocol, weak_chain
+from incseg.engine.annotation import label_files
+from incseg.engine.seam_store import seam_folder
+from incseg.engine.step_config import dataset_config
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.registry import DATASETS
+from tests.conftest import TINY
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+SMALL = {
+    'seam.schedule.epochs': 1, 'seam.schedule.batch_size': 8, 'seam.schedule.log_interval': 100,
+    'seam.schedule.checkpoint_interval': 2, 'seam.model.backbone.output_stride': 8,
+    'seam.inference.scales': (1.,)}
+
+
+@pytest.fixture
+def weak(tmp_path):
+    """``weak('mib_s', **options)``: an S row at toy size."""
+    def load(method, **options):
+        return load_config(CONFIGS / method / 'bisenet_r18_shapes_4-2.py', {
+            **TINY, **SMALL, 'base_steps_dir': str(tmp_path / 'base_steps'),
+            'seam_dir': str(tmp_path / 'seam'), **options})
+    return load
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Steps for which SEAM was trained, where it was not there yet."""
+    steps = []
+    plain = weak_chain.train_seam
+
+    def train(experiment, step, folder, **options):
+        if not (Path(folder) / 'seam.pth').is_file():
+            steps.append(step)
+        return plain(experiment, step, folder, **options)
+    monkeypatch.setattr(weak_chain, 'train_seam', train)
+    return steps
+
+
+def test_one_command(weak, trained, tmp_path):
+    """MiB-S trains SEAM, writes the step's labels and learns from them; FT-S finds both there; the
+    ledgers say where the labels came from, the base step has masks."""
+    config = weak('mib_s')
+    ledger = train_protocol(config, tmp_path / 'mib_s')
+    assert trained == [1]
+    assert 'pseudo_labels' not in ledger.steps[0]
+    made_by, = ledger.steps[1]['pseudo_labels']
+    assert made_by['scope'] == 'all' and made_by['pretrained'] is False
+    assert made_by['bg'] == dict(mode='const', value=.26)
+    files, = label_files(Experiment(config), 1)
+    labels = sorted(path.stem for path in (files.folder / 'labels').iterdir())
+    assert len(labels) == ledger.steps[1]['train_images']
+    meta = files.read_meta()
+    assert meta['ids'] == [1, 2, 3, 4, 5, 6] and meta['protocol']['name'] == '4-2'
+    dataset = DATASETS.build(dataset_config(Experiment(config), 1, 'train'))
+    for i, value in enumerate((5, 2, 255)):  # what training sees: a new class, an old one, void
+        before = files.read_label(dataset.image_ids[i])
+        files.write(dataset.image_ids[i], np.full_like(before, value))
+        seen = dataset[i]['data_samples'].gt_sem_seg.data.unique().tolist()
+        assert seen == {5: [5], 2: [0], 255: [255]}[value]
+        files.write(dataset.image_ids[i], before)
+    train_protocol(weak('ft_s'), tmp_path / 'ft_s')
+    assert trained == [1], 'the same network and labels serve both'
+    mask_base = json.loads((tmp_path / 'mib_s/results.json').read_text())['steps'][0]
+    weak_base = json.loads((tmp_path / 'ft_s/results.json').read_text())['steps'][0]
+    assert mask_base['iou'] == weak_base['iou'] and 'reused_from' in weak_base
+
+
+def test_joint(weak, trained, tmp_path):
+    """Joint-S learns every class from SEAM's labels of all images; with ``steps='added'`` the base
+    classes come from masks, and the base step of neither is that of joint training on masks."""
+    config = weak('joint_s')
+    ledger = train_protocol(config, tmp_path / 'all')
+    assert trained == [0] and len(ledger.steps) == 1
+    files, = label_files(Experiment(config), 0)
+    assert files.folder.parts[-2:] == ('offline', '0')
+    assert len(list((files.folder / 'labels').iterdir())) == 32
+    added = train_protocol(weak('joint_s', **{'annotation.steps': 'added'}), tmp_path / 'added')
+    assert trained == [0] and 'reused_from' not in added.steps[0]
+    masks = weak('joint_s', annotation=None)
+    assert 'reused_from' not in train_protocol(masks, tmp_path / 'masks').steps[0]
+
+
+def test_scope_step(weak, trained, tmp_path):
+    """The strictly incremental setting has a network of its own for each step, of its classes."""
+    config = weak('mib_s', **{'seam.scope': 'step', 'protocol.name': '2-2'})
+    ledger = train_protocol(config, tmp_path / 'w')
+    assert trained == [1, 2]
+    experiment = Experiment(config)
+    assert seam_folder(experiment, 1) != seam_folder(experiment, 2)
+    assert [label_files(experiment, k)[0].read_meta()['ids'] for k in (1, 2)] == [[3, 4], [5, 6]]
+    assert [len(entry.get('pseudo_labels', [])) for entry in ledger.steps] == [0, 1, 1]
+
+
+def test_backbone_from_step_0(weak, tmp_path):
+    """The backbone may start from the context path of step 0; the ledger says so."""
+    config = weak('mib_s', **{'seam.init_from': 'step0'})
+    ledger = train_protocol(config, tmp_path / 'w')
+    assert ledger.steps[1]['pseudo_labels'][0]['init_from'] == 'step0'
+
+
+def test_interrupted_labels_are_completed(weak, trained, monkeypatch, tmp_path):
+    """A run cut off while it writes labels goes on with those that are missing."""
+    plain = PseudoLabelFiles.write
+    count = []
+
+    def write(self, *args, **kwargs):
+        if len(count) == 3:
+            raise KeyboardInterrupt
+        count.append(args[0])
+        return plain(self, *args, **kwargs)
+    monkeypatch.setattr(PseudoLabelFiles, 'write', write)
+    config = weak('mib_s')
+    with pytest.raises(KeyboardInterrupt):
+        train_protocol(config, tmp_path / 'w')
+    first, count[:] = list(count), []
+    monkeypatch.setattr(
+        PseudoLabelFiles, 'write', lambda self, *a, **k: (count.append(a[0]), plain(self, *a, **k)))
+    ledger = train_protocol(config, tmp_path / 'w', resume=True)
+    assert trained == [1] and not set(first) & set(count)
+    assert len(first) + len(count) == ledger.steps[1]['train_images']
+
+
+def test_labels_that_are_there(weak, trained, tmp_path):
+    """``annotation.folder`` names labels made beforehand: nothing is trained for them."""
+    made = weak('mib_s')
+    train_protocol(made, tmp_path / 'w')
+    root = label_files(Experiment(made), 1)[0].folder.parents[1]
+    config = weak('mib_s', **{'annotation.folder': str(root)}, seam=None, seam_dir='nowhere')
+    again = train_protocol(config, tmp_path / 'again')
+    assert trained == [1]
+    assert again.steps[1]['iou'] == json.loads(
+        (tmp_path / 'w/results.json').read_text())['steps'][1]['iou']
+    empty = weak('mib_s', **{'annotation.folder': str(tmp_path / 'none')})
+    with pytest.raises(MissingFileError, match="no pseudo-labels in '.*none/4-2/1'"):
+        train_protocol(empty, tmp_path / 'empty')
+
+
+def test_mistakes(weak):
+    """One line with the key, before anything is trained."""
+    with pytest.raises(InvalidInputError, match=r"annotation\.steps is 'base', allowed: 'added'"):
+        weak('mib_s', **{'annotation.steps': 'base'})
+    with pytest.raises(InvalidInputError, match="config has no 'seam' to make pseudo-labels"):
+        weak('mib_s', seam=None)
