@@ -5,7 +5,6 @@ import pytest
 from incseg.apis import load_config
 from incseg.errors import InvalidInputError
 
-
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
