@@ -20,5 +20,4 @@ seam = dict(
         log_interval=20,
         checkpoint_interval=100),
     train_pipeline=dict(flip=dict(type='RandomFlip')),
-    inference=dict(scales=(1.0, 1.5), flip=True, threshold=0.26),
-    refine=None)
+    inference=dict(scales=(1.0, 1.5), flip=True, background=dict(mode='const', value=0.26)))
