@@ -83,9 +83,10 @@ class WeakDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``classes``: names of the labels' columns."""
-        names = self.dataset.metainfo['classes']
-        return dict(classes=tuple(names[i] for i in self.class_ids))
+        """``classes`` and ``palette`` of the labels' columns."""
+        meta = self.dataset.metainfo
+        return dict(classes=tuple(meta['classes'][i] for i in self.class_ids),
+                    palette=[meta['palette'][i] for i in self.class_ids])
 
     def __len__(self) -> int:
         return len(self.image_labels)

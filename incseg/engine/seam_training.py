@@ -35,9 +35,10 @@ def train_seam(
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
 
     Returns:
-        The path of ``seam.pth``, ``{state_dict, meta: {classes, ids, scope,
-        step, pretrained, init_from, seed, images, incseg_version}}``;
-        ``ids`` are the dataset ids of the maps 1..C, ``classes`` their names.
+        The path of ``seam.pth``, a step's checkpoint whose ``meta`` also has
+        ``ids``, ``scope``, ``pretrained``, ``init_from``, ``seed`` and
+        ``images``; ``ids`` are the dataset ids of the maps 1..C, ``classes``
+        their names.
 
     Raises:
         UserError: Whatever is wrong with the input.
@@ -70,10 +71,11 @@ def train_seam(
         start=start, resume_from=resume_from))
     runner.use_dataset(dataset)
     meta = dict(
-        classes=list(dataset.metainfo['classes']), ids=[int(i) for i in dataset.class_ids],
-        scope=scope, step=step, pretrained=from_imagenet(experiment),
+        incseg_version=__version__, method='seam', protocol=experiment.describe_protocol(),
+        step=step, classes=list(dataset.metainfo['classes']), palette=dataset.metainfo['palette'],
+        ids=list(dataset.class_ids), scope=scope, pretrained=from_imagenet(experiment),
         init_from=experiment.config['seam'].get('init_from'), seed=experiment.seed,
-        images=len(dataset), incseg_version=__version__)
+        images=len(dataset))
     content = run(runner, meta)
     on_rank_zero(lambda: save_atomically(content, path))
     on_rank_zero(lambda: interrupted.unlink(missing_ok=True))

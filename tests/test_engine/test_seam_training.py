@@ -49,11 +49,12 @@ def test_what_is_written(tiny_seam, tmp_path):
     path = train_seam(experiment, 1, tmp_path / 'w')
     assert path == tmp_path / 'w/seam.pth' and not (tmp_path / 'w/resume.pth').exists()
     model, meta = load_seam(experiment, path)
-    version = meta.pop('incseg_version')
     images = meta.pop('images')
-    assert version and 8 <= images < 32
-    assert meta == dict(classes=['cross', 'star'], ids=[5, 6], scope='step', step=1,
-                        pretrained=False, init_from=None, seed=42)
+    assert meta.pop('incseg_version') and 8 <= images < 32
+    assert meta == dict(
+        classes=['cross', 'star'], palette=[[190, 60, 200], [230, 50, 50]], ids=[5, 6],
+        scope='step', step=1, pretrained=False, init_from=None, seed=42, method='seam',
+        protocol=experiment.describe_protocol())
     assert model.num_classes == 2
 
 

@@ -4,6 +4,7 @@ from torch import nn
 
 from incseg.errors import InvalidInputError
 from incseg.models import SEAM, BaseBackbone
+from incseg.models.backbones import BatchNorm
 from incseg.models.weak.functional import equivariant_losses, resize_corners
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
@@ -20,7 +21,7 @@ class TinyTaps(BaseBackbone):
     def __init__(self):
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after))
+            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), BatchNorm(after))
             for before, after in ((3, 4), (4, 6), (6, 8)))
 
     def early_layers(self):
