@@ -16,6 +16,7 @@ from incseg.engine.seam_settings import SeamSettings
 from incseg.engine.step_config import resolve
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
 
+
 def pseudo_label_job(
     config: Any, checkpoint: str | Path, out: str | Path, resume: bool = False,
     coco: bool = False,

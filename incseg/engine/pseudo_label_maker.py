@@ -80,7 +80,7 @@ class PseudoLabelMaker:
         with BoundedPool(self.num_threads, 2 * self.num_threads + self.batch_size) as pool:
             for chosen, images in batches:
                 images = images.to(device, non_blocking=True)
-                scores = self.inference(images, shown[chosen].to(device))
+                scores = self.inference(images, shown[chosen])
                 for index, image, maps in zip(chosen, images, scores, strict=True):
                     ids = [i for i, there in zip(self.class_ids, shown[index]) if there]
                     pool.submit(self.finish, image_ids[index], image, ids, maps)
