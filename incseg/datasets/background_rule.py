@@ -39,9 +39,16 @@ class BackgroundRule:
         self.mode, self.value = mode, value
 
     @classmethod
-    def from_meta(cls, meta: Mapping[str, Any]) -> 'BackgroundRule':
-        """The rule in a ``meta.json``, ``bg: {mode, value}``."""
-        return cls(**meta['bg'])
+    def of(cls, settings: Any, where: str) -> 'BackgroundRule':
+        """The rule of a mapping ``{mode, value}``; ``where`` says in an error what it is.
+
+        Raises:
+            InvalidInputError: it is something else, or an argument is out of range.
+        """
+        if (not isinstance(settings, Mapping) or 'mode' not in settings
+                or set(settings) - {'mode', 'value'}):
+            raise InvalidInputError(f'{where} is {settings!r}; allowed is {{mode, value}}')
+        return cls(**settings)
 
     def as_meta(self) -> dict[str, Any]:
         """The rule as ``meta.json`` has it."""

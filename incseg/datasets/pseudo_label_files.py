@@ -125,4 +125,8 @@ class PseudoLabelFiles:
         version = meta.get('version') if isinstance(meta, dict) else None
         if version != VERSION:
             raise InvalidInputError(f"'{path}' has version {version!r}; allowed is {VERSION}")
+        ids = meta.get('ids')
+        if not isinstance(ids, list) or not all(type(i) is int and 0 < i < 255 for i in ids):
+            raise InvalidInputError(
+                f"'{path}' has ids {ids!r}; allowed is a list of the step's dataset ids")
         return meta

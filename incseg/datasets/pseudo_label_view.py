@@ -45,7 +45,7 @@ class PseudoLabelView:
         """What a class has to beat; without a threshold, as ``meta.json`` says."""
         if self.threshold is not None:
             return BackgroundRule('const', self.threshold)
-        return BackgroundRule.from_meta(self.meta)
+        return BackgroundRule.of(self.meta.get('bg'), f"bg in '{self.files.meta_path}'")
 
     def has(self, image_id: str) -> bool:
         """Whether the image has a PNG here."""

@@ -87,8 +87,9 @@ class ScoreFile:
         """
         try:
             with np.load(path, allow_pickle=False) as content:
+                height, width = content['size'].tolist()
                 found = cls(content['ids'], content['score'], int(content['stride']),
-                            tuple(int(n) for n in content['size']))
+                            (height, width))
         except FileNotFoundError as error:
             raise MissingFileError(f"score file '{path}' does not exist") from error
         except _BROKEN as error:
@@ -103,7 +104,7 @@ class ScoreFile:
         return found
 
     def _is_sound(self) -> bool:
-        if len(self.size) != 2 or self.stride < 1:
+        if self.stride < 1:
             return False
         expected = (len(self.ids), *(-(-n // self.stride) for n in self.size))
         return (self.ids.dtype == np.int16 and self.ids.ndim == 1

@@ -63,11 +63,12 @@ class WeakDataset(Dataset):
             DATASETS.build(dict(negatives)) if isinstance(negatives, Mapping) else negatives)
         self.pipeline = Compose(
             [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
-        if image_labels is None or isinstance(image_labels, Mapping):
-            image_labels = TASK_UTILS.build(
-                dict(image_labels or dict(type='MaskImageLabels')),
+        source = image_labels
+        if source is None or isinstance(source, Mapping):
+            source = TASK_UTILS.build(
+                dict(source or dict(type='MaskImageLabels')),
                 default_args=dict(dataset=self.dataset))
-        presence = image_labels.labels(self.dataset.image_ids)
+        presence = source.labels(self.dataset.image_ids)
         self.class_ids: tuple[int, ...] = (
             protocol.class_order if scope == 'all' else protocol.new(step))
         #: int64: which images of the data set these are.

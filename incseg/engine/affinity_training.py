@@ -54,13 +54,13 @@ def train_affinity(
             'whole numbers of at least 1 and a rate above 0')
     batches = list(epoch_batches(len(data), epochs, batch_size, seed))
     loader = DataLoader(data, batch_sampler=batches, num_workers=num_workers)  # type: ignore
-    new = [*net.sides.parameters(), *net.joint.parameters()]
-    optimizer = torch.optim.SGD(
-        [dict(params=list(net.backbone.parameters())), dict(params=new, lr=lr * NEW_LAYERS)],
-        lr=lr, weight_decay=weight_decay)
+    groups: list[dict[str, Any]] = [
+        dict(params=list(net.backbone.parameters())),
+        dict(params=[*net.sides.parameters(), *net.joint.parameters()], lr=lr * NEW_LAYERS)]
+    optimizer = torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.PolynomialLR(optimizer, len(batches), POWER)
     device = net.joint.weight.device
-    losses = []
+    losses: list[float] = []
     net.eval()  # norms and dropout stay as in the pretrained backbone
     with closing(Progress(sum(map(len, batches)), 'AffinityNet', progress)) as bar:
         for images, labels in loader:

@@ -47,8 +47,8 @@ class CamInference:
 
         Args:
             images: uint8 ``(N, 3, H, W)``, BGR, on the model's device.
-            shown: bool ``(N, C)``: the classes in each image, in the order of
-                the model's outputs.
+            shown: bool ``(N, C)``, on the CPU: the classes in each image, in the
+                order of the model's outputs.
 
         Returns:
             For each image float32 ``(k, H, W)`` of 0 to 1, its ``k`` classes in
@@ -58,9 +58,10 @@ class CamInference:
         total = torch.zeros(len(image_of), *images.shape[2:], device=images.device)
         used, row_of = image_of.unique(return_inverse=True)
         if len(used):
-            images = images[used].float()
+            images = images[used.to(images.device)].float()
+            rows, channels = row_of.to(images.device), class_of.to(images.device) + 1
             for scale in self.scales:
-                total += self._maps(images, scale, row_of, class_of + 1)
+                total += self._maps(images, scale, rows, channels)
         return list(stretched(total).split(shown.sum(1).tolist()))
 
     def _maps(self, images: Tensor, scale: float, rows: Tensor, channels: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Pseudo-labels from the config of a weak experiment and the checkpoint of its network."""
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +12,10 @@ from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
 from incseg.engine.resolve import resolve
 from incseg.engine.seam_checkpoint import load_seam
+from incseg.engine.seam_settings import SeamSettings
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
-
-#: what ``seam.inference`` may have, and what it is where it is left out
-INFERENCE: dict[str, Any] = dict(
-    scales=(.5, 1., 1.5, 2.), flip=True, background=dict(mode='const', value=.26), scores=True,
-    score_stride=1, batch_size=4, num_threads=2)
-#: what ``seam`` may have beside ``model`` and what only its training reads
-SEAM: dict[str, Any] = dict(
-    image_labels=dict(type='MaskImageLabels'), refine=dict(type='NoRefinement'),
-    inference={})
-
-
-@dataclass
-class SeamSettings:
-    """The part of ``seam`` in a config that pseudo-labels are made by, defaults filled in."""
-
-    model: dict[str, Any]
-    image_labels: dict[str, Any]
-    refine: dict[str, Any]
-    inference: dict[str, Any]
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> 'SeamSettings':
-        """Read a config's ``seam``.
-
-        Raises:
-            InvalidInputError: it is missing or has a key that is not known.
-        """
-        if 'seam' not in config or 'model' not in config['seam']:
-            raise InvalidInputError(
-                "the config has no 'seam.model': pseudo-labels are made by the network that a "
-                'weak experiment describes there')
-        seam = resolve(config['seam'], config)
-        for key in seam.get('inference', ()):
-            if key not in INFERENCE:
-                raise InvalidInputError(
-                    f"unknown key 'seam.inference.{key}'; allowed: {sorted(INFERENCE)}")
-        chosen = {key: seam.get(key) or default for key, default in SEAM.items()}
-        chosen['inference'] = {**INFERENCE, **chosen['inference']}
-        return cls(model=seam['model'], **chosen)
 
 
 def pseudo_label_job(
@@ -96,7 +56,8 @@ def pseudo_label_job(
     model = model.to(device, memory_format=torch.channels_last).requires_grad_(False)
     maker = PseudoLabelMaker(
         CamInference(model, scales, options['flip']), class_ids, files,
-        BackgroundRule(**options['background']), MODELS.build(seam.refine),
+        BackgroundRule.of(options['background'], 'seam.inference.background'),
+        MODELS.build(seam.refine),
         options['score_stride'] if options['scores'] else 0,
         options['batch_size'], options['num_threads'])
     make_pseudo_labels(

@@ -9,6 +9,7 @@ from incseg.datasets import BackgroundRule, PseudoLabelFiles, ScoreFile
 from incseg.engine.bounded_pool import BoundedPool
 from incseg.engine.cam_inference import CamInference
 from incseg.engine.image_batches import equal_size_batches
+from incseg.errors import InvalidInputError
 from incseg.models import NoRefinement
 
 
@@ -28,6 +29,9 @@ class PseudoLabelMaker:
         score_stride: stride of the scores that are kept; 0 for none.
         batch_size: images of one size that are computed together.
         num_threads: images that are refined and written at a time.
+
+    Raises:
+        InvalidInputError: the background has no formula.
     """
 
     def __init__(
@@ -35,6 +39,9 @@ class PseudoLabelMaker:
         background: BackgroundRule, refinement: Any = None, score_stride: int = 1,
         batch_size: int = 4, num_threads: int = 2,
     ) -> None:
+        if background.mode == 'score':
+            raise InvalidInputError(
+                "background.mode of a network's maps is 'score'; allowed are const and pow")
         self.inference = inference
         self.class_ids = list(class_ids)
         self.files = files
@@ -73,7 +80,7 @@ class PseudoLabelMaker:
         with BoundedPool(self.num_threads, 2 * self.num_threads + self.batch_size) as pool:
             for chosen, images in batches:
                 images = images.to(device, non_blocking=True)
-                scores = self.inference(images, shown[chosen].to(device))
+                scores = self.inference(images, shown[chosen])
                 for index, image, maps in zip(chosen, images, scores, strict=True):
                     ids = [i for i, there in zip(self.class_ids, shown[index]) if there]
                     pool.submit(self.finish, image_ids[index], image, ids, maps)

@@ -71,4 +71,7 @@ def test_bad_arguments(mode, value, message):
 def test_meta_round_trip():
     """What is written is read as the same rule."""
     for rule in (BackgroundRule('pow', 4.), BackgroundRule('score')):
-        assert vars(BackgroundRule.from_meta(dict(bg=rule.as_meta()))) == vars(rule)
+        assert vars(BackgroundRule.of(rule.as_meta(), 'bg')) == vars(rule)
+    for settings in (None, dict(value=4), dict(mode='pow', value=4, power=4)):
+        with pytest.raises(InvalidInputError, match='^bg is .*; allowed is {mode, value}$'):
+            BackgroundRule.of(settings, 'bg')

@@ -75,6 +75,10 @@ def test_meta(files):
     files.meta_path.write_text(json.dumps(dict(version=2)))
     with pytest.raises(InvalidInputError, match=r"meta\.json' has version 2; allowed is 1"):
         files.read_meta()
+    for ids in (None, 16, [0], ['person'], [255]):
+        files.write_meta(dict(ids=ids))
+        with pytest.raises(InvalidInputError, match=r"meta\.json' has ids .*; allowed is a list"):
+            files.read_meta()
     files.meta_path.write_text('{')
     with pytest.raises(InvalidInputError, match=r"meta\.json' cannot be read"):
         files.read_meta()

@@ -15,10 +15,10 @@ class Halves(Dataset):
         return 5
 
     def __getitem__(self, item):
-        edge = 8 * (2 + item[1] % 5)
-        image = torch.full((3, 64, 64), 20, dtype=torch.uint8)
+        edge = 8 * (4 + item[1] % 5)
+        image = torch.full((3, 96, 96), 20, dtype=torch.uint8)
         image[:, :, edge:] = 220
-        label = torch.zeros(8, 8, dtype=torch.uint8)
+        label = torch.zeros(12, 12, dtype=torch.uint8)
         label[:, edge // 8:] = 1
         return image, label
 

@@ -5,7 +5,7 @@ import torch
 
 from incseg.datasets import PseudoLabelFiles, ShapesDataset
 from incseg.engine import Experiment
-from incseg.engine.pseudo_label_job import SeamSettings, pseudo_label_job
+from incseg.engine.pseudo_label_job import pseudo_label_job
 from incseg.errors import InvalidInputError, MissingFileError
 
 SEAM = dict(model=dict(type='ColourCams'), inference=dict(scales=[1.], batch_size=2))
@@ -71,9 +71,12 @@ def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
     out = tmp_path / 'out'
     with pytest.raises(InvalidInputError, match="the config has no 'seam.model'"):
         pseudo_label_job(tiny(), checkpoint(), out)
-    with pytest.raises(InvalidInputError, match=r"unknown key 'seam\.inference\.scale'; allowed: "):
-        SeamSettings.of(weak(tiny, inference=dict(scale=[1.])))
-    with pytest.raises(MissingFileError, match='no checkpoint at none.pth'):
+    for seam, message in (
+            (dict(inference=dict(background=.3)), 'seam.inference.background is 0.3; allowed is'),
+            (dict(inference=dict(background=dict(mode='score'))), "is 'score'; allowed are const")):
+        with pytest.raises(InvalidInputError, match=message):
+            pseudo_label_job(weak(tiny, **seam), checkpoint(), out)
+    with pytest.raises(MissingFileError, match=r'no checkpoint at none\.pth'):
         pseudo_label_job(weak(tiny), 'none.pth', out)
     with pytest.raises(InvalidInputError, match=r'seam_1\.pth does not fit the network'):
         pseudo_label_job(weak(tiny), checkpoint(classes=2), out)

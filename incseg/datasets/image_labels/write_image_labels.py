@@ -22,7 +22,7 @@ def write_image_labels(
     Raises:
         SaveError: the file cannot be written.
     """
-    content = {image_id: [classes[i] for i in np.flatnonzero(row) if i]
+    content = {image_id: [classes[i] for i in np.flatnonzero(row).tolist() if i]
                for image_id, row in zip(image_ids, labels, strict=True)}
     text = json.dumps(content, indent=0, ensure_ascii=False) + '\n'
     write_atomically(Path(path), text.encode())

@@ -38,10 +38,10 @@ class AffinityNet(nn.Module):
             raise InvalidInputError(
                 f'AffinityNet has {len(channels)} channels for {len(inputs)} maps of '
                 f'{type(self.backbone).__name__}; allowed are three of each')
-        self.sides = nn.ModuleList(
-            nn.Conv2d(i, o, 1, bias=False) for i, o in zip(inputs, channels))
+        sides = [nn.Conv2d(i, o, 1, bias=False) for i, o in zip(inputs, channels)]
+        self.sides = nn.ModuleList(sides)
         self.joint = nn.Conv2d(sum(channels), sum(channels), 1, bias=False)
-        for side in self.sides:
+        for side in sides:
             nn.init.kaiming_normal_(side.weight)
         nn.init.xavier_uniform_(self.joint.weight, gain=4)
 

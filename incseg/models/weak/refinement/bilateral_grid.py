@@ -53,6 +53,13 @@ class BilateralGrid:
         self.corners = corner_of[cell_of]
         self.shares = _corner_shares(points - lowest)
         self.num_points = len(numbers)
+        # the same the other way round: for each grid point, the pixels that spread to it
+        flat = self.corners.flatten()
+        order = flat.argsort(stable=True)
+        counts = flat.bincount(minlength=self.num_points)
+        self._spread_pixels = order // self.corners.shape[1]
+        self._spread_shares = self.shares.flatten()[order]
+        self._spread_starts = counts.cumsum(0) - counts
         #: for each axis, grid points at -2, -1, 1, 2 along it; ``num_points`` where there is none
         self.neighbours = [
             torch.stack([_find(numbers, numbers + offset * stride) for offset in (-2, -1, 1, 2)])
@@ -60,9 +67,10 @@ class BilateralGrid:
 
     def __call__(self, values: Tensor) -> Tensor:
         """Filter ``(pixels, C)``; the result is not normalised."""
-        grid = values.new_zeros(self.num_points + 1, values.shape[1])  # the last one stays 0
-        for corner, share in zip(self.corners.T, self.shares.T, strict=True):
-            grid.index_add_(0, corner, values * share[:, None])
+        grid = F.embedding_bag(
+            self._spread_pixels, values, self._spread_starts, mode='sum',
+            per_sample_weights=self._spread_shares)
+        grid = F.pad(grid, (0, 0, 0, 1))  # a point that stays 0, for neighbours that are not there
         near, far = _taps()
         for farther_left, left, right, farther_right in self.neighbours:
             blurred = grid[:-1] * (1 - 2 * near - 2 * far)

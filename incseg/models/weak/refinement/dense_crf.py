@@ -2,7 +2,6 @@ from importlib.util import find_spec
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from incseg.errors import InvalidInputError
@@ -75,13 +74,13 @@ class DenseCRF:
         shape, size = scores.shape, scores.shape[1:]
         log_scores = scores.float().clamp(CLIP, 1).log().flatten(1).T  # -U, (pixels, classes)
         grid = BilateralGrid(image, self.bilateral_sxy, self.bilateral_srgb)
-        taps = gaussian_taps(self.gaussian_sxy, scores.device)
+        rows, columns = (gaussian(n, self.gaussian_sxy, scores.device) for n in size)
         ones = torch.ones_like(log_scores[:, :1])
         over_colour = grid(ones).add_(1e-20).rsqrt_()
-        over_place = blur(ones, size, taps).add_(1e-20).rsqrt_()
+        over_place = blur(ones, rows, columns).add_(1e-20).rsqrt_()
         q = log_scores.softmax(1)
         for _ in range(self.num_iters):
-            near = blur(q * over_place, size, taps).mul_(over_place)
+            near = blur(q * over_place, rows, columns).mul_(over_place)
             alike = grid(q * over_colour).mul_(over_colour)
             q = (log_scores + self.gaussian_weight * near
                  + self.bilateral_weight * alike).softmax(1)
@@ -102,17 +101,13 @@ class DenseCRF:
         return q.reshape(scores.shape).to(scores.device)
 
 
-def gaussian_taps(deviation: float, device: torch.device) -> Tensor:
-    """Taps out to four deviations, not normalised."""
-    reach = int(4 * deviation)
-    return torch.exp(
-        -torch.arange(-reach, reach + 1, device=device) ** 2 / (2 * deviation ** 2))
+def gaussian(length: int, deviation: float, device: torch.device) -> Tensor:
+    """``exp(-(i - j)^2 / (2 deviation^2))``, ``(length, length)``."""
+    place = torch.arange(length, device=device) / deviation
+    return torch.exp(-(place[:, None] - place) ** 2 / 2)
 
 
-def blur(values: Tensor, size: tuple[int, ...], taps: Tensor) -> Tensor:
-    """Filter ``(pixels, C)`` over place, along rows and columns; outside is 0."""
-    maps = values.T.reshape(-1, 1, *size)
-    reach = len(taps) // 2
-    maps = F.conv2d(maps, taps.view(1, 1, -1, 1), padding=(reach, 0))
-    maps = F.conv2d(maps, taps.view(1, 1, 1, -1), padding=(0, reach))
-    return maps.flatten(1).T
+def blur(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Filter ``(pixels, C)`` over place, with a matrix for the rows and one for the columns."""
+    maps = values.T.reshape(-1, len(rows), len(columns))
+    return (rows @ maps @ columns).flatten(1).T

@@ -4,7 +4,7 @@ import torch
 
 from incseg.errors import InvalidInputError
 from incseg.models import DenseCRF
-from incseg.models.weak.refinement.dense_crf import blur, gaussian_taps
+from incseg.models.weak.refinement.dense_crf import blur, gaussian
 from incseg.registry import MODELS
 
 
@@ -45,7 +45,7 @@ def test_one_update_by_the_formula(scene):
         image, scores)
     y, x = np.mgrid[:9, :11].reshape(2, -1)
     far = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2
-    kernel = np.exp(-far / 8) * (np.maximum(abs(y[:, None] - y), abs(x[:, None] - x)) <= 8)
+    kernel = np.exp(-far / 8)
     root = np.sqrt(kernel.sum(1))
     kernel /= root[:, None] * root
     p = np.clip(scores.double().numpy().reshape(2, -1), 1e-5, 1)
@@ -54,13 +54,15 @@ def test_one_update_by_the_formula(scene):
     np.testing.assert_allclose(got.reshape(2, -1), expected, rtol=1e-4)
 
 
-def test_blur_is_symmetric():
-    """Rows and columns with the same taps; a point spreads to the same on all four sides."""
-    values = torch.zeros(49, 1)
-    values[24] = 1
-    out = blur(values, (7, 7), gaussian_taps(1., torch.device('cpu'))).view(7, 7)
-    torch.testing.assert_close(out, out.T)
-    torch.testing.assert_close(out[3, 4], torch.tensor(np.exp(-.5), dtype=torch.float32))
+def test_blur_worked_by_hand():
+    """A point in the middle of 5x7: the product of two Gaussians, and rows are not columns."""
+    values = torch.zeros(35, 2)
+    values[17, 1] = 1
+    matrices = [gaussian(n, 2., torch.device('cpu')) for n in (5, 7)]
+    out = blur(values, *matrices).view(5, 7, 2)
+    assert not out[..., 0].any()
+    torch.testing.assert_close(out[2, :, 1], torch.exp(-torch.arange(-3., 4) ** 2 / 8))
+    torch.testing.assert_close(out[0, 0, 1], torch.tensor(np.exp(-13 / 8), dtype=torch.float32))
 
 
 def test_close_to_pydensecrf(scene):
