@@ -6,5 +6,3 @@ _base_ = [
     '../_base_/methods/pi.py',
 ]
 pretrained = False  # nothing to download
-# the learning rate is 20 times the published one, times the weight it stays as published
-method = dict(hooks=dict(pi=dict(loss_weight=25.)))

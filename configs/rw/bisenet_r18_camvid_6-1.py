@@ -5,5 +5,3 @@ _base_ = [
     '../_base_/schedules/camvid.py',
     '../_base_/methods/rw.py',
 ]
-# the learning rate is twice the published one, times the weight it stays as published
-method = dict(hooks=dict(rw=dict(loss_weight=50.)))

@@ -55,15 +55,28 @@ def walk_score(gradient: Tensor, move: Tensor, fisher: Tensor) -> Tensor:
     return -gradient * move / (0.5 * fisher * move.square() + 1e-8)
 
 
-def quadratic_penalty(gap: Tensor, importance: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-    """``weight * sum(importance * gap^2)``, a scalar, and its gradient.
+def firmness(importance: Tensor, weight: float, lr: float) -> Tensor:
+    """``weight * importance``, but at most ``1 / (2 lr)``.
+
+    Then one step of gradient descent brings a parameter back to its old value.
+    With more it would go past it, and further each time.
+
+    Args:
+        importance: 0 or more.
+        weight: Of the penalty.
+        lr: The parameter's learning rate, now.
+    """
+    return (weight * importance).clamp_max(0.5 / lr if lr > 0 else float('inf'))
+
+
+def quadratic_penalty(gap: Tensor, firm: Tensor) -> tuple[Tensor, Tensor]:
+    """``sum(firm * gap^2)``, a scalar without a factor of 1/2, and its gradient.
 
     Args:
         gap: The parameter minus its old value.
-        importance: 0 or more.
-        weight: The factor; there is no 1/2.
+        firm: How firmly each element is held, 0 or more.
     """
-    pull = weight * importance * gap
+    pull = firm * gap
     return (pull * gap).sum(), 2 * pull
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from incseg.engine.importance import (
+    firmness,
     fisher_average,
     grown,
     normalised,
@@ -47,12 +48,27 @@ def test_walk_score():
     assert torch.allclose(score, tensor(2, -2, 0, 0), atol=1e-6)
 
 
+def test_firmness():
+    """500 * 1 is what the published rate of 0.001 can follow; at 0.02 it is 25; without one, all."""
+    importance = tensor(0, .01, 1)
+    assert firmness(importance, 500., 0.001).tolist() == [0, 5, 500]
+    assert firmness(importance, 500., 0.02).tolist() == [0, 5, 25]
+    assert firmness(importance, 500., 0.).tolist() == [0, 5, 500]
+
+
+def test_the_firmest_goes_back_in_one_step():
+    """If it fails, a large weight throws parameters to and fro until they are infinite."""
+    gap = tensor(1, -2)
+    _, gradient = quadratic_penalty(gap, firmness(tensor(1, 1), 1e9, 0.02))
+    assert torch.allclose(gap - 0.02 * gradient, tensor(0, 0), atol=1e-15)
+
+
 def test_quadratic_penalty():
-    """10 * (3 * 1 + 0.5 * 4) = 50, without a half; nothing where nothing moved."""
-    value, gradient = quadratic_penalty(tensor(1, -2), tensor(3, .5), 10.)
+    """30 * 1 + 5 * 4 = 50, without a half; nothing where nothing moved."""
+    value, gradient = quadratic_penalty(tensor(1, -2), tensor(30, 5))
     assert value == 50
     assert gradient.tolist() == [60, -20]
-    value, gradient = quadratic_penalty(tensor(0, 0), tensor(3, .5), 10.)
+    value, gradient = quadratic_penalty(tensor(0, 0), tensor(30, 5))
     assert value == 0 and gradient.tolist() == [0, 0]
 
 
@@ -62,7 +78,7 @@ def test_penalty_gradient_is_the_derivative(shape):
     generator = torch.Generator().manual_seed(0)
     importance = torch.rand(shape, dtype=torch.float64, generator=generator)
     gap = torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
-    value, gradient = quadratic_penalty(gap, importance, 500.)
+    value, gradient = quadratic_penalty(gap, 500 * importance)
     value.backward()
     assert torch.allclose(gap.grad, gradient, rtol=1e-12)
 

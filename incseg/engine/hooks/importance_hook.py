@@ -7,7 +7,7 @@ from torch import Tensor
 
 from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.hooks.method_hook import MethodHook
-from incseg.engine.importance import placed, quadratic_penalty
+from incseg.engine.importance import firmness, placed, quadratic_penalty
 from incseg.errors import InvalidInputError
 
 
@@ -17,7 +17,8 @@ class ImportanceHook(MethodHook):
     Once the gradient of the task loss is complete, :meth:`gather` learns from
     it what will be important, and then the gradient of ``loss_weight * sum
     importance * (parameter - old)^2`` is added.  Parameters that are new have
-    no old value and are free.
+    no old value and are free.  However large the weight, no parameter is pulled
+    past its old value (:func:`~incseg.engine.importance.firmness`).
 
     Gradients are the mean over all processes, so every process finds the same
     importance by itself.
@@ -72,6 +73,7 @@ class ImportanceHook(MethodHook):
         old = read_step_checkpoint(self.previous)['state_dict'] if self.previous else {}
         self.importance = placed(importance, self.parameters)
         self.anchor = placed(old, self.parameters)
+        self.optimizer = runner.optim_wrapper.optimizer
         runner.optim_wrapper.after_backward.append(self._after_backward)
 
     def progress(self) -> dict[str, Any]:
@@ -84,11 +86,14 @@ class ImportanceHook(MethodHook):
     def _after_backward(self) -> None:
         self.gather({name: value.grad for name, value in self.parameters.items()
                      if value.grad is not None})
+        rates = {parameter: group['lr'] for group in self.optimizer.param_groups
+                 for parameter in group['params']}
         penalties = []
         for name, importance in self.importance.items():
             parameter = self.parameters[name]
             penalty, gradient = quadratic_penalty(
-                parameter - self.anchor[name], importance, self.loss_weight)
+                parameter - self.anchor[name],
+                firmness(importance, self.loss_weight, rates[parameter]))
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
             penalties.append(penalty)
         if penalties:
