@@ -41,6 +41,11 @@ class FisherHook(Hook):
         return squares
 
 
+def close(found, expected):
+    """Equal up to the rounding of a backward pass in float32."""
+    return (found - expected).abs().max() <= 1e-3 * expected.abs().max()
+
+
 def test_against_plain_backward_passes(tiny, tmp_path):
     """0.9 g^2 + 0.1 F from 1 over all batches of step 0, cross-entropy of step 0's network.
 
@@ -60,7 +65,7 @@ def test_against_plain_backward_passes(tiny, tmp_path):
         expected = torch.ones_like(value)
         for square in squares:
             expected = 0.9 * square[name] + 0.1 * expected
-        assert torch.allclose(value, expected, rtol=1e-3, atol=1e-7), name
-        assert torch.allclose(last[name], squares[-1][name], rtol=1e-3, atol=1e-7), name
+        assert close(value, expected), name
+        assert close(last[name], squares[-1][name]), name
     assert set(first) == set(squares[0])
     assert not any('steps.1' in name for name in first), "the base step's network"

@@ -49,7 +49,7 @@ def test_walk_score():
 
 
 def test_firmness():
-    """500 * 1 is what the published rate of 0.001 can follow; at 0.02 it is 25; without one, all."""
+    """500 is what the published rate of 0.001 can follow; 0.02 can 25; at 0 there is no limit."""
     importance = tensor(0, .01, 1)
     assert firmness(importance, 500., 0.001).tolist() == [0, 5, 500]
     assert firmness(importance, 500., 0.02).tolist() == [0, 5, 25]

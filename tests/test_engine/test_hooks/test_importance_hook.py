@@ -161,10 +161,11 @@ def everything(folder, k):
 
 
 @pytest.mark.parametrize(('method', 'cuts'), [
-    ('ewc', {'step_1'}), ('pi', {'step_0', 'step_2'}), ('rw', {'step_1', 'step_2'})])
+    ('ewc', {'step_1'}), ('pi', {'step_0', 'step_1'}), ('rw', {'step_1'})])
 def test_interrupted_equals_uninterrupted(method, cuts, tiny, tmp_path):
     """Weights and importance, bit for bit; and the log has the penalty of every step but 0."""
-    made = tiny(method, epochs=3, **{'schedule.log_interval': 1, 'data.train.length': 48})
+    made = tiny(method, batch_size=4, **{
+        'schedule.log_interval': 1, 'data.train.length': 48, 'protocol.name': '5-1'})
     if method == 'rw':
         made.method.hooks.rw.interval = 3  # ten is more than an interruption leaves room for
     made.custom_hooks = dict(cut=dict(type='CutHook'))
@@ -176,7 +177,7 @@ def test_interrupted_equals_uninterrupted(method, cuts, tiny, tmp_path):
             train_protocol(made, tmp_path / 'cut', reuse=False, resume=True)
     train_protocol(made, tmp_path / 'cut', reuse=False, resume=True)
     assert not CutHook.cuts
-    for k in range(3):
+    for k in range(2):
         whole, cut = everything(tmp_path / 'whole', k), everything(tmp_path / 'cut', k)
         assert set(whole) == set(cut)
         for name, value in whole.items():
