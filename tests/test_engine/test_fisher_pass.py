@@ -34,7 +34,7 @@ class FisherHook(Hook):
         for batch in data_pass(runner, DATASETS.build(dict(settings, step=0))):
             labels = torch.stack([s.gt_sem_seg.data[0] for s in batch['data_samples']])
             outputs = network.extract(batch['inputs'])
-            sum(torch.nn.functional.cross_entropy(outputs.full_size(name), labels)
+            sum(torch.nn.functional.cross_entropy(outputs.full_size(name), labels.long())
                 for name in network.heads).backward()
             squares.append({n: p.grad ** 2 for n, p in network.named_parameters()})
             network.zero_grad()
