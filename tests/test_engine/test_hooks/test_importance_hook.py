@@ -214,7 +214,7 @@ class SameState(Hook):
                     for name, value in values.items():
                         first, second = all_gather(value)
                         assert torch.equal(first, second), (hook.name, part, name)
-                print('compared', hook.name, flush=True)
+                print('compared-' + hook.name, flush=True)
 '''
 
 
@@ -250,7 +250,7 @@ def test_two_processes(tool_environment, tmp_path):
         return done.stdout
 
     shown = run(f'{root}/tools/dist_train.sh', str(config), '2', '--work-dir', 'two', *options)
-    assert shown.count('compared rw') == 2 and shown.count('compared pi') == 2 * 2
+    assert shown.count('compared-rw') == 2 and shown.count('compared-pi') == 2 * 2
     config.write_text(config.read_text().replace("dict(type='SameState')", 'None'))
     run(sys.executable, f'{root}/tools/train.py', str(config), '--work-dir', 'one', *options)
     for k in range(2):
