@@ -33,8 +33,9 @@ class PathIntegralHook(ImportanceHook):
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
         resumed = self.resumed_state or {}
-        now = {name: value.detach() for name, value in self.parameters.items()}
-        self.start = placed({**now, **resumed.get('start', {}), **self.anchor}, self.parameters)
+        new = {name: value for name, value in self.parameters.items() if name not in self.anchor}
+        begun = {name: value.detach() for name, value in new.items()} | resumed.get('start', {})
+        self.start = self.anchor | placed(begun, new)
         self.path = grown(resumed.get('path', {}), self.parameters, 0.)
         self.last = placed(resumed.get('last', {}), self.parameters)
 
