@@ -107,9 +107,9 @@ def check_numbers(config: Any) -> None:
 def weighted_parts(config: Any) -> dict[str, Any]:
     """What may have a ``loss_weight``, by key."""
     method = config['method']
-    terms = method.get('distillation') or {}
     return {'method.loss_decode': method['loss_decode'],
-            **{f'method.distillation.{name}': term for name, term in terms.items()}}
+            **{f'method.{kind}.{name}': part for kind in ('distillation', 'hooks')
+               for name, part in (method.get(kind) or {}).items()}}
 
 
 def number(key: str, value: Any) -> None:

@@ -65,6 +65,19 @@ def test_published_choices(method, loss, terms, init):
             'EntropyPseudoLabeller' if method == 'plop' else None)
 
 
+@pytest.mark.parametrize('method, kind, weight, settings', [
+    ('ewc', 'EWCHook', 500, dict(alpha=0.9)), ('pi', 'PathIntegralHook', 500, {}),
+    ('rw', 'RiemannianWalkHook', 100, dict(alpha=0.9, interval=10))])
+def test_published_importance(method, kind, weight, settings):
+    """Plain fine-tuning and one hook with the constants of the published code's --method."""
+    for path in (ROOT / method).glob('*.py'):
+        chosen = load_config(path).method
+        assert (chosen.loss_decode.type, chosen.classifier_init.type) == (
+            'CrossEntropyLoss', 'RandomInit')
+        assert not chosen.distillation and chosen.target_labeller is None
+        assert chosen.hooks == {method: dict(type=kind, loss_weight=weight, **settings)}
+
+
 def test_plop_trains_short_steps_in_10_1():
     """Ten epochs for each of the ten steps, as published; other protocols as every method."""
     assert load_config(ROOT / 'plop/bisenet_r101_10-1.py').epochs == [30, 10]
