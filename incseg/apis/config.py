@@ -14,8 +14,8 @@ from incseg.errors import InvalidInputError, MissingFileError
 #: what a config need not say
 DEFAULTS: dict[str, Any] = dict(
     seed=42, custom_hooks={}, base_steps_dir='work_dirs/_base_steps')
-#: what a config may lack and an override may add: parts by names of one's own
-COLLECTIONS = ('custom_hooks', 'method.distillation', 'method.hooks')
+#: what a config may lack and an override may add, key by key; the keys are checked later
+COLLECTIONS = ('custom_hooks', 'method.distillation', 'method.hooks', 'method.memory')
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:

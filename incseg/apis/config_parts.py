@@ -89,7 +89,7 @@ def arguments(function: Any) -> set[str] | None:
 
 
 def try_to_build(experiment: Experiment) -> None:
-    """Build the method's hooks, the optimiser, and the last step's network without memory for it."""
+    """Build the last step's network, without memory for it, the hooks and the optimiser."""
     config = experiment.config
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
