@@ -101,7 +101,7 @@ def test_published_formula(factor):
             expected[name] = (1 - factor) * value + factor * before[name]
     fuse_weights(new, old.state_dict(), factor)
     result = new.state_dict()
-    for name in ('0.weight', '1.running_mean', '1.running_var', '2.steps.0.bias'):
+    for name in ('0.weight', '1.running_mean', '1.running_var', '2.steps.0.weight'):
         assert not torch.equal(result[name], before[name]), f'{name} is fused'
     for name, value in expected.items():
         torch.testing.assert_close(result[name], value, rtol=1e-14, atol=0)
