@@ -93,17 +93,15 @@ class ProtocolRun:
         if not evaluate_only:
             work_dir.clear(k)
         previous = work_dir.previous_meta(k)
-        joined = self.memory.join(dataset, previous.get('memory', []))
+        kept = previous.get('memory', [])
+        joined = self.memory.join(dataset, kept)
         replayed = len(joined) - num_images
-        self._say(f'step {k} of {experiment.num_steps - 1}: {num_images} images'
-                  + (f' and {replayed} of the memory' if replayed else '') + ', new classes '
-                  + ', '.join(experiment.names(experiment.training.new(k))))
+        self._announce(k, num_images, replayed)
         config = config_for_step(
             experiment, k, num_images, str(work_dir.step(k)), num_replayed=replayed,
             previous=str(work_dir.checkpoint(k - 1)) if k else None,
             resume_from=work_dir.interrupted(k))
-        meta = self._meta(k)
-        meta['memory'] = self.memory.select(dataset, previous.get('memory', []))
+        meta = dict(self._meta(k), memory=self.memory.select(dataset, kept))
         place = None
         if k == 0 and self.base_steps is not None:
             place = self._shared_place(config, dataset)
@@ -115,11 +113,17 @@ class ProtocolRun:
         metrics = evaluate(
             experiment, k, checkpoint, str(work_dir.checkpoint(k)), str(work_dir.step(k) / 'test'))
         self._record(
-            k, metrics, checkpoint['meta'], num_images, checkpoint['meta'].get('seconds', 0.),
-            **(dict(memory_images=replayed) if self.memory.size else {}))
+            k, metrics, checkpoint['meta'], num_images, replayed,
+            checkpoint['meta'].get('seconds', 0.))
         (work_dir.step(k) / 'resume.pth').unlink(missing_ok=True)
         if place is not None and is_main_process():
             BaseSteps.store(place, checkpoint, metrics)
+
+    def _announce(self, k: int, num_images: int, replayed: int) -> None:
+        experiment = self.experiment
+        self._say(f'step {k} of {experiment.num_steps - 1}: {num_images} images'
+                  + (f' and {replayed} of the memory' if replayed else '') + ', new classes '
+                  + ', '.join(experiment.names(experiment.training.new(k))))
 
     def _shared_place(self, config: Any, dataset: Any) -> Path:
         """Where the shared base step with this config and these data belongs."""
@@ -158,8 +162,7 @@ class ProtocolRun:
         checkpoint['meta'].update(meta)
         on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(0)))
         self._say(f'reused the base step in {place}')
-        self._record(0, metrics, checkpoint['meta'], num_images, 0., reused_from=str(place),
-                     **(dict(memory_images=0) if self.memory.size else {}))
+        self._record(0, metrics, checkpoint['meta'], num_images, 0, 0., reused_from=str(place))
         return True
 
     def _meta(self, k: int) -> dict[str, Any]:
@@ -185,8 +188,10 @@ class ProtocolRun:
 
     def _record(
         self, k: int, metrics: dict[str, Any], meta: dict[str, Any], num_images: int,
-        seconds: float, **extra: Any,
+        replayed: int, seconds: float, **extra: Any,
     ) -> None:
+        if self.memory.size:
+            extra['memory_images'] = replayed
         old = self.experiment.names(self.experiment.training.old(k))
         self.ledger.add(
             k, metrics, old, train_images=num_images, seconds=seconds,

@@ -1,5 +1,7 @@
-"""Replay: what is kept, that nothing is seen too early, and that a run goes on where it stopped."""
+"""Replay: what is kept, that nothing is seen too early, and that a run goes on as it would have."""
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -216,3 +218,23 @@ def test_selection_is_plain_data(steps):
     assert all(type(entry['image']) is str and all(type(k) is int for k in entry['steps'])
                for entry in kept)
     assert not any(isinstance(value, np.generic) for entry in kept for value in entry['steps'])
+
+
+def test_two_processes(tool_environment, tmp_path):
+    """Both keep what one process would, and train on their shares of the same batches."""
+    root = tool_environment['PYTHONPATH']
+    options = ['data.train.length=16', 'data.test.length=2', 'data.train.size=32',
+               'data.test.size=32', 'batch_size=8', 'epochs=1', 'protocol.name=5-1',
+               'method.memory.size=6']
+    done = subprocess.run(
+        [f'{root}/tools/dist_train.sh', f'{root}/configs/replay/bisenet_r18_shapes_4-1.py', '2',
+         '--work-dir', 'two', '--no-reuse', '--cfg-options', *options], cwd=tmp_path,
+        env=dict(tool_environment, PORT='29631', PYTHON=sys.executable), capture_output=True,
+        text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    source = ShapesDataset(length=16, size=32)
+    steps = [IncrementalDataset(source, Protocol(6, 5, 1), k, LOAD) for k in range(2)]
+    expected = fill(ReplayMemory(dict(size=6), 42), steps)
+    for k in range(2):
+        meta = read_step_checkpoint(tmp_path / f'two/step_{k}/final.pth')['meta']
+        assert meta['memory'] == expected[k]
