@@ -31,7 +31,7 @@ class ReplayMemory:
 
     def __init__(self, options: Mapping[str, Any] | None, seed: int):
         self.seed = seed
-        given = dict(size=0) if options is None else dict(options)
+        given: dict[str, Any] = dict(size=0) if options is None else dict(options)
         allowed = ('size', 'strategy', 'labels', 'batch_share')
         for key in given:
             if key not in allowed:
