@@ -5,6 +5,7 @@ from typing import Any
 
 from incseg.apis.config_parts import check_types, try_to_build, unknown
 from incseg.engine.experiment import Experiment
+from incseg.engine.replay_memory import ReplayMemory
 from incseg.errors import InvalidInputError
 
 REQUIRED: dict[str, Any] = {
@@ -17,7 +18,7 @@ OPTIONAL = ('custom_imports', 'filename')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
-               {'distillation', 'target_labeller', 'hooks', 'joint'}),
+               {'distillation', 'target_labeller', 'hooks', 'memory', 'joint'}),
     'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
                  {'compile', 'tf32'}),
     'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},
@@ -60,8 +61,17 @@ def check_config(config: Any) -> Experiment:
     if isinstance(epochs, (list, tuple)) and len(epochs) > experiment.protocol.num_steps:
         raise InvalidInputError(
             f'epochs is {list(epochs)}, but there are only {experiment.protocol.num_steps} steps')
+    check_memory(config)
     try_to_build(experiment)
     return experiment
+
+
+def check_memory(config: Any) -> None:
+    options = config['method'].get('memory')
+    if options is not None and not isinstance(options, Mapping):
+        raise InvalidInputError(
+            f'method.memory is {options!r}, expected dict(size=…, …), or None')
+    ReplayMemory(options, config['seed']).exemplars_per_batch(config['batch_size'])
 
 
 def check_numbers(config: Any) -> None:

@@ -39,12 +39,13 @@ def test_stem_names_the_experiment():
             assert name.endswith(f'_{config.protocol.name}')
 
 
+@pytest.mark.parametrize('method', ['mib', 'ewf'])
 @pytest.mark.parametrize(('leaf', 'weight'), [
     ('bisenet_r101_15-5', 10), ('bisenet_r101_19-1', 10), ('bisenet_r101_15-1', 100),
     ('bisenet_r101_10-1', 100)])
-def test_mib_weights(leaf, weight):
+def test_mib_weights(method, leaf, weight):
     """15-1 and 10-1 need 100, as the author says and the code of old did not."""
-    config = load_config(ROOT / 'mib' / f'{leaf}.py')
+    config = load_config(ROOT / method / f'{leaf}.py')
     assert config.method.distillation.logits.loss_weight == weight
 
 
@@ -76,6 +77,24 @@ def test_published_importance(method, kind, weight, settings):
             'CrossEntropyLoss', 'RandomInit')
         assert not chosen.distillation and chosen.target_labeller is None
         assert chosen.hooks == {method: dict(type=kind, loss_weight=weight, **settings)}
+
+
+def test_ewf_is_mib_and_a_fusion():
+    """Nothing but the hook may differ, or a table compares two things at once."""
+    for path in (ROOT / 'ewf').glob('*.py'):
+        ewf, mib = (load_config(ROOT / method / path.name).method for method in ('ewf', 'mib'))
+        assert ewf.pop('hooks') == dict(fusion=dict(type='WeightFusionHook'))
+        assert {**ewf, 'name': 'mib'} == {**mib}
+
+
+def test_replay_is_fine_tuning_and_a_memory():
+    """100 images for VOC and half of each batch, as SSUL-M; fewer for the small data sets."""
+    for path in (ROOT / 'replay').glob('*.py'):
+        replay, ft = (load_config(ROOT / method / path.name).method for method in ('replay', 'ft'))
+        size = 100 if 'r101' in path.name else 40
+        assert replay.pop('memory') == dict(
+            size=size, strategy='class_balanced', labels='seen', batch_share=0.5)
+        assert {**replay, 'name': 'ft'} == {**ft}
 
 
 def test_plop_trains_short_steps_in_10_1():

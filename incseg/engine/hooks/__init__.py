@@ -9,7 +9,10 @@ from incseg.engine.hooks.paint_hook import PaintHook
 from incseg.engine.hooks.path_integral_hook import PathIntegralHook
 from incseg.engine.hooks.riemannian_walk_hook import RiemannianWalkHook
 from incseg.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
+from incseg.engine.hooks.weight_fusion_hook import WeightFusionHook
 
-__all__ = ['CompileHook', 'EWCHook', 'ImportanceHook', 'IncrementalHook', 'IterationSeedHook',
-           'LossLogHook', 'MethodHook', 'PaintHook', 'PathIntegralHook', 'RiemannianWalkHook',
-           'SafeCheckpointHook']
+__all__ = [
+    'CompileHook', 'EWCHook', 'ImportanceHook', 'IncrementalHook', 'IterationSeedHook',
+    'LossLogHook', 'MethodHook', 'PaintHook', 'PathIntegralHook', 'RiemannianWalkHook',
+    'SafeCheckpointHook', 'WeightFusionHook',
+]

@@ -63,22 +63,23 @@ class IncrementalSegmentor(EncoderDecoder):
         """Freeze a network and keep it as the teacher."""
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
 
-    def loss(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Images ``(N, 3, H, W)`` and labels ``(N, H, W)`` of train ids -> named losses."""
+    def loss(
+        self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """See :class:`EncoderDecoder`; the labels of exemplars are not replaced."""
         student = self.extract(inputs, intermediate='intermediate' in self.reads)
         if not self.needs_teacher:
-            return self.segmentation_losses(student, labels)
+            return self.segmentation_losses(student, labels, exemplars)
         teacher = self.run_teacher(inputs)
         image_weight = None
         if self.target_labeller is not None:
-            labels = self.target_labeller(labels, student, teacher)
-            if isinstance(labels, tuple):
-                labels, image_weight = labels
+            labels, image_weight = self._relabelled(labels, student, teacher, exemplars)
         losses, kept = {}, {}
         for name in self.heads:
-            term = self._term_in_one_pass(name)
+            term = self._term_in_one_pass(name) if exemplars is None else None
             if term is None:
-                losses[f'{name}.loss'] = self.head_loss(name, student, labels, image_weight)
+                losses[f'{name}.loss'] = self.head_loss(
+                    name, student, labels, image_weight, exemplars)
             else:
                 losses[f'{name}.loss'], kept[term] = self._in_one_pass(
                     name, term, student, teacher, labels, image_weight)
@@ -86,6 +87,18 @@ class IncrementalSegmentor(EncoderDecoder):
             losses[f'distillation.{term}.loss'] = (
                 kept[term] if term in kept else compare(student, teacher))
         return losses
+
+    def _relabelled(
+        self, labels: Tensor, student: NetworkOutputs, teacher: NetworkOutputs,
+        exemplars: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the labeller makes of the labels, and each image's weight; exemplars stay."""
+        made = self.target_labeller(labels, student, teacher)  # type: ignore[misc]
+        replaced, weight = made if isinstance(made, tuple) else (made, None)
+        if exemplars is not None:
+            replaced = labels.to(replaced.dtype).where(exemplars[:, None, None], replaced)
+            weight = weight.where(~exemplars, 1) if weight is not None else None
+        return replaced, weight
 
     def _term_in_one_pass(self, head: str) -> str | None:
         """The name of the term that is computed together with a head's own loss."""
