@@ -17,6 +17,10 @@ def check_annotation(config: Any) -> None:
     """
     section = config['annotation']
     check_keys('annotation', section, KEYS, set())
+    if config['method'].get('memory'):
+        raise InvalidInputError(
+            'annotation and method.memory do not go together: kept images of earlier steps have '
+            'no pseudo-labels of this one')
     if section['steps'] not in STEPS:
         raise InvalidInputError(
             f"annotation.steps is {section['steps']!r}, allowed: {', '.join(map(repr, STEPS))}")

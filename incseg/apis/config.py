@@ -15,6 +15,8 @@ from incseg.errors import InvalidInputError, MissingFileError
 DEFAULTS: dict[str, Any] = dict(
     seed=42, custom_hooks={}, base_steps_dir='work_dirs/_base_steps',
     seam_dir='work_dirs/_seam')
+#: what a config may lack and an override may add, key by key; the keys are checked later
+COLLECTIONS = ('custom_hooks', 'method.distillation', 'method.hooks', 'method.memory')
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -55,19 +57,23 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 def override(config: Config, dotted: str, value: Any) -> None:
     """Set one existing key, ``'model.backbone.depth'``, to a value.
 
-    A key that the config does not have is refused, unless its parent has a
-    ``type``: then it may be an argument that was left at its default (whether
-    the type knows it is checked later).
+    A key that the config does not have is refused, unless it is one of
+    ``COLLECTIONS`` or in one, or its parent has a ``type``: then it may be an
+    argument that was left at its default (whether the type knows it is checked
+    later).
     """
     node: Any = config
     *parents, last = dotted.split('.')
+    path = ''
     for depth, key in enumerate(parents):
-        node = child(node, key, '.'.join(parents[:depth + 1]))
+        path = '.'.join(parents[:depth + 1])
+        if path in COLLECTIONS:
+            node.setdefault(key, {})
+        node = child(node, key, path)
         if not isinstance(node, Mapping):
             raise InvalidInputError(
-                f"--cfg-options {dotted}: {'.'.join(parents[:depth + 1])} is {node!r}, which has "
-                'no keys')
-    if last not in node and 'type' not in node:
+                f'--cfg-options {dotted}: {path} is {node!r}, which has no keys')
+    if last not in node and 'type' not in node and not {path, dotted} & set(COLLECTIONS):
         child(node, last, dotted)
     node[last] = value
 

@@ -7,6 +7,7 @@ from incseg.apis.annotation_check import check_annotation
 from incseg.apis.config_parts import check_types, try_to_build, unknown
 from incseg.apis.seam_check import check_seam
 from incseg.engine.experiment import Experiment
+from incseg.engine.replay_memory import ReplayMemory
 from incseg.errors import InvalidInputError
 
 REQUIRED: dict[str, Any] = {
@@ -19,7 +20,7 @@ OPTIONAL = ('custom_imports', 'filename', 'seam', 'annotation')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
-               {'distillation', 'target_labeller', 'hooks', 'joint'}),
+               {'distillation', 'target_labeller', 'frozen', 'hooks', 'memory', 'joint'}),
     'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
                  {'compile', 'tf32'}),
     'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},
@@ -62,12 +63,21 @@ def check_config(config: Any) -> Experiment:
     if isinstance(epochs, (list, tuple)) and len(epochs) > experiment.protocol.num_steps:
         raise InvalidInputError(
             f'epochs is {list(epochs)}, but there are only {experiment.protocol.num_steps} steps')
+    check_memory(config)
     try_to_build(experiment)
     if config.get('seam') is not None:
         check_seam(experiment)
     if config.get('annotation') is not None:
         check_annotation(config)
     return experiment
+
+
+def check_memory(config: Any) -> None:
+    options = config['method'].get('memory')
+    if options is not None and not isinstance(options, Mapping):
+        raise InvalidInputError(
+            f'method.memory is {options!r}, expected dict(size=…, …), or None')
+    ReplayMemory(options, config['seed']).exemplars_per_batch(config['batch_size'])
 
 
 def check_numbers(config: Any) -> None:
@@ -113,9 +123,9 @@ def check_numbers(config: Any) -> None:
 def weighted_parts(config: Any) -> dict[str, Any]:
     """What may have a ``loss_weight``, by key."""
     method = config['method']
-    terms = method.get('distillation') or {}
     return {'method.loss_decode': method['loss_decode'],
-            **{f'method.distillation.{name}': term for name, term in terms.items()}}
+            **{f'method.{kind}.{name}': part for kind in ('distillation', 'hooks')
+               for name, part in (method.get(kind) or {}).items()}}
 
 
 def number(key: str, value: Any) -> None:

@@ -100,13 +100,17 @@ def arguments(function: Any) -> set[str] | None:
 
 
 def try_to_build(experiment: Experiment) -> None:
-    """Build the last step's network, without memory for it, and the optimiser."""
+    """Build the last step's network, without memory for it, the hooks and the optimiser."""
     config = experiment.config
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
     key = 'the model or a part of the method'
     try:
         model = build_without_memory(model_config(experiment, experiment.num_steps - 1))
+        for name, hook in (config['method'].get('hooks') or {}).items():
+            key = f'method.hooks.{name}'
+            if hook is not None:
+                HOOKS.build(dict(hook, name=name))
         key = 'schedule.optimizer'
         optimizer = dict(config['schedule']['optimizer'], lr=config['schedule']['lr']['base'])
         OPTIMIZERS.build(optimizer, default_args=dict(params=[torch.zeros(1)]))

@@ -17,6 +17,8 @@ from incseg.datasets.label_reader import LabelReader
 from incseg.datasets.negative_folder import NegativeFolder
 from incseg.datasets.pseudo_label_files import PseudoLabelFiles
 from incseg.datasets.pseudo_label_view import PseudoLabelView
+from incseg.datasets.replay_batch_sampler import ReplayBatchSampler
+from incseg.datasets.replay_dataset import ReplayDataset
 from incseg.datasets.score_file import ScoreFile
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.shapes import ShapesDataset
@@ -45,8 +47,8 @@ __all__ = [
     'IncrementalDataset', 'JSONImageLabels', 'LabelReader', 'LoadImage', 'LoadLabels',
     'LoadPseudoLabels', 'MaskImageLabels', 'NegativeFolder', 'PackSegInputs', 'Pad',
     'PseudoLabelFiles', 'PseudoLabelView', 'RandomCrop', 'RandomFlip', 'RandomLongSide',
-    'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'Resize', 'ScoreFile', 'SegDataset',
-    'ShapesDataset', 'StepBatchSampler', 'VOCDataset', 'VOCXMLImageLabels', 'WeakDataset',
-    'collate_samples', 'colour_map', 'export_coco', 'read_label_file', 'visible_labels',
-    'write_image_labels',
+    'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'ReplayBatchSampler', 'ReplayDataset',
+    'Resize', 'ScoreFile', 'SegDataset', 'ShapesDataset', 'StepBatchSampler', 'VOCDataset',
+    'VOCXMLImageLabels', 'WeakDataset', 'collate_samples', 'colour_map', 'export_coco',
+    'read_label_file', 'visible_labels', 'write_image_labels',
 ]

@@ -65,6 +65,7 @@ class IncrementalDataset(Dataset):
         self.protocol = _protocol_for(protocol, self.dataset.num_classes)
         self.step = step
         self.mode = mode
+        self.void_as_background = void_as_background
         self.pipeline = Compose(
             [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
         #: uint8 (256,): train id of each dataset id.
@@ -107,11 +108,22 @@ class IncrementalDataset(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> Any:
         index, seed = item if isinstance(item, tuple) else (item, None)
-        position = int(self.indices[index])
-        info = self.dataset.get_data_info(position)
-        info['label_lut'] = self.label_lut
+        return self.sample(int(self.indices[index]), self.label_lut, seed)
+
+    def sample(self, index: int, label_lut: np.ndarray, seed: int | None = None,
+               **extra: Any) -> Any:
+        """An image of the underlying data set through this step's pipeline.
+
+        Args:
+            index: Which image of ``self.dataset``.
+            label_lut: uint8 ``(256,)``: train id of each dataset id.
+            seed: What its random transforms depend on; None leaves that open.
+            extra: What the sample brings besides.
+        """
+        info = self.dataset.get_data_info(index)
+        info.update(extra, label_lut=label_lut)
         if self.image_labels is not None:
-            info['image_labels'] = self.image_labels[position]
+            info['image_labels'] = self.image_labels[index]
         with sample_seed(seed):
             sample = self.pipeline(info)
         if sample is None:

@@ -47,7 +47,7 @@ class StepBatchSampler:
         self.rank = get_rank() if rank is None else rank
         self.world_size = get_world_size() if world_size is None else world_size
         self.sampler = sampler
-        self.num_images = _dataset_length(sampler)
+        self.num_images = self.count(_dataset(sampler))
         if batch_size < 1:
             raise InvalidInputError(f'batch_size per process is {batch_size}; allowed is 1 or more')
         if total_batch_size is None:
@@ -66,14 +66,23 @@ class StepBatchSampler:
                 'allowed is exactly one of them')
         self.batch_size = batch_size
         self.total_batch_size = total_batch_size
-        self.epoch_iters = self.iters_per_epoch(self.num_images, total_batch_size)
+        self.epoch_iters = self.iters_per_epoch(self.num_images, self.images_per_batch())
         self.num_iters = epochs * self.epoch_iters if epochs is not None else num_iters or 0
         if self.num_iters < 0:
             raise InvalidInputError(f'a step of {self.num_iters} iterations; allowed is 0 or more')
         if seed < 0:
             raise InvalidInputError(f'seed of StepBatchSampler is {seed}; allowed is 0 or more')
         self.seed = seed
+        self._epoch, self._order = -1, np.empty(0, np.int64)
         self.set_start(start_iter)
+
+    def count(self, dataset: Any) -> int:
+        """How many images an epoch goes over."""
+        return len(dataset)
+
+    def images_per_batch(self) -> int:
+        """How many of them are in a batch, over all processes."""
+        return self.total_batch_size
 
     @staticmethod
     def iters_per_epoch(num_images: int, total_batch_size: int) -> int:
@@ -100,29 +109,34 @@ class StepBatchSampler:
         return self.num_iters - self.start_iter
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, order = -1, np.empty(0, np.int64)
         for iteration in range(self.start_iter, self.num_iters):
-            if iteration // self.epoch_iters != epoch:
-                epoch = iteration // self.epoch_iters
-                order = np.random.default_rng((self.seed, epoch)).permutation(self.num_images)
-            first = iteration % self.epoch_iters * self.total_batch_size
-            share = self._share(order[first:first + self.total_batch_size])
-            yield [(int(i), self._sample_seed(epoch, int(i))) for i in share]
+            share = self._share(self.global_batch(iteration))
+            yield [(index, self._sample_seed(epoch, index)) for epoch, index in share]
 
-    def _share(self, batch: np.ndarray) -> np.ndarray:
+    def global_batch(self, iteration: int) -> list[tuple[int, int]]:
+        """The images of one iteration over all processes, each with its epoch."""
+        epoch, place = divmod(iteration, self.epoch_iters)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng((self.seed, epoch)).permutation(self.num_images)
+        first = place * self.images_per_batch()
+        return [(epoch, int(i)) for i in self._order[first:first + self.images_per_batch()]]
+
+    def _share(self, batch: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """This process's part; fewer images than processes are dealt out again."""
+        places = np.arange(len(batch))
         if len(batch) < self.world_size:
-            batch = np.resize(batch, self.world_size)
-        return np.array_split(batch, self.world_size)[self.rank]
+            places = np.resize(places, self.world_size)
+        return [batch[i] for i in np.array_split(places, self.world_size)[self.rank]]
 
     def _sample_seed(self, epoch: int, index: int) -> int:
         return int(np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0])
 
 
-def _dataset_length(sampler: Any) -> int:
+def _dataset(sampler: Any) -> Any:
     for name in ('dataset', 'data_source'):  # mmengine's samplers, torch's samplers
         if hasattr(sampler, name):
-            return len(getattr(sampler, name))
+            return getattr(sampler, name)
     raise InvalidInputError(
         f'sampler {type(sampler).__name__} does not tell its data set; allowed is one with '
         'an attribute dataset or data_source')

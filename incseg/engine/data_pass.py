@@ -26,10 +26,7 @@ def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
     settings = dict(runner.cfg.train_dataloader.to_dict())
     settings['dataset'] = runner.train_dataloader.dataset if dataset is None else dataset
     settings['persistent_workers'] = False
-    sampler = settings['batch_sampler']
-    settings['batch_sampler'] = dict(
-        type=sampler['type'], total_batch_size=sampler['total_batch_size'], epochs=1,
-        seed=sampler['seed'])
+    settings['batch_sampler'] = dict(settings['batch_sampler'], num_iters=None, epochs=1)
     for batch in runner.build_dataloader(settings):
         yield model.data_preprocessor(batch, True)
 

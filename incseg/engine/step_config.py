@@ -13,6 +13,7 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.annotation import image_labels, is_weak, labels_loader
 from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
+from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.resolve import resolve
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, MODELS, SCOPE
@@ -64,6 +65,8 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
         model['distillation'] = dict(method.get('distillation') or {})
         if method.get('target_labeller'):
             model['target_labeller'] = dict(method['target_labeller'])
+        if method.get('frozen'):
+            model['frozen'] = method['frozen']
     return model
 
 
@@ -131,8 +134,25 @@ def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> lis
         if hook is not None and (k > 0 or HOOKS.get(hook['type']).in_base_step)]
 
 
+def sampler_config(
+    experiment: Experiment, k: int, num_images: int, num_replayed: int
+) -> dict[str, Any]:
+    """The batches of step ``k``, see :func:`config_for_step`."""
+    batch, per_batch = experiment.config['batch_size'], 0
+    if num_replayed:
+        memory = ReplayMemory(experiment.config['method']['memory'], experiment.seed)
+        per_batch = memory.exemplars_per_batch(batch)
+    in_an_epoch = num_images if per_batch else num_images + num_replayed
+    iters = StepBatchSampler.iters_per_epoch(in_an_epoch, batch - per_batch)
+    sampler = dict(type='StepBatchSampler', total_batch_size=batch,
+                   num_iters=experiment.epochs(k) * iters, seed=experiment.seed)
+    if per_batch:
+        sampler.update(type='ReplayBatchSampler', memory_batch=per_batch)
+    return sampler
+
+
 def config_for_step(
-    experiment: Experiment, k: int, num_images: int, work_dir: str, *,
+    experiment: Experiment, k: int, num_images: int, work_dir: str, *, num_replayed: int = 0,
     previous: str | None = None, resume_from: str | None = None,
 ) -> Config:
     """The config of the Runner that trains step ``k``.
@@ -140,8 +160,9 @@ def config_for_step(
     Args:
         experiment: The experiment.
         k: The step.
-        num_images: How many images the step is trained on.
+        num_images: How many images the step has.
         work_dir: The step's folder.
+        num_replayed: How many images of a memory it is trained on besides.
         previous: The previous step's ``final.pth``; None at step 0.
         resume_from: A checkpoint of this step to go on from.
     """
@@ -151,7 +172,8 @@ def config_for_step(
     if batch % world:
         raise InvalidInputError(
             f'batch_size is {batch}, which {world} processes cannot share equally')
-    iters = experiment.epochs(k) * StepBatchSampler.iters_per_epoch(num_images, batch)
+    sampler = sampler_config(experiment, k, num_images, num_replayed)
+    iters = sampler['num_iters']
     hooks: list[dict] = [dict(type='IterationSeedHook', seed=experiment.seed)]
     if k > 0:
         hooks.append(dict(
@@ -167,9 +189,7 @@ def config_for_step(
         model=model_config(experiment, k, init=resume_from is None),
         train_dataloader=loader_config(
             experiment, dataset_config(experiment, k, 'train'), batch_size=batch // world,
-            batch_sampler=dict(
-                type='StepBatchSampler', total_batch_size=batch, num_iters=iters,
-                seed=experiment.seed)),
+            batch_sampler=sampler),
         train_cfg=dict(type='StepTrainLoop', max_iters=iters),
         optim_wrapper=dict(
             type='StepOptimWrapper', amp=autocasts(schedule['amp'], torch.device(get_device())),

@@ -14,6 +14,7 @@ from incseg.engine.evaluate import evaluate
 from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
 from incseg.engine.hooks.method_hook import keep_states
+from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.resolve import resolve
 from incseg.engine.run_config import write_run_config
 from incseg.engine.step_config import config_for_step, config_for_test, dataset_config
@@ -59,6 +60,7 @@ class ProtocolRun:
         self.work_dir = WorkDir(work_dir, experiment, resume)
         self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if reuse else None
         self.ledger = experiment.new_ledger()
+        self.memory = ReplayMemory(experiment.config['method'].get('memory'), experiment.seed)
 
     def run(self, steps: Iterable[int] | None) -> Ledger:
         experiment = self.experiment
@@ -91,30 +93,40 @@ class ProtocolRun:
         evaluate_only = self._trained(k)  # cut off between the last save and the ledger
         if not evaluate_only:
             work_dir.clear(k)
-        self._say(f'step {k} of {experiment.num_steps - 1}: {num_images} images, new classes '
-                  + ', '.join(experiment.names(experiment.training.new(k))))
         previous = work_dir.previous_meta(k)
+        kept = previous.get('memory', [])
+        joined = self.memory.join(dataset, kept)
+        replayed = len(joined) - num_images
+        self._announce(k, num_images, replayed)
         if not evaluate_only:
             make_annotation(experiment, k, work_dir.checkpoint(0) if k else None)
         config = config_for_step(
-            experiment, k, num_images, str(work_dir.step(k)),
+            experiment, k, num_images, str(work_dir.step(k)), num_replayed=replayed,
             previous=str(work_dir.checkpoint(k - 1)) if k else None,
             resume_from=work_dir.interrupted(k))
+        meta = dict(self._meta(k), memory=self.memory.select(dataset, kept))
         place = None
         if k == 0 and self.base_steps is not None:
             place = self._shared_place(config, dataset)
-            if not config.resume and self._reuse(place, num_images):
+            if not config.resume and self._reuse(place, meta, num_images):
                 return
         if not evaluate_only:
-            self._train(k, config, dataset, previous)
+            self._train(k, config, joined, meta, previous)
         checkpoint = work_dir.read(k)  # every process: the saved network
         metrics = evaluate(
             experiment, k, checkpoint, str(work_dir.checkpoint(k)), str(work_dir.step(k) / 'test'))
         self._record(
-            k, metrics, checkpoint['meta'], num_images, checkpoint['meta'].get('seconds', 0.))
+            k, metrics, checkpoint['meta'], num_images, replayed,
+            checkpoint['meta'].get('seconds', 0.))
         (work_dir.step(k) / 'resume.pth').unlink(missing_ok=True)
         if place is not None and is_main_process():
             BaseSteps.store(place, checkpoint, metrics)
+
+    def _announce(self, k: int, num_images: int, replayed: int) -> None:
+        experiment = self.experiment
+        self._say(f'step {k} of {experiment.num_steps - 1}: {num_images} images'
+                  + (f' and {replayed} of the memory' if replayed else '') + ', new classes '
+                  + ', '.join(experiment.names(experiment.training.new(k))))
 
     def _shared_place(self, config: Any, dataset: Any) -> Path:
         """Where the shared base step with this config and these data belongs."""
@@ -126,7 +138,8 @@ class ProtocolRun:
         files += map(list, test_source.file_states())
         return self.base_steps.place(self.experiment, config, test, files)
 
-    def _train(self, k: int, config: Any, dataset: Any, previous: dict[str, Any]) -> None:
+    def _train(self, k: int, config: Any, dataset: Any, meta: dict[str, Any],
+               previous: dict[str, Any]) -> None:
         runner = StepRunner.from_cfg(config)
         runner.use_dataset(dataset)
         runner.train()
@@ -134,22 +147,22 @@ class ProtocolRun:
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
         checkpoint = dict(
             state_dict=plain(dict(model.state_dict())),
-            meta=dict(self._meta(k), seconds=hook.seconds, best_iou=self._best_iou(k, previous)))
+            meta=dict(meta, seconds=hook.seconds, best_iou=self._best_iou(k, previous)))
         keep_states(runner.hooks, checkpoint)
         runner.close()
         check_finite(checkpoint['state_dict'], f'at the end of step {k}')
         on_rank_zero(lambda: save_atomically(plain(checkpoint), self.work_dir.checkpoint(k)))
 
-    def _reuse(self, place: Path, num_images: int) -> bool:
+    def _reuse(self, place: Path, meta: dict[str, Any], num_images: int) -> bool:
         """Take a shared step 0, if there is one."""
         found = BaseSteps.load(place)
         if found is None:
             return False
         checkpoint, metrics = found
-        checkpoint['meta'].update(self._meta(0))
+        checkpoint['meta'].update(meta)
         on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(0)))
         self._say(f'reused the base step in {place}')
-        self._record(0, metrics, checkpoint['meta'], num_images, 0., reused_from=str(place))
+        self._record(0, metrics, checkpoint['meta'], num_images, 0, 0., reused_from=str(place))
         return True
 
     def _meta(self, k: int) -> dict[str, Any]:
@@ -175,8 +188,10 @@ class ProtocolRun:
 
     def _record(
         self, k: int, metrics: dict[str, Any], meta: dict[str, Any], num_images: int,
-        seconds: float, **extra: Any,
+        replayed: int, seconds: float, **extra: Any,
     ) -> None:
+        if self.memory.size:
+            extra['memory_images'] = replayed
         old = self.experiment.names(self.experiment.training.old(k))
         self.ledger.add(
             k, metrics, old, train_images=num_images, seconds=seconds,

@@ -9,7 +9,9 @@ class SegDataSample(BaseDataElement):
     in learning order``), uint8 from the loader; 255 is void.
 
     Meta information: ``image_id``, ``img_path``, ``ori_shape`` (the label's
-    own ``(H, W)``) and ``img_shape`` (``(H, W)`` of the network's input).
+    own ``(H, W)``), ``img_shape`` (``(H, W)`` of the network's input) and, in
+    training, ``exemplar``: True if old classes are annotated in it, because it
+    comes from a replay memory.
     """
 
     @property

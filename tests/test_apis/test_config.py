@@ -82,6 +82,14 @@ def test_missing_custom_import(tmp_path):
      'method.distillation.features: index is 3, allowed: -3 to 2'),
     ({'method.distillation': dict(pooled=dict(type='PooledDistillation', scales=[0]))},
      r'PooledDistillation scales is \[0\], allowed: positive whole numbers'),
+    ({'method.memory': 40}, r'method.memory is 40, expected dict\(size=…, …\), or None'),
+    ({'method.memory.strategy': 'random'}, 'method.memory.size is None, expected a whole number'),
+    ({'method.memory': dict(size=4, labels='x')}, "method.memory.labels is 'x', allowed: .'seen'"),
+    ({'method.memory': dict(size=4, batch_share=.01)}, 'which is 0 images of a batch of 16'),
+    ({'method.hooks.fusion': dict(type='WeightFusionHook', factor=2)},
+     'method.hooks.fusion.factor is 2, expected a number from 0 to 1, or None'),
+    ({'method.hooks.fusion': dict(type='WeightFusion')}, 'fusion.type is .WeightFusion., which is'),
+    ({'method.hooks.fusion.factor': 1}, "unknown key 'method.hooks.fusion'; allowed"),
     ({'data.train_pipeline': None}, 'data.train_pipeline is None, expected transforms by name'),
     ({'method.loss_decode': None}, r'method.loss_decode is None, expected dict\(type='),
     ({'model.backbone': None}, r'model.backbone is None, expected dict\(type='),
@@ -118,6 +126,16 @@ def test_new_argument_of_a_typed_part():
     """An argument left at its default can be given, though the config does not mention it."""
     config = load_config(CONFIG, {'model.decode_head.dropout_ratio': 0.3})
     assert config.model.decode_head.dropout_ratio == 0.3
+
+
+@pytest.mark.parametrize('method', ['ft', 'mib', 'plop', 'ewf'])
+def test_a_hook_on_top_of_any_method(method):
+    """Named collections take new names, whether the method has the collection or not."""
+    path = CONFIG.parents[1] / method / CONFIG.name
+    config = load_config(path, parse_options(["method.hooks.mine={'type': 'WeightFusionHook'}"]))
+    assert config.method.hooks.mine == dict(type='WeightFusionHook')
+    config = load_config(path, {'method.hooks': dict(mine=dict(type='WeightFusionHook'))})
+    assert list(config.method.hooks) == ['mine']
 
 
 def test_a_plug_ins_own_mistake_is_shown(tmp_path, monkeypatch):

@@ -14,3 +14,14 @@ def test_missing_section(tiny):
     config['method'].pop('classifier_init')
     with pytest.raises(InvalidInputError, match="no 'method.classifier_init'"):
         check_config(config)
+
+
+@pytest.mark.parametrize(('option', 'value', 'message'), [
+    ('loss_weight', 'much', r"method.hooks.ewc.loss_weight is 'much', expected a number"),
+    ('loss_wieght', 1., r"unknown key 'method.hooks.ewc.loss_wieght'.*did you mean.*loss_weight")])
+def test_a_methods_hook(tiny, option, value, message):
+    """If it fails, a typing error in a hook's settings is found when step 1 begins."""
+    config = tiny('ewc')
+    config['method']['hooks']['ewc'][option] = value
+    with pytest.raises(InvalidInputError, match=message):
+        check_config(config)

@@ -40,17 +40,20 @@ def test_stem_names_the_experiment():
             assert name.endswith(f'_{config.protocol.name}')
 
 
+@pytest.mark.parametrize('method', ['mib', 'ewf'])
 @pytest.mark.parametrize(('leaf', 'weight'), [
     ('bisenet_r101_15-5', 10), ('bisenet_r101_19-1', 10), ('bisenet_r101_15-1', 100),
     ('bisenet_r101_10-1', 100)])
-def test_mib_weights(leaf, weight):
+def test_mib_weights(method, leaf, weight):
     """15-1 and 10-1 need 100, as the author says and the code of old did not."""
-    config = load_config(ROOT / 'mib' / f'{leaf}.py')
+    config = load_config(ROOT / method / f'{leaf}.py')
     assert config.method.distillation.logits.loss_weight == weight
 
 
 @pytest.mark.parametrize('method, loss, terms, init', [
     ('lwf', 'CrossEntropyLoss', dict(logits=('LogitsDistillation', 100)), 'RandomInit'),
+    ('frozen', 'CrossEntropyLoss', {}, 'RandomInit'),
+    ('lwf_mc', 'BinaryCrossEntropyLoss', dict(logits=('BinaryDistillation', 10)), 'RandomInit'),
     ('ilt', 'CrossEntropyLoss', dict(
         logits=('LogitsDistillation', 100), features=('FeatureDistillation', 100)), 'RandomInit'),
     ('plop', 'CrossEntropyLoss', dict(pooled=('PooledDistillation', 1)), 'BackgroundBalancedInit')])
@@ -64,6 +67,48 @@ def test_published_choices(method, loss, terms, init):
         labeller = chosen.target_labeller
         assert (labeller and labeller.type) == (
             'EntropyPseudoLabeller' if method == 'plop' else None)
+
+
+@pytest.mark.parametrize('method, kind, weight, settings', [
+    ('ewc', 'EWCHook', 500, dict(alpha=0.9)), ('pi', 'PathIntegralHook', 500, {}),
+    ('rw', 'RiemannianWalkHook', 100, dict(alpha=0.9, interval=10))])
+def test_published_importance(method, kind, weight, settings):
+    """Plain fine-tuning and one hook with the constants of the published code's --method."""
+    for path in (ROOT / method).glob('*.py'):
+        chosen = load_config(path).method
+        assert (chosen.loss_decode.type, chosen.classifier_init.type) == (
+            'CrossEntropyLoss', 'RandomInit')
+        assert not chosen.distillation and chosen.target_labeller is None
+        assert chosen.hooks == {method: dict(type=kind, loss_weight=weight, **settings)}
+
+
+def test_ewf_is_mib_and_a_fusion():
+    """Nothing but the hook may differ, or a table compares two things at once."""
+    for path in (ROOT / 'ewf').glob('*.py'):
+        ewf, mib = (load_config(ROOT / method / path.name).method for method in ('ewf', 'mib'))
+        assert ewf.pop('hooks') == dict(fusion=dict(type='WeightFusionHook'))
+        assert {**ewf, 'name': 'mib'} == {**mib}
+
+
+def test_replay_is_fine_tuning_and_a_memory():
+    """100 images for VOC and half of each batch, as SSUL-M; fewer for the small data sets."""
+    for path in (ROOT / 'replay').glob('*.py'):
+        replay, ft = (load_config(ROOT / method / path.name).method for method in ('replay', 'ft'))
+        size = 100 if 'r101' in path.name else 40
+        assert replay.pop('memory') == dict(
+            size=size, strategy='class_balanced', labels='seen', batch_share=0.5)
+        assert {**replay, 'name': 'ft'} == {**ft}
+
+
+def test_frozen_freezes_from_step_1_on():
+    """The base step trains whole; later ones get all parts named, and other methods none."""
+    for path in (ROOT / 'frozen').glob('*.py'):
+        experiment = Experiment(load_config(path, {'pretrained': False}))
+        base, added = (config_for_step(experiment, k, 100, 'w', previous='p.pth' if k else None)
+                       for k in (0, 1))
+        assert 'frozen' not in base.model
+        assert added.model.frozen == ['backbone', 'head_features', 'old_classifiers']
+    assert 'frozen' not in load_config(ROOT / 'ft/bisenet_r101_15-1.py').method
 
 
 def test_plop_trains_short_steps_in_10_1():

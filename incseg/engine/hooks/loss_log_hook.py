@@ -4,6 +4,7 @@ from typing import Any
 import torch
 from mmengine.hooks import RuntimeInfoHook
 
+from incseg.engine.hooks.method_hook import MethodHook
 from incseg.errors import NonFiniteLossError
 from incseg.registry import HOOKS
 
@@ -16,7 +17,8 @@ class LossLogHook(RuntimeInfoHook):
     the CPU wait for the GPU.  This one lets them lie on the GPU and reads all
     of them at once, every so many iterations, and always before a checkpoint is
     written: ``--resume`` goes on from weights that were still finite.  On a CPU
-    it reads them at once.
+    it reads them at once.  What the method's hooks add to the losses is among
+    them.
 
     Args:
         step: The incremental step, for the message.
@@ -37,6 +39,9 @@ class LossLogHook(RuntimeInfoHook):
         done = batch_idx + 1
         losses = {name: value.detach() for name, value in (outputs or {}).items()
                   if isinstance(value, torch.Tensor)}
+        for hook in runner.hooks:
+            if isinstance(hook, MethodHook):
+                losses |= {f'{hook.name}.{key}': value for key, value in hook.losses().items()}
         if losses:
             self._pending.append((done, losses))
         on_cpu = all(value.device.type == 'cpu' for value in losses.values())

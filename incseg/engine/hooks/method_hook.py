@@ -1,6 +1,7 @@
 from typing import Any, ClassVar
 
 from mmengine.hooks import Hook
+from torch import Tensor
 
 from incseg.engine.checkpoint import read_step_checkpoint
 
@@ -10,8 +11,8 @@ class MethodHook(Hook):
 
     It is configured under ``method.hooks`` by name.  What :meth:`state`
     returns is kept in the step's ``final.pth`` under ``method_state`` and the
-    name, and in the file that ``--resume`` goes on from, so that an
-    interrupted step ends as an uninterrupted one.
+    name, and what :meth:`progress` returns in the file that ``--resume`` goes
+    on from, so that an interrupted step ends as an uninterrupted one.
 
     Args:
         name: Its key in ``method.hooks``; the engine fills it in.
@@ -38,18 +39,27 @@ class MethodHook(Hook):
             self.previous_state = states.get(name, {})
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain data to be kept; nothing by default."""
+        """Tensors and plain data for the next step; nothing by default."""
+        return {}
+
+    def progress(self) -> dict[str, Any]:
+        """What a resumed step needs; the same as :meth:`state` by default."""
+        return self.state()
+
+    def losses(self) -> dict[str, Tensor]:
+        """Scalars of this iteration, logged and checked as losses ``<name>.<key>``."""
         return {}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         self.resumed_state = checkpoint.get('method_state', {}).get(self.name, {})
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        keep_states([self], checkpoint)
+        if progress := self.progress():
+            checkpoint.setdefault('method_state', {})[self.name] = progress
 
 
 def keep_states(hooks: Any, checkpoint: dict) -> None:
-    """Put what the method's hooks remember into a checkpoint."""
+    """Put what the method's hooks leave to the next step into a step's checkpoint."""
     for hook in hooks:
         if isinstance(hook, MethodHook) and (state := hook.state()):
             checkpoint.setdefault('method_state', {})[hook.name] = state

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
 from incseg.models.decode_heads import BaseDecodeHead
-from incseg.models.segmentors.image_weight import weighted_by_image
+from incseg.models.segmentors.exemplar_loss import loss_with_exemplars
 from incseg.models.segmentors.label_map import label_map
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
@@ -129,30 +129,44 @@ class EncoderDecoder(BaseModel):
         if mode == 'loss':
             assert data_samples is not None
             labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
-            return self.loss(inputs, labels)
+            flags = [bool(sample.get('exemplar', False)) for sample in data_samples]
+            if not any(flags):
+                return self.loss(inputs, labels)
+            return self.loss(inputs, labels, torch.tensor(flags, device=labels.device))
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self._logits(inputs)
         raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
 
-    def loss(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Images ``(N, 3, H, W)`` and labels ``(N, H, W)`` of train ids -> named losses."""
-        return self.segmentation_losses(self.extract(inputs), labels)
+    def loss(
+        self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Images -> named losses.
 
-    def segmentation_losses(self, outputs: NetworkOutputs, labels: Tensor) -> dict[str, Tensor]:
+        Args:
+            inputs: ``(N, 3, H, W)``.
+            labels: ``(N, H, W)`` of train ids.
+            exemplars: Bool ``(N,)``: in which images old classes are annotated;
+                None for none.
+        """
+        return self.segmentation_losses(self.extract(inputs), labels, exemplars)
+
+    def segmentation_losses(self, outputs: NetworkOutputs, labels: Tensor,
+                            exemplars: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of each head, ``'<head>.loss'``."""
-        return {f'{name}.loss': self.head_loss(name, outputs, labels) for name in self.heads}
+        return {f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
+                for name in self.heads}
 
     def head_loss(self, name: str, outputs: NetworkOutputs, labels: Tensor,
-                  image_weight: Tensor | None = None) -> Tensor:
+                  image_weight: Tensor | None = None, exemplars: Tensor | None = None) -> Tensor:
         """The weighted loss of one head; ``image_weight`` ``(N,)`` is a factor on each image's."""
         head = self.heads[name]
         low = getattr(head.loss_decode, 'low_resolution', False)
         logits = outputs.logits[name] if low else outputs.full_size(name)
-        loss = weighted_by_image(
-            head.loss_decode, logits, labels, image_weight,
-            num_old=head.num_old, ignore_index=IGNORE_INDEX)
+        loss = loss_with_exemplars(
+            head.loss_decode, logits, labels, num_old=head.num_old, ignore_index=IGNORE_INDEX,
+            image_weight=image_weight, exemplars=exemplars)
         return self.head_weight(name) * loss
 
     def head_weight(self, name: str) -> float:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from incseg.models.distillation import SoftLabelDistillation
 from incseg.models.distillation.one_pass import losses_in_one_pass, shares_a_pass
 from incseg.models.segmentors.encoder_decoder import IGNORE_INDEX, EncoderDecoder
+from incseg.models.segmentors.frozen_parts import FrozenParts
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -30,6 +31,7 @@ class IncrementalSegmentor(EncoderDecoder):
             called before the step with pairs of labels and the teacher's
             outputs on one epoch of training batches, and the number of the
             student's outputs.
+        frozen: What does not train, see :class:`FrozenParts`.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class IncrementalSegmentor(EncoderDecoder):
         outputs_per_step: Sequence[int],
         distillation: Mapping[str, dict | None] | None = None,
         target_labeller: dict | None = None,
+        frozen: Sequence[str] = (),
         **kwargs: Any,
     ):
         super().__init__(backbone, decode_head, outputs_per_step, **kwargs)
@@ -47,12 +50,20 @@ class IncrementalSegmentor(EncoderDecoder):
             if term is not None})
         self.target_labeller = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
+        self.frozen = FrozenParts(frozen)
+        self.frozen.freeze(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == 'teacher':  # past nn.Module's registration of sub-modules
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def train(self, mode: bool = True) -> 'IncrementalSegmentor':
+        """As every module's, but frozen parts stay in evaluation mode."""
+        super().train(mode)
+        self.frozen.hold(self)
+        return self
 
     @property
     def needs_teacher(self) -> bool:
@@ -63,22 +74,23 @@ class IncrementalSegmentor(EncoderDecoder):
         """Freeze a network and keep it as the teacher."""
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
 
-    def loss(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Images ``(N, 3, H, W)`` and labels ``(N, H, W)`` of train ids -> named losses."""
+    def loss(
+        self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """See :class:`EncoderDecoder`; the labels of exemplars are not replaced."""
         student = self.extract(inputs, intermediate='intermediate' in self.reads)
         if not self.needs_teacher:
-            return self.segmentation_losses(student, labels)
+            return self.segmentation_losses(student, labels, exemplars)
         teacher = self.run_teacher(inputs)
         image_weight = None
         if self.target_labeller is not None:
-            labels = self.target_labeller(labels, student, teacher)
-            if isinstance(labels, tuple):
-                labels, image_weight = labels
+            labels, image_weight = self._relabelled(labels, student, teacher, exemplars)
         losses, kept = {}, {}
         for name in self.heads:
-            term = self._term_in_one_pass(name)
+            term = self._term_in_one_pass(name) if exemplars is None else None
             if term is None:
-                losses[f'{name}.loss'] = self.head_loss(name, student, labels, image_weight)
+                losses[f'{name}.loss'] = self.head_loss(
+                    name, student, labels, image_weight, exemplars)
             else:
                 losses[f'{name}.loss'], kept[term] = self._in_one_pass(
                     name, term, student, teacher, labels, image_weight)
@@ -86,6 +98,18 @@ class IncrementalSegmentor(EncoderDecoder):
             losses[f'distillation.{term}.loss'] = (
                 kept[term] if term in kept else compare(student, teacher))
         return losses
+
+    def _relabelled(
+        self, labels: Tensor, student: NetworkOutputs, teacher: NetworkOutputs,
+        exemplars: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the labeller makes of the labels, and each image's weight; exemplars stay."""
+        made = self.target_labeller(labels, student, teacher)  # type: ignore[misc]
+        replaced, weight = made if isinstance(made, tuple) else (made, None)
+        if exemplars is not None:
+            replaced = labels.to(replaced.dtype).where(exemplars[:, None, None], replaced)
+            weight = weight.where(~exemplars, 1) if weight is not None else None
+        return replaced, weight
 
     def _term_in_one_pass(self, head: str) -> str | None:
         """The name of the term that is computed together with a head's own loss."""

@@ -6,13 +6,13 @@ import torch
 from mmengine.logging import MessageHub
 from mmengine.runner import get_priority
 
-from incseg.engine.hooks import LossLogHook, SafeCheckpointHook
+from incseg.engine.hooks import LossLogHook, MethodHook, SafeCheckpointHook
 from incseg.errors import NonFiniteLossError
 
 
 @pytest.fixture
 def runner():
-    return SimpleNamespace(message_hub=MessageHub('test'), max_iters=9)
+    return SimpleNamespace(message_hub=MessageHub('test'), max_iters=9, hooks=[])
 
 
 def logged(runner) -> list[float]:
@@ -69,6 +69,26 @@ def test_names_the_part_the_step_and_the_iteration(runner, value):
     message = rf'distillation.logits.loss is {value} at step 2, iteration 8'
     with pytest.raises(NonFiniteLossError, match=message):
         LossLogHook(2, [50]).after_train_iter(runner, 7, outputs=outputs)
+
+
+class Penalty(MethodHook):
+    """Adds a loss of its own."""
+
+    value = torch.tensor(2.)
+
+    def losses(self):
+        return dict(penalty=self.value)
+
+
+def test_what_a_methods_hook_adds(runner):
+    """If it fails, the penalty of EWC is invisible, or its divergence is blamed on another loss."""
+    runner.hooks.append(Penalty('ewc'))
+    hook = LossLogHook(1, [50])
+    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.)))
+    assert runner.message_hub.get_scalar('train/ewc.penalty').current() == 2
+    Penalty.value = torch.tensor(float('inf'))
+    with pytest.raises(NonFiniteLossError, match='ewc.penalty is inf at step 1, iteration 2'):
+        hook.after_train_iter(runner, 1, outputs=dict(loss=torch.tensor(1.)))
 
 
 def test_it_comes_before_the_checkpoint():

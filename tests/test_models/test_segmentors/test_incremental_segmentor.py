@@ -325,3 +325,35 @@ def test_the_term_shares_the_heads_pass(build_pair, monkeypatch):
                 x, *args, **kwargs))
     build_pair([4, 2]).loss(*batch())
     assert len(seen) == len(HEADS)
+
+
+def test_exemplars_keep_their_labels(build_pair):
+    """If it fails, a labeller replaces the old labels of a memory, or weighs them down."""
+    @MODELS.register_module(force=True)
+    class VoidAndNothing:
+        def __call__(self, labels, student, teacher):
+            return torch.full_like(labels, 255), torch.zeros(len(labels))
+    model = build_pair([4, 2], decode_head=dict(
+        type='FCNHead', loss_decode=dict(type='UnbiasedCrossEntropyLoss'))).eval()
+    model.target_labeller = VoidAndNothing()
+    inputs, labels = batch(n=3)
+    losses = model.loss(inputs, labels, torch.tensor([False, True, False]))
+    logits = model.extract(inputs).full_size('decode_head')
+    expected = torch.nn.functional.cross_entropy(logits[1:2], labels[1:2].long()) / 3
+    torch.testing.assert_close(losses['decode_head.loss'], expected)
+
+
+def test_exemplars_come_with_the_samples(build_pair):
+    """The flag of a sample reaches the loss of its image; distillation sees all images."""
+    model = build_pair([4, 2], distillation=MIB, decode_head=dict(
+        type='FCNHead', loss_decode=dict(type='UnbiasedCrossEntropyLoss'))).eval()
+    inputs, labels = batch(n=2)
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
+    plain = model(inputs, samples, mode='loss')
+    samples[1].set_metainfo(dict(exemplar=True))
+    marked = model(inputs, samples, mode='loss')
+    direct = model.loss(inputs, labels, torch.tensor([False, True]))
+    assert all(torch.equal(marked[name], direct[name]) for name in direct)
+    assert not torch.equal(marked['decode_head.loss'], plain['decode_head.loss'])
+    torch.testing.assert_close(
+        marked['distillation.logits.loss'], plain['distillation.logits.loss'])

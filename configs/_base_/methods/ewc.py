@@ -1,0 +1,7 @@
+method = dict(
+    name='ewc',
+    loss_decode=dict(type='CrossEntropyLoss'),
+    distillation=dict(),
+    classifier_init=dict(type='RandomInit'),
+    target_labeller=None,
+    hooks=dict(ewc=dict(type='EWCHook', loss_weight=500., alpha=0.9)))

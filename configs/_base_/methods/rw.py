@@ -1,0 +1,7 @@
+method = dict(
+    name='rw',
+    loss_decode=dict(type='CrossEntropyLoss'),
+    distillation=dict(),
+    classifier_init=dict(type='RandomInit'),
+    target_labeller=None,
+    hooks=dict(rw=dict(type='RiemannianWalkHook', loss_weight=100., alpha=0.9, interval=10)))

@@ -1,0 +1,113 @@
+"""How important parameters are, and what moving them costs; what EWC, PI and RW share.
+
+Everything here is elementwise on tensors of one parameter's shape and float
+type, and without gradient.
+"""
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from incseg.errors import InvalidInputError
+
+
+def normalised(values: Tensor) -> Tensor:
+    """``(v - min) / (max - min + 1e-8)`` over one tensor: 0 to 1, all 0 where all are equal."""
+    least = values.min()
+    return (values - least) / (values.max() - least + 1e-8)
+
+
+def fisher_average(fisher: Tensor, gradient: Tensor, alpha: float) -> Tensor:
+    """The running Fisher information, ``alpha * g^2 + (1 - alpha) * F``.
+
+    Args:
+        fisher: The average so far.
+        gradient: The task loss's, of one batch.
+        alpha: Share of the newest batch, 0 to 1.
+    """
+    return alpha * gradient.square() + (1 - alpha) * fisher
+
+
+def path_score(path: Tensor, gap: Tensor) -> Tensor:
+    """``max(0, path / (gap^2 + 1e-20))``: the loss saved per squared distance.
+
+    Args:
+        path: How much the moves of a step lowered the loss, to first order.
+        gap: How far the parameter is from where the step began.
+
+    Source: Zenke et al., "Continual Learning Through Synaptic Intelligence",
+    ICML 2017, eq. 5.
+    """
+    return (path / (gap.square() + 1e-20)).clamp_min(0)
+
+
+def walk_score(gradient: Tensor, move: Tensor, fisher: Tensor) -> Tensor:
+    """``-g * move / (F * move^2 / 2 + 1e-8)``: the loss saved per distance on the manifold.
+
+    Args:
+        gradient: At the end of the move.
+        move: What the parameter moved by.
+        fisher: The running Fisher information.
+
+    Source: Chaudhry et al., "Riemannian Walk for Incremental Learning", ECCV
+    2018, eq. 8.
+    """
+    return -gradient * move / (0.5 * fisher * move.square() + 1e-8)
+
+
+def firmness(importance: Tensor, weight: float, lr: float) -> Tensor:
+    """``weight * importance``, but at most ``1 / (2 lr)``.
+
+    Then one step of gradient descent brings a parameter back to its old value.
+    With more it would go past it, and further each time.
+
+    Args:
+        importance: 0 or more.
+        weight: Of the penalty.
+        lr: The parameter's learning rate, now.
+    """
+    return (weight * importance).clamp_max(0.5 / lr if lr > 0 else float('inf'))
+
+
+def quadratic_penalty(gap: Tensor, firm: Tensor) -> tuple[Tensor, Tensor]:
+    """``sum(firm * gap^2)``, a scalar without a factor of 1/2, and its gradient.
+
+    Args:
+        gap: The parameter minus its old value.
+        firm: How firmly each element is held, 0 or more.
+    """
+    pull = firm * gap
+    return (pull * gap).sum(), 2 * pull
+
+
+def placed(
+    stored: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter]
+) -> dict[str, Tensor]:
+    """Copies of stored tensors in the type, device and layout of the parameters.
+
+    Args:
+        stored: By name; names that no parameter has are left out.
+        parameters: By name; those that nothing is stored for are left out.
+
+    Raises:
+        InvalidInputError: If a shape differs from the parameter's.
+    """
+    found = {}
+    for name, parameter in parameters.items():
+        if name not in stored:
+            continue
+        if stored[name].shape != parameter.shape:
+            raise InvalidInputError(
+                f'what is stored for {name} is {tuple(stored[name].shape)}, the parameter '
+                f'is {tuple(parameter.shape)}: they belong to different networks')
+        found[name] = torch.empty_like(parameter, requires_grad=False).copy_(stored[name])
+    return found
+
+
+def grown(
+    stored: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter], fill: float
+) -> dict[str, Tensor]:
+    """:func:`placed`, and tensors of ``fill`` for every parameter that is new."""
+    fresh = {name: torch.full_like(parameter, fill, requires_grad=False)
+             for name, parameter in parameters.items() if name not in stored}
+    return placed(stored, parameters) | fresh

@@ -1,0 +1,114 @@
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from incseg.datasets import IncrementalDataset, ReplayDataset
+from incseg.datasets.rank_zero import on_rank_zero
+from incseg.errors import InvalidInputError
+from incseg.protocols.exemplar_lut import LABELS, exemplar_lut
+from incseg.protocols.exemplars import STRATEGIES
+
+Dataset = IncrementalDataset | ReplayDataset
+
+
+class ReplayMemory:
+    """Images of earlier steps that are kept and shown again: ``method.memory``.
+
+    What is kept after a step follows from the seed, the step's images and what
+    was kept before; it is written into the step's ``final.pth`` as
+    ``meta.memory``, a list of ``{'image': id, 'steps': [k, …]}`` with the steps
+    whose data the image was part of.
+
+    Args:
+        options: ``dict(size, strategy='class_balanced', labels='seen',
+            batch_share=None)``, or None for no memory.
+        seed: The run's seed.
+
+    Raises:
+        InvalidInputError: An option is not known or not allowed.
+    """
+
+    def __init__(self, options: Mapping[str, Any] | None, seed: int):
+        self.seed = seed
+        given: dict[str, Any] = dict(size=0) if options is None else dict(options)
+        allowed = ('size', 'strategy', 'labels', 'batch_share')
+        for key in given:
+            if key not in allowed:
+                raise InvalidInputError(
+                    f"unknown key 'method.memory.{key}'; allowed: {list(allowed)}")
+        self.size = given.get('size')
+        self.strategy = given.get('strategy', 'class_balanced')
+        self.labels = given.get('labels', 'seen')
+        self.batch_share = given.get('batch_share')
+        if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 0:
+            raise InvalidInputError(
+                f'method.memory.size is {self.size!r}, expected a whole number of at least 0')
+        for key, value, choice in (('strategy', self.strategy, STRATEGIES),
+                                   ('labels', self.labels, LABELS)):
+            if value not in choice:
+                raise InvalidInputError(
+                    f'method.memory.{key} is {value!r}, allowed: {list(choice)}')
+        share = self.batch_share
+        if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float))
+                                  or not 0 < share < 1):
+            raise InvalidInputError(
+                f'method.memory.batch_share is {share!r}, expected a number between 0 and 1, '
+                'or None')
+
+    def exemplars_per_batch(self, batch_size: int) -> int:
+        """How many of a batch are exemplars; 0 where they simply join the data.
+
+        Raises:
+            InvalidInputError: The share is none of the batch, or all of it.
+        """
+        if self.batch_share is None:
+            return 0
+        count = round(self.batch_share * batch_size)
+        if not 0 < count < batch_size:
+            raise InvalidInputError(
+                f'method.memory.batch_share is {self.batch_share}, which is {count} images of a '
+                f'batch of {batch_size}; allowed is at least one of each kind')
+        return count
+
+    def join(self, dataset: IncrementalDataset, kept: list[dict[str, Any]]) -> Dataset:
+        """A step's data set with what was kept before the step.
+
+        Args:
+            dataset: The images of the step.
+            kept: ``meta.memory`` of the previous step.
+        """
+        if not self.size or not kept:
+            return dataset
+        return ReplayDataset(
+            dataset, {entry['image']: entry['steps'] for entry in kept}, self.labels)
+
+    def select(
+        self, dataset: IncrementalDataset, kept: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """What is kept after a step, sorted by the data set's order.
+
+        Only images of the step, and those that were kept before it, can be.
+
+        Args:
+            dataset: The images of the step.
+            kept: ``meta.memory`` of the previous step.
+        """
+        if not self.size:
+            return []
+        k, source = dataset.step, dataset.dataset
+        steps = {entry['image']: list(entry['steps']) for entry in kept}
+        for name in dataset.image_ids:
+            steps[name] = [*steps.get(name, ()), k]
+        ids = source.image_ids
+        candidates = np.array([i for i, name in enumerate(ids) if name in steps], np.int64)
+        presence = on_rank_zero(source.presence)[candidates]
+        seen = list(dataset.protocol.seen(k))
+        annotated = np.stack([
+            np.isin(exemplar_lut(dataset.protocol, k, steps[ids[i]], self.labels)[seen],
+                    (0, 255), invert=True) for i in candidates])
+        ranks = np.random.default_rng(self.seed).permutation(len(ids))[candidates]
+        chosen = STRATEGIES[self.strategy](
+            ranks, presence[:, seen] & annotated, self.size,
+            np.random.default_rng((self.seed, k)))
+        return [dict(image=ids[i], steps=steps[ids[i]]) for i in candidates[chosen]]

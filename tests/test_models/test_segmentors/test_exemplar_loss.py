@@ -1,0 +1,69 @@
+"""Images in which old classes are annotated, among images in which they are not."""
+import pytest
+import torch
+
+from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
+from incseg.models.segmentors.exemplar_loss import loss_with_exemplars
+
+OPTIONS = dict(num_old=4, ignore_index=255)
+
+
+def batch(n=5):
+    torch.manual_seed(0)
+    logits = torch.randn(n, 6, 4, 3, dtype=torch.float64, requires_grad=True)
+    target = torch.randint(0, 6, (n, 4, 3))
+    target[1, 0] = 255
+    return logits, target
+
+
+def by_hand(logits, target, exemplars, weight):
+    """Pixel by pixel: exemplars -log p_y, others with background and old classes merged."""
+    total = 0.
+    p = logits.softmax(1)
+    for i in range(len(target)):
+        for y, x in torch.cartesian_prod(torch.arange(4), torch.arange(3)).tolist():
+            label = int(target[i, y, x])
+            if label == 255:
+                continue
+            if label < 4 and not exemplars[i]:
+                total = total - weight[i] * p[i, :4, y, x].sum().log()
+            else:
+                total = total - weight[i] * p[i, label, y, x].log()
+    return total / target.numel()
+
+
+@pytest.mark.parametrize('fused', [True, False])
+@pytest.mark.parametrize('weighted', [True, False])
+def test_unbiased_cross_entropy(fused, weighted):
+    """Values and gradients.  If it fails, MiB throws the old labels of its memory away."""
+    logits, target = batch()
+    exemplars = torch.tensor([False, True, False, True, True])
+    weight = torch.tensor([0.5, 1., 0., 1., 2.], dtype=torch.float64)
+    loss = loss_with_exemplars(
+        UnbiasedCrossEntropyLoss(fused=fused), logits, target, exemplars=exemplars,
+        image_weight=weight if weighted else None, **OPTIONS)
+    expected = by_hand(logits, target, exemplars, weight if weighted else torch.ones(5))
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(value, logits, retain_graph=True)[0] for value in (loss, expected)))
+
+
+@pytest.mark.parametrize('exemplars', [None, [False] * 5, [True] * 5])
+def test_all_of_one_kind(exemplars):
+    """One call, with the step's num_old or with none."""
+    logits, target = batch()
+    criterion = UnbiasedCrossEntropyLoss()
+    flags = None if exemplars is None else torch.tensor(exemplars)
+    expected = criterion(logits, target, **{**OPTIONS, **(
+        dict(num_old=1) if exemplars and all(exemplars) else {})})
+    assert torch.equal(
+        loss_with_exemplars(criterion, logits, target, exemplars=flags, **OPTIONS), expected)
+
+
+def test_plain_cross_entropy_does_not_care():
+    """To fine-tuning an exemplar is an image like any other: only its labels are better."""
+    logits, target = batch()
+    mixed = loss_with_exemplars(
+        CrossEntropyLoss(), logits, target,
+        exemplars=torch.tensor([True, False, True, False, False]), **OPTIONS)
+    torch.testing.assert_close(mixed, CrossEntropyLoss()(logits, target, **OPTIONS))
