@@ -82,7 +82,7 @@ def colour_cams():
     class ColourCams(nn.Module):
         stride = 4
 
-        def __init__(self, num_classes=3):
+        def __init__(self, num_classes=3, frozen=False):
             super().__init__()
             self.weight = nn.Parameter(torch.ones(num_classes))
             self.data_preprocessor = SegDataPreProcessor([0., 0., 0.], [255., 255., 255.])

@@ -12,13 +12,17 @@ SEAM = dict(model=dict(type='ColourCams'), inference=dict(scales=[1.], batch_siz
 
 
 @pytest.fixture
-def checkpoint(tmp_path, tiny):
-    """``checkpoint(step, classes)``: the stand-in's file for the tiny protocol."""
-    def save(step=1, classes=1, **meta):
+def checkpoint(tmp_path):
+    """``checkpoint(ids)``: the stand-in's file; with all six ids its scope is ``'all'``."""
+    def save(ids=(5,), step=1, weights=None, **meta):
         path = tmp_path / f'seam_{step}.pth'
-        torch.save(dict(state_dict=dict(weight=torch.ones(classes)), meta=dict(
-            incseg_version='0', method='seam', step=step, classes=[], palette=[],
-            protocol=Experiment(tiny()).describe_protocol(), **meta)), path)
+        names = ShapesDataset(length=1, size=8).metainfo['classes']
+        torch.save(dict(
+            state_dict=dict(weight=torch.ones(weights or len(ids))),
+            meta=dict(dict(
+                incseg_version='0', method='seam', step=step, ids=list(ids), pretrained=False,
+                classes=[names[i] for i in ids], palette=[], protocol={}, seed=0,
+                scope='all' if len(ids) == 6 else 'step'), **meta)), path)
         return path
     return save
 
@@ -26,20 +30,20 @@ def checkpoint(tmp_path, tiny):
 def weak(tiny, **seam):
     config = tiny()
     config.seam = {**SEAM, **seam}
-    return config
+    return Experiment(config)
 
 
 def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
     """The step's own images with the classes that are new in it, and in the meta what a reader
     or another run has to know."""
-    config = weak(tiny)
-    files = pseudo_label_job(config, checkpoint(), tmp_path / 'out', coco=True)
+    experiment = weak(tiny)
+    files = pseudo_label_job(experiment, checkpoint(), tmp_path / 'out', coco=True)
     assert files.folder == tmp_path / 'out' / '4-1' / '1'
     meta = files.read_meta()
     assert (meta['ids'], meta['classes'], meta['scope']) == ([5], ['cross'], 'step')
     assert meta['refine'] == dict(type='NoRefinement') and len(meta['ckpt_sha']) == 64
     data = ShapesDataset(length=32, size=32)
-    step = Experiment(config).protocol.select(data.presence(), 1)
+    step = experiment.protocol.select(data.presence(), 1)
     made = sorted(path.stem for path in (files.folder / 'labels').iterdir())
     assert made == [data.image_ids[i] for i in step] and len(made) > 1
     shown = json.loads((files.folder / 'image_labels.json').read_text())
@@ -49,7 +53,8 @@ def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
 
 def test_scope_all(tiny, checkpoint, tmp_path, colour_cams):
     """Every class is a class; the images are still those of the step."""
-    files = pseudo_label_job(weak(tiny, scope='all'), checkpoint(classes=6), tmp_path / 'out')
+    every = checkpoint((1, 2, 3, 4, 5, 6))
+    files = pseudo_label_job(weak(tiny), every, tmp_path / 'out', step=1)
     assert files.read_meta()['ids'] == [1, 2, 3, 4, 5, 6]
     shown = json.loads((files.folder / 'image_labels.json').read_text())
     assert all('cross' in names for names in shown.values())
@@ -70,7 +75,7 @@ def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
     """Each mistake in one line with its key or file, before anything is written."""
     out = tmp_path / 'out'
     with pytest.raises(InvalidInputError, match="the config has no 'seam.model'"):
-        pseudo_label_job(tiny(), checkpoint(), out)
+        pseudo_label_job(Experiment(tiny()), checkpoint(), out)
     for seam, message in (
             (dict(inference=dict(background=.3)), 'seam.inference.background is 0.3; allowed is'),
             (dict(inference=dict(background=dict(mode='score'))), "is 'score'; allowed are const")):
@@ -79,7 +84,13 @@ def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
     with pytest.raises(MissingFileError, match=r'no checkpoint at none\.pth'):
         pseudo_label_job(weak(tiny), 'none.pth', out)
     with pytest.raises(InvalidInputError, match=r'seam_1\.pth does not fit the network'):
-        pseudo_label_job(weak(tiny), checkpoint(classes=2), out)
-    with pytest.raises(InvalidInputError, match=r'seam_7\.pth: step 7 is out of range'):
+        pseudo_label_job(weak(tiny), checkpoint(weights=2), out)
+    with pytest.raises(InvalidInputError, match='knows the classes cross .* does not have there'):
         pseudo_label_job(weak(tiny), checkpoint(step=7), out)
+    with pytest.raises(InvalidInputError, match=r'say which one.*--step 0 to 2'):
+        pseudo_label_job(weak(tiny), checkpoint((1, 2, 3, 4, 5, 6)), out)
+    with pytest.raises(InvalidInputError, match='--step is 2, but .* of step 1 alone'):
+        pseudo_label_job(weak(tiny), checkpoint(), out, step=2)
+    with pytest.raises(InvalidInputError, match='step 3 is out of range: 4-1 has 3'):
+        pseudo_label_job(weak(tiny), checkpoint((1, 2, 3, 4, 5, 6)), out, step=3)
     assert not PseudoLabelFiles.of_step(out, '4-1', 1).folder.exists()
