@@ -53,7 +53,7 @@ def train_seam(
     work_dir = Path(work_dir)
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
-    settings = {**experiment.config, 'seam_step': None if scope == 'all' else step}
+    settings = training_settings(experiment, step)
     if resume:
         check_run_config(settings, work_dir)
     elif path.is_file():
@@ -82,6 +82,14 @@ def train_seam(
     on_rank_zero(lambda: save_atomically(content, path))
     on_rank_zero(lambda: interrupted.unlink(missing_ok=True))
     return path
+
+
+def training_settings(experiment: Experiment, step: int) -> dict[str, Any]:
+    """The config without what is done with the network afterwards, and the step if it matters."""
+    seam = {key: value for key, value in experiment.config['seam'].items()
+            if key not in ('inference', 'refine')}
+    return {**experiment.config, 'seam': seam,
+            'seam_step': None if seam['scope'] == 'all' else step}
 
 
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:
