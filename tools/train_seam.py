@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import Experiment, train_seam
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def main() -> None:
     init_launcher(args.launcher)
     folder = Path(args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_seam_{args.step}'))
     print(train_seam(experiment, args.step, folder, args.resume, step0=args.step0))
+    end_launcher()
 
 
 if __name__ == '__main__':

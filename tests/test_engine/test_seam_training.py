@@ -133,12 +133,13 @@ TWO = '''
 import sys
 from incseg.apis import load_config
 from incseg.engine import Experiment, train_seam
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 config = load_config(sys.argv[1], {
     'data.train.length': 32, 'data.train.size': 32, 'seam.schedule.epochs': 1,
     'seam.schedule.batch_size': 8, 'seam.schedule.log_interval': 100})
 init_launcher('pytorch')
 train_seam(Experiment(config), 1, sys.argv[2])
+end_launcher()
 '''
 
 
