@@ -13,7 +13,7 @@ from mmengine.dist import is_main_process
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import Experiment, train_seam
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
@@ -39,6 +39,7 @@ def main() -> None:
         resume=args.resume, step0=args.step0)
     if is_main_process():
         print(f'SEAM in {path}')
+    end_launcher()
 
 
 if __name__ == '__main__':

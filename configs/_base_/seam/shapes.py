@@ -4,7 +4,8 @@ seam = dict(
         backbone=dict(
             type='ResNet', depth=18, output_stride=4, pretrained='$pretrained',
             norm_cfg='$norm_cfg'),
-        head=dict(type='SEAMHead', dropout_ratio=0.)),
+        head=dict(type='SEAMHead', dropout_ratio=0.),
+        scale=0.5),  # at 0.3 nothing would be left of pictures of 64 x 64
     scope='all',
     image_labels=dict(type='MaskImageLabels'),
     init_from=None,
