@@ -10,7 +10,7 @@ from incseg.protocols.arguments import whole_number
 #: what ``seam.inference`` may have, and what it is where it is left out
 INFERENCE: dict[str, Any] = dict(
     scales=(.5, 1., 1.5, 2.), flip=True, background=dict(mode='const', value=.26), scores=True,
-    score_stride=1, batch_size=4, num_threads=2)
+    score_stride=1, batch_size=None, num_threads=2)
 #: what ``seam`` may have beside ``model`` and what only its training reads
 SEAM: dict[str, Any] = dict(
     scope='step', image_labels=dict(type='MaskImageLabels'), refine=dict(type='NoRefinement'),
@@ -47,7 +47,8 @@ class SeamSettings:
         chosen = {key: seam.get(key, default) for key, default in SEAM.items()}
         chosen['inference'] = {**INFERENCE, **chosen['inference']}
         for key in ('batch_size', 'num_threads', 'score_stride'):
-            whole_number(f'seam.inference.{key}', chosen['inference'][key], 1)
+            if (value := chosen['inference'][key]) is not None:
+                whole_number(f'seam.inference.{key}', value, 1)
         if chosen['scope'] not in SCOPES:
             raise InvalidInputError(
                 f"seam.scope is {chosen['scope']!r}; allowed are {', '.join(SCOPES)}")

@@ -22,7 +22,7 @@ def test_defaults_are_not_shared():
     """One config's settings do not become the next one's defaults."""
     first = SeamSettings.of(dict(depth=1, seam=dict(model=MODEL)))
     first.inference['batch_size'] = 99
-    assert SeamSettings.of(dict(depth=1, seam=dict(model=MODEL))).inference['batch_size'] == 4
+    assert SeamSettings.of(dict(depth=1, seam=dict(model=MODEL))).inference['batch_size'] is None
 
 
 @pytest.mark.parametrize(('seam', 'message'), [
