@@ -55,14 +55,15 @@ def pseudo_label_job(
     maker = PseudoLabelMaker(
         CamInference(model, scales, options['flip']), class_ids, files,
         BackgroundRule.of(options['background'], 'seam.inference.background'),
-        MODELS.build(seam.refine),
+        MODELS.build(seam.refine), options['uncertain'],
         options['score_stride'] if options['scores'] else 0,
         options['batch_size'], options['num_threads'])
     make_pseudo_labels(
         maker, dataset, indices, visible_labels(labels, protocol, step, seam.scope), dict(
             dataset=config['data']['name'], protocol=experiment.describe_protocol(), step=step,
             scope=seam.scope, classes=[dataset.metainfo['classes'][i] for i in class_ids],
-            ids=list(class_ids), background=options['background'], scales=scales,
+            ids=list(class_ids), background=options['background'],
+            uncertain=options['uncertain'], scales=scales,
             flip=options['flip'], refine=seam.refine, score_stride=maker.score_stride,
             ckpt_sha=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
             seed=experiment.seed, image_label_source=seam.image_labels), resume)

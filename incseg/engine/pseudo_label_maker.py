@@ -26,6 +26,8 @@ class PseudoLabelMaker:
         background: what a class has to beat; a refinement gets its map as the
             first.
         refinement: see :mod:`incseg.models.weak.refinement`.
+        uncertain: pixels whose best class is closer than this to the background
+            become 255.
         score_stride: stride of the scores that are kept; 0 for none.
         batch_size: images of one size that are computed together; None: 4 on a
             GPU, 1 on a CPU, whose caches more only fill.
@@ -37,8 +39,8 @@ class PseudoLabelMaker:
 
     def __init__(
         self, inference: CamInference, class_ids: Sequence[int], files: PseudoLabelFiles,
-        background: BackgroundRule, refinement: Any = None, score_stride: int = 1,
-        batch_size: int | None = None, num_threads: int = 2,
+        background: BackgroundRule, refinement: Any = None, uncertain: float | None = None,
+        score_stride: int = 1, batch_size: int | None = None, num_threads: int = 2,
     ) -> None:
         if background.mode == 'score':
             raise InvalidInputError(
@@ -48,6 +50,7 @@ class PseudoLabelMaker:
         self.files = files
         self.background = background
         self.refinement = NoRefinement() if refinement is None else refinement
+        self.uncertain = uncertain
         self.score_stride = score_stride
         self.device = next(inference.model.parameters()).device
         self.batch_size = batch_size or (4 if self.device.type == 'cuda' else 1)
@@ -94,7 +97,7 @@ class PseudoLabelMaker:
             scores = self.refinement.refine(
                 image, torch.cat([self.background.background(scores), scores]))
             ids = [0, *ids]
-        label = self.rule.label_map(ids, scores)
+        label = self.rule.label_map(ids, scores, self.uncertain)
         kept = None
         if self.score_stride:
             kept = ScoreFile.quantise(
