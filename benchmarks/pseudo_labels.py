@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument('--size', type=int, default=500 if CUDA else 160)
     parser.add_argument('--images', type=int, default=64 if CUDA else 8)
     parser.add_argument('--depth', type=int, default=50)
-    parser.add_argument('--batch', type=int, default=4)
+    parser.add_argument('--batch', type=int, help='default: as in a run, 4 on a GPU, 1 on a CPU')
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--scales', type=float, nargs='+', default=(.5, 1., 1.5, 2.))
     args = parser.parse_args()

@@ -17,10 +17,10 @@ def main() -> None:
     parser.add_argument('config', help='its training images and masks are taken')
     parser.add_argument('folder', metavar='DIR', help='<root>/<protocol>/<step>')
     parser.add_argument(
-        '--split', help="another list of images, for instance train: only its images count")
+        '--split', help='another list of images, for instance train: only its images count')
     parser.add_argument(
         '--thresholds', type=float, nargs='+', default=THRESHOLDS, metavar='T',
-        help='default: 0.00 to 0.59 by 0.01')
+        help='default: 0.00 to 0.99 by 0.01')
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
     parser.add_argument(
         '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])

@@ -20,7 +20,7 @@ from incseg.evaluation.sweep_report import draw_sweep, sweep_table
 from incseg.evaluation.threshold_sweep import ThresholdSweep
 from incseg.protocols.progress import Progress
 
-THRESHOLDS = tuple(round(.01 * i, 2) for i in range(60))
+THRESHOLDS = tuple(round(.01 * i, 2) for i in range(100))
 
 
 def eval_pseudo_labels(

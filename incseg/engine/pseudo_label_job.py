@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_main_process
 
 from incseg.datasets import BackgroundRule, PseudoLabelFiles, export_coco, visible_labels
 from incseg.engine.cam_inference import CamInference
@@ -57,19 +58,19 @@ def pseudo_label_job(
     maker = PseudoLabelMaker(
         CamInference(model, scales, options['flip']), class_ids, files,
         BackgroundRule.of(options['background'], 'seam.inference.background'),
-        MODELS.build(seam.refine),
-        options['score_stride'] if options['scores'] else 0,
-        options['batch_size'], options['num_threads'])
+        MODELS.build(seam.refine), uncertain=options['uncertain'],
+        score_stride=options['score_stride'] if options['scores'] else 0,
+        batch_size=options['batch_size'], num_threads=options['num_threads'])
     make_pseudo_labels(
         maker, dataset, indices, visible_labels(labels, protocol, step, meta['scope']), dict(
             dataset=config['data']['name'], protocol=describe(protocol), step=step,
             scope=meta['scope'], classes=meta['classes'], ids=class_ids,
-            background=options['background'], scales=scales, flip=options['flip'],
-            refine=seam.refine, score_stride=maker.score_stride,
+            background=options['background'], uncertain=options['uncertain'], scales=scales,
+            flip=options['flip'], refine=seam.refine, score_stride=maker.score_stride,
             ckpt_sha=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
             pretrained=meta['pretrained'], init_from=meta.get('init_from'), seed=meta['seed'],
             image_label_source=seam.image_labels), resume)
-    if coco:
+    if coco and is_main_process():
         export_coco(files, [dataset.image_ids[i] for i in indices], dataset.metainfo['classes'],
                     files.folder / 'coco.json')
     return files

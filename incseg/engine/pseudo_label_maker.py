@@ -26,8 +26,11 @@ class PseudoLabelMaker:
         background: what a class has to beat; a refinement gets its map as the
             first.
         refinement: see :mod:`incseg.models.weak.refinement`.
+        uncertain: pixels whose best class is closer than this to the background
+            become 255.
         score_stride: stride of the scores that are kept; 0 for none.
-        batch_size: images of one size that are computed together.
+        batch_size: images of one size that are computed together; None: 4 on a
+            GPU, 1 on a CPU, whose caches more only fill.
         num_threads: images that are refined and written at a time.
 
     Raises:
@@ -36,8 +39,8 @@ class PseudoLabelMaker:
 
     def __init__(
         self, inference: CamInference, class_ids: Sequence[int], files: PseudoLabelFiles,
-        background: BackgroundRule, refinement: Any = None, score_stride: int = 1,
-        batch_size: int = 4, num_threads: int = 2,
+        background: BackgroundRule, refinement: Any = None, uncertain: float | None = None,
+        score_stride: int = 1, batch_size: int | None = None, num_threads: int = 2,
     ) -> None:
         if background.mode == 'score':
             raise InvalidInputError(
@@ -47,8 +50,10 @@ class PseudoLabelMaker:
         self.files = files
         self.background = background
         self.refinement = NoRefinement() if refinement is None else refinement
+        self.uncertain = uncertain
         self.score_stride = score_stride
-        self.batch_size = batch_size
+        self.device = next(inference.model.parameters()).device
+        self.batch_size = batch_size or (4 if self.device.type == 'cuda' else 1)
         self.num_threads = num_threads
 
     @property
@@ -73,13 +78,12 @@ class PseudoLabelMaker:
         Raises:
             UserError: an image cannot be read, or a file not written.
         """
-        device = next(self.inference.model.parameters()).device
         image_ids = dataset.image_ids
         shown = torch.from_numpy(labels[:, self.class_ids])
         batches = equal_size_batches(dataset, indices, self.batch_size, self.num_threads)
         with BoundedPool(self.num_threads, 2 * self.num_threads + self.batch_size) as pool:
             for chosen, images in batches:
-                images = images.to(device, non_blocking=True)
+                images = images.to(self.device, non_blocking=True)
                 scores = self.inference(images, shown[chosen])
                 for index, image, maps in zip(chosen, images, scores, strict=True):
                     ids = [i for i, there in zip(self.class_ids, shown[index]) if there]
@@ -93,7 +97,7 @@ class PseudoLabelMaker:
             scores = self.refinement.refine(
                 image, torch.cat([self.background.background(scores), scores]))
             ids = [0, *ids]
-        label = self.rule.label_map(ids, scores)
+        label = self.rule.label_map(ids, scores, self.uncertain)
         kept = None
         if self.score_stride:
             kept = ScoreFile.quantise(

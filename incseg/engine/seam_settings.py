@@ -8,8 +8,8 @@ from incseg.protocols.arguments import whole_number
 
 #: what ``seam.inference`` may have, and what it is where it is left out
 INFERENCE: dict[str, Any] = dict(
-    scales=(.5, 1., 1.5, 2.), flip=True, background=dict(mode='const', value=.26), scores=True,
-    score_stride=1, batch_size=4, num_threads=2)
+    scales=(.5, 1., 1.5, 2.), flip=True, background=dict(mode='const', value=.26), uncertain=None,
+    scores=True, score_stride=1, batch_size=None, num_threads=2)
 #: what ``seam`` may have beside ``model`` and what only its training reads
 SEAM: dict[str, Any] = dict(
     image_labels=dict(type='MaskImageLabels'), refine=dict(type='NoRefinement'), inference={})
@@ -44,5 +44,7 @@ class SeamSettings:
         chosen = {key: seam.get(key) or default for key, default in SEAM.items()}
         chosen['inference'] = {**INFERENCE, **chosen['inference']}
         for key in ('batch_size', 'num_threads', 'score_stride'):
-            whole_number(f'seam.inference.{key}', chosen['inference'][key], 1)
+            value = chosen['inference'][key]
+            if key != 'batch_size' or value is not None:
+                whole_number(f'seam.inference.{key}', value, 1)
         return cls(model=seam['model'], **chosen)

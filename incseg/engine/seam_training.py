@@ -82,14 +82,6 @@ def train_seam(
     return path
 
 
-def training_settings(experiment: Experiment, step: int) -> dict[str, Any]:
-    """The config without what is done with the network afterwards, and the step if it matters."""
-    seam = {key: value for key, value in experiment.config['seam'].items()
-            if key not in ('inference', 'refine')}
-    return {**experiment.config, 'seam': seam,
-            'seam_step': None if seam['scope'] == 'all' else step}
-
-
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:
     """Train, and return what is saved."""
     runner.train()

@@ -46,7 +46,7 @@ def test_values(options, message, tiny_seam):
 
 @pytest.mark.parametrize(('line', 'message'), [
     ("seam = dict(scopes='all')", "unknown key 'seam.scopes' of seam; did you mean"),
-    ('seam = dict(_delete_=True, model=dict())', "has no 'seam.inference'")])
+    ("seam = dict(_delete_=True, model=dict(type='SEAM'))", "has no 'seam.inference'")])
 def test_keys(line, message, write_leaf):
     """A missing and a misspelt key are named."""
     with pytest.raises(InvalidInputError, match=message):

@@ -16,7 +16,7 @@ def checkpoint(tmp_path):
     """``checkpoint(ids)``: the stand-in's file; with all six ids its scope is ``'all'``."""
     def save(ids=(5,), step=1, weights=None, **meta):
         path = tmp_path / f'seam_{step}.pth'
-        names = ShapesDataset(length=1, size=8).metainfo['classes']
+        names = ShapesDataset(length=1, size=16).metainfo['classes']
         torch.save(dict(
             state_dict=dict(weight=torch.ones(weights or len(ids))),
             meta=dict(dict(

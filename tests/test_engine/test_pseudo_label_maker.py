@@ -93,6 +93,18 @@ def test_scores_may_be_left_out_or_coarse(make, dataset):
         np.testing.assert_array_equal(files.read_label(image_id), fine.read_label(image_id))
 
 
+def test_uncertain_pixels(make, dataset):
+    """Near the threshold: 255; elsewhere nothing changes."""
+    sure, _ = make('sure')
+    unsure, _ = make('unsure', uncertain=.1)
+    image_id = dataset.image_ids[0]
+    near = np.abs(sure.read_scores(image_id).full_size().max(0) - .4)
+    label = unsure.read_label(image_id)
+    assert (label[near < .097] == 255).all() and (label == 255).any()
+    far = near > .103
+    np.testing.assert_array_equal(label[far], sure.read_label(image_id)[far])
+
+
 def test_errors_of_the_threads_are_raised(make, monkeypatch):
     """A disk that fills up behind the caller's back ends the run."""
     def full(*args):

@@ -10,7 +10,7 @@ def test_defaults_and_settings():
     """What is left out has its default, what is said replaces it alone, '$name' is looked up."""
     settings = SeamSettings.of(dict(depth=50, seam=dict(
         model=MODEL, inference=dict(batch_size=2), epochs=8)))
-    assert settings.model == dict(type='Net', depth=50) and settings.scope == 'step'
+    assert settings.model == dict(type='Net', depth=50)
     assert settings.image_labels == dict(type='MaskImageLabels')
     assert settings.refine == dict(type='NoRefinement')
     assert settings.inference['batch_size'] == 2
@@ -22,11 +22,10 @@ def test_defaults_are_not_shared():
     """One config's settings do not become the next one's defaults."""
     first = SeamSettings.of(dict(depth=1, seam=dict(model=MODEL)))
     first.inference['batch_size'] = 99
-    assert SeamSettings.of(dict(depth=1, seam=dict(model=MODEL))).inference['batch_size'] == 4
+    assert SeamSettings.of(dict(depth=1, seam=dict(model=MODEL))).inference['batch_size'] is None
 
 
 @pytest.mark.parametrize(('seam', 'message'), [
-    (dict(scope='new'), "seam.scope is 'new'; allowed are step, all"),
     (dict(inference=dict(scale=[1.])), r"unknown key 'seam\.inference\.scale'; allowed: \['backg"),
     (dict(inference=dict(batch_size=0)), 'seam.inference.batch_size=0: expected a whole number'),
     (dict(inference=dict(num_threads=.5)), 'seam.inference.num_threads=0.5: expected a whole'),

@@ -3,7 +3,6 @@ import torch
 from mmengine.optim import PolyLR
 
 from incseg.engine import Experiment
-from incseg.engine.resolve import resolve
 from incseg.engine.step_config import (
     config_for_step,
     config_for_test,
@@ -12,15 +11,6 @@ from incseg.engine.step_config import (
     pipeline,
 )
 from incseg.errors import InvalidInputError
-
-
-def test_resolve():
-    """A thing said once reaches every place that refers to it, through other references too."""
-    settings = dict(a='$b', b=[1, 2])
-    assert resolve({'x': ['$a', 'plain'], 'y': {'z': '$b'}}, settings) == {
-        'x': [[1, 2], 'plain'], 'y': {'z': [1, 2]}}
-    with pytest.raises(InvalidInputError, match=r"uses '\$c', but has no key 'c'"):
-        resolve('$c', settings)
 
 
 def test_pipeline_order():

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from incseg.engine import Experiment
-
 ROOT = Path(__file__).parents[2]
 SHAPES = ROOT / 'configs/ft/bisenet_r18_shapes_4-1.py'
+SEAM = ROOT / 'configs/_base_/seam/shapes.py'
 
 
 @pytest.fixture
@@ -26,17 +25,25 @@ def tool(monkeypatch, tmp_path, capsys):
     return run
 
 
-def test_make_resume_and_evaluate(tool, tiny, tmp_path, colour_cams):
-    """The whole way; a second run without --resume is one line of error."""
+@pytest.fixture
+def weak(tmp_path, tiny, colour_cams):
+    """A weak experiment's config and the checkpoint of its network, step 2."""
     config = tmp_path / 'weak.py'
     config.write_text(
-        f"_base_ = '{SHAPES}'\n"
-        "seam = dict(model=dict(type='ColourCams'), inference=dict(scales=(1.,)))\n"
+        f"_base_ = ['{SHAPES}', '{SEAM}']\n"
+        "seam = dict(model=dict(_delete_=True, type='ColourCams'),\n"
+        "            inference=dict(scales=(1.,), background=dict(mode='const', value=.3)))\n"
         'data = dict(train=dict(length=12, size=32), test=dict(length=4, size=32))\n')
     checkpoint = tmp_path / 'seam.pth'
     torch.save(dict(state_dict=dict(weight=torch.ones(1)), meta=dict(
-        incseg_version='0', method='seam', step=2, classes=[], palette=[],
-        protocol=Experiment(tiny()).describe_protocol())), checkpoint)
+        incseg_version='0', method='seam', step=2, classes=['star'], palette=[], ids=[6],
+        scope='step', pretrained=False, seed=0, protocol={})), checkpoint)
+    return config, checkpoint
+
+
+def test_make_resume_and_evaluate(tool, weak, tmp_path):
+    """The whole way; a second run without --resume is one line of error."""
+    config, checkpoint = weak
     make = ('make_pseudo_labels', config, checkpoint, '--out', tmp_path / 'out')
     status, output = tool(*make)
     folder = tmp_path / 'out' / '4-1' / '2'
@@ -49,3 +56,30 @@ def test_make_resume_and_evaluate(tool, tiny, tmp_path, colour_cams):
     assert status == 0
     assert output.out.startswith('ShapesDataset train: ') and 'stage NoRefinement' in output.out
     assert (folder / 'sweep.png').is_file()
+
+
+def test_affinity_network(tool, weak, tmp_path):
+    """Labels with a strong and a weak background, the network that learns from both, and the
+    random walk with it: as the documentation has it."""
+    config, checkpoint = weak
+    for name, power in (('strong', 4), ('weak', 24)):
+        status, _ = tool(
+            'make_pseudo_labels', config, checkpoint, '--out', tmp_path / name, '--cfg-options',
+            "seam.refine={'type': 'DenseCRF'}",
+            f"seam.inference.background={{'mode': 'pow', 'value': {power}}}")
+        assert status == 0
+    folders = [tmp_path / name / '4-1' / '2' for name in ('strong', 'weak')]
+    net = "{'type': 'AffinityNet', 'backbone': {'type': 'ResNet', 'depth': 18}}"
+    train = ('train_affinity', config, '--strong', folders[0], '--weak', folders[1], '--out',
+             tmp_path / 'a.pth', '--epochs', '1', '--batch-size', '2', '--crop-size', '96')
+    status, _ = tool(*train)
+    assert status.startswith('error: seam.refine of ') and 'AffinityRandomWalk' in status
+    refine = f"seam.refine={{'type': 'AffinityRandomWalk', 'net': {net}"
+    status, output = tool(*train, '--cfg-options', refine + '}')
+    assert status == 0 and 'mean loss of the last epoch' in output.out
+    status, _ = tool(
+        'make_pseudo_labels', config, checkpoint, '--out', tmp_path / 'out', '--cfg-options',
+        f"{refine}, 'checkpoint': '{tmp_path / 'a.pth'}'}}")
+    assert status == 0
+    status, output = tool('eval_pseudo_labels', config, tmp_path / 'out' / '4-1' / '2')
+    assert status == 0 and 'stage AffinityRandomWalk' in output.out

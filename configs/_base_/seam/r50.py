@@ -28,4 +28,4 @@ seam = dict(
     inference=dict(
         scales=(0.5, 1.0, 1.5, 2.0), flip=True,
         background=dict(mode='const', value=0.26)),
-    refine=None)
+    refine=dict(type='NoRefinement'))

@@ -25,4 +25,4 @@ seam = dict(
     inference=dict(
         scales=(1.0, 1.5), flip=True,
         background=dict(mode='const', value=0.26)),
-    refine=None)
+    refine=dict(type='NoRefinement'))
