@@ -35,8 +35,10 @@ def check_seam(experiment: Experiment) -> None:
         raise InvalidInputError(
             f"seam.init_from is {init_from!r}, allowed: None, 'step0' or the path of a final.pth")
     check_schedule(seam['schedule'])
+    own = seam['model'].get('type') == 'SEAM'  # another network may lack a part of that name
     for key in ('backbone', 'head'):
-        check_part(f'seam.model.{key}', seam['model'].get(key), MODELS, needed=key == 'backbone')
+        check_part(f'seam.model.{key}', seam['model'].get(key), MODELS,
+                   needed=own and key == 'backbone')
     check_part('seam.model', seam['model'], MODELS, needed=True)
     check_part('seam.negatives', seam.get('negatives'), DATASETS)
     for name, transform in seam['train_pipeline'].items():
