@@ -1,5 +1,6 @@
 import argparse
 import os
+import select
 import sys
 from collections.abc import Callable
 
@@ -41,11 +42,24 @@ def reader_is_gone() -> bool:
     """Print what is left; if nobody reads it, leave nothing for Python to complain about."""
     try:
         sys.stdout.flush()
+        gone = has_no_reader(sys.stdout.fileno())
     except BrokenPipeError:
+        gone = True
+    except (OSError, ValueError):  # no file: a test's or a notebook's
+        return False
+    if gone:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
-        return True
-    return False
+    return gone
+
+
+def has_no_reader(fd: int) -> bool:
+    """Whether a pipe's other end is closed; what is written at once leaves nothing to flush."""
+    if not hasattr(select, 'poll'):
+        return False
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def one_line(error: Exception) -> str:
