@@ -38,8 +38,8 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
         return False
     from matplotlib.figure import Figure
 
-    columns = min(MOST_COLUMNS, len(table.protocols))
-    lines = -(-len(table.protocols) // columns)
+    lines = -(-len(table.protocols) // MOST_COLUMNS)
+    columns = -(-len(table.protocols) // lines)  # four panels: two by two
     legend = 0.8 + 0.09 * max(map(len, table.rows)), 0.4 + 0.21 * len(table.rows)
     figure = Figure((PANEL[0] * columns + legend[0], max(PANEL[1] * lines, legend[1])),
                     layout='constrained')
