@@ -75,9 +75,10 @@ def test_published_importance(method, kind, weight, settings):
         assert (chosen.loss_decode.type, chosen.classifier_init.type) == (
             'CrossEntropyLoss', 'RandomInit')
         assert not chosen.distillation and chosen.target_labeller is None
+        expected = dict(type=kind, loss_weight=weight, **settings)
         if method == 'pi' and 'shapes' in path.name:  # the leaf says why
-            settings = dict(damping=1e-3)
-        assert chosen.hooks == {method: dict(type=kind, loss_weight=weight, **settings)}
+            expected['damping'] = 1e-3
+        assert chosen.hooks == {method: expected}
 
 
 def test_plop_trains_short_steps_in_10_1():
