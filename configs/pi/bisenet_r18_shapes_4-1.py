@@ -6,5 +6,5 @@ _base_ = [
     '../_base_/methods/pi.py',
 ]
 pretrained = False  # nothing to download
-# with the published 1e-20 the normalised scores of nearly all parameters are next to 0
+# not 1e-20: what ends where it began would outweigh all others (docs/methods/pi.md)
 method = dict(hooks=dict(pi=dict(damping=1e-3)))
