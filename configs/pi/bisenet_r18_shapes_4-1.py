@@ -6,3 +6,5 @@ _base_ = [
     '../_base_/methods/pi.py',
 ]
 pretrained = False  # nothing to download
+# not 1e-20: what ends where it began would outweigh all others (docs/methods/pi.md)
+method = dict(hooks=dict(pi=dict(damping=1e-3)))

@@ -28,17 +28,18 @@ def fisher_average(fisher: Tensor, gradient: Tensor, alpha: float) -> Tensor:
     return alpha * gradient.square() + (1 - alpha) * fisher
 
 
-def path_score(path: Tensor, gap: Tensor) -> Tensor:
-    """``max(0, path / (gap^2 + 1e-20))``: the loss saved per squared distance.
+def path_score(path: Tensor, gap: Tensor, damping: float) -> Tensor:
+    """``max(0, path / (gap^2 + damping))``: the loss saved per squared distance.
 
     Args:
         path: How much the moves of a step lowered the loss, to first order.
         gap: How far the parameter is from where the step began.
+        damping: More than 0; keeps small where the gap is small.
 
     Source: Zenke et al., "Continual Learning Through Synaptic Intelligence",
     ICML 2017, eq. 5.
     """
-    return (path / (gap.square() + 1e-20)).clamp_min(0)
+    return (path / (gap.square() + damping)).clamp_min(0)
 
 
 def walk_score(gradient: Tensor, move: Tensor, fisher: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def test_published_choices(method, loss, terms, init):
 
 
 @pytest.mark.parametrize('method, kind, weight, settings', [
-    ('ewc', 'EWCHook', 500, dict(alpha=0.9)), ('pi', 'PathIntegralHook', 500, {}),
+    ('ewc', 'EWCHook', 500, dict(alpha=0.9)), ('pi', 'PathIntegralHook', 500, dict(damping=1e-20)),
     ('rw', 'RiemannianWalkHook', 100, dict(alpha=0.9, interval=10))])
 def test_published_importance(method, kind, weight, settings):
     """Plain fine-tuning and one hook with the constants of the published code's --method."""
@@ -79,7 +79,10 @@ def test_published_importance(method, kind, weight, settings):
         assert (chosen.loss_decode.type, chosen.classifier_init.type) == (
             'CrossEntropyLoss', 'RandomInit')
         assert not chosen.distillation and chosen.target_labeller is None
-        assert chosen.hooks == {method: dict(type=kind, loss_weight=weight, **settings)}
+        expected = dict(type=kind, loss_weight=weight, **settings)
+        if method == 'pi' and 'shapes' in path.name:  # the leaf says why
+            expected['damping'] = 1e-3
+        assert chosen.hooks == {method: expected}
 
 
 def test_ewf_is_mib_and_a_fusion():

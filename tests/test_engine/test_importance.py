@@ -37,9 +37,15 @@ def test_fisher_average():
 
 
 def test_path_score():
-    """0.5 / 0.5^2 = 2; a way that raised the loss, or none at all, counts as 0."""
-    score = path_score(tensor(.5, -.5, 0, 0), tensor(.5, .5, .5, 0))
-    assert torch.allclose(score, tensor(2, 0, 0, 0), atol=1e-15)
+    """0.5 / 0.5^2 = 2; a way that raised the loss, or none at all, counts as 0.
+
+    Where a parameter is back at its beginning the damping is all there is:
+    0.5 / 0.25 = 2 again.
+    """
+    path, gap = tensor(.5, -.5, 0, 0), tensor(.5, .5, .5, 0)
+    assert torch.allclose(path_score(path, gap, 1e-20), tensor(2, 0, 0, 0), atol=1e-15)
+    assert torch.allclose(path_score(path, gap, 0.25), tensor(1, 0, 0, 0), atol=1e-15)
+    assert torch.allclose(path_score(tensor(.5), tensor(0), 0.25), tensor(2))
 
 
 def test_walk_score():

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from incseg.engine.hooks.importance_hook import ImportanceHook
 from incseg.engine.importance import grown, normalised, path_score, placed
+from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS
 
 
@@ -19,6 +20,9 @@ class PathIntegralHook(ImportanceHook):
 
     Args:
         loss_weight: See :class:`ImportanceHook`.
+        damping: Added to the squared distance, more than 0.  As small as
+            published, parameters that end close to where they began get by far
+            the largest scores.
         kwargs: See :class:`MethodHook`.
 
     Source: Zenke et al., "Continual Learning Through Synaptic Intelligence",
@@ -27,8 +31,11 @@ class PathIntegralHook(ImportanceHook):
 
     in_base_step = True
 
-    def __init__(self, loss_weight: float = 500., **kwargs: Any):
+    def __init__(self, loss_weight: float = 500., damping: float = 1e-20, **kwargs: Any):
         super().__init__(loss_weight, **kwargs)
+        if not damping > 0:
+            raise InvalidInputError(f'{self.key}.damping is {damping!r}, expected more than 0')
+        self.damping = damping
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
@@ -51,8 +58,9 @@ class PathIntegralHook(ImportanceHook):
             self.last[name] = value.clone()
 
     def state(self) -> dict[str, Any]:
-        score = {name: path_score(self.path[name], value.detach() - self.start[name])
-                 for name, value in self.parameters.items()}
+        score = {
+            name: path_score(self.path[name], value.detach() - self.start[name], self.damping)
+            for name, value in self.parameters.items()}
         for name, old in placed(self.previous_state.get('score', {}), self.parameters).items():
             score[name] += old
         return dict(score=score)

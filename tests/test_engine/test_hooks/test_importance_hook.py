@@ -223,7 +223,8 @@ def test_two_processes(tool_environment, tmp_path):
 
     RW (with EWC's Fisher information from a pass over the base step) and PI in
     one run; group normalisation and no dropout, as batch statistics are each
-    process's own on a CPU.
+    process's own on a CPU, and a damping, as rounding decides over PI's score
+    of what is back where it began.
     """
     root = tool_environment['PYTHONPATH']
     (tmp_path / 'same_state.py').write_text(SAME_STATE)
@@ -234,7 +235,7 @@ def test_two_processes(tool_environment, tmp_path):
         "model = dict(decode_head=dict(dropout_ratio=0.), auxiliary_head=dict("
         "aux_16=dict(dropout_ratio=0.), aux_32=dict(dropout_ratio=0.)))\n"
         "method = dict(hooks=dict(rw=dict(interval=1), "
-        "pi=dict(type='PathIntegralHook', loss_weight=1.)))\n"
+        "pi=dict(type='PathIntegralHook', loss_weight=1., damping=1e-3)))\n"
         "custom_imports = dict(imports=['same_state'])\n"
         "custom_hooks = dict(same=dict(type='SameState'))\n")
     environment = dict(tool_environment, PORT='29631', PYTHON=sys.executable,

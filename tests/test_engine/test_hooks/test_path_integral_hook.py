@@ -6,6 +6,7 @@ from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_checkpoint
 from incseg.engine.hooks import PathIntegralHook
 from incseg.engine.importance import normalised
+from incseg.errors import InvalidInputError
 
 #: MiB's utils/regularizer.py on the same network and gradients: weight 5, 25 iterations a step
 PUBLISHED = [
@@ -69,6 +70,13 @@ def test_scores_add_up(walk):
         assert torch.equal(after[name], value)
         assert torch.equal(second.importance[name], normalised(value))
     assert not after['steps.1.weight'].any()
+
+
+@pytest.mark.parametrize('damping', [0., -1.])
+def test_damping(damping):
+    """If it fails, a parameter that did not move has the score 0 / 0."""
+    with pytest.raises(InvalidInputError, match=r'hooks.pi.damping is .*, expected more than 0'):
+        PathIntegralHook(damping=damping, name='pi')
 
 
 def test_the_base_step_is_its_own(tiny, tmp_path):
