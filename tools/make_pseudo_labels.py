@@ -13,7 +13,7 @@ from mmengine.dist import is_main_process
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import Experiment
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 from incseg.engine.pseudo_label_job import pseudo_label_job
 
 
@@ -41,6 +41,7 @@ def main() -> None:
         Experiment(config), args.checkpoint, args.out, args.step, args.resume, args.coco)
     if is_main_process():
         print(f'pseudo-labels in {files.folder}')
+    end_launcher()
 
 
 if __name__ == '__main__':

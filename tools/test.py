@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import test_step
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
     test_step(
         config, args.checkpoint, args.work_dir or Path('work_dirs', Path(args.config).stem),
         args.show_dir)
+    end_launcher()
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import train_protocol
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
@@ -36,6 +36,7 @@ def main() -> None:
     train_protocol(
         config, args.work_dir or Path('work_dirs', Path(args.config).stem), args.steps,
         resume=args.resume, reuse=not args.no_reuse)
+    end_launcher()
 
 
 if __name__ == '__main__':

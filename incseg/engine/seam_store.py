@@ -6,7 +6,6 @@ from typing import Any
 from incseg.engine.config_hash import config_hash
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
-from incseg.registry import DATASETS
 
 #: what of ``seam`` shapes the network; the rest shapes the labels made by it
 NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeline', 'image_labels')
@@ -40,14 +39,12 @@ def network_settings(experiment: Experiment, step: int) -> dict[str, Any]:
 def seam_folder(experiment: Experiment, step: int) -> Path:
     """``<seam_dir>/<hash>``, for the network of a step; with scope ``'all'`` there is one for all.
 
-    The hash is taken over :func:`network_settings` and the files of the images.
+    The hash is taken over :func:`network_settings` and where the data are; that
+    they are still the same is checked before the network is used.
     """
-    config = experiment.config
     shape = network_settings(experiment, step)
-    shape['data_root'] = os.path.realpath(config['data_root'])
-    dataset = DATASETS.build(resolve(config['data'], config)['train'])
-    shape['files'] = [sorted(dataset.image_ids), sorted(dataset.file_states())]
-    return Path(config['seam_dir'], config_hash(shape))
+    shape['data_root'] = os.path.realpath(experiment.config['data_root'])
+    return Path(experiment.config['seam_dir'], config_hash(shape))
 
 
 def labels_root(experiment: Experiment, step: int) -> Path:

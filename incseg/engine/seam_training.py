@@ -1,3 +1,5 @@
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,8 @@ def train_seam(
     work_dir = Path(work_dir)
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
-    settings = network_settings(experiment, step)
+    dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
+    settings = {**network_settings(experiment, step), 'training images': digest(dataset)}
     if resume:
         check_run_config(settings, work_dir)
     elif path.is_file():
@@ -61,7 +64,6 @@ def train_seam(
     if path.is_file():
         return path
     start = start_of_backbone(experiment, step0)
-    dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
         read_checkpoint(resume_from)
@@ -80,6 +82,14 @@ def train_seam(
     on_rank_zero(lambda: save_atomically(content, path))
     on_rank_zero(lambda: interrupted.unlink(missing_ok=True))
     return path
+
+
+def digest(dataset: WeakDataset) -> str:
+    """What tells its images and their labels from others: ids, sizes of files, classes."""
+    files = [(name, size) for name, size, _ in dataset.dataset.file_states(
+        dataset.indices.tolist())]
+    text = json.dumps([dataset.dataset.image_ids, files, dataset.image_labels.tolist()])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from incseg.datasets import ShapesDataset
 from incseg.engine import Experiment, seam_training, train_protocol, train_seam
 from incseg.engine.seam_checkpoint import load_seam, read_seam_checkpoint
 from incseg.engine.seam_config import seam_runner_config
@@ -94,8 +96,24 @@ def test_the_step_is_part_of_the_config(tiny_seam, tmp_path):
     """With scope 'step', another step's network is not taken for this one's."""
     experiment = Experiment(tiny_seam(**{'seam.scope': 'step', 'protocol.name': '2-2'}))
     train_seam(experiment, 1, tmp_path)
-    with pytest.raises(InvalidInputError, match='started with seam_step = 1, this config says 2'):
+    with pytest.raises(InvalidInputError, match='started with step = 1, this config says 2'):
         train_seam(experiment, 2, tmp_path, resume=True)
+
+
+def test_other_images_are_noticed(tiny_seam, tmp_path):
+    """A folder whose files were changed is not the one that the network learned from."""
+    source = tmp_path / 'labels.json'
+    config = tiny_seam(**{'seam.image_labels': dict(type='JSONImageLabels', path=str(source))})
+    ids = ShapesDataset(length=32, size=32).image_ids
+    network = tmp_path / 'w'
+    others = ['square', 'triangle', 'ring', 'cross', 'star']
+    for names in (['disc'], ['disc', 'triangle']):
+        shown = {image: names if i else others for i, image in enumerate(ids)}
+        source.write_text(json.dumps(shown))
+        if names == ['disc']:
+            train_seam(Experiment(config), 1, network)
+    with pytest.raises(InvalidInputError, match='was started with training images = '):
+        train_seam(Experiment(config), 1, network, resume=True)
 
 
 def test_backbone_starts_from_step_0(stoppable, tiny_seam, tmp_path):
