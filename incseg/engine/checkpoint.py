@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from incseg.engine.experiment import Experiment
-from incseg.errors import InvalidInputError, MissingFileError, SaveError
+from incseg.errors import InvalidInputError, MissingFileError, NonFiniteLossError, SaveError
 from incseg.evaluation.ledger import temporary_name
 
 #: what a step's meta holds; more may be there
@@ -53,6 +53,17 @@ def plain(value: Any) -> Any:
     if hasattr(value, 'item'):  # a numpy scalar
         return value.item()
     return value
+
+
+def check_finite(state_dict: dict[str, torch.Tensor], where: str) -> None:
+    """Refuse weights that are NaN or infinite.
+
+    Raises:
+        NonFiniteLossError: Naming the first, and ``where``: "at the end of step 3".
+    """
+    broken = [name for name, value in state_dict.items() if not bool(value.isfinite().all())]
+    if broken:
+        raise NonFiniteLossError(f'{broken[0]} is not finite {where}')
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper
 from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
 from incseg.engine.base_steps import BaseSteps
-from incseg.engine.checkpoint import plain, save_atomically
+from incseg.engine.checkpoint import check_finite, plain, save_atomically
 from incseg.engine.evaluate import evaluate
 from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
@@ -18,7 +18,6 @@ from incseg.engine.run_config import write_run_config
 from incseg.engine.step_config import config_for_step, config_for_test, dataset_config, resolve
 from incseg.engine.step_runner import StepRunner
 from incseg.engine.work_dir import WorkDir
-from incseg.errors import NonFiniteLossError
 from incseg.evaluation import Ledger
 from incseg.evaluation.ledger import write_text
 from incseg.registry import DATASETS
@@ -134,10 +133,7 @@ class ProtocolRun:
             meta=dict(self._meta(k), seconds=hook.seconds, best_iou=self._best_iou(k, previous)))
         keep_states(runner.hooks, checkpoint)
         runner.close()
-        broken = [name for name, value in checkpoint['state_dict'].items()
-                  if not bool(value.isfinite().all())]
-        if broken:
-            raise NonFiniteLossError(f'{broken[0]} is not finite at the end of step {k}')
+        check_finite(checkpoint['state_dict'], f'at the end of step {k}')
         on_rank_zero(lambda: save_atomically(plain(checkpoint), self.work_dir.checkpoint(k)))
 
     def _reuse(self, place: Path, num_images: int) -> bool:

@@ -1,4 +1,4 @@
-from incseg.models.backbones import BaseBackbone, BiSeNet, ResNet
+from incseg.models.backbones import BaseBackbone, BiSeNet, ResNet, ResNet38d
 from incseg.models.classifier_init import BackgroundBalancedInit, RandomInit
 from incseg.models.data_preprocessor import SegDataPreProcessor
 from incseg.models.decode_heads import BaseDecodeHead, FCNHead, GrowingClassifier
@@ -12,11 +12,12 @@ from incseg.models.distillation import (
 from incseg.models.labellers import EntropyPseudoLabeller
 from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors import EncoderDecoder, IncrementalSegmentor
+from incseg.models.weak import SEAM, SEAMHead
 
 __all__ = [
     'BackgroundBalancedInit', 'BaseBackbone', 'BaseDecodeHead', 'BaseDistillation', 'BiSeNet',
     'CrossEntropyLoss', 'EncoderDecoder', 'EntropyPseudoLabeller', 'FCNHead',
     'FeatureDistillation', 'GrowingClassifier', 'IncrementalSegmentor', 'LogitsDistillation',
-    'PooledDistillation', 'RandomInit', 'ResNet', 'SegDataPreProcessor',
-    'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
+    'PooledDistillation', 'RandomInit', 'ResNet', 'ResNet38d', 'SEAM', 'SEAMHead',
+    'SegDataPreProcessor', 'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
 ]

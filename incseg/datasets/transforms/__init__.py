@@ -6,6 +6,7 @@ from incseg.datasets.transforms.pack import PackSegInputs
 from incseg.datasets.transforms.pad import Pad
 from incseg.datasets.transforms.random_crop import RandomCrop
 from incseg.datasets.transforms.random_flip import RandomFlip
+from incseg.datasets.transforms.random_long_side import RandomLongSide
 from incseg.datasets.transforms.random_resized_crop import RandomResizedCrop
 from incseg.datasets.transforms.random_rotation import RandomRotation
 from incseg.datasets.transforms.random_scale import RandomScale
@@ -13,5 +14,5 @@ from incseg.datasets.transforms.resize import Resize
 
 __all__ = [
     'CenterCrop', 'ColourJitter', 'LoadImage', 'LoadLabels', 'PackSegInputs', 'Pad', 'RandomCrop',
-    'RandomFlip', 'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'Resize',
+    'RandomFlip', 'RandomLongSide', 'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'Resize',
 ]

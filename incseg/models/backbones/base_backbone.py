@@ -1,5 +1,6 @@
 from abc import ABC, abstractmethod
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -14,6 +15,23 @@ class BaseBackbone(nn.Module, ABC):
 
     out_channels: tuple[int, ...]
     stage_channels: tuple[int, ...]
+
+    @property
+    def tap_channels(self) -> tuple[int, ...]:
+        """Channels of the three maps of :meth:`taps`."""
+        return self.stage_channels[-3:]
+
+    def taps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``(N, 3, H, W)`` -> three activated maps, shallow to deep, each ``(N, C_i, h_i, w_i)``.
+
+        What class activation maps and their refinement read (SEAM); by default
+        the last three residual stages.
+        """
+        return tuple(F.relu(stage) for stage in self.forward_stages(x)[1][-3:])
+
+    def early_layers(self) -> tuple[nn.Module, ...]:
+        """What stays as ImageNet left it in fine-tuning (see :class:`SEAM`); none by default."""
+        return ()
 
     def init_weights(self) -> None:
         """Load pretrained weights, where there are some and they are wanted."""

@@ -19,6 +19,7 @@ WEIGHTS = {
     50: 'ResNet50_Weights.IMAGENET1K_V1',
     101: 'ResNet101_Weights.IMAGENET1K_V1',
 }
+STRIDES = (4, 8, 16, 32)
 
 
 @MODELS.register_module()
@@ -30,18 +31,25 @@ class ResNet(BaseBackbone):
         pretrained: Whether :meth:`init_weights` loads torchvision's ImageNet
             weights (``IMAGENET1K_V1``), downloading them the first time.
         norm_cfg: Normalisation of every layer.
+        output_stride: Stride of the deepest map, 4, 8, 16 or 32.  Where a
+            stage is not strided, dilation takes its place, so that the same
+            weights see the same surroundings of a pixel.
 
     Attributes:
         out_channels: Channels of the four maps.
-        strides: Their strides, 4, 8, 16 and 32.
+        strides: Their strides, 4, 8, 16 and 32, none above ``output_stride``.
     """
 
-    strides = (4, 8, 16, 32)
-
-    def __init__(self, depth: int, pretrained: bool = False, norm_cfg: dict | None = None):
+    def __init__(
+        self, depth: int, pretrained: bool = False, norm_cfg: dict | None = None,
+        output_stride: int = 32,
+    ):
         super().__init__()
         if depth not in WEIGHTS:
             raise InvalidInputError(f'ResNet depth is {depth}, allowed: {sorted(WEIGHTS)}')
+        if output_stride not in STRIDES:
+            raise InvalidInputError(
+                f'ResNet output_stride is {output_stride}, allowed: {list(STRIDES)}')
         self.depth = depth
         self.pretrained = pretrained
         norm = partial(_norm_layer, norm_cfg or dict(type='incseg.BN'))
@@ -52,6 +60,14 @@ class ResNet(BaseBackbone):
         expansion = 1 if depth < 50 else 4
         self.out_channels = tuple(expansion * c for c in (64, 128, 256, 512))
         self.stage_channels = self.out_channels
+        self.strides = tuple(min(stride, output_stride) for stride in STRIDES)
+        for stage, stride in zip((self.layer2, self.layer3, self.layer4), STRIDES[1:]):
+            if stride > output_stride:
+                dilate(stage, stride // output_stride)
+
+    def early_layers(self) -> tuple[nn.Module, ...]:
+        """The stem and the first stage."""
+        return self.conv1, self.bn1, self.layer1
 
     def init_weights(self) -> None:
         """Load the ImageNet weights, if ``pretrained``."""
@@ -108,6 +124,20 @@ def before_relu(block: nn.Module, x: Tensor) -> Tensor:
         x = block.relu(norm(conv(x)))  # type: ignore[operator]
     conv, norm = layers[-1]
     return norm(conv(x)) + shortcut  # type: ignore[operator]
+
+
+def dilate(stage: nn.Module, dilation: int) -> None:
+    """Take the stride out of a stage; what follows it sees ``dilation`` times as far.
+
+    The convolution that had the stride reads a map that is ``dilation / 2``
+    times as fine as before, all others one that is ``dilation`` times as fine.
+    """
+    for conv in stage.modules():
+        if isinstance(conv, nn.Conv2d):
+            strided = conv.stride[0] > 1
+            conv.stride = (1, 1)
+            if conv.kernel_size[0] > 1:
+                conv.dilation = conv.padding = (dilation // 2 if strided else dilation,) * 2
 
 
 def _norm_layer(cfg: dict[str, Any], channels: int) -> nn.Module:

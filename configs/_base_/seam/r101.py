@@ -1,0 +1,2 @@
+_base_ = './r50.py'
+seam = dict(model=dict(backbone=dict(depth=101)))

@@ -1,0 +1,24 @@
+seam = dict(
+    model=dict(
+        type='SEAM',
+        backbone=dict(
+            type='ResNet', depth=18, output_stride=4, pretrained='$pretrained',
+            norm_cfg='$norm_cfg'),
+        head=dict(type='SEAMHead', dropout_ratio=0.)),
+    scope='all',
+    init_from=None,
+    negatives=None,
+    schedule=dict(
+        epochs=20,
+        batch_size=16,
+        lr=0.005,
+        head_factor=10.,
+        momentum=dict(pretrained=0., scratch=0.9),
+        weight_decay=5e-4,
+        poly_power=0.9,
+        amp=False,
+        log_interval=20,
+        checkpoint_interval=100),
+    train_pipeline=dict(flip=dict(type='RandomFlip')),
+    inference=dict(scales=(1.0, 1.5), flip=True, threshold=0.26),
+    refine=None)

@@ -1,0 +1,120 @@
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from typing import Protocol as Interface
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose
+from torch.utils.data import Dataset
+
+from incseg.datasets.rank_zero import on_rank_zero
+from incseg.datasets.sample_seed import sample_seed
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.errors import InvalidInputError
+from incseg.protocols import Protocol
+from incseg.registry import DATASETS, TRANSFORMS
+
+SCOPES = ('all', 'step')
+
+
+class ImageLabels(Interface):
+    """Anything that knows which classes an image shows."""
+
+    def labels(self, image_ids: Sequence[str]) -> np.ndarray:
+        """bool ``(images, num_classes + 1)``, column = dataset id."""
+
+
+@DATASETS.register_module()
+class WeakDataset(Dataset):
+    """Images of any data set with the list of classes that each shows; no mask is read.
+
+    A sample's ``data_samples`` has ``gt_image_labels``, float32 ``(C,)``: 1
+    where the image shows the class.  They are those of the whole image, also
+    where a crop misses an object.
+
+    An item is asked for by its index, or by ``(index, seed)``, as in
+    :class:`IncrementalDataset`.
+
+    Args:
+        dataset: a :class:`SegDataset` or its config dict.  Its own pipeline is
+            not used.
+        protocol: the protocol.
+        step: the step, from 0.
+        pipeline: transforms, or their config dicts, without loading of labels.
+        scope: ``'step'``: the step's new classes and the images that the
+            protocol selects for it, as incremental learning has them.
+            ``'all'``: every class and every image, once for all steps.
+        image_labels: which classes the images show; by default what is in
+            their masks (:meth:`SegDataset.presence`).
+        negatives: images that show none of the classes, as a
+            :class:`NegativeFolder` or its config dict; another data set serves
+            too, only its images are used.
+
+    Attributes:
+        class_ids: dataset ids of the labels' columns, in learning order.
+
+    Raises:
+        InvalidInputError: an argument is not acceptable, there is no image, or
+            a class is in every image: it cannot be learned from image labels.
+    """
+
+    def __init__(self, dataset: SegDataset | Mapping[str, Any], protocol: Protocol, step: int,
+                 pipeline: Sequence[dict | Callable], scope: str = 'all',
+                 image_labels: ImageLabels | None = None,
+                 negatives: Any = None) -> None:
+        if scope not in SCOPES:
+            raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')
+        self.dataset: SegDataset = (
+            dataset if isinstance(dataset, SegDataset) else DATASETS.build(dict(dataset)))
+        self.dataset.full_init()
+        self.negatives = (
+            DATASETS.build(dict(negatives)) if isinstance(negatives, Mapping) else negatives)
+        self.pipeline = Compose(
+            [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline])
+        presence = (on_rank_zero(self.dataset.presence) if image_labels is None
+                    else image_labels.labels(self.dataset.image_ids))
+        self.class_ids: tuple[int, ...] = (
+            protocol.class_order if scope == 'all' else protocol.new(step))
+        #: int64: which images of the data set these are.
+        self.indices: np.ndarray = (
+            np.arange(len(self.dataset)) if scope == 'all' else protocol.select(presence, step))
+        #: float32 ``(images, C)``, those of the negatives last.
+        self.image_labels: np.ndarray = presence[self.indices][:, list(self.class_ids)].astype(
+            np.float32)
+        if self.negatives is not None:
+            none = np.zeros((len(self.negatives), len(self.class_ids)), np.float32)
+            self.image_labels = np.concatenate([self.image_labels, none])
+        self._check(scope, step)
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """``classes``: names of the labels' columns."""
+        names = self.dataset.metainfo['classes']
+        return dict(classes=tuple(names[i] for i in self.class_ids))
+
+    def __len__(self) -> int:
+        return len(self.image_labels)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+        index, seed = item if isinstance(item, tuple) else (item, None)
+        if index < len(self.indices):
+            info = self.dataset.get_data_info(int(self.indices[index]))
+        else:
+            info = self.negatives.get_data_info(int(index - len(self.indices)))
+        info.pop('gt_seg_map', None)  # drawn data sets bring their masks
+        with sample_seed(seed):
+            sample = self.pipeline(info)
+        sample['data_samples'].gt_image_labels = torch.from_numpy(self.image_labels[index])
+        return sample
+
+    def _check(self, scope: str, step: int) -> None:
+        kind, where = type(self.dataset).__name__, f'scope {scope!r}, step {step}'
+        if not len(self.indices):
+            raise InvalidInputError(f'{where}: no image of {kind} shows one of the classes')
+        everywhere = [name for name, share in zip(
+            self.metainfo['classes'], self.image_labels.mean(0)) if share == 1]
+        if everywhere:
+            raise InvalidInputError(
+                f"{where}: each of the {len(self)} images shows {', '.join(everywhere)}, so "
+                'nothing tells what the class looks like; give images without it '
+                "(seam.negatives), use seam.scope='all', or a protocol with more classes per step")

@@ -1,0 +1,110 @@
+from pathlib import Path
+from typing import Any
+
+from mmengine.model import is_model_wrapper
+
+from incseg import __version__
+from incseg.datasets.rank_zero import on_rank_zero
+from incseg.datasets.weak_dataset import ImageLabels, WeakDataset
+from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
+from incseg.engine.experiment import Experiment
+from incseg.engine.run_config import check_run_config, write_run_config
+from incseg.engine.seam_checkpoint import FILE
+from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
+from incseg.engine.step_runner import StepRunner
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.registry import DATASETS
+
+
+def train_seam(
+    experiment: Experiment, step: int, work_dir: str | Path, resume: bool = False, *,
+    image_labels: ImageLabels | None = None, step0: str | Path | None = None,
+) -> Path:
+    """Train SEAM on the image-level labels of a step, as the config's ``seam`` says.
+
+    An interrupted training that is resumed ends with the weights of an
+    uninterrupted one.
+
+    Args:
+        experiment: The experiment.
+        step: The step; with ``seam.scope='all'`` it is the same for all.
+        work_dir: A folder of its own: ``seam.pth``, logs, ``config.json``.
+        resume: Go on with an interrupted training; afresh where there is
+            nothing, and nothing to do where it is finished.
+        image_labels: Which classes the images show; by default what is in
+            their masks.
+        step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
+
+    Returns:
+        The path of ``seam.pth``, ``{state_dict, meta: {classes, ids, scope,
+        step, pretrained, init_from, seed, images, incseg_version}}``;
+        ``ids`` are the dataset ids of the maps 1..C, ``classes`` their names.
+
+    Raises:
+        UserError: Whatever is wrong with the input.
+    """
+    if experiment.config.get('seam') is None:
+        raise InvalidInputError("the config has no 'seam': add one of configs/_base_/seam")
+    if not 0 <= step < experiment.protocol.num_steps:
+        raise InvalidInputError(
+            f'step {step} of {experiment.protocol.name} is out of range: it has '
+            f'{experiment.protocol.num_steps} step(s)')
+    work_dir = Path(work_dir)
+    path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
+    scope = experiment.config['seam']['scope']
+    settings = {**experiment.config, 'seam_step': None if scope == 'all' else step}
+    if resume:
+        check_run_config(settings, work_dir)
+    elif path.is_file():
+        raise InvalidInputError(
+            f'{path} exists already: pass --resume to use it, or another --work-dir')
+    if path.is_file():
+        return path
+    start = start_of_backbone(experiment, step0)
+    dataset: WeakDataset = DATASETS.build(dict(
+        seam_dataset_config(experiment, step), image_labels=image_labels))
+    resume_from = str(interrupted) if resume and interrupted.is_file() else None
+    if resume_from is not None:
+        read_checkpoint(resume_from)
+    on_rank_zero(lambda: write_run_config(settings, work_dir))
+    runner = StepRunner.from_cfg(seam_runner_config(
+        experiment, step, len(dataset), len(dataset.class_ids), str(work_dir),
+        start=start, resume_from=resume_from))
+    runner.use_dataset(dataset)
+    meta = dict(
+        classes=list(dataset.metainfo['classes']), ids=[int(i) for i in dataset.class_ids],
+        scope=scope, step=step, pretrained=from_imagenet(experiment),
+        init_from=experiment.config['seam'].get('init_from'), seed=experiment.seed,
+        images=len(dataset), incseg_version=__version__)
+    content = run(runner, meta)
+    on_rank_zero(lambda: save_atomically(content, path))
+    on_rank_zero(lambda: interrupted.unlink(missing_ok=True))
+    return path
+
+
+def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:
+    """Train, and return what is saved."""
+    runner.train()
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    state = plain(dict(model.state_dict()))
+    runner.close()
+    check_finite(state, "at the end of SEAM's training")
+    return dict(state_dict=state, meta=meta)
+
+
+def start_of_backbone(experiment: Experiment, step0: str | Path | None) -> str | None:
+    """The step's checkpoint that the backbone starts from, if any.
+
+    Raises:
+        InvalidInputError, MissingFileError: There is to be one, but it is not
+            known where, or it is not there.
+    """
+    init_from = experiment.config['seam'].get('init_from')
+    if init_from is None:
+        return None
+    if init_from == 'step0' and step0 is None:
+        raise InvalidInputError("seam.init_from is 'step0', but no step 0 was trained before")
+    path = Path(step0 if init_from == 'step0' and step0 is not None else init_from)
+    if not path.is_file():
+        raise MissingFileError(f'seam.init_from: no checkpoint at {path}')
+    return str(path)

@@ -1,0 +1,4 @@
+from incseg.models.weak.seam import SEAM
+from incseg.models.weak.seam_head import SEAMHead
+
+__all__ = ['SEAM', 'SEAMHead']

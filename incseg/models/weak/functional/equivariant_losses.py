@@ -1,0 +1,115 @@
+import torch.nn.functional as F
+from torch import Tensor
+
+from incseg.errors import InvalidInputError
+from incseg.models.losses.functional.precision import at_least_float32
+from incseg.models.weak.functional.normalise import max_norm, with_background
+from incseg.models.weak.functional.resize import resize_corners
+
+#: share of all entries that the cross regularisation looks at
+HARD_SHARE = 0.2
+
+
+def equivariant_losses(
+    cam: Tensor, refined: Tensor, cam_small: Tensor, refined_small: Tensor, image_labels: Tensor,
+    scale: float = 0.3, ref_num_classes: int | None = 21,
+) -> dict[str, Tensor]:
+    """SEAM's losses of an image and its smaller copy.
+
+    Maps are raw, ``(N, 1 + C, …)``, channel 0 the background: it is ignored in
+    the class activation maps and used in the refined ones.  Each loss has the
+    weight 1; half types are raised to float32.
+
+    Args:
+        cam: Class activation maps at the input's size ``(H, W)``.
+        refined: What the pixel correlation module made of them, likewise.
+        cam_small: Those of the image scaled by ``scale``, of size
+            ``(int(H * scale), int(W * scale))``.
+        refined_small: Likewise.
+        image_labels: ``(N, C)``, 1 where the image shows the class.
+        scale: Of the smaller copy.
+        ref_num_classes: Classes, background included, for which the losses are
+            balanced.  Published: 21 in VOC.  ER divides by ``ref - 1`` maps and
+            ECR looks at (and divides by) a fifth of ``ref`` maps whatever C
+            is, so that a step with 5 new classes has the losses that the same
+            maps would have among 15 more, absent classes.  None: C + 1.
+
+    Returns:
+        Scalars by name:
+
+        * ``loss_cls``: is the class there?  Multi-label soft margin of the
+          maps' means, the mean over images, classes and the two copies.
+        * ``loss_min``: the lowest quarter of each image's best refined score
+          should be 0, so that something is background.
+        * ``loss_er``: equivariant regularisation, the L1 distance of the two
+          copies' normalised maps.
+        * ``loss_ecr``: equivariant cross regularisation, the hardest fifth of
+          the L1 distance from the refined maps of one copy to the maps of the
+          other, which get no gradient.
+
+    Raises:
+        InvalidInputError: A size does not fit.
+
+    Source: Wang et al., "Self-supervised Equivariant Attention Mechanism for
+    Weakly Supervised Semantic Segmentation", CVPR 2020, as its authors' code
+    computes them.
+    """
+    check_sizes(cam, refined, cam_small, refined_small, image_labels, scale)
+    classes = image_labels.shape[1]
+    reference = 1 + classes if ref_num_classes is None else ref_num_classes
+    cam, cam_small = at_least_float32(cam)[:, 1:], at_least_float32(cam_small)[:, 1:]
+    refined, refined_small = at_least_float32(refined), at_least_float32(refined_small)
+    labels = image_labels.to(cam)
+    shown = labels[:, :, None, None]
+    shown_or_background = F.pad(shown, (0, 0, 0, 0, 1, 0), value=1.)
+    size = cam_small.shape[-2:]
+
+    loss_cls = (F.multilabel_soft_margin_loss(cam.mean((2, 3)), labels)
+                + F.multilabel_soft_margin_loss(cam_small.mean((2, 3)), labels)) / 2
+    loss_min = (min_pooling(refined[:, 1:] * shown)
+                + min_pooling(refined_small[:, 1:] * shown)) / 2
+
+    cam = resize_corners(max_norm(cam), size) * shown
+    cam_small = max_norm(cam_small) * shown
+    refined = resize_corners(max_norm(refined), size) * shown_or_background
+    refined_small = max_norm(refined_small) * shown_or_background
+    area = size[0] * size[1]
+    loss_er = (cam - cam_small).abs().sum((1, 2, 3)).mean() / (max(reference - 1, 1) * area)
+    count = max(1, int(reference * area * HARD_SHARE))
+    loss_ecr = (hardest(with_background(cam_small.detach()) - refined, count)
+                + hardest(with_background(cam.detach()) - refined_small, count))
+    return dict(loss_cls=loss_cls, loss_min=loss_min, loss_er=loss_er, loss_ecr=loss_ecr)
+
+
+def min_pooling(scores: Tensor) -> Tensor:
+    """Mean of the lowest quarter of the pixels' best scores ``(N, C, H, W)``, those above 0."""
+    best = scores.amax(1).flatten(1)
+    count = max(1, best.shape[1] // 4)
+    return best.topk(count, largest=False, sorted=False).values.relu().mean()
+
+
+def hardest(difference: Tensor, count: int) -> Tensor:
+    """Per image, the ``count`` largest absolute entries over ``count``; the mean over images.
+
+    Where there are fewer entries, the missing ones count as 0.
+    """
+    entries = difference.abs().flatten(1)
+    kept = entries.topk(min(count, entries.shape[1]), sorted=False).values
+    return kept.sum(1).mean() / count
+
+
+def check_sizes(
+    cam: Tensor, refined: Tensor, cam_small: Tensor, refined_small: Tensor, image_labels: Tensor,
+    scale: float,
+) -> None:
+    """The four maps and the labels belong together."""
+    number, channels, height, width = cam.shape
+    small = (number, channels, int(height * scale), int(width * scale))
+    expected = {'refined': (refined, tuple(cam.shape)), 'cam_small': (cam_small, small),
+                'refined_small': (refined_small, small),
+                'image_labels': (image_labels, (number, channels - 1))}
+    for name, (value, shape) in expected.items():
+        if tuple(value.shape) != shape:
+            raise InvalidInputError(
+                f'{name} is {tuple(value.shape)}, expected {shape} for cam {tuple(cam.shape)} '
+                f'and scale {scale}')

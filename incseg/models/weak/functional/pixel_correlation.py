@@ -1,0 +1,54 @@
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from incseg.models.losses.functional.precision import at_least_float32
+from incseg.models.weak.functional.resize import resize_corners
+
+EPS = 1e-5
+
+
+def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -> Tensor:
+    """Every pixel's scores as the mean over all pixels, weighted by likeness.
+
+    With ``f_i`` the features of pixel *i*, divided by their length + 1e-5, and
+    ``s_ij = relu(<f_i, f_j>)``::
+
+        refined_c(j) = sum_i cam_c(i) s_ij / (sum_i s_ij + 1e-5)
+
+    A pixel is like itself, too.  Computed in float32 or wider, also under
+    autocast.
+
+    Args:
+        cam: ``(N, C, h, w)``, used as given; resized (bilinear, corners on
+            corners) to the features' size where it differs.
+        features: ``(N, D, h, w)``, as the last projection made them.
+        chunk: Pixels *j* at a time.  Memory is then ``N h w chunk`` instead of
+            ``N (h w)^2`` numbers; where gradients are recorded, chunks are
+            computed again in the backward pass.  None: all at once.
+
+    Returns:
+        ``(N, C, h, w)`` at the features' size.
+
+    Source: SEAM (Wang et al., CVPR 2020), the pixel correlation module.
+    """
+    dtype = torch.promote_types(torch.float32, torch.promote_types(cam.dtype, features.dtype))
+    scores = resize_corners(cam, features.shape[-2:]).to(dtype).flatten(2)
+    with torch.autocast(features.device.type, enabled=False):
+        unit = at_least_float32(features).to(dtype).flatten(2)
+        unit = unit / (torch.linalg.vector_norm(unit, dim=1, keepdim=True) + EPS)
+        # a last row of ones: its weighted sum is the sum of the weights
+        votes = torch.cat([scores, torch.ones_like(scores[:, :1])], 1)
+        recompute = chunk is not None and torch.is_grad_enabled()
+        sums = torch.cat([
+            checkpoint(weighted_sums, votes, unit, part, use_reentrant=False) if recompute
+            else weighted_sums(votes, unit, part)
+            for part in unit.split(chunk or unit.shape[2], 2)], 2)
+        refined = sums[:, :-1] / (sums[:, -1:] + EPS)
+    return refined.unflatten(2, features.shape[-2:])
+
+
+def weighted_sums(votes: Tensor, unit: Tensor, part: Tensor) -> Tensor:
+    """``(N, C, P)`` votes of P pixels with features ``unit`` -> ``(N, C, Q)`` at those of ``part``.
+    """
+    return votes @ (unit.transpose(1, 2) @ part).relu_()

@@ -1,0 +1,118 @@
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from incseg.errors import InvalidInputError
+from incseg.models.weak.functional import equivariant_losses, resize_corners
+from incseg.registry import MODELS
+from incseg.structures import SegDataSample
+
+
+@MODELS.register_module()
+class SEAM(BaseModel):
+    """A network that locates classes of which it knows only in which images they are.
+
+    An image and its smaller copy go through the same weights, and their class
+    activation maps have to agree; see :func:`equivariant_losses`.
+
+    Args:
+        backbone: Config of a backbone with ``taps`` and ``tap_channels``, see
+            :class:`BaseBackbone`.
+        num_classes: C, the foreground classes.
+        head: Config of the head; its ``in_channels`` and ``num_classes``
+            are known here.
+        scale: Of the smaller copy.
+        ref_num_classes: See :func:`equivariant_losses`.
+        frozen: Whether the backbone's early layers keep their weights, and all
+            its BatchNorms their weights and statistics: what fine-tuning from
+            ImageNet does.
+        data_preprocessor: Config of the preprocessor.
+
+    Source: Wang et al., "SEAM", CVPR 2020.
+    """
+
+    def __init__(
+        self, backbone: dict, num_classes: int, head: dict | None = None, scale: float = 0.3,
+        ref_num_classes: int | None = 21, frozen: bool = False,
+        data_preprocessor: dict | None = None,
+    ):
+        super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
+        self.backbone = MODELS.build(backbone)
+        if not hasattr(self.backbone, 'taps') or not hasattr(self.backbone, 'tap_channels'):
+            raise InvalidInputError(
+                f'SEAM reads three maps of its backbone, which {backbone["type"]} does not offer: '
+                'it has no taps() and tap_channels')
+        self.head = MODELS.build(dict(
+            head or dict(type='SEAMHead'), in_channels=self.backbone.tap_channels,
+            num_classes=num_classes))
+        self.num_classes, self.scale = num_classes, scale
+        self.ref_num_classes, self.frozen = ref_num_classes, frozen
+        if frozen:
+            for module in (*self.backbone.early_layers(), *batch_norms(self.backbone)):
+                module.requires_grad_(False)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def init_weights(self) -> None:
+        """Load pretrained weights where the backbone has some."""
+        self.backbone.init_weights()
+
+    def train(self, mode: bool = True) -> 'SEAM':
+        """As every module's; frozen BatchNorms stay in evaluation."""
+        super().train(mode)
+        if self.frozen:
+            for module in batch_norms(self.backbone):
+                module.eval()
+        return self
+
+    def forward(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None, mode: str = 'tensor'
+    ) -> Any:
+        """mmengine's entry: ``'loss'``, or ``'predict'`` and ``'tensor'`` for :meth:`cams`.
+
+        Training samples have ``gt_image_labels``, ``(C,)``.
+        """
+        if mode == 'loss':
+            assert data_samples is not None
+            return self.loss(
+                inputs, torch.stack([sample.gt_image_labels for sample in data_samples]))
+        if mode in ('predict', 'tensor'):
+            return self.cams(inputs)
+        raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
+
+    def loss(self, inputs: Tensor, image_labels: Tensor) -> dict[str, Tensor]:
+        """Images ``(N, 3, H, W)`` and labels ``(N, C)``, 0 or 1 -> named losses."""
+        size = (inputs.shape[-2], inputs.shape[-1])
+        small = (int(size[0] * self.scale), int(size[1] * self.scale))
+        if min(small) < 1:
+            raise InvalidInputError(
+                f'images of {size[0]} x {size[1]} pixels have no copy scaled by {self.scale}')
+        cam, refined = self.maps(inputs)
+        cam_small, refined_small = self.maps(resize_corners(inputs, small))
+        return equivariant_losses(
+            resize_corners(cam, size), resize_corners(refined, size),
+            resize_corners(cam_small, small), resize_corners(refined_small, small),
+            image_labels, self.scale, self.ref_num_classes)
+
+    @torch.no_grad()
+    def cams(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised images ``(N, 3, H, W)``, any size -> maps of low resolution.
+
+        Returns:
+            Class activation maps, raw, and refined scores, both
+            ``(N, 1 + C, h, w)``, channel 0 the background (zero in the first).
+            The second is what pseudo-labels are made of.
+        """
+        return self.maps(inputs)
+
+    def maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """:meth:`cams` with gradients."""
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return self.head(self.backbone.taps(inputs), inputs)
+
+
+def batch_norms(module: nn.Module) -> list[nn.Module]:
+    """Every BatchNorm of a network, of one process or synchronised."""
+    return [part for part in module.modules() if isinstance(part, _BatchNorm)]
