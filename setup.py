@@ -22,5 +22,5 @@ setup(
     packages=find_packages(include=['incseg', 'incseg.*']),
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
-    extras_require={'tests': requirements('tests'), 'optional': requirements('optional')},
+    extras_require={name: requirements(name) for name in ('tests', 'optional', 'crf')},
 )

@@ -24,6 +24,7 @@ MODELS = child(root.MODELS, 'incseg.models')
 OPTIM_WRAPPER_CONSTRUCTORS = child(
     root.OPTIM_WRAPPER_CONSTRUCTORS, 'incseg.engine.fine_tune_optim')
 OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'incseg.engine.optim_wrapper')
+TASK_UTILS = child(root.TASK_UTILS, 'incseg.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')
 
 # Nothing of ours lives in these; mmengine warns at every look-up in a scope without them.

@@ -6,7 +6,7 @@ from incseg import registry
 def test_locations_import():
     """A registry that cannot import its own modules finds nothing, with a message nobody reads."""
     for name in ('DATASETS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS',
-                 'TRANSFORMS', 'DATA_SAMPLERS'):
+                 'TASK_UTILS', 'TRANSFORMS', 'DATA_SAMPLERS'):
         node = getattr(registry, name)
         for location in node._locations:
             importlib.import_module(location)

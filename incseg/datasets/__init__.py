@@ -1,10 +1,23 @@
+from incseg.datasets.background_rule import BackgroundRule
 from incseg.datasets.camvid import CamVidDataset
+from incseg.datasets.coco_export import export_coco
 from incseg.datasets.collate import collate_samples
 from incseg.datasets.colour_map import colour_map
+from incseg.datasets.image_labels import (
+    BaseImageLabels,
+    JSONImageLabels,
+    MaskImageLabels,
+    VOCXMLImageLabels,
+    visible_labels,
+    write_image_labels,
+)
 from incseg.datasets.incremental_dataset import IncrementalDataset
 from incseg.datasets.label_files import read_label_file
 from incseg.datasets.label_reader import LabelReader
 from incseg.datasets.negative_folder import NegativeFolder
+from incseg.datasets.pseudo_label_files import PseudoLabelFiles
+from incseg.datasets.pseudo_label_view import PseudoLabelView
+from incseg.datasets.score_file import ScoreFile
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.shapes import ShapesDataset
 from incseg.datasets.step_batch_sampler import StepBatchSampler
@@ -13,6 +26,7 @@ from incseg.datasets.transforms import (
     ColourJitter,
     LoadImage,
     LoadLabels,
+    LoadPseudoLabels,
     PackSegInputs,
     Pad,
     RandomCrop,
@@ -27,9 +41,12 @@ from incseg.datasets.voc import VOCDataset
 from incseg.datasets.weak_dataset import WeakDataset
 
 __all__ = [
-    'CamVidDataset', 'CenterCrop', 'ColourJitter', 'IncrementalDataset', 'LabelReader', 'LoadImage',
-    'LoadLabels', 'NegativeFolder', 'PackSegInputs', 'Pad', 'RandomCrop', 'RandomFlip',
-    'RandomLongSide', 'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'Resize', 'SegDataset',
-    'ShapesDataset', 'StepBatchSampler', 'VOCDataset', 'WeakDataset', 'collate_samples',
-    'colour_map', 'read_label_file',
+    'BackgroundRule', 'BaseImageLabels', 'CamVidDataset', 'CenterCrop', 'ColourJitter',
+    'IncrementalDataset', 'JSONImageLabels', 'LabelReader', 'LoadImage', 'LoadLabels',
+    'LoadPseudoLabels', 'MaskImageLabels', 'NegativeFolder', 'PackSegInputs', 'Pad',
+    'PseudoLabelFiles', 'PseudoLabelView', 'RandomCrop', 'RandomFlip', 'RandomLongSide',
+    'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'Resize', 'ScoreFile', 'SegDataset',
+    'ShapesDataset', 'StepBatchSampler', 'VOCDataset', 'VOCXMLImageLabels', 'WeakDataset',
+    'collate_samples', 'colour_map', 'export_coco', 'read_label_file', 'visible_labels',
+    'write_image_labels',
 ]

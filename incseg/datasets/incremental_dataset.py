@@ -11,7 +11,7 @@ from incseg.datasets.sample_seed import sample_seed
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
-from incseg.registry import DATASETS, TRANSFORMS
+from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
 _MODES = ('train', 'test')
 
@@ -40,6 +40,9 @@ class IncrementalDataset(Dataset):
         all_images: train on every image, selected or not.
         void_as_background: label void as background in training, as MiB does.
         num_workers: processes that scan the label files; the default is all cores.
+        image_labels: a :class:`BaseImageLabels` by its config: images are then
+            selected by what it says instead of by their masks, and a sample
+            brings its row as ``image_labels``, bool ``(C + 1,)``.
 
     Raises:
         InvalidInputError: an argument is not acceptable, or no image is left
@@ -51,7 +54,8 @@ class IncrementalDataset(Dataset):
                  protocol: Protocol | Mapping[str, Any], step: int,
                  pipeline: Sequence[dict | Callable], mode: str = 'train',
                  all_images: bool = False, void_as_background: bool = False,
-                 num_workers: int | None = None) -> None:
+                 num_workers: int | None = None,
+                 image_labels: Mapping[str, Any] | None = None) -> None:
         if mode not in _MODES:
             raise InvalidInputError(
                 f'mode of IncrementalDataset is {mode!r}; allowed are {", ".join(_MODES)}')
@@ -67,12 +71,19 @@ class IncrementalDataset(Dataset):
         self.label_lut: np.ndarray
         #: int64: which images of the data set these are.
         self.indices: np.ndarray = np.arange(len(self.dataset))
+        #: bool (images of the data set, C + 1), or None where ``image_labels`` is not given.
+        self.image_labels: np.ndarray | None = None
+        if image_labels is not None:
+            source = TASK_UTILS.build(dict(image_labels), default_args=dict(dataset=self.dataset))
+            self.image_labels = source.labels(self.dataset.image_ids)
         if mode == 'test':
             self.label_lut = self.protocol.eval_lut(step)
         else:
             self.label_lut = self.protocol.train_lut(step, void_as_background)
             if not all_images:
-                presence = on_rank_zero(self.dataset.presence, num_workers=num_workers)
+                presence = self.image_labels
+                if presence is None:
+                    presence = on_rank_zero(self.dataset.presence, num_workers=num_workers)
                 self.indices = self.protocol.select(presence, step)
                 if not len(self.indices):
                     raise InvalidInputError(self._why_empty(presence))
@@ -96,8 +107,11 @@ class IncrementalDataset(Dataset):
 
     def __getitem__(self, item: int | tuple[int, int]) -> Any:
         index, seed = item if isinstance(item, tuple) else (item, None)
-        info = self.dataset.get_data_info(int(self.indices[index]))
+        position = int(self.indices[index])
+        info = self.dataset.get_data_info(position)
         info['label_lut'] = self.label_lut
+        if self.image_labels is not None:
+            info['image_labels'] = self.image_labels[position]
         with sample_seed(seed):
             sample = self.pipeline(info)
         if sample is None:

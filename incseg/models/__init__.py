@@ -13,11 +13,19 @@ from incseg.models.labellers import EntropyPseudoLabeller
 from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors import EncoderDecoder, IncrementalSegmentor
 from incseg.models.weak import SEAM, SEAMHead
+from incseg.models.weak.refinement import (
+    PAMR,
+    AffinityNet,
+    AffinityRandomWalk,
+    DenseCRF,
+    NoRefinement,
+)
 
 __all__ = [
-    'BackgroundBalancedInit', 'BaseBackbone', 'BaseDecodeHead', 'BaseDistillation', 'BiSeNet',
-    'CrossEntropyLoss', 'EncoderDecoder', 'EntropyPseudoLabeller', 'FCNHead',
-    'FeatureDistillation', 'GrowingClassifier', 'IncrementalSegmentor', 'LogitsDistillation',
-    'PooledDistillation', 'RandomInit', 'ResNet', 'ResNet38d', 'SEAM', 'SEAMHead',
-    'SegDataPreProcessor', 'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
+    'AffinityNet', 'AffinityRandomWalk', 'BackgroundBalancedInit', 'BaseBackbone', 'BaseDecodeHead',
+    'BaseDistillation', 'BiSeNet', 'CrossEntropyLoss', 'DenseCRF', 'EncoderDecoder',
+    'EntropyPseudoLabeller', 'FCNHead', 'FeatureDistillation', 'GrowingClassifier',
+    'IncrementalSegmentor', 'LogitsDistillation', 'NoRefinement', 'PAMR', 'PooledDistillation',
+    'RandomInit', 'ResNet', 'ResNet38d', 'SEAM', 'SEAMHead', 'SegDataPreProcessor',
+    'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
 ]

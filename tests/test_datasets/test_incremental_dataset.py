@@ -153,3 +153,18 @@ def test_transform_that_drops_a_sample_is_refused():
     dataset = IncrementalDataset(ShapesDataset(length=9), Protocol(6, 6, 0), 0, [lambda _: None])
     with pytest.raises(InvalidInputError, match="gave nothing for image 'shapes_train_00002'"):
         dataset[2]
+
+
+def test_image_level_labels_select_the_images(voc, tmp_path):
+    """With labels from the masks, a weak step sees the images of its dense row; labels from a
+    file select by themselves, and every sample brings its own row."""
+    dense = IncrementalDataset(voc, PROTOCOL, 0, LOAD)
+    weak = IncrementalDataset(voc, PROTOCOL, 0, [], image_labels=dict(type='MaskImageLabels'))
+    assert weak.image_ids == dense.image_ids
+    assert weak[1]['image_labels'].nonzero()[0].tolist() == [0, 1, 2]
+    path = tmp_path / 'labels.json'
+    path.write_text('{"p": [], "q": ["person"], "r": [], "s": ["bicycle"]}')
+    source = dict(type='JSONImageLabels', path=str(path))
+    listed = IncrementalDataset(voc, PROTOCOL, 0, [], image_labels=source)
+    assert listed.image_ids == ['s']
+    assert listed[0]['image_labels'].nonzero()[0].tolist() == [0, 2]

@@ -30,23 +30,27 @@ class LoadLabels(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if 'moved_by' in results:
+            name = type(self).__name__
             raise InvalidInputError(
-                f'pipeline has LoadLabels after a {results["moved_by"]}, which left the labels '
-                'behind; allowed is LoadLabels first')
-        reader: LabelReader | None = results.get('label_reader')
-        if 'gt_seg_map' in results:
-            raw, name = results['gt_seg_map'], f'gt_seg_map of {results.get("image_id")}'
-            reader = None if reader is None else _reader_in_memory(reader.num_classes)
-        else:
-            name = results['seg_map_path']
-            raw = read_label_file(name)
+                f'pipeline has {name} after a {results["moved_by"]}, which left the labels '
+                f'behind; allowed is {name} first')
+        raw, name, reader = self.read(results)
         _check_fit(raw, name, results)
-        reader = reader or _reader_in_memory(MAX_CLASSES)
+        reader = reader or reader_in_memory(MAX_CLASSES)
         results['gt_seg_map'] = reader.convert(raw, name, results.get('label_lut'))
         fields = results.setdefault('seg_fields', [])
         if 'gt_seg_map' not in fields:
             fields.append('gt_seg_map')
         return results
+
+    def read(self, results: dict) -> tuple[np.ndarray, str, LabelReader | None]:
+        """The raw label map, its name in errors, and what its ids mean (None: dataset ids)."""
+        reader: LabelReader | None = results.get('label_reader')
+        if 'gt_seg_map' not in results:
+            name = results['seg_map_path']
+            return read_label_file(name), name, reader
+        reader = None if reader is None else reader_in_memory(reader.num_classes)
+        return results['gt_seg_map'], f'gt_seg_map of {results.get("image_id")}', reader
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
@@ -65,6 +69,6 @@ def _check_fit(label: np.ndarray, name: str, results: dict) -> None:
 
 
 @functools.lru_cache
-def _reader_in_memory(num_classes: int) -> LabelReader:
+def reader_in_memory(num_classes: int) -> LabelReader:
     """Arrays hold dataset ids, whatever the files of the data set hold."""
     return LabelReader(num_classes)

@@ -1,3 +1,4 @@
+"""Learning from image-level labels."""
 from incseg.models.weak.seam import SEAM
 from incseg.models.weak.seam_head import SEAMHead
 

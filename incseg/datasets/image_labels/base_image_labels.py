@@ -1,0 +1,53 @@
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.errors import InvalidInputError
+
+
+class BaseImageLabels(ABC):
+    """A source of image-level labels; a subclass says which classes one image shows.
+
+    Args:
+        dataset: the data set; its classes are the allowed names.
+    """
+
+    def __init__(self, dataset: SegDataset) -> None:
+        self.dataset = dataset
+        self._id_of = {str(name): i for i, name in enumerate(dataset.metainfo['classes']) if i}
+
+    def labels(self, image_ids: Sequence[str]) -> np.ndarray:
+        """Which classes the images show.
+
+        Args:
+            image_ids: as in ``SegDataset.image_ids``, in any order.
+
+        Returns:
+            bool ``(len(image_ids), C + 1)``, column = dataset id.  The
+            background, of which image-level labels say nothing, is always true.
+
+        Raises:
+            MissingFileError: the source, or an image in it, is not there.
+            InvalidInputError: the source cannot be read, or names a class that
+                the data set has not.
+        """
+        rows = np.zeros((len(image_ids), len(self._id_of) + 1), np.bool_)
+        rows[:, 0] = True
+        for row, image_id in zip(rows, image_ids, strict=True):
+            row[list(self.class_ids(image_id))] = True
+        return rows
+
+    @abstractmethod
+    def class_ids(self, image_id: str) -> Iterable[int]:
+        """Dataset ids of the classes in one image; 0, the background, may be left out."""
+
+    def ids_of_names(self, names: Iterable[str], where: str) -> list[int]:
+        """Dataset ids of class names; ``where`` says in an error where they stand."""
+        names = list(names)
+        for name in names:
+            if name not in self._id_of:
+                raise InvalidInputError(
+                    f'{where} names the class {name!r}; allowed are {", ".join(self._id_of)}')
+        return [self._id_of[name] for name in names]

@@ -1,0 +1,128 @@
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from incseg.datasets.atomic_file import write_atomically
+from incseg.datasets.colour_map import colour_map
+from incseg.datasets.label_files import read_label_file
+from incseg.datasets.score_file import ScoreFile
+from incseg.errors import InvalidInputError, MissingFileError, UserError
+
+VERSION = 1
+_PALETTE = np.asarray(colour_map(256), np.uint8).tobytes()
+
+
+class PseudoLabelFiles:
+    """The pseudo-labels of one step on disk, format version 1.
+
+    ``<folder>/meta.json`` says how they were made; ``labels/<image id>.png``
+    are palette PNGs of dataset ids, 255 = uncertain; ``scores/<image id>.npz``,
+    which may be left out, hold 8-bit scores (:class:`ScoreFile`).  An image id
+    with slashes lies in folders below.  See ``docs/pseudo_labels.md``.
+
+    Args:
+        folder: ``<root>/<protocol>/<step>``.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def of_step(cls, root: str | os.PathLike, protocol: str, step: int) -> 'PseudoLabelFiles':
+        """The files of a step below the root of all pseudo-labels."""
+        return cls(Path(root, protocol, str(step)))
+
+    @property
+    def meta_path(self) -> Path:
+        """``meta.json``."""
+        return self.folder / 'meta.json'
+
+    def label_path(self, image_id: str) -> Path:
+        """The PNG of an image."""
+        return self.folder / 'labels' / f'{image_id}.png'
+
+    def score_path(self, image_id: str) -> Path:
+        """The scores of an image."""
+        return self.folder / 'scores' / f'{image_id}.npz'
+
+    def write(self, image_id: str, label: np.ndarray, scores: ScoreFile | None = None) -> None:
+        """Write an image's files, each whole or not at all; the PNG last.
+
+        Args:
+            image_id: id of the image.
+            label: uint8 ``(H, W)`` of dataset ids, 255 = uncertain, made from
+                the scores before they were quantised.
+            scores: what else to keep; ``k = 0`` where the image shows no class.
+
+        Raises:
+            SaveError: a file cannot be written.
+        """
+        if scores is not None:
+            scores.write(self.score_path(image_id))
+        image = Image.fromarray(np.ascontiguousarray(label))
+        image.putpalette(_PALETTE)
+        buffer = io.BytesIO()
+        image.save(buffer, format='PNG')
+        write_atomically(self.label_path(image_id), buffer.getvalue())
+
+    def read_label(self, image_id: str) -> np.ndarray:
+        """Dataset ids of an image, uint8 ``(H, W)``.
+
+        Raises:
+            MissingFileError: the image has no PNG here.
+            InvalidInputError: it is damaged or no label map.
+        """
+        return read_label_file(self.label_path(image_id))
+
+    def read_scores(self, image_id: str) -> ScoreFile:
+        """The scores of an image.
+
+        Raises:
+            MissingFileError: the image has no scores here; says how to get them.
+            InvalidInputError: they are damaged.
+        """
+        path = self.score_path(image_id)
+        if not path.is_file():
+            raise MissingFileError(
+                f"score file '{path}' does not exist; another threshold, an uncertain band or "
+                'gating needs the scores: make the pseudo-labels with inference.scores=True')
+        return ScoreFile.read(path)
+
+    def is_valid(self, image_id: str, with_scores: bool) -> bool:
+        """Whether an image's files are there and can be read to the end."""
+        try:
+            size = self.read_label(image_id).shape
+            return not with_scores or ScoreFile.read(self.score_path(image_id)).size == size
+        except UserError:
+            return False
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Write ``meta.json``; ``version`` is added."""
+        text = json.dumps({'version': VERSION, **meta}, indent=1, ensure_ascii=False) + '\n'
+        write_atomically(self.meta_path, text.encode())
+
+    def read_meta(self) -> dict[str, Any]:
+        """The content of ``meta.json``.
+
+        Raises:
+            MissingFileError: there is none.
+            InvalidInputError: it is damaged, or of another version.
+        """
+        path = self.meta_path
+        try:
+            meta = json.loads(path.read_text(encoding='utf-8'))
+        except FileNotFoundError as error:
+            raise MissingFileError(
+                f"no pseudo-labels in '{self.folder}': '{path}' does not exist") from error
+        except (OSError, ValueError) as error:
+            raise InvalidInputError(f"'{path}' cannot be read ({error})") from error
+        version = meta.get('version') if isinstance(meta, dict) else None
+        if version != VERSION:
+            raise InvalidInputError(f"'{path}' has version {version!r}; allowed is {VERSION}")
+        return meta

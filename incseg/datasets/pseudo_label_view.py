@@ -1,0 +1,77 @@
+import os
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from incseg.datasets.background_rule import BackgroundRule
+from incseg.datasets.label_files import read_label_file
+from incseg.datasets.pseudo_label_files import PseudoLabelFiles
+from incseg.errors import InvalidInputError
+
+
+class PseudoLabelView:
+    """Pseudo-labels of one step as they are wanted: the PNGs, or anew from the scores.
+
+    Args:
+        folder: ``<root>/<protocol>/<step>``.
+        threshold: the background's score, 0 to 1, in place of the rule in
+            ``meta.json``.
+        uncertain: pixels whose best class is closer than this to the
+            background, 0 to 1, become 255.
+
+    Raises:
+        InvalidInputError: an argument is out of range.
+    """
+
+    def __init__(self, folder: str | os.PathLike, threshold: float | None = None,
+                 uncertain: float | None = None) -> None:
+        for name, value in (('threshold', threshold), ('uncertain', uncertain)):
+            if value is not None and not 0 <= value <= 1:
+                raise InvalidInputError(
+                    f'{name} of pseudo-labels is {value!r}; allowed is a score of 0 to 1')
+        self.files = PseudoLabelFiles(folder)
+        self.threshold = threshold
+        self.uncertain = uncertain
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """The content of ``meta.json``."""
+        return self.files.read_meta()
+
+    @cached_property
+    def rule(self) -> BackgroundRule:
+        """What a class has to beat; without a threshold, as ``meta.json`` says."""
+        if self.threshold is not None:
+            return BackgroundRule('const', self.threshold)
+        return BackgroundRule.from_meta(self.meta)
+
+    def has(self, image_id: str) -> bool:
+        """Whether the image has a PNG here."""
+        return self.files.label_path(image_id).is_file()
+
+    def label_map(self, image_id: str, visible: np.ndarray | None = None) -> np.ndarray:
+        """Dataset ids of an image, uint8 ``(H, W)``, 255 = uncertain.
+
+        Args:
+            image_id: id of the image.
+            visible: bool ``(C + 1,)``: the classes the image may show; scores
+                of others are left out.
+
+        Raises:
+            MissingFileError: the image has no files here, or no scores though
+                they are needed.
+            InvalidInputError: a file is damaged.
+        """
+        if self.threshold is None and self.uncertain is None and visible is None:
+            return read_label_file(self.files.label_path(image_id))
+        found = self.files.read_scores(image_id)
+        scores, ids = found.full_size(), found.ids
+        if self.rule.mode != 'score' and len(ids) and ids[0] == 0:  # a map we do not want
+            scores, ids = scores[1:], ids[1:]
+        if visible is not None:
+            kept = np.array([i == 0 or bool(visible[i]) for i in ids], np.bool_)
+            scores, ids = scores[kept], ids[kept]
+        label = self.rule.label_map(ids.tolist(), torch.from_numpy(scores), self.uncertain)
+        return label.numpy()

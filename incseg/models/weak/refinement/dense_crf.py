@@ -1,0 +1,118 @@
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from incseg.errors import InvalidInputError
+from incseg.models.weak.refinement.bilateral_grid import BilateralGrid
+from incseg.registry import MODELS
+
+BACKENDS = ('torch', 'pydensecrf', 'auto')
+CLIP = 1e-5
+
+
+@MODELS.register_module()
+class DenseCRF:
+    """Fully connected CRF with Gaussian edges, by mean field.
+
+    ``Q <- softmax(-U + w_g K_g Q + w_b K_b Q)``, with the unary energy
+    ``U = -log(clip(scores, 1e-5, 1))``, a Gaussian over place ``K_g``, one over
+    place and colour ``K_b``, and Potts compatibility; each kernel is divided by
+    the square roots of its row and column sums.
+
+    Args:
+        num_iters: mean-field updates.
+        gaussian_sxy: deviation of ``K_g`` in pixels.
+        gaussian_weight: ``w_g``.
+        bilateral_sxy: deviation of ``K_b`` in pixels.
+        bilateral_srgb: deviation of ``K_b`` in grey levels.
+        bilateral_weight: ``w_b``.
+        backend: ``'torch'``: on the scores' device, ``K_b`` through a
+            :class:`BilateralGrid`; ``'pydensecrf'``: the C++ code of package
+            pydensecrf2 on the CPU; ``'auto'``: that where it is installed and
+            the scores are on the CPU.
+
+    Raises:
+        InvalidInputError: an argument is out of range, or pydensecrf is wanted
+            and not installed.
+
+    Source: Krähenbühl and Koltun, NIPS 2011; the defaults are SEAM's.
+    """
+
+    def __init__(
+        self, num_iters: int = 10, gaussian_sxy: float = 3., gaussian_weight: float = 3.,
+        bilateral_sxy: float = 80., bilateral_srgb: float = 13., bilateral_weight: float = 10.,
+        backend: str = 'torch',
+    ) -> None:
+        if backend not in BACKENDS:
+            raise InvalidInputError(
+                f'DenseCRF backend is {backend!r}; allowed are {", ".join(BACKENDS)}')
+        for name, value in (('gaussian_sxy', gaussian_sxy), ('bilateral_sxy', bilateral_sxy),
+                            ('bilateral_srgb', bilateral_srgb)):
+            if not value > 0:
+                raise InvalidInputError(f'DenseCRF {name} is {value}; allowed is more than 0')
+        installed = find_spec('pydensecrf') is not None
+        if backend == 'pydensecrf' and not installed:
+            raise InvalidInputError(
+                "DenseCRF backend 'pydensecrf' is not installed: python -m pip install "
+                "'incseg[crf]' (needs a C++ compiler), or use backend 'torch'")
+        self.num_iters = num_iters
+        self.gaussian_sxy, self.gaussian_weight = gaussian_sxy, gaussian_weight
+        self.bilateral_sxy, self.bilateral_srgb = bilateral_sxy, bilateral_srgb
+        self.bilateral_weight = bilateral_weight
+        self.backend = 'torch' if backend == 'auto' and not installed else backend
+
+    def refine(self, image: Tensor, scores: Tensor) -> Tensor:
+        """Probabilities ``(1 + k, H, W)``, float32."""
+        if self.backend == 'pydensecrf' or (
+                self.backend == 'auto' and scores.device.type == 'cpu'):
+            return self._refine_by_package(image, scores)
+        return self._refine_by_torch(image, scores)
+
+    def _refine_by_torch(self, image: Tensor, scores: Tensor) -> Tensor:
+        shape, size = scores.shape, scores.shape[1:]
+        log_scores = scores.float().clamp(CLIP, 1).log().flatten(1).T  # -U, (pixels, classes)
+        grid = BilateralGrid(image, self.bilateral_sxy, self.bilateral_srgb)
+        taps = gaussian_taps(self.gaussian_sxy, scores.device)
+        ones = torch.ones_like(log_scores[:, :1])
+        over_colour = grid(ones).add_(1e-20).rsqrt_()
+        over_place = blur(ones, size, taps).add_(1e-20).rsqrt_()
+        q = log_scores.softmax(1)
+        for _ in range(self.num_iters):
+            near = blur(q * over_place, size, taps).mul_(over_place)
+            alike = grid(q * over_colour).mul_(over_colour)
+            q = (log_scores + self.gaussian_weight * near
+                 + self.bilateral_weight * alike).softmax(1)
+        return q.T.reshape(shape)
+
+    def _refine_by_package(self, image: Tensor, scores: Tensor) -> Tensor:
+        from pydensecrf.densecrf import DenseCRF2D
+
+        classes, height, width = scores.shape
+        crf = DenseCRF2D(width, height, classes)
+        energy = -scores.float().clamp(CLIP, 1).log().reshape(classes, -1)
+        crf.setUnaryEnergy(np.ascontiguousarray(energy.cpu().numpy()))
+        crf.addPairwiseGaussian(sxy=self.gaussian_sxy, compat=self.gaussian_weight)
+        crf.addPairwiseBilateral(
+            sxy=self.bilateral_sxy, srgb=self.bilateral_srgb, compat=self.bilateral_weight,
+            rgbim=np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
+        q = torch.from_numpy(np.array(crf.inference(self.num_iters)))
+        return q.reshape(scores.shape).to(scores.device)
+
+
+def gaussian_taps(deviation: float, device: torch.device) -> Tensor:
+    """Taps out to four deviations, not normalised."""
+    reach = int(4 * deviation)
+    return torch.exp(
+        -torch.arange(-reach, reach + 1, device=device) ** 2 / (2 * deviation ** 2))
+
+
+def blur(values: Tensor, size: tuple[int, ...], taps: Tensor) -> Tensor:
+    """Filter ``(pixels, C)`` over place, along rows and columns; outside is 0."""
+    maps = values.T.reshape(-1, 1, *size)
+    reach = len(taps) // 2
+    maps = F.conv2d(maps, taps.view(1, 1, -1, 1), padding=(reach, 0))
+    maps = F.conv2d(maps, taps.view(1, 1, 1, -1), padding=(0, reach))
+    return maps.flatten(1).T

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from incseg.datasets import PseudoLabelFiles, PseudoLabelView, ScoreFile
+from incseg.errors import InvalidInputError, MissingFileError
+
+SCORES = np.float32([[[.2, .6, .1, .6]], [[.3, .4, .1, .8]]])
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two classes, 7 and 16; the PNG is another map, so that it is seen which one was read."""
+    files = PseudoLabelFiles(tmp_path)
+    files.write('a', np.uint8([[9, 9, 9, 9]]), ScoreFile.quantise([7, 16], SCORES))
+    files.write_meta(dict(ids=[7, 16], bg=dict(mode='const', value=.25)))
+    return files
+
+
+def test_png_as_it_is(files):
+    """Without options nothing is computed."""
+    assert PseudoLabelView(files.folder).label_map('a').tolist() == [[9, 9, 9, 9]]
+    assert PseudoLabelView(files.folder).has('a') and not PseudoLabelView(files.folder).has('b')
+
+
+def test_from_the_scores(files):
+    """Worked by hand: another threshold, a band around it, and gating with the file's rule."""
+    folder = files.folder
+    assert PseudoLabelView(folder, .5).label_map('a').tolist() == [[0, 7, 0, 16]]
+    assert PseudoLabelView(folder, .5, .15).label_map('a').tolist() == [[0, 255, 0, 16]]
+    assert PseudoLabelView(folder, uncertain=.1).label_map('a').tolist() == [[255, 7, 0, 16]]
+    visible = np.zeros(21, np.bool_)
+    visible[[0, 7]] = True
+    assert PseudoLabelView(folder).label_map('a', visible).tolist() == [[0, 7, 0, 7]]
+    visible[7] = False
+    assert PseudoLabelView(folder).label_map('a', visible).tolist() == [[0] * 4]
+
+
+def test_refined_scores_bring_their_background(files):
+    """With a map of id 0, it is the background; with a threshold, it is not."""
+    with_background = np.concatenate([np.float32([[[.5, .5, .5, .9]]]), SCORES])
+    files.write('a', np.zeros((1, 4), np.uint8), ScoreFile.quantise([0, 7, 16], with_background))
+    files.write_meta(dict(ids=[7, 16], bg=dict(mode='score', value=None)))
+    view = PseudoLabelView(files.folder, uncertain=0.)
+    assert view.label_map('a').tolist() == [[0, 7, 0, 0]]
+    visible = np.zeros(21, np.bool_)
+    visible[16] = True
+    assert view.label_map('a', visible).tolist() == [[0, 0, 0, 0]]
+    assert PseudoLabelView(files.folder, .25).label_map('a').tolist() == [[16, 7, 0, 16]]
+
+
+def test_errors(files):
+    """A value out of range, and scores that are not there."""
+    with pytest.raises(InvalidInputError, match='threshold of pseudo-labels is 26; allowed is a s'):
+        PseudoLabelView(files.folder, 26)
+    files.score_path('a').unlink()
+    with pytest.raises(MissingFileError, match=r"a\.npz' does not exist"):
+        PseudoLabelView(files.folder, .3).label_map('a')
+    with pytest.raises(MissingFileError, match=r"label file '.*b\.png' does not exist"):
+        PseudoLabelView(files.folder).label_map('b')
