@@ -1,4 +1,5 @@
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -18,13 +19,33 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def command_line(main: Callable[[], None]) -> None:
-    """Run a tool: a user's mistake is one line and exit status 1, no traceback."""
+    """Run a tool: a user's mistake is one line and exit status 1, no traceback.
+
+    Where nobody reads its output any more (``… | head``) it ends without a word.
+    """
     try:
         main()
     except UserError as error:
         sys.exit(f'error: {one_line(error)}')
     except KeyboardInterrupt:
         sys.exit('interrupted; --resume goes on from the last checkpoint, if there is one')
+    except BrokenPipeError:
+        if not reader_is_gone():  # another pipe, to a loader's worker say: a fault of ours
+            raise
+        sys.exit(1)
+    finally:
+        reader_is_gone()
+
+
+def reader_is_gone() -> bool:
+    """Print what is left; if nobody reads it, leave nothing for Python to complain about."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        return True
+    return False
 
 
 def one_line(error: Exception) -> str:

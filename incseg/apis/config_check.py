@@ -17,7 +17,7 @@ OPTIONAL = ('custom_imports', 'filename')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
-               {'distillation', 'target_labeller', 'hooks', 'joint'}),
+               {'distillation', 'target_labeller', 'frozen', 'hooks', 'joint'}),
     'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
                  {'compile', 'tf32'}),
     'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},

@@ -76,6 +76,8 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
         model['distillation'] = dict(method.get('distillation') or {})
         if method.get('target_labeller'):
             model['target_labeller'] = dict(method['target_labeller'])
+        if method.get('frozen'):
+            model['frozen'] = method['frozen']
     return model
 
 

@@ -1,7 +1,6 @@
 """mIoU over the steps, one line a method, one panel a protocol."""
 import os
 from contextlib import suppress
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,15 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
         path: The PNG to write.
 
     Returns:
-        Whether it was drawn: False where matplotlib is not installed.
+        Whether it was drawn: False where matplotlib cannot be imported.
 
     Raises:
         SaveError: If the file cannot be written.
     """
-    if find_spec('matplotlib') is None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:  # not there, or built for another numpy
         return False
-    from matplotlib.figure import Figure
 
     columns = min(MOST_COLUMNS, len(table.protocols))
     lines = -(-len(table.protocols) // columns)

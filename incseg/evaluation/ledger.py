@@ -40,10 +40,12 @@ class Ledger:
         """The content of a ledger's file.
 
         Raises:
-            InvalidInputError: If it is damaged or something else.
+            InvalidInputError: If it cannot be read, is damaged or something else.
         """
         try:
             content = json.loads(path.read_text(), parse_constant=no_constant)
+        except OSError as error:
+            raise InvalidInputError(f'{path} cannot be read: {error.strerror or error}') from error
         except ValueError as error:
             raise InvalidInputError(f'{path} is not a ledger: {error}') from error
         keys = ('config', 'method', 'seed', 'protocol', 'steps')

@@ -8,8 +8,8 @@ from incseg.errors import InvalidInputError
 from incseg.evaluation.run_result import RunResult
 
 #: from the least that can be done to the most, as papers list them; others follow by name
-METHOD_ORDER = ('ft', 'lwf', 'lwf_mc', 'ilt', 'ewc', 'pi', 'rw', 'mib', 'plop', 'sdr', 'ssul',
-                'rcil', 'dkd', 'ewf', 'star')
+METHOD_ORDER = ('ft', 'frozen', 'lwf', 'lwf_mc', 'ilt', 'ewc', 'pi', 'rw', 'mib', 'plop', 'sdr',
+                'ssul', 'rcil', 'dkd', 'ewf', 'star')
 #: most settings that a title spells out
 MOST = 3
 MISSING = 'unset'

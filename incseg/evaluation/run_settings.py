@@ -16,13 +16,15 @@ def read_settings(work_dir: Path) -> dict[str, Any] | None:
     """A work dir's config by dotted key; None where it keeps none.
 
     Raises:
-        InvalidInputError: If the file is damaged.
+        InvalidInputError: If the file cannot be read or is damaged.
     """
     path = work_dir / CONFIG_FILE
     if not path.is_file():
         return None
     try:
         content = json.loads(path.read_text())
+    except OSError as error:
+        raise InvalidInputError(f'{path} cannot be read: {error.strerror or error}') from error
     except ValueError as error:
         raise InvalidInputError(f'{path} is damaged: {error}') from error
     if not isinstance(content, dict):

@@ -4,13 +4,14 @@ from incseg.models.data_preprocessor import SegDataPreProcessor
 from incseg.models.decode_heads import BaseDecodeHead, FCNHead, GrowingClassifier
 from incseg.models.distillation import (
     BaseDistillation,
+    BinaryDistillation,
     FeatureDistillation,
     LogitsDistillation,
     PooledDistillation,
     UnbiasedLogitsDistillation,
 )
 from incseg.models.labellers import EntropyPseudoLabeller
-from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
+from incseg.models.losses import BinaryCrossEntropyLoss, CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors import EncoderDecoder, IncrementalSegmentor
 from incseg.models.weak import SEAM, SEAMHead
 from incseg.models.weak.refinement import (
@@ -23,9 +24,9 @@ from incseg.models.weak.refinement import (
 
 __all__ = [
     'AffinityNet', 'AffinityRandomWalk', 'BackgroundBalancedInit', 'BaseBackbone', 'BaseDecodeHead',
-    'BaseDistillation', 'BiSeNet', 'CrossEntropyLoss', 'DenseCRF', 'EncoderDecoder',
-    'EntropyPseudoLabeller', 'FCNHead', 'FeatureDistillation', 'GrowingClassifier',
-    'IncrementalSegmentor', 'LogitsDistillation', 'NoRefinement', 'PAMR', 'PooledDistillation',
-    'RandomInit', 'ResNet', 'ResNet38d', 'SEAM', 'SEAMHead', 'SegDataPreProcessor',
-    'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
+    'BaseDistillation', 'BiSeNet', 'BinaryCrossEntropyLoss', 'BinaryDistillation',
+    'CrossEntropyLoss', 'DenseCRF', 'EncoderDecoder', 'EntropyPseudoLabeller', 'FCNHead',
+    'FeatureDistillation', 'GrowingClassifier', 'IncrementalSegmentor', 'LogitsDistillation',
+    'NoRefinement', 'PAMR', 'PooledDistillation', 'RandomInit', 'ResNet', 'ResNet38d', 'SEAM',
+    'SEAMHead', 'SegDataPreProcessor', 'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
 ]

@@ -1,7 +1,14 @@
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from incseg.apis.command_line import command_line, one_line
 from incseg.errors import InvalidInputError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_users_mistake_is_one_line():
@@ -17,6 +24,32 @@ def test_our_mistakes_keep_their_traceback():
     def main():
         raise ZeroDivisionError
     with pytest.raises(ZeroDivisionError):
+        command_line(main)
+
+
+@pytest.mark.parametrize(('arguments', 'status'), [
+    ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', 0),
+    ('tools/run_matrix.py configs/ft/bisenet_r18_shapes_4-1.py --work-dir OUT --dry-run', 1),
+    ('tools/train.py --help', 0)])
+def test_nobody_reads_on(tool_environment, tmp_path, arguments, status):
+    """`… | head` ends a tool without a traceback and without Python's complaint at exit.
+
+    The status tells whether the tool had done its work by then.
+    """
+    command = arguments.replace('OUT', str(tmp_path / 'out')).split()
+    done = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=tool_environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done.stdout.close()
+    assert done.stderr.read() == ''
+    assert done.wait() == status
+    assert (tmp_path / 'out/comparison.csv').is_file() == ('compare' in arguments)
+
+
+def test_another_broken_pipe_keeps_its_traceback():
+    """A loader's worker that died is no reader who left."""
+    def main():
+        raise BrokenPipeError(errno.EPIPE, 'Broken pipe')
+    with pytest.raises(BrokenPipeError):
         command_line(main)
 
 

@@ -50,6 +50,8 @@ def test_mib_weights(leaf, weight):
 
 @pytest.mark.parametrize('method, loss, terms, init', [
     ('lwf', 'CrossEntropyLoss', dict(logits=('LogitsDistillation', 100)), 'RandomInit'),
+    ('frozen', 'CrossEntropyLoss', {}, 'RandomInit'),
+    ('lwf_mc', 'BinaryCrossEntropyLoss', dict(logits=('BinaryDistillation', 10)), 'RandomInit'),
     ('ilt', 'CrossEntropyLoss', dict(
         logits=('LogitsDistillation', 100), features=('FeatureDistillation', 100)), 'RandomInit'),
     ('plop', 'CrossEntropyLoss', dict(pooled=('PooledDistillation', 1)), 'BackgroundBalancedInit')])
@@ -63,6 +65,17 @@ def test_published_choices(method, loss, terms, init):
         labeller = chosen.target_labeller
         assert (labeller and labeller.type) == (
             'EntropyPseudoLabeller' if method == 'plop' else None)
+
+
+def test_frozen_freezes_from_step_1_on():
+    """The base step trains whole; later ones get all parts named, and other methods none."""
+    for path in (ROOT / 'frozen').glob('*.py'):
+        experiment = Experiment(load_config(path, {'pretrained': False}))
+        base, added = (config_for_step(experiment, k, 100, 'w', previous='p.pth' if k else None)
+                       for k in (0, 1))
+        assert 'frozen' not in base.model
+        assert added.model.frozen == ['backbone', 'head_features', 'old_classifiers']
+    assert 'frozen' not in load_config(ROOT / 'ft/bisenet_r101_15-1.py').method
 
 
 def test_plop_trains_short_steps_in_10_1():

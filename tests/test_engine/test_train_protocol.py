@@ -78,7 +78,7 @@ def test_a_whole_run(tiny, tmp_path, capsys):
     assert 'mib on shapes 4-1 overlap' in out
 
 
-@pytest.mark.parametrize('method', ['mib', 'plop'])
+@pytest.mark.parametrize('method', ['mib', 'plop', 'lwf_mc', 'frozen'])
 def test_interrupted_equals_uninterrupted(method, tiny, tmp_path, capsys):
     """Same weights and numbers, bit for bit, when a step was cut off and resumed.
 

@@ -79,6 +79,17 @@ def test_damaged_ledger_is_named(tmp_path):
     assert Ledger.read(tmp_path / 'elsewhere') is None
 
 
+def test_unreadable_ledger_is_named(tmp_path, monkeypatch):
+    """Another user's file: one line, no traceback."""
+    (tmp_path / 'results.json').touch()
+
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+    monkeypatch.setattr(type(tmp_path), 'read_text', refuse)
+    with pytest.raises(InvalidInputError, match=r'results\.json cannot be read: Permission denied'):
+        Ledger.read(tmp_path)
+
+
 def test_table_has_one_decimal_and_dashes():
     """The table that ends a run: numbers with one decimal, a dash for what does not exist."""
     table = ledger().table()

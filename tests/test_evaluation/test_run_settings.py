@@ -24,3 +24,14 @@ def test_read_settings(tmp_path):
         (tmp_path / 'config.json').write_text(text)
         with pytest.raises(InvalidInputError, match=r'config\.json is damaged'):
             read_settings(tmp_path)
+
+
+def test_unreadable_settings_are_named(tmp_path, monkeypatch):
+    """Another user's file: one line, no traceback."""
+    (tmp_path / 'config.json').touch()
+
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+    monkeypatch.setattr(type(tmp_path), 'read_text', refuse)
+    with pytest.raises(InvalidInputError, match=r'config\.json cannot be read: Permission denied'):
+        read_settings(tmp_path)

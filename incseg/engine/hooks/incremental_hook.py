@@ -52,6 +52,6 @@ class IncrementalHook(Hook):
 def teacher_config(model: dict) -> dict:
     """The config of the network one step earlier, without any method's parts."""
     config = {key: value for key, value in model.items()
-              if key not in ('distillation', 'target_labeller')}
+              if key not in ('distillation', 'target_labeller', 'frozen')}
     config['outputs_per_step'] = list(model['outputs_per_step'])[:-1]
     return config

@@ -1,4 +1,5 @@
 from incseg.models.distillation.base_distillation import BaseDistillation
+from incseg.models.distillation.binary_distillation import BinaryDistillation
 from incseg.models.distillation.feature_distillation import FeatureDistillation
 from incseg.models.distillation.logits_distillation import LogitsDistillation
 from incseg.models.distillation.pooled_distillation import PooledDistillation
@@ -7,6 +8,7 @@ from incseg.models.distillation.unbiased_logits_distillation import UnbiasedLogi
 
 __all__ = [
     'BaseDistillation',
+    'BinaryDistillation',
     'FeatureDistillation',
     'LogitsDistillation',
     'PooledDistillation',

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from incseg.models.distillation import SoftLabelDistillation
 from incseg.models.distillation.one_pass import losses_in_one_pass, shares_a_pass
 from incseg.models.segmentors.encoder_decoder import IGNORE_INDEX, EncoderDecoder
+from incseg.models.segmentors.frozen_parts import FrozenParts
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -30,6 +31,7 @@ class IncrementalSegmentor(EncoderDecoder):
             called before the step with pairs of labels and the teacher's
             outputs on one epoch of training batches, and the number of the
             student's outputs.
+        frozen: What does not train, see :class:`FrozenParts`.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class IncrementalSegmentor(EncoderDecoder):
         outputs_per_step: Sequence[int],
         distillation: Mapping[str, dict | None] | None = None,
         target_labeller: dict | None = None,
+        frozen: Sequence[str] = (),
         **kwargs: Any,
     ):
         super().__init__(backbone, decode_head, outputs_per_step, **kwargs)
@@ -47,12 +50,20 @@ class IncrementalSegmentor(EncoderDecoder):
             if term is not None})
         self.target_labeller = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
+        self.frozen = FrozenParts(frozen)
+        self.frozen.freeze(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == 'teacher':  # past nn.Module's registration of sub-modules
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def train(self, mode: bool = True) -> 'IncrementalSegmentor':
+        """As every module's, but frozen parts stay in evaluation mode."""
+        super().train(mode)
+        self.frozen.hold(self)
+        return self
 
     @property
     def needs_teacher(self) -> bool:

@@ -1,10 +1,14 @@
 """Pure functions of the losses; the registered losses are thin wrappers."""
+from incseg.models.losses.functional.binary_cross_entropy import binary_cross_entropy
+from incseg.models.losses.functional.binary_distillation import binary_distillation
 from incseg.models.losses.functional.cross_entropy import unbiased_cross_entropy
 from incseg.models.losses.functional.distillation import distillation, unbiased_distillation
 from incseg.models.losses.functional.fused import fused_incremental_loss, fused_losses
 from incseg.models.losses.functional.pooled_distillation import pooled_distillation
 
 __all__ = [
+    'binary_cross_entropy',
+    'binary_distillation',
     'distillation',
     'fused_incremental_loss',
     'fused_losses',

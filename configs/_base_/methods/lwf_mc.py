@@ -1,0 +1,7 @@
+method = dict(
+    name='lwf_mc',
+    loss_decode=dict(type='BinaryCrossEntropyLoss'),
+    distillation=dict(
+        logits=dict(type='BinaryDistillation', source='decode_head', loss_weight=10.)),
+    classifier_init=dict(type='RandomInit'),
+    target_labeller=None)

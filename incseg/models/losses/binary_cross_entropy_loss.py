@@ -1,0 +1,50 @@
+from functools import partial
+
+from torch import Tensor, nn
+
+from incseg.models.losses.functional import binary_cross_entropy
+from incseg.models.losses.functional.cross_entropy import check_image_weight
+from incseg.models.losses.functional.image_by_image import image_by_image
+from incseg.registry import MODELS
+
+
+@MODELS.register_module()
+class BinaryCrossEntropyLoss(nn.Module):
+    """LwF-MC's loss: one sigmoid a class; the base step is trained with it too.
+
+    Args:
+        loss_weight: Factor on the loss.
+        fused: Whether it takes logits as the head made them and upsamples them
+            an image at a time; else they come at the target's size.
+
+    See :func:`incseg.models.losses.functional.binary_cross_entropy`.
+    """
+
+    def __init__(self, loss_weight: float = 1.0, fused: bool = True):
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.fused = fused
+
+    @property
+    def low_resolution(self) -> bool:
+        """Whether the loss wants logits as the head made them."""
+        return self.fused
+
+    def forward(
+        self, logits: Tensor, target: Tensor, *, num_old: int, ignore_index: int = 255,
+        image_weight: Tensor | None = None,
+    ) -> Tensor:
+        """Logits ``(N, C, h, w)``, target ``(N, H, W)`` of train ids -> scalar.
+
+        ``num_old`` makes no difference: an old label is its own class.
+        ``image_weight``, ``(N,)``, is a factor on each image's part of it.
+        """
+        if not self.fused:
+            loss = binary_cross_entropy(logits, target, ignore_index, image_weight)
+        else:
+            if image_weight is not None:
+                image_weight = check_image_weight(image_weight, logits)
+            loss = image_by_image(
+                partial(binary_cross_entropy, ignore_index=ignore_index), logits, target,
+                (target.shape[-2], target.shape[-1]), image_weight)
+        return self.loss_weight * loss
