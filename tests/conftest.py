@@ -50,6 +50,23 @@ def tiny(tmp_path):
     return load
 
 
+@pytest.fixture
+def tiny_seam(tmp_path):
+    """Load a Shapes config with a ``seam`` section at toy size: ``tiny_seam(**{'a.b': 1})``."""
+    from incseg.apis import load_config
+    leaf = tmp_path / 'seam_shapes.py'
+    leaf.write_text(f"_base_ = ['{CONFIGS}/mib/bisenet_r18_shapes_4-1.py', "
+                    f"'{CONFIGS}/_base_/seam/shapes.py']\n")
+
+    def load(**options):
+        return load_config(leaf, {
+            **TINY, 'base_steps_dir': str(tmp_path / 'base_steps'), 'protocol.name': '4-2',
+            'seam.schedule.epochs': 1, 'seam.schedule.batch_size': 8,
+            'seam.schedule.log_interval': 100, 'seam.schedule.checkpoint_interval': 2,
+            'seam.model.backbone.output_stride': 8, **options})
+    return load
+
+
 @pytest.fixture(scope='session')
 def tool_environment(tmp_path_factory):
     """The environment in which command-line tests start tools."""

@@ -4,6 +4,7 @@ from math import isfinite
 from typing import Any
 
 from incseg.apis.config_parts import check_types, try_to_build, unknown
+from incseg.apis.seam_check import check_seam
 from incseg.engine.experiment import Experiment
 from incseg.errors import InvalidInputError
 
@@ -13,7 +14,7 @@ REQUIRED: dict[str, Any] = {
     'num_workers': int, 'image_scale': (int, float), 'eval_mode': str, 'batch_size': int,
     'crop_size': (int, list, tuple), 'epochs': (int, list, tuple), 'seed': int,
     'custom_hooks': Mapping, 'base_steps_dir': str}
-OPTIONAL = ('custom_imports', 'filename')
+OPTIONAL = ('custom_imports', 'filename', 'seam')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
@@ -61,6 +62,8 @@ def check_config(config: Any) -> Experiment:
         raise InvalidInputError(
             f'epochs is {list(epochs)}, but there are only {experiment.protocol.num_steps} steps')
     try_to_build(experiment)
+    if config.get('seam') is not None:
+        check_seam(experiment)
     return experiment
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from incseg.engine.checkpoint import (
+    check_finite,
     check_protocol,
     load_weights,
     plain,
@@ -18,7 +19,7 @@ from incseg.engine.checkpoint import (
     save_atomically,
 )
 from incseg.engine.experiment import Experiment
-from incseg.errors import InvalidInputError, MissingFileError, SaveError
+from incseg.errors import InvalidInputError, MissingFileError, NonFiniteLossError, SaveError
 
 
 class Bomb:
@@ -37,6 +38,14 @@ def test_round_trip(tmp_path):
     content = read_checkpoint(tmp_path / 'new' / 'c.pth')
     assert torch.equal(content['a'], torch.arange(3)) and content['b'] == [1, 'x', None]
     assert os.listdir(tmp_path / 'new') == ['c.pth']
+
+
+def test_weights_that_are_not_finite():
+    """The first one and when; a training that went wrong is not saved as a result."""
+    check_finite(dict(a=torch.ones(2), b=torch.arange(3)), 'now')
+    with pytest.raises(NonFiniteLossError, match='^c is not finite at the end of step 3$'):
+        check_finite(dict(a=torch.ones(2), c=torch.tensor([1, float('inf')])),
+                     'at the end of step 3')
 
 
 def test_missing(tmp_path):

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
@@ -98,7 +99,8 @@ class ResNet38d(BaseBackbone):
         x = self.stem(x)
         maps, stages = [], []
         for stage in (self.stage2, self.stage3, self.stage4, self.stage5, self.stage6, self.stage7):
-            first, *others = stage
+            blocks: list[Any] = list(stage)
+            first, *others = blocks
             activated = first.activate(x)
             if stage in (self.stage5, self.stage6):
                 maps.append(activated)

@@ -37,3 +37,16 @@ def test_a_backbone_without_stages_is_named():
     net.backbone.forward_stages = None
     with pytest.raises(InvalidInputError, match='ResNet.*forward_stages'):
         net.extract(torch.randn(1, 3, 64, 64), intermediate=True)
+
+
+@pytest.mark.parametrize('backbone', [
+    ResNet(18, output_stride=8), ResNet(50), BiSeNet(18)], ids=['resnet18', 'resnet50', 'bisenet'])
+def test_taps_are_the_last_three_stages(backbone):
+    """If it fails, class activation maps are read from other layers than published."""
+    torch.manual_seed(0)
+    backbone.eval()
+    x = torch.randn(1, 3, 64, 96)
+    taps = backbone.taps(x)
+    for tap, stage in zip(taps, backbone.forward_stages(x)[1][1:], strict=True):
+        assert torch.equal(tap, stage.relu())
+    assert tuple(tap.shape[1] for tap in taps) == backbone.tap_channels

@@ -64,6 +64,35 @@ def test_wrong_depth(depth):
         ResNet(depth)
 
 
+@pytest.mark.parametrize('depth', [18, 50])
+@pytest.mark.parametrize('output_stride', [16, 8, 4])
+def test_dilation_sees_what_stride_saw(depth, output_stride):
+    """Every second (fourth, eighth) pixel is exactly that of the strided network.
+
+    If it fails, ImageNet weights read other neighbours than they learnt from.
+    """
+    torch.manual_seed(0)
+    strided, dilated = ResNet(depth).eval(), ResNet(depth, output_stride=output_stride).eval()
+    dilated.load_state_dict(strided.state_dict())
+    x = torch.randn(1, 3, 75, 96)
+    for coarse, fine, stride in zip(strided(x), dilated(x), dilated.strides):
+        assert fine.shape[2] == -(-75 // stride) and stride <= output_stride
+        step = -(-fine.shape[3] // coarse.shape[3])
+        torch.testing.assert_close(fine[..., ::step, ::step], coarse, rtol=1e-4, atol=1e-5)
+
+
+def test_wrong_output_stride():
+    """If it fails, a stride of 12 is quietly something else."""
+    with pytest.raises(InvalidInputError, match=r'output_stride is 12, allowed: \[4, 8, 16, 32\]'):
+        ResNet(18, output_stride=12)
+
+
+def test_early_layers():
+    """If it fails, fine-tuning freezes nothing, or too much."""
+    net = ResNet(18)
+    assert net.early_layers() == (net.conv1, net.bn1, net.layer1)
+
+
 def test_norm_cfg_reaches_every_layer():
     """If it fails, SyncBN or GN configs leave plain BatchNorm behind."""
     count = sum(isinstance(m, nn.BatchNorm2d) for m in ResNet(18).modules())

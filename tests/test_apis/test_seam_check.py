@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from incseg.apis import load_config
+from incseg.errors import InvalidInputError
+
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+
+@pytest.fixture
+def write_leaf(tmp_path):
+    """A leaf of an experiment and one of the bases of ``seam``, with a line more."""
+    def write(experiment, base, line=''):
+        leaf = tmp_path / 'leaf.py'
+        leaf.write_text(f"_base_ = ['{CONFIGS}/{experiment}.py', "
+                        f"'{CONFIGS}/_base_/seam/{base}.py']\n{line}\n")
+        return leaf
+    return write
+
+
+def test_a_config_without_the_section(tiny):
+    """Experiments with masks say nothing of it."""
+    assert 'seam' not in tiny()
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    ({'seam.scope': 'old'}, "seam.scope is 'old', allowed: all, step"),
+    ({'seam.init_from': 3}, "seam.init_from is 3, allowed: None, 'step0' or the path"),
+    ({'seam.schedule.lr': 0}, 'seam.schedule.lr is 0, expected a number above 0'),
+    ({'seam.schedule.epochs': 1.5}, 'seam.schedule.epochs is 1.5, expected a whole number'),
+    ({'seam.schedule.momentum.scratch': 'x'}, "momentum.scratch is 'x', expected a number"),
+    ({'seam.schedule.amp': 'yes'}, "seam.schedule.amp is 'yes', expected True"),
+    ({'seam.schedule': 3}, 'seam.schedule is 3, expected a dict'),
+    ({'seam.model.backbone.deep': 3}, "unknown key 'seam.model.backbone.deep' of ResNet"),
+    ({'seam.model.backbone': None}, r'seam.model.backbone is None, expected dict\(type='),
+    ({'seam.model.backbone.output_stride': 5}, 'output_stride is 5, allowed'),
+    ({'seam.model.head.side_channels': 3}, 'seam.model cannot be built'),
+    ({'seam.train_pipeline.flip': dict(type='Flop')}, "train_pipeline.flip.type is 'Flop'"),
+    ({'seam.negatives': dict(type='Nothing')}, "seam.negatives.type is 'Nothing'")])
+def test_values(options, message, tiny_seam):
+    """The key, the value and what is allowed, before anything is read or trained."""
+    with pytest.raises(InvalidInputError, match=message):
+        tiny_seam(**options)
+
+
+@pytest.mark.parametrize(('line', 'message'), [
+    ("seam = dict(scopes='all')", "unknown key 'seam.scopes' of seam; did you mean"),
+    ('seam = dict(_delete_=True, model=dict())', "has no 'seam.inference'")])
+def test_keys(line, message, write_leaf):
+    """A missing and a misspelt key are named."""
+    with pytest.raises(InvalidInputError, match=message):
+        load_config(write_leaf('mib/bisenet_r18_shapes_4-1', 'shapes', line))
+
+
+@pytest.mark.parametrize('name', ['r50', 'r101', 'r38d', 'shapes'])
+def test_every_base_builds(name, write_leaf):
+    """Each of configs/_base_/seam fits the experiments, with ImageNet weights or without."""
+    leaf = write_leaf('mib/bisenet_r101_15-5', name)
+    for pretrained in (True, False):
+        seam = load_config(leaf, {'pretrained': pretrained}).seam
+        assert seam.scope == 'all' and seam.init_from is None
+    if name != 'shapes':
+        schedule = seam.schedule
+        assert (schedule.lr, schedule.head_factor, schedule.batch_size, schedule.epochs) == (
+            .01, 10, 8, 8)
+        assert (schedule.momentum, schedule.weight_decay, schedule.poly_power) == (
+            dict(pretrained=0., scratch=.9), 5e-4, .9)
+        assert list(seam.train_pipeline) == ['scale', 'flip', 'colour', 'crop']

@@ -1,0 +1,23 @@
+import pytest
+
+from incseg.datasets import NegativeFolder
+from incseg.errors import MissingFileError
+
+
+def test_every_image_below(tmp_path, write_image):
+    """Both endings, folders below too, sorted; other files are no images."""
+    for name in ('b.jpg', 'a.png', 'sub/c.jpg'):
+        write_image(tmp_path / name)
+    (tmp_path / 'notes.txt').write_text('x')
+    negatives = NegativeFolder(str(tmp_path))
+    assert len(negatives) == 3
+    infos = [negatives.get_data_info(i) for i in range(3)]
+    assert [info['img_path'] for info in infos] == [
+        str(tmp_path / name) for name in ('a.png', 'b.jpg', 'sub/c.jpg')]
+    assert infos[2]['image_id'] == 'negative_c'
+
+
+def test_no_image(tmp_path):
+    """An empty folder would leave the class without a negative, unnoticed."""
+    with pytest.raises(MissingFileError, match='has no .jpg or .png file; .*seam.negatives'):
+        NegativeFolder(str(tmp_path))

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from incseg.datasets import NegativeFolder, ShapesDataset, WeakDataset
+from incseg.errors import InvalidInputError
+from incseg.protocols import Protocol
+
+PIPELINE = [dict(type='LoadImage'), dict(type='RandomFlip'), dict(type='PackSegInputs')]
+
+
+class Listed:
+    """Image labels as a file would give them: by id."""
+
+    def __init__(self, presence):
+        self.presence = presence
+
+    def labels(self, image_ids):
+        return np.stack([self.presence[name] for name in image_ids])
+
+
+@pytest.fixture
+def shapes():
+    return ShapesDataset(length=40, size=32)
+
+
+def test_scope_all(shapes):
+    """Every image, every class in learning order, labels as the masks have them."""
+    protocol = Protocol.parse('4-1', 6, class_order=[6, 5, 4, 3, 2, 1])
+    dataset = WeakDataset(shapes, protocol, 1, PIPELINE)
+    presence = shapes.presence()
+    assert len(dataset) == 40 and dataset.class_ids == (6, 5, 4, 3, 2, 1)
+    assert dataset.metainfo['classes'] == ('star', 'cross', 'ring', 'triangle', 'square', 'disc')
+    for i in (0, 7, 39):
+        labels = dataset[i]['data_samples'].gt_image_labels
+        assert labels.dtype == torch.float32
+        assert labels.tolist() == presence[i, [6, 5, 4, 3, 2, 1]].astype(float).tolist()
+
+
+def test_scope_step(shapes):
+    """Only the step's images and its new classes: nothing else is known in incremental learning."""
+    protocol = Protocol.parse('2-2', 6)
+    dataset = WeakDataset(shapes, protocol, 1, PIPELINE, scope='step')
+    chosen = np.flatnonzero(shapes.presence()[:, 3:5].any(1))
+    assert dataset.class_ids == (3, 4) and dataset.indices.tolist() == chosen.tolist()
+    assert 0 < len(chosen) < 40
+    sample = dataset[5]['data_samples']
+    assert sample.image_id == f'shapes_train_{chosen[5]:05d}'
+    assert sample.gt_image_labels.tolist() == shapes.presence()[chosen[5], 3:5].tolist()
+
+
+def test_no_mask_is_read(shapes):
+    """Shapes brings its masks along; they must not reach the sample."""
+    dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE)
+    sample = dataset[0]
+    assert 'gt_sem_seg' not in sample['data_samples'] and sample['inputs'].shape == (3, 32, 32)
+
+
+def test_a_sample_depends_on_its_seed_alone(shapes):
+    """Otherwise an interrupted training goes on with other crops."""
+    dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE)
+    first = [dataset[0, seed]['inputs'] for seed in range(8)]
+    again = [dataset[0, seed]['inputs'] for seed in range(8)]
+    assert all(torch.equal(a, b) for a, b in zip(first, again))
+    assert len({x.numpy().tobytes() for x in first}) == 2, 'flipped or not'
+
+
+def test_labels_from_elsewhere(shapes):
+    """Labels by image id replace the masks', for the selection too."""
+    presence = {name: np.zeros(7, bool) for name in shapes.image_ids}
+    presence['shapes_train_00003'][[0, 5]] = True
+    presence['shapes_train_00009'][[0, 6]] = True
+    dataset = WeakDataset(shapes, Protocol.parse('4-2', 6), 1, PIPELINE, scope='step',
+                          image_labels=Listed(presence))
+    assert dataset.indices.tolist() == [3, 9]
+    assert dataset.image_labels.tolist() == [[1, 0], [0, 1]]
+
+
+def test_single_class_step_is_degenerate(shapes):
+    """Every image shows the class: any constant solves it.  The message names the ways out."""
+    with pytest.raises(InvalidInputError) as error:
+        WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step')
+    message = str(error.value)
+    assert '\n' not in message
+    for part in ('step 1', 'shows cross', 'seam.negatives', "seam.scope='all'"):
+        assert part in message
+
+
+def test_negatives_make_it_learnable(shapes, tmp_path, write_image):
+    """Images from a folder come last and show nothing."""
+    for name in ('a', 'b'):
+        write_image(tmp_path / f'{name}.jpg', (32, 32))
+    kwargs = dict(scope='step', negatives=dict(type='NegativeFolder', folder=str(tmp_path)))
+    dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, **kwargs)
+    positive = int(shapes.presence()[:, 5].sum())
+    assert dataset.image_labels[:, 0].tolist() == [1] * positive + [0, 0]
+    sample = dataset[positive + 1]
+    assert sample['data_samples'].image_id == 'negative_b'
+    assert sample['data_samples'].gt_image_labels.tolist() == [0]
+    assert len(WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step',
+                           negatives=NegativeFolder(str(tmp_path)))) == positive + 2
+
+
+def test_bad_arguments(shapes):
+    """Named with what is allowed."""
+    with pytest.raises(InvalidInputError, match="scope is 'old'; allowed are all, step"):
+        WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='old')
+    nothing = Listed({name: np.zeros(7, bool) for name in shapes.image_ids})
+    with pytest.raises(InvalidInputError, match='no image of ShapesDataset shows'):
+        WeakDataset(shapes, Protocol.parse('4-2', 6), 1, PIPELINE, scope='step',
+                    image_labels=nothing)

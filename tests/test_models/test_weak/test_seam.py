@@ -1,0 +1,157 @@
+import pytest
+import torch
+from torch import nn
+
+from incseg.errors import InvalidInputError
+from incseg.models import SEAM, BaseBackbone
+from incseg.models.weak.functional import equivariant_losses, resize_corners
+from incseg.registry import MODELS
+from incseg.structures import SegDataSample
+
+LABELS = torch.tensor([[1., 0., 1.], [0., 0., 0.]])
+
+
+@MODELS.register_module(force=True)
+class TinyTaps(BaseBackbone):
+    """Three convolutions of stride 2, each with a BatchNorm; the smallest that has taps."""
+
+    out_channels = stage_channels = (4, 6, 8)
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after))
+            for before, after in ((3, 4), (4, 6), (6, 8)))
+
+    def early_layers(self):
+        return (self.layers[0],)
+
+    def forward_stages(self, x):
+        stages = []
+        for layer in self.layers:
+            stages.append(layer(x))
+            x = stages[-1].relu()
+        return tuple(stage.relu() for stage in stages), tuple(stages)
+
+
+def make(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return SEAM(dict(type='TinyTaps'), 3, head=dict(type='SEAMHead', dropout_ratio=0.), **kwargs)
+
+
+@pytest.fixture
+def images():
+    return torch.randn(2, 3, 40, 56, generator=torch.Generator().manual_seed(1))
+
+
+def test_one_step_is_two_passes(images):
+    """The image and its copy at 0.3, corners on corners; maps at the size of their input."""
+    model = make().eval()
+    maps = []
+    for size in ((40, 56), (12, 16)):
+        maps += [resize_corners(map, size) for map in model.maps(resize_corners(images, size))]
+    expected = equivariant_losses(*maps, LABELS)
+    assert model.loss(images, LABELS) == expected
+
+
+@pytest.mark.parametrize('name', ['loss_cls', 'loss_min', 'loss_er', 'loss_ecr'])
+def test_who_learns_from_which_loss(name, images):
+    """ECR and min-pooling must not reach the backbone, classification not the projections."""
+    model = make()
+    model.loss(images, LABELS)[name].backward()
+    reached = {'.'.join(key.split('.')[:2]) for key, value in model.named_parameters()
+               if value.grad is not None}
+    if name in ('loss_cls', 'loss_er'):
+        assert reached == {'backbone.layers', 'head.classifier'}
+    else:
+        assert reached == {'head.project_shallow', 'head.project_middle', 'head.project_all'}
+
+
+def test_mmengine_entry(images):
+    """Labels come from the samples; other modes give the maps at low resolution."""
+    model = make().eval()
+    samples = [SegDataSample() for _ in LABELS]
+    for sample, row in zip(samples, LABELS):
+        sample.gt_image_labels = row
+    assert model(images, samples, 'loss') == model.loss(images, LABELS)
+    for mode in ('predict', 'tensor'):
+        cam, refined = model(images, mode=mode)
+        assert cam.shape == (2, 4, 5, 7) and refined.shape == (2, 4, 20, 28)
+        assert not cam.requires_grad and not cam[:, 0].any() and (refined[:, 0] > 0).any()
+    with pytest.raises(ValueError, match="'losses', allowed"):
+        model(images, mode='losses')
+
+
+@pytest.mark.parametrize('size', [(40, 56), (33, 47), (7, 5), (4, 4)])
+def test_any_size_and_a_batch_of_one(size):
+    """Sizes that no stride divides, down to one pixel of the copy; one image without a class."""
+    model = make()
+    losses = model.loss(torch.randn(1, 3, *size), LABELS[1:])
+    sum(losses.values()).backward()
+    for name, value in model.named_parameters():
+        assert value.grad is not None and value.grad.isfinite().all(), name
+
+
+def test_too_small(images):
+    """An image whose copy has no pixel is named with its size."""
+    with pytest.raises(InvalidInputError, match='3 x 56 pixels have no copy scaled by 0.3'):
+        make().loss(images[..., :3, :], LABELS)
+
+
+def test_frozen(images):
+    """The early layers and every BatchNorm's weights stay; its statistics too, also in training."""
+    model = make(frozen=True).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    trained = {name for name, value in model.named_parameters() if value.requires_grad}
+    assert trained == {
+        'backbone.layers.1.0.weight', 'backbone.layers.1.0.bias', 'backbone.layers.2.0.weight',
+        'backbone.layers.2.0.bias', *(f'head.{name}' for name, _ in model.head.named_parameters())}
+    optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), 0.1)
+    sum(model.loss(images, LABELS).values()).backward()
+    optimizer.step()
+    changed = {name for name, value in model.state_dict().items()
+               if not torch.equal(value, before[name])}
+    assert changed == trained
+
+
+def test_not_frozen(images):
+    """Without ImageNet weights everything learns."""
+    model = make().train()
+    before = model.backbone.layers[0][1].running_mean.clone()
+    model.loss(images, LABELS)
+    assert all(value.requires_grad for value in model.parameters())
+    assert not torch.equal(model.backbone.layers[0][1].running_mean, before)
+
+
+def test_autocast(images):
+    """bfloat16 convolutions, losses in float32, near the ones without."""
+    model = make().eval()
+    plain = model.loss(images, LABELS)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model.loss(images, LABELS)
+    for name, value in losses.items():
+        assert value.dtype == torch.float32
+        assert float(value) == pytest.approx(float(plain[name]), rel=0.1, abs=0.02), name
+
+
+def test_a_backbone_without_taps():
+    """Named, with what it lacks."""
+    @MODELS.register_module(force=True)
+    class NoTaps(nn.Module):
+        pass
+    with pytest.raises(InvalidInputError, match='NoTaps does not offer.*tap_channels'):
+        SEAM(dict(type='NoTaps'), 3)
+
+
+@pytest.mark.parametrize('backbone', [
+    dict(type='ResNet', depth=18, output_stride=8), dict(type='ResNet', depth=50, output_stride=8),
+    dict(type='ResNet38d', width=2), dict(type='BiSeNet', depth=18)],
+    ids=['r18', 'r50', 'r38d', 'bisenet'])
+def test_every_backbone_of_ours(backbone):
+    """Whatever has stages has taps, and SEAM trains on it."""
+    torch.manual_seed(0)
+    model = SEAM(backbone, 3)
+    losses = model.loss(torch.randn(2, 3, 64, 64), LABELS)
+    sum(losses.values()).backward()
+    assert all(value.isfinite() for value in losses.values())
+    assert model.head.classifier.weight.grad.any()
