@@ -1,10 +1,11 @@
 """Is a config complete, are its keys known and its values allowed?"""
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
+from incseg.apis.config_numbers import at_least, number
 from incseg.apis.config_parts import check_types, try_to_build, unknown
 from incseg.apis.seam_check import check_seam
+from incseg.apis.weak_check import check_image_labels, check_warmup
 from incseg.engine.experiment import Experiment
 from incseg.errors import InvalidInputError
 
@@ -14,13 +15,14 @@ REQUIRED: dict[str, Any] = {
     'num_workers': int, 'image_scale': (int, float), 'eval_mode': str, 'batch_size': int,
     'crop_size': (int, list, tuple), 'epochs': (int, list, tuple), 'seed': int,
     'custom_hooks': Mapping, 'base_steps_dir': str}
-OPTIONAL = ('custom_imports', 'filename', 'seam')
+OPTIONAL = ('custom_imports', 'filename', 'warmup_epochs', 'seam')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
-               {'distillation', 'target_labeller', 'frozen', 'hooks', 'joint'}),
+               {'distillation', 'target_labeller', 'image_labels', 'negatives', 'frozen', 'hooks',
+                'joint'}),
     'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
-                 {'compile', 'tf32'}),
+                 {'compile', 'tf32', 'lr_factors'}),
     'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},
              {'void_as_background'})}
 
@@ -52,6 +54,7 @@ def check_config(config: Any) -> Experiment:
             raise InvalidInputError(f"the config has no '{section}.{key}'")
     check_numbers(config)
     check_types(config)
+    check_image_labels(config['method'])
     experiment = Experiment(config)
     if config['eval_mode'] not in config['data']['test_pipelines']:
         raise InvalidInputError(
@@ -61,6 +64,7 @@ def check_config(config: Any) -> Experiment:
     if isinstance(epochs, (list, tuple)) and len(epochs) > experiment.protocol.num_steps:
         raise InvalidInputError(
             f'epochs is {list(epochs)}, but there are only {experiment.protocol.num_steps} steps')
+    check_warmup(experiment)
     try_to_build(experiment)
     if config.get('seam') is not None:
         check_seam(experiment)
@@ -96,6 +100,15 @@ def check_numbers(config: Any) -> None:
         if not schedule['lr'][key] > 0:
             raise InvalidInputError(
                 f"schedule.lr.{key} is {schedule['lr'][key]!r}, expected more than 0")
+    factors = schedule.get('lr_factors') or {}
+    if not isinstance(factors, Mapping):
+        raise InvalidInputError(
+            f'schedule.lr_factors is {factors!r}, expected dict(decode_head=…, …)')
+    for part, factor in factors.items():
+        number(f'schedule.lr_factors.{part}', factor)
+        if not factor > 0:
+            raise InvalidInputError(
+                f'schedule.lr_factors.{part} is {factor!r}, expected more than 0')
     switches = {**{f'schedule.{key}': schedule.get(key) for key in ('compile', 'tf32')},
                 'method.joint': config['method'].get('joint'),
                 'data.void_as_background': config['data'].get('void_as_background')}
@@ -113,13 +126,3 @@ def weighted_parts(config: Any) -> dict[str, Any]:
     terms = method.get('distillation') or {}
     return {'method.loss_decode': method['loss_decode'],
             **{f'method.distillation.{name}': term for name, term in terms.items()}}
-
-
-def number(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise InvalidInputError(f'{key} is {value!r}, expected a number')
-
-
-def at_least(key: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InvalidInputError(f'{key} is {value!r}, expected a whole number of at least {least}')

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import DefaultScope, Registry, init_default_scope
 
 from incseg.engine.experiment import Experiment
+from incseg.engine.part_optim import factor_groups
 from incseg.engine.step_config import model_config
 from incseg.errors import InvalidInputError, UserError
 from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SCOPE, TRANSFORMS
@@ -96,6 +97,9 @@ def try_to_build(experiment: Experiment) -> None:
     key = 'the model or a part of the method'
     try:
         model = build_without_memory(model_config(experiment, experiment.num_steps - 1))
+        key = 'schedule.lr_factors'
+        if experiment.num_steps > 1:
+            factor_groups(model, 1., config['schedule'].get('lr_factors') or {})
         key = 'schedule.optimizer'
         optimizer = dict(config['schedule']['optimizer'], lr=config['schedule']['lr']['base'])
         OPTIMIZERS.build(optimizer, default_args=dict(params=[torch.zeros(1)]))

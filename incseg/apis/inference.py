@@ -11,7 +11,7 @@ from incseg.apis.config import load_config
 from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
 from incseg.engine.experiment import Experiment
-from incseg.engine.step_config import model_config, pipeline, resolve
+from incseg.engine.step_config import network_config, pipeline, resolve, without_labels
 from incseg.models import EncoderDecoder
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
@@ -46,7 +46,7 @@ def init_model(
     k, loaded = experiment.num_steps - 1, None
     if checkpoint is not None:
         loaded, k = read_experiment_checkpoint(experiment, checkpoint)
-    model = MODELS.build(model_config(experiment, k))
+    model = MODELS.build(network_config(experiment, k))
     if loaded is not None:
         load_weights(model, loaded['state_dict'], str(checkpoint))
     classes = experiment.classes_at(k)
@@ -86,4 +86,4 @@ def whole_image_pipeline(config: Any) -> Compose:
     """The config's transforms for testing whole images, without labels."""
     transforms = resolve(config['data']['test_pipelines'].get('whole', {}), config)
     steps = pipeline(transforms, config['image_scale'], labels_follow=False)
-    return Compose([TRANSFORMS.build(step) for step in steps if step['type'] != 'LoadLabels'])
+    return Compose([TRANSFORMS.build(step) for step in without_labels(steps)])
