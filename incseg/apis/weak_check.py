@@ -45,4 +45,4 @@ def check_warmup(experiment: Experiment) -> None:
         if warmup >= epochs:
             raise InvalidInputError(
                 f'warmup_epochs is {warmup}, but step {k} has {epochs} epoch(s): allowed are '
-                f'fewer than that, or more epochs')
+                f'0 to {epochs - 1}, or more epochs')

@@ -1,6 +1,6 @@
 from typing import Any
 
-from mmengine.optim.scheduler import LRSchedulerMixin  # type: ignore[attr-defined]
+from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 
 from incseg.registry import PARAM_SCHEDULERS

@@ -28,7 +28,7 @@ class PartOptim:
         self.factors = dict(paramwise_cfg['lr_factors'])
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        network = model.module if is_model_wrapper(model) else model
+        network: Any = model.module if is_model_wrapper(model) else model
         config = dict(self.wrapper.pop('optimizer'))
         groups = factor_groups(network, config['lr'], self.factors)
         optimizer = OPTIMIZERS.build(config, default_args=dict(params=groups))

@@ -55,7 +55,7 @@ class IncrementalSegmentor(EncoderDecoder):
         self.distillation = nn.ModuleDict({
             name: MODELS.build(term) for name, term in (distillation or {}).items()
             if term is not None})
-        self.target_labeller = MODELS.build(target_labeller) if target_labeller else None
+        self.target_labeller: Any = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
         self.frozen = FrozenParts(frozen)
         self.frozen.freeze(self)

@@ -1,0 +1,58 @@
+"""A learning rate that is held, then follows poly from where that would be."""
+import pytest
+import torch
+from mmengine.optim import PolyLR
+
+from incseg.registry import PARAM_SCHEDULERS
+
+#: WILSON's published scheduler: lr 1, 16 iterations, held for 4
+PUBLISHED = 'LRS'
+
+
+def rates(make, iters=16):
+    groups = [dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=lr) for lr in (1., 10.)]
+    optimizer = torch.optim.SGD(groups)
+    scheduler, found = make(optimizer), []
+    for _ in range(iters):
+        found.append([group['lr'] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return found, scheduler
+
+
+def held(optimizer, **options):
+    return PARAM_SCHEDULERS.build(dict(type='HeldPolyLR', num_iters=16, **options),
+                                  default_args=dict(optimizer=optimizer))
+
+
+def test_published_values():
+    """If it fails, the rate decays from the wrong iteration, or without the jump."""
+    found, _ = rates(lambda optimizer: held(optimizer, hold=4))
+    assert [first for first, _ in found] == pytest.approx(PUBLISHED, rel=1e-12)
+    assert [second for _, second in found] == pytest.approx([10 * r for r in PUBLISHED])
+
+
+def test_without_holding():
+    """If it fails, it is another decay than the one that all other steps have."""
+    ours, _ = rates(lambda optimizer: held(optimizer))
+    poly, _ = rates(lambda optimizer: PolyLR(
+        optimizer, power=0.9, eta_min=0., begin=0, end=17, by_epoch=False))
+    for a, b in zip(ours, poly):
+        assert a == pytest.approx(b)
+
+
+def test_resumed():
+    """If it fails, an interrupted step goes on with another learning rate."""
+    whole, _ = rates(lambda optimizer: held(optimizer, hold=4))
+    first, scheduler = rates(lambda optimizer: held(optimizer, hold=4), 7)
+    state = scheduler.state_dict()
+
+    def make(optimizer):
+        again = held(optimizer, hold=4)
+        again.load_state_dict(state)
+        again.step()
+        return again
+    optimizer = torch.optim.SGD([dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=lr)
+                                 for lr in (1., 10.)])
+    make(optimizer)
+    assert [group['lr'] for group in optimizer.param_groups] == whole[8]
