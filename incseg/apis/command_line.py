@@ -1,7 +1,9 @@
 import argparse
 import os
+import select
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from incseg.errors import UserError
 
@@ -34,18 +36,20 @@ def command_line(main: Callable[[], None]) -> None:
             raise
         sys.exit(1)
     finally:
-        reader_is_gone()
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+        if reader_is_gone():  # else Python complains at exit about what is left to print
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def reader_is_gone() -> bool:
-    """Print what is left; if nobody reads it, leave nothing for Python to complain about."""
+    """Whether standard output is a pipe that nobody reads any more."""
+    poll = select.poll()
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        return True
-    return False
+        poll.register(sys.stdout, 0)
+    except (OSError, ValueError):  # not a file of the system's
+        return False
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def one_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """mIoU over the steps, one line a method, one panel a protocol."""
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,14 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
         path: The PNG to write.
 
     Returns:
-        Whether it was drawn: False where matplotlib cannot be imported.
+        Whether it was drawn: False where matplotlib is not installed.
 
     Raises:
         SaveError: If the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:  # not there, or built for another numpy
+    if find_spec('matplotlib') is None:
         return False
+    from matplotlib.figure import Figure
 
     columns = min(MOST_COLUMNS, len(table.protocols))
     lines = -(-len(table.protocols) // columns)

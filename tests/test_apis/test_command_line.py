@@ -27,18 +27,20 @@ def test_our_mistakes_keep_their_traceback():
         command_line(main)
 
 
-@pytest.mark.parametrize(('arguments', 'status'), [
-    ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', 0),
-    ('tools/run_matrix.py configs/ft/bisenet_r18_shapes_4-1.py --work-dir OUT --dry-run', 1),
-    ('tools/train.py --help', 0)])
-def test_nobody_reads_on(tool_environment, tmp_path, arguments, status):
+@pytest.mark.parametrize(('arguments', 'unbuffered', 'status'), [
+    ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '', 0),
+    ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '1', 1),
+    ('tools/run_matrix.py configs/ft/bisenet_r18_shapes_4-1.py --work-dir OUT --dry-run', '', 1),
+    ('tools/train.py --help', '', 0)])
+def test_nobody_reads_on(tool_environment, tmp_path, arguments, unbuffered, status):
     """`… | head` ends a tool without a traceback and without Python's complaint at exit.
 
-    The status tells whether the tool had done its work by then.
+    Whether the tool notices before its end, or only then, depends on Python's buffer.
     """
     command = arguments.replace('OUT', str(tmp_path / 'out')).split()
-    done = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=tool_environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=dict(tool_environment, PYTHONUNBUFFERED=unbuffered))
     done.stdout.close()
     assert done.stderr.read() == ''
     assert done.wait() == status

@@ -51,8 +51,9 @@ def test_unknown_part_before_training(tiny):
 
 def test_another_method_with_a_frozen_backbone(tiny, tmp_path):
     """If it fails, `frozen` is not an option of every method, or the teacher trips over it."""
-    train_protocol(tiny('mib', **{'method.frozen': ['backbone'], 'protocol.name': '5-1'}),
-                   tmp_path / 'run')
+    config = tiny('mib', **{'protocol.name': '5-1'})
+    config.method['frozen'] = ['backbone']
+    train_protocol(config, tmp_path / 'run')
     before, after = weights(tmp_path / 'run', 0), weights(tmp_path / 'run', 1)
     moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert moved and not any(name.startswith('backbone.') for name in moved)

@@ -21,7 +21,8 @@ def test_fused_is_plain(weight):
     fused, plain = (build(loss_weight=2., fused=on) for on in (True, False))
     assert fused.low_resolution and not plain.low_resolution
     options = dict(num_old=4, ignore_index=7, image_weight=weight)
-    losses = (fused(logits, target, **options), plain(upsample(logits, (24, 32)), target, **options))
+    large = upsample(logits, (24, 32))
+    losses = fused(logits, target, **options), plain(large, target, **options)
     torch.testing.assert_close(*losses)
     torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in losses))
 
