@@ -13,7 +13,7 @@ from incseg.errors import InvalidInputError, UserError
 from incseg.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
 
 KEYS = ({'model', 'scope', 'schedule', 'train_pipeline', 'inference'},
-        {'init_from', 'negatives', 'refine'})
+        {'image_labels', 'init_from', 'negatives', 'refine'})
 WHOLE = {'epochs', 'batch_size', 'log_interval', 'checkpoint_interval'}
 POSITIVE = {'lr', 'head_factor'}
 SCHEDULE = {*WHOLE, *POSITIVE, 'momentum', 'weight_decay', 'poly_power', 'amp'}

@@ -1,6 +1,5 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from typing import Protocol as Interface
 
 import numpy as np
 import torch
@@ -15,13 +14,6 @@ from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TRANSFORMS
 
 SCOPES = ('all', 'step')
-
-
-class ImageLabels(Interface):
-    """Anything that knows which classes an image shows."""
-
-    def labels(self, image_ids: Sequence[str]) -> np.ndarray:
-        """bool ``(images, num_classes + 1)``, column = dataset id."""
 
 
 @DATASETS.register_module()
@@ -44,8 +36,10 @@ class WeakDataset(Dataset):
         scope: ``'step'``: the step's new classes and the images that the
             protocol selects for it, as incremental learning has them.
             ``'all'``: every class and every image, once for all steps.
-        image_labels: which classes the images show; by default what is in
-            their masks (:meth:`SegDataset.presence`).
+        image_labels: what knows which classes the images show: it has
+            ``labels(image_ids)``, bool ``(images, num_classes + 1)``, column =
+            dataset id.  By default what is in their masks
+            (:meth:`SegDataset.presence`).
         negatives: images that show none of the classes, as a
             :class:`NegativeFolder` or its config dict; another data set serves
             too, only its images are used.
@@ -60,7 +54,7 @@ class WeakDataset(Dataset):
 
     def __init__(self, dataset: SegDataset | Mapping[str, Any], protocol: Protocol, step: int,
                  pipeline: Sequence[dict | Callable], scope: str = 'all',
-                 image_labels: ImageLabels | None = None,
+                 image_labels: Any = None,
                  negatives: Any = None) -> None:
         if scope not in SCOPES:
             raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')
@@ -88,9 +82,10 @@ class WeakDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``classes``: names of the labels' columns."""
-        names = self.dataset.metainfo['classes']
-        return dict(classes=tuple(names[i] for i in self.class_ids))
+        """``classes`` and ``palette`` of the labels' columns."""
+        meta = self.dataset.metainfo
+        return dict(classes=tuple(meta['classes'][i] for i in self.class_ids),
+                    palette=[meta['palette'][i] for i in self.class_ids])
 
     def __len__(self) -> int:
         return len(self.image_labels)

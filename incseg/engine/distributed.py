@@ -1,7 +1,7 @@
 import os
 
 import torch
-from mmengine.dist import init_dist, is_distributed
+from mmengine.dist import barrier, init_dist, is_distributed
 
 from incseg.errors import InvalidInputError
 
@@ -34,3 +34,13 @@ def init_launcher(launcher: str) -> None:
     else:
         raise InvalidInputError(
             f'launcher {launcher!r} needs a GPU; on CPU use tools/dist_train.sh (torchrun)')
+
+
+def end_launcher() -> None:
+    """Leave the process group, if there is one, when all others are ready to.
+
+    gloo's threads abort a process that ends while it is in a group.
+    """
+    if is_distributed():
+        barrier()
+        torch.distributed.destroy_process_group()

@@ -2,7 +2,7 @@
 from pathlib import Path
 from typing import Any
 
-from incseg.engine.checkpoint import load_weights, read_checkpoint
+from incseg.engine.checkpoint import check_protocol, load_weights, read_step_checkpoint
 from incseg.engine.experiment import Experiment
 from incseg.engine.seam_config import seam_model_config
 from incseg.errors import InvalidInputError
@@ -10,30 +10,25 @@ from incseg.models import SEAM
 from incseg.registry import MODELS
 
 FILE = 'seam.pth'
-#: what the file's meta holds: the names and dataset ids of channels 1..C, which images and
-#: classes it was trained on, how its backbone started, and with what
-META = dict(classes=list, ids=list, scope=str, step=int, pretrained=bool, seed=int,
-            incseg_version=str)
+#: what the file's meta holds beside that of every step: the dataset ids of the maps 1..C, which
+#: images and classes it was trained on, and whether its backbone started from ImageNet
+META = dict(ids=list, scope=str, pretrained=bool, seed=int)
 
 
 def read_seam_checkpoint(path: str | Path) -> dict[str, Any]:
     """Load a ``seam.pth``: ``{state_dict, meta}``, all keys there.
 
-    ``meta.init_from`` is None, ``'step0'`` or a path; see
-    :func:`incseg.engine.seam_training.train_seam`.
+    ``meta.classes`` are the names of the maps 1..C; ``meta.init_from`` is None,
+    ``'step0'`` or a path, see :func:`incseg.engine.seam_training.train_seam`.
 
     Raises:
         MissingFileError, InvalidInputError: It is not there, damaged, or
             something else.
     """
-    content = read_checkpoint(path)
-    meta = content.get('meta')
-    meta = meta if isinstance(meta, dict) else {}
-    missing = [f'meta.{key}' for key, kind in META.items() if not isinstance(meta.get(key), kind)]
-    if not isinstance(content.get('state_dict'), dict):
-        missing.insert(0, 'state_dict')
-    if missing:
-        raise InvalidInputError(f'checkpoint {path} is no {FILE}: it lacks {missing[0]}')
+    content = read_step_checkpoint(path)
+    for key, kind in META.items():
+        if not isinstance(content['meta'].get(key), kind):
+            raise InvalidInputError(f'checkpoint {path} is no {FILE}: it lacks meta.{key}')
     return content
 
 
@@ -42,16 +37,11 @@ def load_seam(experiment: Experiment, path: str | Path) -> tuple[SEAM, dict[str,
 
     Raises:
         MissingFileError, InvalidInputError: As :func:`read_seam_checkpoint`,
-            and if it has other classes or another network than the config.
+            and if it is of another protocol or network than the config's.
     """
     content = read_seam_checkpoint(path)
     meta = content['meta']
-    known = set(experiment.protocol.class_order)
-    names = experiment.names(tuple(meta['ids'])) if set(meta['ids']) <= known else None
-    if names != meta['classes']:
-        raise InvalidInputError(
-            f"checkpoint {path} is of another data set: its classes are {meta['classes']}, "
-            f'dataset ids {meta["ids"]}')
+    check_protocol(meta, experiment.describe_protocol(), path)
     model = MODELS.build(seam_model_config(experiment, len(meta['ids'])))
     load_weights(model, content['state_dict'], path)
     return model.eval(), meta

@@ -5,7 +5,7 @@ from mmengine.model import is_model_wrapper
 
 from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
-from incseg.datasets.weak_dataset import ImageLabels, WeakDataset
+from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
 from incseg.engine.experiment import Experiment
 from incseg.engine.run_config import check_run_config, write_run_config
@@ -18,7 +18,7 @@ from incseg.registry import DATASETS
 
 def train_seam(
     experiment: Experiment, step: int, work_dir: str | Path, resume: bool = False, *,
-    image_labels: ImageLabels | None = None, step0: str | Path | None = None,
+    image_labels: Any = None, step0: str | Path | None = None,
 ) -> Path:
     """Train SEAM on the image-level labels of a step, as the config's ``seam`` says.
 
@@ -31,14 +31,15 @@ def train_seam(
         work_dir: A folder of its own: ``seam.pth``, logs, ``config.json``.
         resume: Go on with an interrupted training; afresh where there is
             nothing, and nothing to do where it is finished.
-        image_labels: Which classes the images show; by default what is in
-            their masks.
+        image_labels: What knows which classes the images show, see
+            :class:`WeakDataset`; by default their masks.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
 
     Returns:
-        The path of ``seam.pth``, ``{state_dict, meta: {classes, ids, scope,
-        step, pretrained, init_from, seed, images, incseg_version}}``;
-        ``ids`` are the dataset ids of the maps 1..C, ``classes`` their names.
+        The path of ``seam.pth``, a step's checkpoint whose ``meta`` also has
+        ``ids``, ``scope``, ``pretrained``, ``init_from``, ``seed`` and
+        ``images``; ``ids`` are the dataset ids of the maps 1..C, ``classes``
+        their names.
 
     Raises:
         UserError: Whatever is wrong with the input.
@@ -52,7 +53,7 @@ def train_seam(
     work_dir = Path(work_dir)
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
-    settings = {**experiment.config, 'seam_step': None if scope == 'all' else step}
+    settings = training_settings(experiment, step)
     if resume:
         check_run_config(settings, work_dir)
     elif path.is_file():
@@ -72,14 +73,23 @@ def train_seam(
         start=start, resume_from=resume_from))
     runner.use_dataset(dataset)
     meta = dict(
-        classes=list(dataset.metainfo['classes']), ids=[int(i) for i in dataset.class_ids],
-        scope=scope, step=step, pretrained=from_imagenet(experiment),
+        incseg_version=__version__, method='seam', protocol=experiment.describe_protocol(),
+        step=step, classes=list(dataset.metainfo['classes']), palette=dataset.metainfo['palette'],
+        ids=list(dataset.class_ids), scope=scope, pretrained=from_imagenet(experiment),
         init_from=experiment.config['seam'].get('init_from'), seed=experiment.seed,
-        images=len(dataset), incseg_version=__version__)
+        images=len(dataset))
     content = run(runner, meta)
     on_rank_zero(lambda: save_atomically(content, path))
     on_rank_zero(lambda: interrupted.unlink(missing_ok=True))
     return path
+
+
+def training_settings(experiment: Experiment, step: int) -> dict[str, Any]:
+    """The config without what is done with the network afterwards, and the step if it matters."""
+    seam = {key: value for key, value in experiment.config['seam'].items()
+            if key not in ('inference', 'refine')}
+    return {**experiment.config, 'seam': seam,
+            'seam_step': None if seam['scope'] == 'all' else step}
 
 
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:

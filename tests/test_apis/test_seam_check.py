@@ -5,7 +5,6 @@ import pytest
 from incseg.apis import load_config
 from incseg.errors import InvalidInputError
 
-
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
@@ -60,7 +59,7 @@ def test_every_base_builds(name, write_leaf):
     leaf = write_leaf('mib/bisenet_r101_15-5', name)
     for pretrained in (True, False):
         seam = load_config(leaf, {'pretrained': pretrained}).seam
-        assert seam.scope == 'all' and seam.init_from is None
+        assert seam['scope'] == 'all' and seam['init_from'] is None
     if name != 'shapes':
         schedule = seam.schedule
         assert (schedule.lr, schedule.head_factor, schedule.batch_size, schedule.epochs) == (

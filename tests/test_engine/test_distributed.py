@@ -3,14 +3,26 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 from incseg.errors import InvalidInputError
 
 
 def test_no_launcher_is_no_process_group():
     """One process needs no rendezvous, address or port."""
     init_launcher('none')
+
+
+def test_end_of_a_group(monkeypatch):
+    """A group is left; where there is none, nothing happens."""
+    end_launcher()
+    for name, value in dict(RANK='0', WORLD_SIZE='1', MASTER_ADDR='localhost',
+                            MASTER_PORT='29645').items():
+        monkeypatch.setenv(name, value)
+    torch.distributed.init_process_group('gloo')
+    end_launcher()
+    assert not torch.distributed.is_initialized()
 
 
 def test_unknown_launcher():

@@ -47,7 +47,7 @@ def test_update_uses_each_groups_own_rate():
     for value in network.parameters():
         value.grad = torch.ones_like(value)
     wrapper.step()
-    moved = {name: round(float((before[name] - value).mean()), 6)
+    moved = {name: round((before[name] - value).mean().item(), 6)
              for name, value in network.named_parameters()}
     assert moved == {
         'frozen.weight': 0, 'frozen.bias': 0, 'conv.weight': .01, 'conv.bias': .02,

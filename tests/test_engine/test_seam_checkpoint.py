@@ -9,7 +9,7 @@ from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 
 META = dict(classes=['cross', 'star'], ids=[5, 6], scope='step', step=1, pretrained=False,
-            init_from=None, seed=1, incseg_version='0')
+            init_from=None, seed=1, incseg_version='0', method='seam', palette=[[1, 2, 3]] * 2)
 
 
 @pytest.fixture
@@ -20,7 +20,8 @@ def saved(tiny_seam, tmp_path):
     model = MODELS.build(seam_model_config(experiment, 2))
 
     def save(**changes):
-        content = dict(state_dict=model.state_dict(), meta={**META, **changes.pop('meta', {})})
+        content = dict(state_dict=model.state_dict(), meta={
+            **META, 'protocol': experiment.describe_protocol(), **changes.pop('meta', {})})
         save_atomically({**content, **changes}, tmp_path / 'seam.pth')
         return tmp_path / 'seam.pth'
     return experiment, model, save
@@ -31,18 +32,17 @@ def test_round_trip(saved):
     experiment, model, save = saved
     loaded, meta = load_seam(experiment, save())
     x = torch.randn(1, 3, 32, 32)
-    assert meta == META and not loaded.training
+    assert {key: meta[key] for key in META} == META and not loaded.training
     for ours, theirs in zip(loaded.cams(x), model.eval().cams(x)):
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize('meta', [
-    dict(classes=['star', 'cross']), dict(ids=[5, 60]), dict(classes=['cross'])])
-def test_another_data_set(meta, saved):
+def test_another_protocol(saved, tiny_seam):
     """Maps of other classes would be written as pseudo-labels of these."""
-    experiment, _, save = saved
-    with pytest.raises(InvalidInputError, match='seam.pth is of another data set: its classes'):
-        load_seam(experiment, save(meta=meta))
+    _, _, save = saved
+    other = Experiment(tiny_seam(**{'protocol.class_order': [6, 5, 4, 3, 2, 1]}))
+    with pytest.raises(InvalidInputError, match='seam.pth is of another protocol: its classes'):
+        load_seam(other, save())
 
 
 def test_another_network(saved, tiny_seam):
@@ -58,5 +58,5 @@ def test_not_a_seam_checkpoint(saved):
     _, _, save = saved
     with pytest.raises(InvalidInputError, match=r'is no seam.pth: it lacks meta\.ids'):
         read_seam_checkpoint(save(meta=dict(ids=None)))
-    with pytest.raises(InvalidInputError, match='is no seam.pth: it lacks state_dict'):
+    with pytest.raises(InvalidInputError, match='lacks state_dict'):
         read_seam_checkpoint(save(state_dict=3))

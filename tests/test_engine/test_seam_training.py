@@ -49,11 +49,12 @@ def test_what_is_written(tiny_seam, tmp_path):
     path = train_seam(experiment, 1, tmp_path / 'w')
     assert path == tmp_path / 'w/seam.pth' and not (tmp_path / 'w/resume.pth').exists()
     model, meta = load_seam(experiment, path)
-    version = meta.pop('incseg_version')
     images = meta.pop('images')
-    assert version and 8 <= images < 32
-    assert meta == dict(classes=['cross', 'star'], ids=[5, 6], scope='step', step=1,
-                        pretrained=False, init_from=None, seed=42)
+    assert meta.pop('incseg_version') and 8 <= images < 32
+    assert meta == dict(
+        classes=['cross', 'star'], palette=[[190, 60, 200], [230, 50, 50]], ids=[5, 6],
+        scope='step', step=1, pretrained=False, init_from=None, seed=42, method='seam',
+        protocol=experiment.describe_protocol())
     assert model.num_classes == 2
 
 
@@ -82,6 +83,8 @@ def test_what_stands_there(tiny_seam, tmp_path):
     with pytest.raises(InvalidInputError, match='seam.pth exists already: pass --resume'):
         train_seam(experiment, 1, tmp_path)
     assert train_seam(experiment, 0, tmp_path, resume=True) == path, "scope 'all' has no step"
+    other = Experiment(tiny_seam(**{'seam.inference.flip': False}))
+    assert train_seam(other, 1, tmp_path, resume=True) == path, 'another use of the same network'
     assert path.stat().st_mtime_ns == stamp
     with pytest.raises(InvalidInputError, match='started with seam.schedule.lr'):
         train_seam(Experiment(tiny_seam(**{'seam.schedule.lr': .5})), 1, tmp_path, resume=True)
@@ -130,12 +133,13 @@ TWO = '''
 import sys
 from incseg.apis import load_config
 from incseg.engine import Experiment, train_seam
-from incseg.engine.distributed import init_launcher
+from incseg.engine.distributed import end_launcher, init_launcher
 config = load_config(sys.argv[1], {
     'data.train.length': 32, 'data.train.size': 32, 'seam.schedule.epochs': 1,
     'seam.schedule.batch_size': 8, 'seam.schedule.log_interval': 100})
 init_launcher('pytorch')
 train_seam(Experiment(config), 1, sys.argv[2])
+end_launcher()
 '''
 
 

@@ -24,5 +24,5 @@ seam = dict(
         flip=dict(type='RandomFlip'),
         colour=dict(type='ColourJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
         crop=dict(type='RandomCrop', size=448)),
-    inference=dict(scales=(0.5, 1.0, 1.5, 2.0), flip=True, threshold=0.26),
-    refine=None)
+    inference=dict(
+        scales=(0.5, 1.0, 1.5, 2.0), flip=True, background=dict(mode='const', value=0.26)))

@@ -4,7 +4,8 @@ seam = dict(
         backbone=dict(
             type='ResNet', depth=18, output_stride=4, pretrained='$pretrained',
             norm_cfg='$norm_cfg'),
-        head=dict(type='SEAMHead', dropout_ratio=0.)),
+        head=dict(type='SEAMHead', dropout_ratio=0.),
+        scale=0.5),  # at 0.3 nothing would be left of pictures of 64 x 64
     scope='all',
     init_from=None,
     negatives=None,
@@ -20,5 +21,4 @@ seam = dict(
         log_interval=20,
         checkpoint_interval=100),
     train_pipeline=dict(flip=dict(type='RandomFlip')),
-    inference=dict(scales=(1.0, 1.5), flip=True, threshold=0.26),
-    refine=None)
+    inference=dict(scales=(1.0, 1.5), flip=True, background=dict(mode='const', value=0.26)))

@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,7 +18,9 @@ class SEAM(BaseModel):
     """A network that locates classes of which it knows only in which images they are.
 
     An image and its smaller copy go through the same weights, and their class
-    activation maps have to agree; see :func:`equivariant_losses`.
+    activation maps have to agree; see :func:`equivariant_losses`.  A BatchNorm
+    that is not frozen keeps the statistics of the images, not of the copies:
+    maps of a few pixels, mostly padding, would spoil them for evaluation.
 
     Args:
         backbone: Config of a backbone with ``taps`` and ``tap_channels``, see
@@ -90,7 +94,8 @@ class SEAM(BaseModel):
             raise InvalidInputError(
                 f'images of {size[0]} x {size[1]} pixels have no copy scaled by {self.scale}')
         cam, refined = self.maps(inputs)
-        cam_small, refined_small = self.maps(resize_corners(inputs, small))
+        with running_statistics_kept(self.backbone):
+            cam_small, refined_small = self.maps(resize_corners(inputs, small))
         return equivariant_losses(
             resize_corners(cam, size), resize_corners(refined, size),
             resize_corners(cam_small, small), resize_corners(refined_small, small),
@@ -113,6 +118,19 @@ class SEAM(BaseModel):
         return self.head(self.backbone.taps(inputs), inputs)
 
 
-def batch_norms(module: nn.Module) -> list[nn.Module]:
+@contextmanager
+def running_statistics_kept(module: nn.Module) -> Iterator[None]:
+    """BatchNorms in training use the batch's statistics, but do not remember them."""
+    momenta = [(part, part.momentum) for part in batch_norms(module)]
+    try:
+        for part, _ in momenta:
+            part.momentum = 0.
+        yield
+    finally:
+        for part, momentum in momenta:
+            part.momentum = momentum
+
+
+def batch_norms(module: nn.Module) -> list[_BatchNorm]:
     """Every BatchNorm of a network, of one process or synchronised."""
     return [part for part in module.modules() if isinstance(part, _BatchNorm)]

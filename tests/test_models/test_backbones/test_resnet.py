@@ -72,13 +72,14 @@ def test_dilation_sees_what_stride_saw(depth, output_stride):
     If it fails, ImageNet weights read other neighbours than they learnt from.
     """
     torch.manual_seed(0)
-    strided, dilated = ResNet(depth).eval(), ResNet(depth, output_stride=output_stride).eval()
+    strided = ResNet(depth).double().eval()
+    dilated = ResNet(depth, output_stride=output_stride).double().eval()
     dilated.load_state_dict(strided.state_dict())
-    x = torch.randn(1, 3, 75, 96)
+    x = torch.randn(1, 3, 75, 96, dtype=torch.float64)
     for coarse, fine, stride in zip(strided(x), dilated(x), dilated.strides):
         assert fine.shape[2] == -(-75 // stride) and stride <= output_stride
         step = -(-fine.shape[3] // coarse.shape[3])
-        torch.testing.assert_close(fine[..., ::step, ::step], coarse, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(fine[..., ::step, ::step], coarse, rtol=1e-9, atol=1e-9)
 
 
 def test_wrong_output_stride():

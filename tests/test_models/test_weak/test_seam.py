@@ -4,7 +4,9 @@ from torch import nn
 
 from incseg.errors import InvalidInputError
 from incseg.models import SEAM, BaseBackbone
+from incseg.models.backbones import BatchNorm
 from incseg.models.weak.functional import equivariant_losses, resize_corners
+from incseg.models.weak.seam import batch_norms
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 
@@ -20,7 +22,7 @@ class TinyTaps(BaseBackbone):
     def __init__(self):
         super().__init__()
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after))
+            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), BatchNorm(after))
             for before, after in ((3, 4), (4, 6), (6, 8)))
 
     def early_layers(self):
@@ -123,6 +125,20 @@ def test_not_frozen(images):
     assert not torch.equal(model.backbone.layers[0][1].running_mean, before)
 
 
+def test_statistics_are_those_of_the_images(images):
+    """One update a step, by the images alone: the copies' maps are mostly padding.
+
+    With both, evaluation normalises by a mixture that training never saw.
+    """
+    model, other = make().train(), make().train()
+    model.loss(images, LABELS)
+    other.maps(images)
+    for ours, theirs in zip(batch_norms(model), batch_norms(other), strict=True):
+        assert ours.running_mean.any() and ours.momentum == 0.1
+        assert torch.equal(ours.running_mean, theirs.running_mean)
+        assert torch.equal(ours.running_var, theirs.running_var)
+
+
 def test_autocast(images):
     """bfloat16 convolutions, losses in float32, near the ones without."""
     model = make().eval()
@@ -131,7 +147,7 @@ def test_autocast(images):
         losses = model.loss(images, LABELS)
     for name, value in losses.items():
         assert value.dtype == torch.float32
-        assert float(value) == pytest.approx(float(plain[name]), rel=0.1, abs=0.02), name
+        assert value.item() == pytest.approx(plain[name].item(), rel=0.1, abs=0.02), name
 
 
 def test_a_backbone_without_taps():

@@ -1,0 +1,39 @@
+"""Train SEAM, the network that pseudo-labels come from, on the image-level labels of a step."""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# read when torch is loaded: its threads sleep while they wait, and give up a core that is wanted
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
+
+from incseg.apis.command_line import add_common_arguments, command_line
+from incseg.apis.config import load_config, parse_options
+from incseg.engine import Experiment, train_seam
+from incseg.engine.distributed import end_launcher, init_launcher
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument('config', help="a config with 'seam', see configs/_base_/seam")
+    add_common_arguments(parser)
+    parser.add_argument('--step', type=int, default=1, metavar='K', help='default: 1')
+    parser.add_argument('--seed', type=int)
+    parser.add_argument(
+        '--resume', action='store_true', help='go on where an interrupted run stopped')
+    parser.add_argument(
+        '--step0', metavar='CHECKPOINT', help="step 0's final.pth, for seam.init_from='step0'")
+    args = parser.parse_args()
+    options = parse_options(args.cfg_options)
+    named = {'data_root': args.data_root, 'seed': args.seed}
+    options.update({key: value for key, value in named.items() if value is not None})
+    experiment = Experiment(load_config(args.config, options))
+    init_launcher(args.launcher)
+    folder = Path(args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_seam_{args.step}'))
+    print(train_seam(experiment, args.step, folder, args.resume, step0=args.step0))
+    end_launcher()
+
+
+if __name__ == '__main__':
+    command_line(main)
