@@ -51,7 +51,7 @@ def test_wrapper():
     build = OPTIM_WRAPPER_CONSTRUCTORS.build(dict(
         type='PartOptim', optim_wrapper_cfg=config,
         paramwise_cfg=dict(lr_factors={'head': 10.})))
-    wrapper = build(Network())
-    assert [group['lr'] for group in wrapper.param_groups] == pytest.approx([0.1, 1.])
-    for group in wrapper.param_groups:
+    groups = build(Network()).optimizer.param_groups
+    assert [group['lr'] for group in groups] == pytest.approx([0.1, 1.])
+    for group in groups:
         assert (group['momentum'], group['nesterov'], group['weight_decay']) == (0.9, True, 1e-4)

@@ -30,7 +30,7 @@ class Watch(Hook):
         if runner.model.target_labeller is None:
             return
         Watch.seen.append((dict(outputs), runner.model.target_labeller.epoch,
-                           [group['lr'] for group in runner.optim_wrapper.param_groups]))
+                           [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]))
         if batch_idx + 1 == Watch.stop:
             raise PowerCutError
 

@@ -59,7 +59,7 @@ class IncrementalSegmentor(EncoderDecoder):
         self.teacher: EncoderDecoder | None = None
         self.frozen = FrozenParts(frozen)
         self.frozen.freeze(self)
-        if hasattr(self.target_labeller, 'build_for'):
+        if self.target_labeller is not None and hasattr(self.target_labeller, 'build_for'):
             self.target_labeller.build_for(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
