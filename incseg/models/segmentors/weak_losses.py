@@ -2,6 +2,7 @@ from typing import Any
 
 from torch import Tensor
 
+from incseg.models.segmentors.encoder_decoder import IGNORE_INDEX
 from incseg.models.segmentors.image_weight import weighted_by_image
 from incseg.models.weak.localisation import Localisation
 from incseg.structures import NetworkOutputs
@@ -39,4 +40,4 @@ def soft_loss(head: Any, name: str, student: NetworkOutputs, made: Localisation)
         return 0. * student.logits[name].sum()
     return weighted_by_image(
         head.loss_decode, student.logits[name], made.targets, made.image_weight,
-        num_old=head.num_old)
+        num_old=head.num_old, ignore_index=IGNORE_INDEX)
