@@ -18,6 +18,8 @@ class HeldPolyLR(LRSchedulerMixin, _ParamScheduler):
         num_iters: Iterations of the training.
         hold: Iterations with the full learning rate.
         power: Of the decay.
+        kwargs: Of mmengine's schedulers; ``by_epoch=False`` has to be among them
+            in a Runner's config, which takes one epoch for its end otherwise.
 
     Source: WILSON's published code.
     """
@@ -25,7 +27,7 @@ class HeldPolyLR(LRSchedulerMixin, _ParamScheduler):
     def __init__(self, optimizer: Any, num_iters: int, hold: int = 0, power: float = 0.9,
                  **kwargs: Any):
         self.num_iters, self.hold, self.power = num_iters, hold, power
-        super().__init__(optimizer, **{'by_epoch': False, **kwargs})
+        super().__init__(optimizer, **kwargs)
 
     def _get_value(self) -> list[float]:
         share = 1. if self.last_step < self.hold else max(0., 1 - self.last_step / self.num_iters)

@@ -168,7 +168,7 @@ def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
     config, power = experiment.config, experiment.config['schedule']['poly_power']
     warmup = config.get('warmup_epochs', 0) if k > 0 else 0
     if warmup:
-        return dict(type='HeldPolyLR', num_iters=iters, power=power,
+        return dict(type='HeldPolyLR', num_iters=iters, power=power, by_epoch=False,
                     hold=warmup * iters // experiment.epochs(k))
     return dict(type='PolyLR', power=power, eta_min=0., begin=0, end=iters + 1, by_epoch=False)
 

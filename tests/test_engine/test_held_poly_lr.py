@@ -25,7 +25,8 @@ def rates(make, iters=16):
 
 
 def held(optimizer, **options):
-    return PARAM_SCHEDULERS.build(dict(type='HeldPolyLR', num_iters=16, **options),
+    return PARAM_SCHEDULERS.build(dict(
+        type='HeldPolyLR', num_iters=16, by_epoch=False, **options),
                                   default_args=dict(optimizer=optimizer))
 
 
