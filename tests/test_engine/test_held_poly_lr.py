@@ -25,9 +25,8 @@ def rates(make, iters=16):
 
 
 def held(optimizer, **options):
-    return PARAM_SCHEDULERS.build(dict(
-        type='HeldPolyLR', num_iters=16, by_epoch=False, **options),
-                                  default_args=dict(optimizer=optimizer))
+    config = dict(type='HeldPolyLR', num_iters=16, by_epoch=False, **options)
+    return PARAM_SCHEDULERS.build(config, default_args=dict(optimizer=optimizer))
 
 
 def test_published_values():
@@ -49,15 +48,11 @@ def test_without_holding():
 def test_resumed():
     """If it fails, an interrupted step goes on with another learning rate."""
     whole, _ = rates(lambda optimizer: held(optimizer, hold=4))
-    first, scheduler = rates(lambda optimizer: held(optimizer, hold=4), 7)
-    state = scheduler.state_dict()
-
-    def make(optimizer):
-        again = held(optimizer, hold=4)
-        again.load_state_dict(state)
-        again.step()
-        return again
+    _, interrupted = rates(lambda optimizer: held(optimizer, hold=4), 7)
     optimizer = torch.optim.SGD([dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=lr)
                                  for lr in (1., 10.)])
-    make(optimizer)
+    scheduler = held(optimizer, hold=4)
+    scheduler.load_state_dict(interrupted.state_dict())
+    optimizer.step()
+    scheduler.step()
     assert [group['lr'] for group in optimizer.param_groups] == whole[8]
