@@ -19,7 +19,8 @@ def check_image_labels(method: Mapping[str, Any]) -> None:
     labeller = (method.get('target_labeller') or {}).get('type')
     check_part('method.image_labels', labels, TASK_UTILS)
     check_part('method.negatives', method.get('negatives'), DATASETS)
-    takes = labeller is not None and getattr(MODELS.get(labeller), 'takes_image_labels', False)
+    found = MODELS.get(labeller) if isinstance(labeller, str) else labeller
+    takes = getattr(found, 'takes_image_labels', False)
     if takes and labels is None:
         raise InvalidInputError(
             f'method.image_labels is None, but {labeller} learns from image-level labels: '
