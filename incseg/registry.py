@@ -22,14 +22,14 @@ LOOPS = child(root.LOOPS, 'incseg.engine.train_loop')
 METRICS = child(root.METRICS, 'incseg.evaluation')
 MODELS = child(root.MODELS, 'incseg.models')
 OPTIM_WRAPPER_CONSTRUCTORS = child(
-    root.OPTIM_WRAPPER_CONSTRUCTORS, 'incseg.engine.fine_tune_optim')
+    root.OPTIM_WRAPPER_CONSTRUCTORS, 'incseg.engine.fine_tune_optim', 'incseg.engine.part_optim')
 OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'incseg.engine.optim_wrapper')
+PARAM_SCHEDULERS = child(root.PARAM_SCHEDULERS, 'incseg.engine.held_poly_lr')
 TASK_UTILS = child(root.TASK_UTILS, 'incseg.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')
 
 # Nothing of ours lives in these; mmengine warns at every look-up in a scope without them.
 MODEL_WRAPPERS = child(root.MODEL_WRAPPERS)
 OPTIMIZERS = child(root.OPTIMIZERS)
-PARAM_SCHEDULERS = child(root.PARAM_SCHEDULERS)
 VISBACKENDS = child(root.VISBACKENDS)
 VISUALIZERS = child(root.VISUALIZERS)

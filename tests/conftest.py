@@ -98,6 +98,19 @@ def colour_cams():
     return ColourCams
 
 
+@pytest.fixture
+def tiny_wilson(tmp_path):
+    """Load WILSON's Shapes config at toy size, as ``tiny`` does."""
+    from incseg.apis import load_config
+
+    def load(**options):
+        return load_config(
+            CONFIGS / 'wilson' / 'bisenet_r18_shapes_4-2.py',
+            {**TINY, 'epochs': 2, 'warmup_epochs': 1,
+             'base_steps_dir': str(tmp_path / 'base_steps'), **options})
+    return load
+
+
 @pytest.fixture(scope='session')
 def tool_environment(tmp_path_factory):
     """The environment in which command-line tests start tools."""

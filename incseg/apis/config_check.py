@@ -1,11 +1,12 @@
 """Is a config complete, are its keys known and its values allowed?"""
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from incseg.apis.annotation_check import check_annotation
+from incseg.apis.config_numbers import at_least, number
 from incseg.apis.config_parts import check_types, try_to_build, unknown
 from incseg.apis.seam_check import check_seam
+from incseg.apis.weak_check import check_image_labels, check_warmup
 from incseg.engine.experiment import Experiment
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.errors import InvalidInputError
@@ -16,13 +17,14 @@ REQUIRED: dict[str, Any] = {
     'num_workers': int, 'image_scale': (int, float), 'eval_mode': str, 'batch_size': int,
     'crop_size': (int, list, tuple), 'epochs': (int, list, tuple), 'seed': int,
     'custom_hooks': Mapping, 'base_steps_dir': str, 'seam_dir': str}
-OPTIONAL = ('custom_imports', 'filename', 'seam', 'annotation')
+OPTIONAL = ('custom_imports', 'filename', 'warmup_epochs', 'seam', 'annotation')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
-               {'distillation', 'target_labeller', 'frozen', 'hooks', 'memory', 'joint'}),
+               {'distillation', 'target_labeller', 'image_labels', 'negatives', 'frozen', 'hooks',
+                'memory', 'joint'}),
     'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
-                 {'compile', 'tf32'}),
+                 {'compile', 'tf32', 'lr_factors'}),
     'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},
              {'void_as_background'})}
 
@@ -54,6 +56,7 @@ def check_config(config: Any) -> Experiment:
             raise InvalidInputError(f"the config has no '{section}.{key}'")
     check_numbers(config)
     check_types(config)
+    check_image_labels(config['method'])
     experiment = Experiment(config)
     if config['eval_mode'] not in config['data']['test_pipelines']:
         raise InvalidInputError(
@@ -64,6 +67,7 @@ def check_config(config: Any) -> Experiment:
         raise InvalidInputError(
             f'epochs is {list(epochs)}, but there are only {experiment.protocol.num_steps} steps')
     check_memory(config)
+    check_warmup(experiment)
     try_to_build(experiment)
     if config.get('seam') is not None:
         check_seam(experiment)
@@ -109,6 +113,15 @@ def check_numbers(config: Any) -> None:
         if not schedule['lr'][key] > 0:
             raise InvalidInputError(
                 f"schedule.lr.{key} is {schedule['lr'][key]!r}, expected more than 0")
+    factors = schedule.get('lr_factors') or {}
+    if not isinstance(factors, Mapping):
+        raise InvalidInputError(
+            f'schedule.lr_factors is {factors!r}, expected dict(decode_head=…, …)')
+    for part, factor in factors.items():
+        number(f'schedule.lr_factors.{part}', factor)
+        if not factor > 0:
+            raise InvalidInputError(
+                f'schedule.lr_factors.{part} is {factor!r}, expected more than 0')
     switches = {**{f'schedule.{key}': schedule.get(key) for key in ('compile', 'tf32')},
                 'method.joint': config['method'].get('joint'),
                 'data.void_as_background': config['data'].get('void_as_background')}
@@ -126,13 +139,3 @@ def weighted_parts(config: Any) -> dict[str, Any]:
     return {'method.loss_decode': method['loss_decode'],
             **{f'method.{kind}.{name}': part for kind in ('distillation', 'hooks')
                for name, part in (method.get(kind) or {}).items()}}
-
-
-def number(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise InvalidInputError(f'{key} is {value!r}, expected a number')
-
-
-def at_least(key: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InvalidInputError(f'{key} is {value!r}, expected a whole number of at least {least}')

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import DefaultScope, Registry, init_default_scope
 
 from incseg.engine.experiment import Experiment
+from incseg.engine.part_optim import factor_groups
 from incseg.engine.step_config import model_config
 from incseg.errors import InvalidInputError, UserError
 from incseg.registry import (
@@ -111,6 +112,9 @@ def try_to_build(experiment: Experiment) -> None:
             key = f'method.hooks.{name}'
             if hook is not None:
                 HOOKS.build(dict(hook, name=name))
+        key = 'schedule.lr_factors'
+        if experiment.num_steps > 1:
+            factor_groups(model, 1., config['schedule'].get('lr_factors') or {})
         key = 'schedule.optimizer'
         optimizer = dict(config['schedule']['optimizer'], lr=config['schedule']['lr']['base'])
         OPTIMIZERS.build(optimizer, default_args=dict(params=[torch.zeros(1)]))

@@ -12,7 +12,7 @@ from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
-from incseg.engine.step_config import model_config, pipeline
+from incseg.engine.step_config import network_config, pipeline, without_labels
 from incseg.models import EncoderDecoder
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
@@ -47,7 +47,7 @@ def init_model(
     k, loaded = experiment.num_steps - 1, None
     if checkpoint is not None:
         loaded, k = read_experiment_checkpoint(experiment, checkpoint)
-    model = MODELS.build(model_config(experiment, k))
+    model = MODELS.build(network_config(experiment, k))
     if loaded is not None:
         load_weights(model, loaded['state_dict'], str(checkpoint))
     classes = experiment.classes_at(k)
@@ -87,4 +87,4 @@ def whole_image_pipeline(config: Any) -> Compose:
     """The config's transforms for testing whole images, without labels."""
     transforms = resolve(config['data']['test_pipelines'].get('whole', {}), config)
     steps = pipeline(transforms, config['image_scale'], labels_follow=False)
-    return Compose([TRANSFORMS.build(step) for step in steps if step['type'] != 'LoadLabels'])
+    return Compose([TRANSFORMS.build(step) for step in without_labels(steps)])

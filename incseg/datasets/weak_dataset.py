@@ -114,4 +114,5 @@ class WeakDataset(Dataset):
             raise InvalidInputError(
                 f"{where}: each of the {len(self)} images shows {', '.join(everywhere)}, so "
                 'nothing tells what the class looks like; give images without it '
-                "(seam.negatives), use seam.scope='all', or a protocol with more classes per step")
+                '(negatives), learn all classes at once (scope \'all\'), or use a protocol with more classes '
+                'per step')

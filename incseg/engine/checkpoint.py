@@ -18,6 +18,16 @@ META = dict(
     incseg_version=str, method=str, protocol=dict, step=int, classes=list, palette=list)
 
 
+#: how the names of what trains beside the network begin
+BESIDE = 'target_labeller.'
+
+
+def network_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of the network alone, without a labeller's that is trained beside it."""
+    return {name: value for name, value in model.state_dict().items()
+            if not name.startswith(BESIDE)}
+
+
 def save_atomically(content: Any, path: str | Path) -> None:
     """``torch.save`` to a temporary name, then rename.
 
@@ -158,9 +168,10 @@ def load_weights(model: nn.Module, state_dict: dict[str, Any], path: str | Path)
 def load_previous(model: nn.Module, state_dict: dict[str, Any], path: str | Path) -> None:
     """Copy step ``k-1`` into the network of step ``k``, in place.
 
-    Everything but the newest classifiers must be there.
+    Everything but the newest classifiers must be there; what trains beside the
+    network starts anew.
     """
-    own = model.state_dict()
+    own = network_weights(model)
     wrong = [name for name in state_dict
              if name not in own or own[name].shape != state_dict[name].shape]
     last = f'.steps.{len(model.decode_head.classifier.steps) - 1}.'  # type: ignore

@@ -20,6 +20,9 @@ from incseg.registry import HOOKS, MODELS, SCOPE
 
 _run_number = count()
 
+#: what a method adds to the network for its training
+METHOD_PARTS = ('distillation', 'target_labeller', 'frozen')
+
 
 def pipeline(transforms: Mapping[str, Any], image_scale: float, labels_follow: bool,
              labels_loader: Mapping[str, Any] | None = None) -> list[dict]:
@@ -39,6 +42,11 @@ def pipeline(transforms: Mapping[str, Any], image_scale: float, labels_follow: b
             type='Resize', scale_factor=image_scale, resize_labels=labels_follow))
     steps += [dict(transform) for transform in transforms.values() if transform is not None]
     return [*steps, dict(type='PackSegInputs')]
+
+
+def without_labels(steps: list[dict]) -> list[dict]:
+    """A pipeline that loads no label maps."""
+    return [step for step in steps if step['type'] != 'LoadLabels']
 
 
 def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str, Any]:
@@ -64,15 +72,24 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
     if k > 0:
         model['distillation'] = dict(method.get('distillation') or {})
         if method.get('target_labeller'):
-            model['target_labeller'] = dict(method['target_labeller'])
+            model['target_labeller'] = resolve(method['target_labeller'], settings)
         if method.get('frozen'):
             model['frozen'] = method['frozen']
     return model
 
 
+def network_config(experiment: Experiment, k: int) -> dict[str, Any]:
+    """The network of step ``k`` as it is saved, without what its training adds."""
+    return {key: value for key, value in model_config(experiment, k).items()
+            if key not in METHOD_PARTS}
+
+
 def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
-    """The data of step ``k``: ``mode`` is ``'train'`` or ``'test'``."""
-    config = experiment.config
+    """The data of step ``k``: ``mode`` is ``'train'`` or ``'test'``.
+
+    A method with ``image_labels`` trains steps after the first on these alone.
+    """
+    config, method = experiment.config, experiment.config['method']
     data = resolve(config['data'], config)
     if mode == 'train':
         transforms = data['train_pipeline']
@@ -82,6 +99,12 @@ def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
         raise InvalidInputError(
             f"eval_mode is {config['eval_mode']!r}, allowed: {sorted(data['test_pipelines'])}")
     weak = mode == 'train' and is_weak(experiment, k)
+    if mode == 'train' and k > 0 and method.get('image_labels'):
+        return dict(
+            type='WeakDataset', dataset=data['train'], protocol=experiment.protocol_args(), step=k,
+            scope='step', image_labels=resolve(method['image_labels'], config),
+            negatives=resolve(method.get('negatives'), config),
+            pipeline=without_labels(pipeline(transforms, config['image_scale'], True)))
     return dict(
         type='IncrementalDataset', dataset=data[mode], protocol=experiment.protocol_args(),
         step=k, mode=mode,
@@ -124,6 +147,23 @@ def optimizer_config(optimizer: dict, lr: float) -> dict:
     fused = (torch.cuda.is_available() and kind is not None
              and 'fused' in inspect.signature(kind).parameters)
     return {**(dict(fused=True) if fused else {}), **optimizer, 'lr': lr}
+
+
+def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:
+    """How parameters are grouped: by the learning rate's factors, in added steps."""
+    if k == 0 or not schedule.get('lr_factors'):
+        return {}
+    return dict(constructor='PartOptim', paramwise_cfg=dict(lr_factors=schedule['lr_factors']))
+
+
+def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
+    """The learning rate over the iterations of step ``k``."""
+    config, power = experiment.config, experiment.config['schedule']['poly_power']
+    warmup = config.get('warmup_epochs', 0) if k > 0 else 0
+    if warmup:
+        return dict(type='HeldPolyLR', num_iters=iters, power=power, by_epoch=False,
+                    hold=warmup * iters // experiment.epochs(k))
+    return dict(type='PolyLR', power=power, eta_min=0., begin=0, end=iters + 1, by_epoch=False)
 
 
 def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> list[dict[str, Any]]:
@@ -193,10 +233,8 @@ def config_for_step(
         train_cfg=dict(type='StepTrainLoop', max_iters=iters),
         optim_wrapper=dict(
             type='StepOptimWrapper', amp=autocasts(schedule['amp'], torch.device(get_device())),
-            optimizer=optimizer_config(schedule['optimizer'], lr)),
-        param_scheduler=[dict(
-            type='PolyLR', power=schedule['poly_power'], eta_min=0., begin=0, end=iters + 1,
-            by_epoch=False)],
+            optimizer=optimizer_config(schedule['optimizer'], lr), **optimizer_parts(schedule, k)),
+        param_scheduler=[lr_schedule(experiment, k, iters)],
         default_hooks=dict(
             sampler_seed=None, logger=dict(type='LoggerHook', interval=schedule['log_interval']),
             runtime_info=dict(
@@ -211,7 +249,7 @@ def config_for_step(
 def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
     """The config of the Runner that evaluates step ``k`` on all its seen classes."""
     return runner_config(
-        experiment, work_dir, f'test_{k}', model=model_config(experiment, k),
+        experiment, work_dir, f'test_{k}', model=network_config(experiment, k),
         test_dataloader=loader_config(
             experiment, dataset_config(experiment, k, 'test'), batch_size=1),
         test_cfg=dict(type='TestLoop'), test_evaluator=dict(type='ConfusionMetric'),

@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper
 from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
 from incseg.engine.base_steps import BaseSteps
-from incseg.engine.checkpoint import check_finite, plain, save_atomically
+from incseg.engine.checkpoint import check_finite, network_weights, plain, save_atomically
 from incseg.engine.evaluate import evaluate
 from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
@@ -17,7 +17,8 @@ from incseg.engine.hooks.method_hook import keep_states
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.resolve import resolve
 from incseg.engine.run_config import write_run_config
-from incseg.engine.step_config import config_for_step, config_for_test, dataset_config
+from incseg.engine.step_config import config_for_step, config_for_test
+from incseg.engine.step_dataset import step_dataset
 from incseg.engine.step_runner import StepRunner
 from incseg.engine.weak_chain import annotation_entry, make_annotation
 from incseg.engine.work_dir import WorkDir
@@ -70,9 +71,7 @@ class ProtocolRun:
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen)
         source = DATASETS.build(resolve(experiment.config['data']['train'], experiment.config))
-        datasets = {
-            k: DATASETS.build(dict(dataset_config(experiment, k, 'train'), dataset=source))
-            for k in chosen}
+        datasets = {k: step_dataset(experiment, k, source) for k in chosen}
         on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
         left = [k for k in chosen if not self._finished(k)]
         for k in left:
@@ -146,7 +145,7 @@ class ProtocolRun:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
         checkpoint = dict(
-            state_dict=plain(dict(model.state_dict())),
+            state_dict=plain(network_weights(model)),
             meta=dict(meta, seconds=hook.seconds, best_iou=self._best_iou(k, previous)))
         keep_states(runner.hooks, checkpoint)
         runner.close()

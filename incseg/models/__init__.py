@@ -13,7 +13,7 @@ from incseg.models.distillation import (
 from incseg.models.labellers import EntropyPseudoLabeller
 from incseg.models.losses import BinaryCrossEntropyLoss, CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors import EncoderDecoder, IncrementalSegmentor
-from incseg.models.weak import SEAM, SEAMHead
+from incseg.models.weak import SEAM, OnlineLocaliser, SEAMHead
 from incseg.models.weak.refinement import (
     PAMR,
     AffinityNet,
@@ -27,6 +27,7 @@ __all__ = [
     'BaseDistillation', 'BiSeNet', 'BinaryCrossEntropyLoss', 'BinaryDistillation',
     'CrossEntropyLoss', 'DenseCRF', 'EncoderDecoder', 'EntropyPseudoLabeller', 'FCNHead',
     'FeatureDistillation', 'GrowingClassifier', 'IncrementalSegmentor', 'LogitsDistillation',
-    'NoRefinement', 'PAMR', 'PooledDistillation', 'RandomInit', 'ResNet', 'ResNet38d', 'SEAM',
-    'SEAMHead', 'SegDataPreProcessor', 'UnbiasedCrossEntropyLoss', 'UnbiasedLogitsDistillation',
+    'NoRefinement', 'OnlineLocaliser', 'PAMR', 'PooledDistillation', 'RandomInit', 'ResNet',
+    'ResNet38d', 'SEAM', 'SEAMHead', 'SegDataPreProcessor', 'UnbiasedCrossEntropyLoss',
+    'UnbiasedLogitsDistillation',
 ]

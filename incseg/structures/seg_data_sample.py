@@ -6,7 +6,9 @@ class SegDataSample(BaseDataElement):
 
     Both are :class:`mmengine.structures.PixelData` whose ``data`` has shape
     ``(1, H, W)`` and holds *train ids* (positions in ``[background] + classes
-    in learning order``), uint8 from the loader; 255 is void.
+    in learning order``), uint8 from the loader; 255 is void.  A sample of
+    weak supervision has ``gt_image_labels`` instead, float32 ``(C_new,)``: 1
+    where the image shows the new class.
 
     Meta information: ``image_id``, ``img_path``, ``ori_shape`` (the label's
     own ``(H, W)``), ``img_shape`` (``(H, W)`` of the network's input) and, in

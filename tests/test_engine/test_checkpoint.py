@@ -12,6 +12,7 @@ from incseg.engine.checkpoint import (
     check_finite,
     check_protocol,
     load_weights,
+    network_weights,
     plain,
     read_checkpoint,
     read_experiment_checkpoint,
@@ -162,3 +163,10 @@ def test_plain_types():
     made = plain({'a': (np.float64(1.5), np.int64(2)), 'b': torch.ones(1, requires_grad=True)})
     assert made['a'] == [1.5, 2] and type(made['a'][0]) is float and type(made['a'][1]) is int
     assert not made['b'].requires_grad
+
+
+def test_network_without_what_trains_beside_it():
+    """If it fails, a step's file holds a labeller that no network of that step has."""
+    model = torch.nn.Module()
+    model.head, model.target_labeller = torch.nn.Linear(2, 1), torch.nn.Linear(3, 1)
+    assert list(network_weights(model)) == ['head.weight', 'head.bias']

@@ -7,7 +7,10 @@ from incseg.engine.step_config import (
     config_for_step,
     config_for_test,
     dataset_config,
+    lr_schedule,
     model_config,
+    network_config,
+    optimizer_parts,
     pipeline,
 )
 from incseg.errors import InvalidInputError
@@ -130,3 +133,35 @@ def test_batch_that_processes_cannot_share(tiny, monkeypatch):
     monkeypatch.setattr('incseg.engine.step_config.get_world_size', lambda: 3)
     with pytest.raises(InvalidInputError, match='batch_size is 8, which 3 processes cannot share'):
         config_for_step(Experiment(tiny()), 0, 20, 'w')
+
+
+def test_network_alone(tiny):
+    """If it fails, evaluation builds what only training has, and the saved weights do not fit."""
+    experiment = Experiment(tiny('plop'))
+    whole, alone = model_config(experiment, 1), network_config(experiment, 1)
+    assert set(whole) - set(alone) == {'distillation', 'target_labeller'}
+    assert all(whole[key] == value for key, value in alone.items())
+    assert config_for_test(experiment, 1, 'w').model == alone
+
+
+def test_warmup_is_for_added_steps(tiny_wilson):
+    """If it fails, step 0 is another for a method with a warm-up, or the rate decays too early."""
+    experiment = Experiment(tiny_wilson(epochs=[3, 4], warmup_epochs=1))
+    assert lr_schedule(experiment, 0, 30)['type'] == 'PolyLR'
+    assert lr_schedule(experiment, 1, 40) == dict(
+        type='HeldPolyLR', num_iters=40, power=0.9, hold=10, by_epoch=False)
+    assert optimizer_parts(experiment.config['schedule'], 0) == {}
+    parts = optimizer_parts(experiment.config['schedule'], 1)
+    assert parts['paramwise_cfg']['lr_factors']['target_labeller'] == 10
+
+
+def test_image_labels_instead_of_masks(tiny_wilson):
+    """If it fails, an added step loads masks, or evaluation and step 0 lack them."""
+    experiment = Experiment(tiny_wilson())
+    kinds = {
+        (k, mode): ('LoadLabels' in [step['type'] for step in config['pipeline']], config['type'])
+        for k in (0, 1) for mode in ('train', 'test')
+        for config in [dataset_config(experiment, k, mode)]}
+    assert kinds == {
+        (0, 'train'): (True, 'IncrementalDataset'), (0, 'test'): (True, 'IncrementalDataset'),
+        (1, 'train'): (False, 'WeakDataset'), (1, 'test'): (True, 'IncrementalDataset')}

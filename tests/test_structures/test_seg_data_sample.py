@@ -27,3 +27,11 @@ def test_only_pixel_data(name):
     """If it fails, a bare tensor is accepted and every `.data` after it is another thing."""
     with pytest.raises(AssertionError):
         setattr(SegDataSample(), name, torch.zeros(1, 2, 2))
+
+
+def test_image_labels_move_with_the_sample():
+    """If it fails, a step on image-level labels finds them on another device, or lost."""
+    sample = SegDataSample()
+    sample.gt_image_labels = torch.tensor([1., 0.])
+    assert sample.to('cpu').gt_image_labels.tolist() == [1, 0]
+    assert sample.new().gt_image_labels.tolist() == [1, 0]

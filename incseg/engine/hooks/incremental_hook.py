@@ -6,6 +6,7 @@ from mmengine.model import is_model_wrapper
 
 from incseg.engine.checkpoint import load_previous, load_weights, read_step_checkpoint
 from incseg.engine.data_pass import teacher_pass
+from incseg.engine.step_config import METHOD_PARTS
 from incseg.registry import HOOKS, MODELS
 
 
@@ -18,7 +19,7 @@ class IncrementalHook(Hook):
     resumed, that network is copied into the student too, and the new
     classifier of every head is initialised in place.  Last, a target labeller
     that wants preparation gets a pass over the step's data; it is the same pass
-    when the step is resumed.
+    when the step is resumed.  One that wants to know the epoch is told it.
 
     Args:
         previous: The previous step's ``final.pth``.
@@ -49,9 +50,16 @@ class IncrementalHook(Hook):
                 teacher_pass(runner), student.decode_head.classifier.num_outputs)
 
 
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if hasattr(student.target_labeller, 'set_epoch'):
+            epoch_iters = runner.train_dataloader.batch_sampler.epoch_iters
+            student.target_labeller.set_epoch(batch_idx // epoch_iters)
+
+
 def teacher_config(model: dict) -> dict:
     """The config of the network one step earlier, without any method's parts."""
     config = {key: value for key, value in model.items()
-              if key not in ('distillation', 'target_labeller', 'frozen')}
+              if key not in METHOD_PARTS}
     config['outputs_per_step'] = list(model['outputs_per_step'])[:-1]
     return config

@@ -2,7 +2,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from incseg.models.losses.functional import binary_cross_entropy
+from incseg.models.losses.functional import binary_cross_entropy, soft_binary_cross_entropy
 from incseg.models.losses.functional.cross_entropy import check_image_weight
 from incseg.models.losses.functional.image_by_image import image_by_image
 from incseg.registry import MODELS
@@ -10,15 +10,19 @@ from incseg.registry import MODELS
 
 @MODELS.register_module()
 class BinaryCrossEntropyLoss(nn.Module):
-    """LwF-MC's loss: one sigmoid a class; the base step is trained with it too.
+    """LwF-MC's and WILSON's loss: one sigmoid a class; the base step is trained with it too.
 
     Args:
         loss_weight: Factor on the loss.
         fused: Whether it takes logits as the head made them and upsamples them
             an image at a time; else they come at the target's size.
 
-    See :func:`incseg.models.losses.functional.binary_cross_entropy`.
+    See :func:`incseg.models.losses.functional.binary_cross_entropy`, and
+    :func:`incseg.models.losses.functional.soft_binary_cross_entropy` for soft
+    targets.
     """
+
+    soft_targets = True
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()
@@ -36,10 +40,13 @@ class BinaryCrossEntropyLoss(nn.Module):
     ) -> Tensor:
         """Logits ``(N, C, h, w)``, target ``(N, H, W)`` of train ids -> scalar.
 
+        A target may also be a probability of each class, floating ``(N, C, H, W)``.
         ``num_old`` makes no difference: an old label is its own class.
         ``image_weight``, ``(N,)``, is a factor on each image's part of it.
         """
-        if not self.fused:
+        if target.is_floating_point():
+            loss = soft_binary_cross_entropy(logits, target, image_weight)
+        elif not self.fused:
             loss = binary_cross_entropy(logits, target, ignore_index, image_weight)
         else:
             if image_weight is not None:

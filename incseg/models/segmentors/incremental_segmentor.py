@@ -8,8 +8,9 @@ from incseg.models.distillation import SoftLabelDistillation
 from incseg.models.distillation.one_pass import losses_in_one_pass, shares_a_pass
 from incseg.models.segmentors.encoder_decoder import IGNORE_INDEX, EncoderDecoder
 from incseg.models.segmentors.frozen_parts import FrozenParts
+from incseg.models.segmentors.weak_losses import weak_losses
 from incseg.registry import MODELS
-from incseg.structures import NetworkOutputs
+from incseg.structures import NetworkOutputs, SegDataSample
 
 
 @MODELS.register_module()
@@ -30,7 +31,13 @@ class IncrementalSegmentor(EncoderDecoder):
             what else.  Where it has ``prepare(batches, num_classes)``, that is
             called before the step with pairs of labels and the teacher's
             outputs on one epoch of training batches, and the number of the
-            student's outputs.
+            student's outputs.  Where it has ``build_for(network)``, that is
+            called with the finished network: a labeller that is trained too,
+            a module, makes its parameters there; ``set_epoch(epoch)`` is
+            called before every iteration.  One that sets
+            ``takes_image_labels`` learns from images without masks: it is
+            called ``labeller(images, image_labels, student, teacher)`` and
+            returns a :class:`Localisation`.
         frozen: What does not train, see :class:`FrozenParts`.
     """
 
@@ -48,10 +55,12 @@ class IncrementalSegmentor(EncoderDecoder):
         self.distillation = nn.ModuleDict({
             name: MODELS.build(term) for name, term in (distillation or {}).items()
             if term is not None})
-        self.target_labeller = MODELS.build(target_labeller) if target_labeller else None
+        self.target_labeller: Any = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
         self.frozen = FrozenParts(frozen)
         self.frozen.freeze(self)
+        if self.target_labeller is not None and hasattr(self.target_labeller, 'build_for'):
+            self.target_labeller.build_for(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == 'teacher':  # past nn.Module's registration of sub-modules
@@ -73,6 +82,17 @@ class IncrementalSegmentor(EncoderDecoder):
     def set_teacher(self, teacher: EncoderDecoder | None) -> None:
         """Freeze a network and keep it as the teacher."""
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
+
+    def forward(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """As :class:`EncoderDecoder`'s; samples may have ``gt_image_labels`` instead of masks."""
+        if mode == 'loss' and getattr(self.target_labeller, 'takes_image_labels', False):
+            assert data_samples is not None
+            return weak_losses(
+                self, inputs, torch.stack([sample.gt_image_labels for sample in data_samples]))
+        return super().forward(inputs, data_samples, mode)
 
     def loss(
         self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None

@@ -117,3 +117,29 @@ def test_teacher_config():
     """One classifier less, and none of the method's parts."""
     model = dict(type='X', outputs_per_step=[3, 1], distillation={}, target_labeller={})
     assert teacher_config(model) == dict(type='X', outputs_per_step=[3])
+
+
+def test_target_labeller_is_told_the_epoch(step):
+    """If it fails, a labeller with a schedule starts in the wrong epoch, or anew when resumed."""
+    class Labeller:
+        def set_epoch(self, epoch):
+            self.epoch = epoch
+    step.runner.model.target_labeller = Labeller()
+    step.runner.train_dataloader = SimpleNamespace(batch_sampler=SimpleNamespace(epoch_iters=3))
+    told = []
+    for iteration in (0, 2, 3, 7):
+        hook(step).before_train_iter(step.runner, iteration)
+        told.append(step.runner.model.target_labeller.epoch)
+    assert told == [0, 0, 1, 2]
+    step.runner.model.target_labeller = None
+    hook(step).before_train_iter(step.runner, 0)
+
+
+def test_labeller_starts_anew(step):
+    """If it fails, a labeller that is trained must be in the previous step's network."""
+    step.runner.model.target_labeller = torch.nn.Linear(2, 2)
+    step.runner.model.distillation.clear()
+    before = step.runner.model.target_labeller.weight.clone()
+    step.runner.model.run_teacher = None
+    hook(step).before_train(step.runner)
+    assert torch.equal(step.runner.model.target_labeller.weight, before)

@@ -58,3 +58,15 @@ def test_base_step_is_its_own(tiny):
     model = model_config(Experiment(tiny('lwf_mc')), 0)
     heads = [model['decode_head'], *model['auxiliary_head'].values()]
     assert {head['loss_decode']['type'] for head in heads} == {'BinaryCrossEntropyLoss'}
+
+
+def test_soft_target():
+    """If it fails, WILSON's soft labels are taken for train ids, or their weights are lost."""
+    from incseg.models.losses.functional import soft_binary_cross_entropy
+    logits, target = torch.randn(2, 3, 2, 2), torch.rand(2, 3, 4, 4)
+    weight = torch.tensor([2., 0.5])
+    for fused in (True, False):
+        loss = build(loss_weight=3., fused=fused)
+        assert loss.soft_targets
+        value = loss(logits, target, num_old=2, image_weight=weight)
+        torch.testing.assert_close(value, 3 * soft_binary_cross_entropy(logits, target, weight))

@@ -5,6 +5,7 @@ from incseg.models.losses.functional.cross_entropy import unbiased_cross_entropy
 from incseg.models.losses.functional.distillation import distillation, unbiased_distillation
 from incseg.models.losses.functional.fused import fused_incremental_loss, fused_losses
 from incseg.models.losses.functional.pooled_distillation import pooled_distillation
+from incseg.models.losses.functional.soft_binary_cross_entropy import soft_binary_cross_entropy
 
 __all__ = [
     'binary_cross_entropy',
@@ -13,6 +14,7 @@ __all__ = [
     'fused_incremental_loss',
     'fused_losses',
     'pooled_distillation',
+    'soft_binary_cross_entropy',
     'unbiased_cross_entropy',
     'unbiased_distillation',
 ]

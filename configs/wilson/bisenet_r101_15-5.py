@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/bisenet_r101.py',
+    '../_base_/data/voc.py',
+    '../_base_/protocols/15-5.py',
+    '../_base_/schedules/wilson_40e.py',
+    '../_base_/methods/wilson.py',
+]

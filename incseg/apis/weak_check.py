@@ -1,0 +1,49 @@
+"""Is what a config says of learning from image-level labels possible?"""
+from collections.abc import Mapping
+from typing import Any
+
+from incseg.apis.config_numbers import at_least
+from incseg.apis.config_parts import check_part
+from incseg.engine.experiment import Experiment
+from incseg.errors import InvalidInputError
+from incseg.registry import DATASETS, MODELS, TASK_UTILS
+
+
+def check_image_labels(method: Mapping[str, Any]) -> None:
+    """Image-level labels, and a labeller that can do with them, come together.
+
+    Raises:
+        InvalidInputError: Naming the key.
+    """
+    labels = method.get('image_labels')
+    labeller = (method.get('target_labeller') or {}).get('type')
+    check_part('method.image_labels', labels, TASK_UTILS)
+    check_part('method.negatives', method.get('negatives'), DATASETS)
+    found = MODELS.get(labeller) if isinstance(labeller, str) else labeller
+    takes = getattr(found, 'takes_image_labels', False)
+    if takes and labels is None:
+        raise InvalidInputError(
+            f'method.image_labels is None, but {labeller} learns from image-level labels: '
+            "expected their source, as dict(type='MaskImageLabels')")
+    if labels is not None and not takes:
+        raise InvalidInputError(
+            f"method.target_labeller is {labeller!r}, which cannot learn "
+            "from method.image_labels alone, allowed: 'OnlineLocaliser', or no image_labels")
+    if method.get('negatives') is not None and labels is None:
+        raise InvalidInputError('method.negatives are for method.image_labels, which is None')
+
+
+def check_warmup(experiment: Experiment) -> None:
+    """The epochs of an added step before the learning rate decays leave some to train in.
+
+    Raises:
+        InvalidInputError: Naming the key.
+    """
+    warmup = experiment.config.get('warmup_epochs', 0)
+    at_least('warmup_epochs', warmup, 0)
+    for k in range(1, experiment.num_steps):
+        epochs = experiment.epochs(k)
+        if warmup >= epochs:
+            raise InvalidInputError(
+                f'warmup_epochs is {warmup}, but step {k} has {epochs} epoch(s): allowed are '
+                f'0 to {epochs - 1}, or more epochs')

@@ -1,0 +1,30 @@
+from typing import Any
+
+from incseg.engine.experiment import Experiment
+from incseg.engine.step_config import dataset_config
+from incseg.registry import DATASETS, TASK_UTILS
+
+
+def step_dataset(experiment: Experiment, k: int, source: Any) -> Any:
+    """The training images of step ``k`` and their labels.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        source: The whole data set, built once for all steps.
+
+    Returns:
+        An :class:`IncrementalDataset`, or a :class:`WeakDataset` where the
+        method has image-level labels alone.
+
+    Raises:
+        InvalidInputError: If the step has no image, or, with image-level
+            labels, a class that is in every image.
+    """
+    settings = dict(dataset_config(experiment, k, 'train'), dataset=source)
+    if settings['type'] == 'WeakDataset':
+        settings.update(
+            protocol=experiment.training,
+            image_labels=TASK_UTILS.build(
+                settings['image_labels'], default_args=dict(dataset=source)))
+    return DATASETS.build(settings)

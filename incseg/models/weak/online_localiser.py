@@ -1,0 +1,157 @@
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from incseg.errors import InvalidInputError
+from incseg.models.losses.functional.precision import at_least_float32
+from incseg.models.weak.functional import (
+    balanced_cross_entropy,
+    confident_pixels,
+    image_classification_loss,
+    image_weights,
+    present_masks,
+    resize_corners,
+    segmentation_targets,
+    smoothed_masks,
+)
+from incseg.models.weak.localisation import Localisation
+from incseg.registry import MODELS
+from incseg.structures import NetworkOutputs
+from incseg.structures.network_outputs import upsample
+
+
+@MODELS.register_module()
+class OnlineLocaliser(nn.Module):
+    """WILSON's labeller: finds the new classes from image-level labels while it is trained.
+
+    Three convolutions on one of the student's maps say where each class is.
+    They learn from the image-level labels (``cls``), from the teacher where the
+    old classes are (``loc``) and, from ``start_epoch`` on, from their own
+    confident pixels (``self``).  Their losses reach the student's backbone.
+    From then on they also make soft labels for the student.
+
+    It is part of the training alone: of the optimiser and of what a step is
+    resumed from, not of the saved network.
+
+    Args:
+        channels: Of its first two convolutions.
+        index: Which of the backbone's maps it reads; the last one by default,
+            what the principal head reads.
+        source: Name of the head whose teacher's logits it reads.
+        start_epoch: The epoch, from 0, that begins the student's segmentation
+            losses and ``self``.
+        alpha: See :func:`smoothed_masks`.
+        refine: Config of what refines the masks for ``self``, with a method
+            ``refine_batch(images, scores)``; None: nothing.
+        foreground, background, lowest: See :func:`confident_pixels`.
+        norm_cfg: Normalisation of its convolutions.
+
+    Raises:
+        InvalidInputError: If an argument is out of range.
+
+    Source: Cermelli et al., "Incremental Learning in Semantic Segmentation from
+    Image Labels", CVPR 2022.
+    """
+
+    #: Called with image-level labels, see :meth:`forward`.
+    takes_image_labels = True
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self, channels: int = 256, index: int = -1, source: str = 'decode_head',
+        start_epoch: int = 5, alpha: float = 0.5, refine: dict | None = None,
+        foreground: float = 0.6, background: float = 0.7, lowest: float = 0.2,
+        norm_cfg: dict | None = None,
+    ):
+        super().__init__()
+        shares = dict(alpha=alpha, foreground=foreground, background=background, lowest=lowest)
+        for name, value in shares.items():
+            if not 0 <= value <= 1:
+                raise InvalidInputError(f'OnlineLocaliser {name} is {value!r}, allowed: 0 to 1')
+        if start_epoch < 0:
+            raise InvalidInputError(
+                f'OnlineLocaliser start_epoch is {start_epoch!r}, allowed: 0 or more')
+        self.channels, self.index, self.source = channels, index, source
+        self.start_epoch, self.alpha = start_epoch, alpha
+        self.foreground, self.background, self.lowest = foreground, background, lowest
+        self.norm_cfg = norm_cfg or dict(type='incseg.BN')
+        self.refine = MODELS.build(refine) if refine is not None else None
+        self.epoch = 0
+
+    def build_for(self, network: Any) -> None:
+        """Make the convolutions for a network's map and outputs."""
+        offered = network.backbone.out_channels
+        if not -len(offered) <= self.index < len(offered):
+            raise InvalidInputError(
+                f'OnlineLocaliser index is {self.index!r}, allowed: {-len(offered)} to '
+                f'{len(offered) - 1}')
+        options = dict(padding=1, norm_cfg=self.norm_cfg,
+                       act_cfg=dict(type='LeakyReLU', negative_slope=0.01))
+        self.layers = nn.Sequential(
+            ConvModule(offered[self.index], self.channels, 3, **options),
+            ConvModule(self.channels, self.channels, 3, **options),
+            nn.Conv2d(self.channels, network.decode_head.classifier.num_outputs, 1))
+
+    def check(self, network: Any) -> None:
+        """Raise InvalidInputError where a head is missing or its loss takes no soft targets."""
+        if self.source not in network.heads:
+            raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')
+        for name, head in network.heads.items():
+            if not getattr(head.loss_decode, 'soft_targets', False):
+                raise InvalidInputError(
+                    f'OnlineLocaliser makes soft labels, which {type(head.loss_decode).__name__}, '
+                    f'the loss of {name}, does not take; allowed: a loss with soft_targets = True, '
+                    'as BinaryCrossEntropyLoss')
+
+    def set_epoch(self, epoch: int) -> None:
+        """The step's epoch, from 0; the engine says it before every iteration."""
+        self.epoch = epoch
+
+    def forward(
+        self, images: Tensor, image_labels: Tensor, student: NetworkOutputs,
+        teacher: NetworkOutputs,
+    ) -> Localisation:
+        """One batch.
+
+        Args:
+            images: What the student got, ``(N, 3, H, W)``.
+            image_labels: ``(N, C_new)``, 1 where the image shows the new class.
+            student: Its outputs; gradients flow into the map that is read.
+            teacher: Its outputs on the same images.
+        """
+        features = student.features[self.index]
+        taught = self.epoch >= self.start_epoch
+        masks = self.masks(features) if taught else None  # before the statistics move
+        logits = at_least_float32(self.layers(features))
+        old = upsample(teacher.logits[self.source], (logits.shape[-2], logits.shape[-1]))
+        losses = dict(
+            cls=image_classification_loss(logits, image_labels),
+            loc=F.binary_cross_entropy_with_logits(logits[:, :old.shape[1]], old.sigmoid()))
+        if masks is None:
+            return Localisation(losses)
+        chosen = confident_pixels(
+            present_masks(self.refined(images, masks), image_labels),
+            self.foreground, self.background, self.lowest)
+        losses['self'] = balanced_cross_entropy(logits, chosen, image_labels)
+        smoothed = smoothed_masks(present_masks(masks, image_labels), self.alpha)
+        return Localisation(
+            losses, segmentation_targets(old, smoothed), image_weights(smoothed, image_labels))
+
+    def masks(self, features: Tensor) -> Tensor:
+        """Where each class is, ``(N, C, h, w)``, with the statistics of evaluation; no gradient."""
+        training = self.layers.training
+        self.layers.eval()
+        # not under no_grad(): autocast would remember weights without their gradient
+        masks = at_least_float32(self.layers(features.detach())).detach().softmax(1)
+        self.layers.train(training)
+        return masks
+
+    @torch.no_grad()
+    def refined(self, images: Tensor, masks: Tensor) -> Tensor:
+        """The masks refined by the colours of the images, brought to their size."""
+        if self.refine is None:
+            return masks
+        return self.refine.refine_batch(resize_corners(images, masks.shape[-2:]), masks)

@@ -1,0 +1,130 @@
+"""WILSON through the whole engine."""
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from incseg.apis import init_model, load_config
+from incseg.engine import Experiment, train_protocol
+from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.step_config import config_for_step
+from incseg.engine.test_step import test_step as evaluate_step
+from incseg.registry import HOOKS
+
+
+class PowerCutError(Exception):
+    """Stands for a power cut."""
+
+
+@HOOKS.register_module(force=True)
+class Watch(Hook):
+    """Writes down an added step's losses and rates; interrupts it where that is asked for."""
+
+    stop = None
+    seen: list = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.model.target_labeller is None:
+            return
+        Watch.seen.append((dict(outputs), runner.model.target_labeller.epoch,
+                           [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]))
+        if batch_idx + 1 == Watch.stop:
+            raise PowerCutError
+
+
+@pytest.fixture
+def watched(tiny_wilson):
+    config = tiny_wilson(**{'data.train.length': 48, 'epochs': [1, 2]})
+    config.custom_hooks = dict(watch=dict(type='Watch'))
+    Watch.stop, Watch.seen = None, []
+    yield config
+    Watch.stop = None
+
+
+def weights(work_dir, k):
+    return read_step_checkpoint(work_dir / f'step_{k}' / 'final.pth')['state_dict']
+
+
+def test_a_whole_run_resumed(watched, tmp_path):
+    """The schedule, what is saved, test.py's numbers, and resuming after the switch, bit for bit.
+
+    If it fails, the localiser is missing in the optimiser or in what a step is
+    resumed from, or is left in the saved network.
+    """
+    ledger = train_protocol(watched, tmp_path / 'a', reuse=False)
+    iters = len(Watch.seen)
+    half = iters // 2
+    for i, (losses, epoch, rates) in enumerate(Watch.seen):
+        assert epoch == (i >= half)
+        assert ('labeller.self.loss' in losses) is (i >= half)
+        assert bool(losses['decode_head.loss'] > 0) is (i >= half)
+        factor = (1 - i / iters) ** 0.9 if i >= half else 1
+        assert rates == pytest.approx(
+            [watched.schedule.lr.added * factor, 10 * watched.schedule.lr.added * factor])
+    saved = weights(tmp_path / 'a', 1)
+    assert not any(name.startswith('target_labeller') for name in saved)
+    entry = evaluate_step(watched, tmp_path / 'a/step_1/final.pth', tmp_path / 'test')
+    assert entry['iou'] == ledger.steps[1]['iou']
+    model = init_model(watched, tmp_path / 'a/step_1/final.pth', 'cpu')
+    assert model.target_labeller is None
+    assert len(model.dataset_meta['classes']) == 7
+
+    Watch.stop = half + 1
+    assert Watch.stop > 2, 'a checkpoint was written before'
+    with pytest.raises(PowerCutError):
+        train_protocol(watched, tmp_path / 'b', reuse=False)
+    resume = torch.load(tmp_path / 'b/step_1/resume.pth', weights_only=True)
+    assert any(name.startswith('target_labeller') for name in resume['state_dict'])
+    Watch.stop = None
+    resumed = train_protocol(watched, tmp_path / 'b', reuse=False, resume=True)
+    again = weights(tmp_path / 'b', 1)
+    assert again.keys() == saved.keys()
+    assert all(torch.equal(again[name], saved[name]) for name in saved)
+    assert resumed.steps[1]['iou'] == ledger.steps[1]['iou']
+
+
+def test_base_step_is_lwf_mcs(tiny, tiny_wilson, tmp_path):
+    """If it fails, step 0 is not the one that binary cross-entropy trains, or is trained twice."""
+    train_protocol(tiny('lwf_mc', epochs=2), tmp_path / 'lwf_mc', [0])
+    ledger = train_protocol(tiny_wilson(), tmp_path / 'wilson', [0])
+    assert 'reused_from' in ledger.steps[0]
+
+
+def test_two_processes(tool_environment, tmp_path):
+    """If it fails, DDP waits for gradients before the switch, or processes drift apart."""
+    root = tool_environment['PYTHONPATH']
+    environment = dict(tool_environment, PORT='29647', PYTHON=sys.executable)
+    done = subprocess.run(
+        [f'{root}/tools/dist_train.sh', f'{root}/configs/wilson/bisenet_r18_shapes_4-2.py', '2',
+         '--work-dir', 'two', '--no-reuse', '--cfg-options', 'data.train.length=32',
+         'data.test.length=7', 'data.train.size=32', 'data.test.size=32', 'batch_size=8',
+         'epochs=2', 'warmup_epochs=1'],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(value.isfinite().all() for value in weights(tmp_path / 'two', 1).values())
+
+
+def test_published_schedule():
+    """If it fails, the VOC configs do not train as WILSON's scripts do."""
+    for name, images in (('15-5', 2145), ('10-10', 6876)):
+        leaf = Path(__file__).parents[2] / f'configs/wilson/bisenet_r101_{name}.py'
+        config = load_config(leaf, {'pretrained': False})
+        experiment = Experiment(config)
+        base = config_for_step(experiment, 0, images, 'w')
+        added = config_for_step(experiment, 1, images, 'w', previous='p.pth')
+        epoch = images // 24
+        assert (base.train_cfg.max_iters, added.train_cfg.max_iters) == (30 * epoch, 40 * epoch)
+        assert base.param_scheduler[0].type == 'PolyLR' and 'constructor' not in base.optim_wrapper
+        assert added.param_scheduler[0] == dict(
+            type='HeldPolyLR', num_iters=40 * epoch, power=0.9, hold=5 * epoch,
+            by_epoch=False)
+        assert (base.optim_wrapper.optimizer.lr, added.optim_wrapper.optimizer.lr) == (.01, .001)
+        assert set(added.optim_wrapper.paramwise_cfg.lr_factors.values()) == {10.}
+        labeller = added.model.target_labeller
+        assert (labeller.start_epoch, labeller.alpha, labeller.refine.type) == (5, 0.5, 'PAMR')
+        assert added.model.distillation.encoder.loss_weight == 1
+        assert added.train_dataloader.dataset.type == 'WeakDataset'
+        assert 'LoadLabels' not in [t.type for t in added.train_dataloader.dataset.pipeline]
