@@ -114,5 +114,5 @@ class WeakDataset(Dataset):
             raise InvalidInputError(
                 f"{where}: each of the {len(self)} images shows {', '.join(everywhere)}, so "
                 'nothing tells what the class looks like; give images without it '
-                '(negatives), learn all classes at once (scope \'all\'), or use a protocol with more classes '
-                'per step')
+                "(seam.negatives, or a method's negatives), use seam.scope='all', or a protocol "
+                'with more classes per step')
