@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: a tiny experiment that trains in seconds."""
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip('the shared data folder is not beside the repository')
     return folder
+
+
+@pytest.fixture
+def free_port():
+    """A port for torchrun's processes to meet at, as text; tests run side by side."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return str(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -120,13 +120,13 @@ def test_fused_losses_are_the_plain_ones(num_old):
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason='there are not two GPUs')
-def test_two_processes_nccl(tool_environment, tmp_path):
+def test_two_processes_nccl(tool_environment, free_port, tmp_path):
     """SyncBN over two GPUs; evaluation by two processes counts what one counts."""
     root = tool_environment['PYTHONPATH']
     config = f'{root}/configs/mib/bisenet_r18_shapes_4-1.py'
     options = ['--cfg-options', 'data.train.length=32', 'data.test.length=7', 'batch_size=8',
                'epochs=1', 'protocol.name=5-1']
-    environment = dict(tool_environment, PYTHON=sys.executable, PORT='29618')
+    environment = dict(tool_environment, PYTHON=sys.executable, PORT=free_port)
     subprocess.run([f'{root}/tools/dist_train.sh', config, '2', '--work-dir', 'two', *options],
                    cwd=tmp_path, env=environment, check=True, timeout=600)
     subprocess.run([sys.executable, f'{root}/tools/test.py', config, 'two/step_1/final.pth',

@@ -1,4 +1,6 @@
+import logging
 import os
+import sys
 
 import torch
 from mmengine.dist import barrier, init_dist, is_distributed
@@ -37,10 +39,16 @@ def init_launcher(launcher: str) -> None:
 
 
 def end_launcher() -> None:
-    """Leave the process group, if there is one, when all others are ready to.
+    """End this process if it is one of several, when all others are ready to.
 
-    gloo's threads abort a process that ends while it is in a group.
+    It leaves without Python's own shutdown, in which threads of gloo and of
+    DDP now and then abort a process whose work is done.  A single process goes
+    on.
     """
     if is_distributed():
         barrier()
         torch.distributed.destroy_process_group()
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

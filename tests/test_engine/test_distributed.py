@@ -14,15 +14,26 @@ def test_no_launcher_is_no_process_group():
     init_launcher('none')
 
 
-def test_end_of_a_group(monkeypatch):
-    """A group is left; where there is none, nothing happens."""
-    end_launcher()
-    for name, value in dict(RANK='0', WORLD_SIZE='1', MASTER_ADDR='localhost',
-                            MASTER_PORT='29645').items():
-        monkeypatch.setenv(name, value)
-    torch.distributed.init_process_group('gloo')
-    end_launcher()
-    assert not torch.distributed.is_initialized()
+ENDS = """
+import atexit, torch
+from incseg.engine.distributed import end_launcher
+end_launcher()
+atexit.register(print, 'shut down')
+torch.distributed.init_process_group('gloo')
+print('work done')
+end_launcher()
+print('not reached')
+"""
+
+
+def test_end_of_a_group(tool_environment, free_port):
+    """What was printed arrives, Python's shutdown and its threads are skipped; a process alone goes
+    on."""
+    done = subprocess.run(
+        [sys.executable, '-c', ENDS], capture_output=True, text=True, timeout=120,
+        env=dict(tool_environment, RANK='0', WORLD_SIZE='1', MASTER_ADDR='localhost',
+                 MASTER_PORT=free_port))
+    assert (done.returncode, done.stdout) == (0, 'work done\n'), done.stderr
 
 
 def test_unknown_launcher():
@@ -63,7 +74,7 @@ TINY = ['--cfg-options', 'data.train.length=32', 'data.test.length=7', 'data.tra
         'data.test.size=32', 'batch_size=8', 'epochs=1', 'protocol.name=5-1']
 
 
-def test_two_processes(tool_environment, tmp_path):
+def test_two_processes(tool_environment, free_port, tmp_path):
     """Two gloo processes: the same selection, and exactly the metrics that one process counts.
 
     7 test images over 2 processes: a padded duplicate would change the
@@ -77,7 +88,7 @@ def test_two_processes(tool_environment, tmp_path):
         "custom_imports = dict(imports=['same_weights'])\n"
         "method = dict(classifier_init=dict(type='RandomInit'))\n"
         "custom_hooks = dict(same=dict(type='SameWeights'))\n")
-    environment = dict(tool_environment, PORT='29617', PYTHON=sys.executable,
+    environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable,
                        PYTHONPATH=f'{root}:{tmp_path}')
 
     def run(*command):

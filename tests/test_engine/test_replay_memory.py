@@ -220,7 +220,7 @@ def test_selection_is_plain_data(steps):
     assert not any(isinstance(value, np.generic) for entry in kept for value in entry['steps'])
 
 
-def test_two_processes(tool_environment, tmp_path):
+def test_two_processes(tool_environment, free_port, tmp_path):
     """Both keep what one process would, and train on their shares of the same batches."""
     root = tool_environment['PYTHONPATH']
     options = ['data.train.length=16', 'data.test.length=2', 'data.train.size=32',
@@ -229,7 +229,7 @@ def test_two_processes(tool_environment, tmp_path):
     done = subprocess.run(
         [f'{root}/tools/dist_train.sh', f'{root}/configs/replay/bisenet_r18_shapes_4-1.py', '2',
          '--work-dir', 'two', '--no-reuse', '--cfg-options', *options], cwd=tmp_path,
-        env=dict(tool_environment, PORT='29631', PYTHON=sys.executable), capture_output=True,
+        env=dict(tool_environment, PORT=free_port, PYTHON=sys.executable), capture_output=True,
         text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     source = ShapesDataset(length=16, size=32)

@@ -161,7 +161,7 @@ end_launcher()
 '''
 
 
-def test_two_processes(tool_environment, tmp_path):
+def test_two_processes(tool_environment, free_port, tmp_path):
     """Two gloo processes train one network; every weight has its gradient in both."""
     root = tool_environment['PYTHONPATH']
     leaf = tmp_path / 'leaf.py'
@@ -170,7 +170,7 @@ def test_two_processes(tool_environment, tmp_path):
     (tmp_path / 'two.py').write_text(TWO)
     done = subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
-         '--master-port', '29631', str(tmp_path / 'two.py'), str(leaf), str(tmp_path / 'w')],
+         '--master-port', free_port, str(tmp_path / 'two.py'), str(leaf), str(tmp_path / 'w')],
         env=tool_environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     meta = read_seam_checkpoint(tmp_path / 'w/seam.pth')['meta']

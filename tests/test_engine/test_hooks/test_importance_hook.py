@@ -218,7 +218,7 @@ class SameState(Hook):
 '''
 
 
-def test_two_processes(tool_environment, tmp_path):
+def test_two_processes(tool_environment, free_port, tmp_path):
     """Both processes find the same importance, bit for bit, and what one process finds.
 
     RW (with EWC's Fisher information from a pass over the base step) and PI in
@@ -238,7 +238,7 @@ def test_two_processes(tool_environment, tmp_path):
         "pi=dict(type='PathIntegralHook', loss_weight=1., damping=1e-3)))\n"
         "custom_imports = dict(imports=['same_state'])\n"
         "custom_hooks = dict(same=dict(type='SameState'))\n")
-    environment = dict(tool_environment, PORT='29631', PYTHON=sys.executable,
+    environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable,
                        PYTHONPATH=f'{root}:{tmp_path}')
     options = ['--no-reuse', '--cfg-options', 'data.train.length=32', 'data.test.length=4',
                'data.train.size=32', 'data.test.size=32', 'batch_size=8', 'epochs=1',

@@ -198,7 +198,7 @@ class SameFused(Hook):
 '''
 
 
-def test_two_processes(tool_environment, tmp_path):
+def test_two_processes(tool_environment, free_port, tmp_path):
     """Every process fuses the same network; else the next step starts from different ones."""
     root = tool_environment['PYTHONPATH']
     (tmp_path / 'same_fused.py').write_text(SAME_FUSED)
@@ -211,7 +211,7 @@ def test_two_processes(tool_environment, tmp_path):
     done = subprocess.run(
         [f'{root}/tools/dist_train.sh', 'ewf_5-1.py', '2', '--work-dir', 'two', '--no-reuse',
          '--cfg-options', *options], cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        env=dict(tool_environment, PORT='29623', PYTHON=sys.executable,
+        env=dict(tool_environment, PORT=free_port, PYTHON=sys.executable,
                  PYTHONPATH=f'{root}:{tmp_path}'))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('compared') == 2 * 2
