@@ -3,9 +3,8 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
-from incseg.engine.distributed import end_launcher, init_launcher
+from incseg.engine.distributed import init_launcher
 from incseg.errors import InvalidInputError
 
 
