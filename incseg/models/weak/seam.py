@@ -113,7 +113,7 @@ class SEAM(BaseModel):
 
     def maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """:meth:`cams` with gradients."""
-        # channels last, the backward pass through ResNet38d corrupts memory on CPU (torch 2)
+        # with channels last, torch 2.14's backward pass through narrow networks corrupts memory
         inputs = inputs.contiguous()
         return self.head(self.backbone.taps(inputs), inputs)
 
