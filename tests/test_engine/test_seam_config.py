@@ -60,7 +60,7 @@ def test_schedule_is_poly_per_iteration(tiny_seam):
     config = seam_runner_config(experiment, 1, 20, 3, 'w')
     total = config.train_cfg.max_iters
     assert total == 6, '20 images: 2 whole batches, three times'
-    assert config.optim_wrapper.paramwise_cfg == dict(head_factor=10.)
+    assert config.optim_wrapper.paramwise_cfg == dict(head_factor=2.)
     rates = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
     optimizer = torch.optim.SGD([
         dict(params=[rate], lr=lr) for rate, lr in zip(rates, (.01, .1))], lr=1.)

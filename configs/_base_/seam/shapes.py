@@ -13,8 +13,8 @@ seam = dict(
     schedule=dict(
         epochs=20,
         batch_size=16,
-        lr=0.005,
-        head_factor=10.,
+        lr=0.03,
+        head_factor=2.,  # the backbone is new, too
         momentum=dict(pretrained=0., scratch=0.9),
         weight_decay=5e-4,
         poly_power=0.9,

@@ -57,7 +57,6 @@ class SEAM(BaseModel):
         if frozen:
             for module in (*self.backbone.early_layers(), *batch_norms(self.backbone)):
                 module.requires_grad_(False)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def init_weights(self) -> None:
         """Load pretrained weights where the backbone has some."""
@@ -114,7 +113,8 @@ class SEAM(BaseModel):
 
     def maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """:meth:`cams` with gradients."""
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        # with channels last, torch 2.14's backward pass through narrow networks corrupts memory
+        inputs = inputs.contiguous()
         return self.head(self.backbone.taps(inputs), inputs)
 
 

@@ -39,7 +39,7 @@ def test_published_shape_and_start():
     assert shapes == {
         'classifier.weight': (20, 4096), 'project_shallow.weight': (64, 512),
         'project_middle.weight': (128, 1024), 'project_all.weight': (192, 195)}
-    spread = {name: float(value.std()) for name, value in head.named_parameters()}
+    spread = {name: value.std().item() for name, value in head.named_parameters()}
     expected = {'classifier.weight': (2 / 4116) ** .5, 'project_shallow.weight': (2 / 512) ** .5,
                 'project_middle.weight': (2 / 1024) ** .5,
                 'project_all.weight': 4 * (2 / 387) ** .5}
