@@ -94,13 +94,15 @@ def test_ewf_is_mib_and_a_fusion():
 
 
 def test_replay_is_fine_tuning_and_a_memory():
-    """100 images for VOC and half of each batch, as SSUL-M; fewer for the small data sets."""
+    """100 images for VOC and half of each batch, as SSUL-M; fewer for the small data sets; and the
+    unbiased loss, as with the plain one the step's images call old classes background."""
     for path in (ROOT / 'replay').glob('*.py'):
         replay, ft = (load_config(ROOT / method / path.name).method for method in ('replay', 'ft'))
         size = 100 if 'r101' in path.name else 40
         assert replay.pop('memory') == dict(
             size=size, strategy='class_balanced', labels='seen', batch_share=0.5)
-        assert {**replay, 'name': 'ft'} == {**ft}
+        loss = dict(type='UnbiasedCrossEntropyLoss')
+        assert dict(replay) == {**ft, 'name': 'replay', 'loss_decode': loss}
 
 
 def test_frozen_freezes_from_step_1_on():

@@ -1,6 +1,6 @@
 method = dict(
-    name='replay',  # fine-tuning, and images of earlier steps
-    loss_decode=dict(type='CrossEntropyLoss'),
+    name='replay',  # images of earlier steps, and no call to forget them
+    loss_decode=dict(type='UnbiasedCrossEntropyLoss'),
     distillation=dict(),
     classifier_init=dict(type='RandomInit'),
     target_labeller=None,
