@@ -204,7 +204,8 @@ def test_memory_changes_what_is_learned(tiny, tmp_path):
     """Size 0 is fine-tuning bit for bit; a memory is not."""
     nets = []
     for method, size in (('ft', None), ('replay', 0), ('replay', 8)):
-        options = {} if size is None else {'method.memory.size': size}
+        options = {} if size is None else {
+            'method.memory.size': size, 'method.loss_decode.type': 'CrossEntropyLoss'}
         train_protocol(tiny(method, **options), tmp_path / f'{method}_{size}', [0, 1])
         nets.append(read_step_checkpoint(
             tmp_path / f'{method}_{size}' / 'step_1/final.pth')['state_dict'])
