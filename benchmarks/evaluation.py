@@ -8,7 +8,7 @@ import gc
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
-from side_by_side import CUDA, in_fresh_process, interleaved, ms, peak_above, report
+from side_by_side import CUDA, in_fresh_process, interleaved, ms, peak_above, report, target
 from torch import Tensor, nn
 
 from incseg.evaluation import ConfusionMetric
@@ -19,6 +19,7 @@ from incseg.structures import SegDataSample
 DEVICE = 'cuda' if CUDA else 'cpu'
 #: most of the network's time, in percent; most growth from few to many images, in MB
 SHARE, GROWTH = 5, 5
+IMAGES = (20, 200, 2000)
 
 
 @MODELS.register_module()
@@ -93,20 +94,19 @@ def cost(args: argparse.Namespace) -> None:
     batch = run.batch()
     samples = run.model.test_step(batch)
     prediction = samples[0].pred_sem_seg.data
-    target = samples[0].gt_sem_seg.data.to(prediction.device)
+    truth = samples[0].gt_sem_seg.data.to(prediction.device)
     took = interleaved({
         'BiSeNet-R18, image to labels': lambda: run.model.test_step(batch),
         'metric': lambda: run.evaluator.process(samples, batch),
         'its matrix by boolean indexing': lambda: boolean_indexing(
-            prediction, target, args.classes)}, args.rounds)
+            prediction, truth, args.classes)}, args.rounds)
     network = took['BiSeNet-R18, image to labels']
-    rows = []
-    for name, seconds in took.items():
-        share = 100 * seconds / network
-        verdict = '' if name != 'metric' else ' (met' if share < SHARE else ' (NOT MET'
-        rows.append([name, ms(seconds), f'{share:.2f} %{verdict and f"{verdict}: {SHARE} %)"}'])
     report(f'One image of {args.size}x{args.size}, {args.classes} classes',
-           ('part', 'time', 'of the network'), rows)
+           ('part', 'time', 'of the network'),
+           [[name, ms(seconds), f'{100 * seconds / network:.2f} %']
+            for name, seconds in took.items()])
+    target("the metric's share of the network's time", 100 * took['metric'] / network,
+           at_most=SHARE, unit=' %')
 
 
 def memory(args: argparse.Namespace) -> None:
@@ -117,15 +117,16 @@ def memory(args: argparse.Namespace) -> None:
     gc.collect()
     held = [x for x in gc.get_objects() if type(x) is Tensor and x.is_floating_point()
             and x.shape[-2:] == (args.size, args.size)]
-    few, many = (in_fresh_process('--memory', n, '--classes', args.classes, '--size', args.size)
-                 for n in (20, 200))
+    peaks = {n: in_fresh_process('--memory', n, '--classes', args.classes, '--size', args.size)
+             for n in IMAGES}
     full_size = args.classes * args.size**2 * 4 / 2**20
-    growth = 'met' if many - few < GROWTH else 'NOT MET'
     report('\nMemory', ('what', 'MB'), [
         ['full-size logits of one image would be', f'{full_size:.1f}'],
         ['full-size float tensors held after 3 images', f'{len(held)} of them'],
-        ['peak above the start, 20 images', f'{few:.1f}'],
-        ['peak above the start, 200 images', f'{many:.1f} ({growth}: flat within {GROWTH} MB)']])
+        *([f'peak above the start, {n} images', f'{peak:.1f}'] for n, peak in peaks.items())])
+    target('full-size float tensors held', len(held), at_most=0, unit='')
+    target(f'peak memory of {IMAGES[-1]} images above that of {IMAGES[0]}',
+           peaks[IMAGES[-1]] - peaks[IMAGES[0]], at_most=GROWTH, unit=' MB')
 
 
 if __name__ == '__main__':

@@ -1,123 +1,155 @@
-"""How cost grows: the losses with classes and image size, a run with its steps.
+"""How time and memory grow with classes, image size and images, ours and plain; a run's steps.
 
     python benchmarks/growth.py [--steps 100]
+
+Each series changes one number.  Its exponent is that of the growth from the least to the largest:
+1 is linear in that number, or in the pixels where it is the size; less is better.
 """
 import argparse
-import statistics
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
-from io import StringIO
-from typing import Any
+import math
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
 
-import numpy as np
+import torch
+from class_index import decode_all, mask_files, scan
+from evaluation import boolean_indexing
+from growth_steps import steps
 from losses import Case
-from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
-from side_by_side import ROOT, in_fresh_process, interleaved, ms, peak_above, report
+from side_by_side import CUDA, in_fresh_process, interleaved, ms, peak_above, report, target, times
+from training import Iteration, Settings
 
-from incseg.apis.config import load_config
-from incseg.datasets.seg_dataset import SegDataset
-from incseg.engine import train_protocol
-from incseg.registry import DATASETS, HOOKS
+from incseg.evaluation.confusion import confusion_matrix
+from incseg.models.segmentors.label_map import label_map, label_map_at_once
 
-
-@DATASETS.register_module()
-class ManyClasses(SegDataset):
-    """Blocks of noise in as many classes as wanted, four to a picture; no files."""
-
-    def __init__(self, data_root: str = '', split: str | Sequence[str] = 'train',
-                 pipeline: Sequence[dict | Callable] = (), *, length: int = 400,
-                 **kwargs: Any) -> None:
-        self.length = length
-        super().__init__(data_root, split, pipeline, **kwargs)
-
-    def load_data_list(self) -> list[dict]:
-        return [dict(image_id=f'{i}', index=i) for i in range(self.length)]
-
-    def get_data_info(self, idx: int) -> dict:
-        info = super().get_data_info(idx)
-        info['gt_seg_map'] = self._label(info['index'])
-        rng = np.random.default_rng(info['index'])
-        info['img'] = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
-        return info
-
-    def _label(self, index: int) -> np.ndarray:
-        classes = (np.arange(4) + 4 * index) % self.num_classes + 1
-        return np.kron(classes.reshape(2, 2), np.ones((16, 16))).astype(np.uint8)
-
-    def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
-        presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
-        for i, row in enumerate(presence):
-            row[np.unique(self._label(i))] = True
-        return presence
+DEVICE = 'cuda' if CUDA else 'cpu'
+EXPONENT = 1.1  # "nothing super-linear", with room for noise
+Forms = dict[str, Callable[[], object]]  # 'ours' and 'plain'
 
 
-@HOOKS.register_module()
-class FirstIteration(Hook):
-    """Notes when each step's first iteration begins."""
+def losses(classes: int = 21, size: int = 512, batch: int = 1) -> Forms:
+    case = Case(batch, classes, size, teacher=True)
+    return dict(ours=case.ours, plain=case.plain)
 
-    begun: list[float] = []
 
-    def before_train(self, runner: Any) -> None:
-        self.begun.append(time.monotonic())
+def mib_step(classes: int = 21, size: int = 256, batch: int = 2) -> Forms:
+    """A training step of BiSeNet-R18 in float32; plain: losses after upsampling, NCHW."""
+    init_default_scope('incseg')
+    args = Namespace(depth=18, size=size, batch=batch)
+    outputs = (classes * 3 // 4 + 1, classes - classes * 3 // 4 - 1)
+    ours = Settings(teacher=True, bf16=False, small_labels=classes < 256)
+    plain = Settings(teacher=True, bf16=False, small_labels=classes < 256, fused_losses=False,
+                     channels_last=False)
+    return dict(ours=Iteration(args, ours, outputs), plain=Iteration(args, plain, outputs))
+
+
+def metric(classes: int = 21, size: int = 512) -> Forms:
+    labels = [torch.randint(0, classes, (size, size), device=DEVICE) for _ in range(2)]
+    return dict(ours=lambda: confusion_matrix(*labels, classes),
+                plain=lambda: boolean_indexing(*labels, classes))
+
+
+def to_labels(classes: int = 21, size: int = 512) -> Forms:
+    logits = torch.randn(classes, size // 8, size // 8, device=DEVICE)
+    return dict(ours=lambda: label_map(logits, (size, size)),
+                plain=lambda: label_map_at_once(logits, (size, size)))
+
+
+def class_index(images: int = 500) -> Forms:
+    """Plain: decoding the masks with PIL, nothing more."""
+    drawn = [str(path) for path in mask_files(Path(mkdtemp()), None, None)[:500]]
+    files = drawn * (images // len(drawn))
+    return dict(ours=lambda: scan(files, 1), plain=lambda: decode_all(files, False, 1))
+
+
+@dataclass(frozen=True)
+class Series:
+    """One part of the work, and the number that grows."""
+
+    title: str
+    make: Callable[..., Forms]
+    number: str
+    values: tuple[int, ...]
+    memory: bool = True  # else what it holds does not depend on the number
+
+    def exponent(self, costs: list[float]) -> float:
+        """Of the growth over the series; a size counts by its pixels."""
+        growth = self.values[-1] / self.values[0]
+        growth = growth**2 if self.number == 'size' else growth
+        return math.log(max(costs[-1], 1) / max(costs[0], 1)) / math.log(growth)
+
+
+CLASSES = (21, 151, 1001)  # 1001: int64 labels
+SERIES = [
+    Series('MiB losses', losses, 'classes', CLASSES),
+    Series('MiB losses', losses, 'size', (256, 512, 1024)),
+    Series('MiB losses', losses, 'batch', (2, 4, 16)),
+    Series('MiB step, R18, 256 pixels', mib_step, 'classes', CLASSES),
+    Series('MiB step, R18', mib_step, 'size', (128, 256, 512)),
+    Series('MiB step, R18, 256 pixels', mib_step, 'batch', (2, 4, 8)),
+    Series('logits to labels', to_labels, 'classes', CLASSES),
+    Series('logits to labels', to_labels, 'size', (256, 512, 1024)),
+    Series('confusion matrix', metric, 'classes', CLASSES),
+    Series('confusion matrix', metric, 'size', (256, 512, 1024)),
+    Series('class index', class_index, 'images', (500, 2000, 10000), memory=False)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--steps', type=int, default=100)
+    parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--memory', nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory:
-        Case(1, 2, 64, True).ours()
-        print(peak_above(Case(*map(int, args.memory), teacher=True).ours))
+        index, value, form = args.memory
+        print(extra(SERIES[int(index)], int(value), form))
         return
-    losses()
+    rows, verdicts = [], []
+    for index, series in enumerate(SERIES):
+        lines, found = measure(index, series, args.rounds)
+        rows += lines
+        verdicts += found
+    report('How cost grows', ('part', 'with', '', 'ours', 'plain', 'gain', 'ours, extra',
+                              'plain, extra', 'gain'), rows)
+    for verdict in verdicts:
+        verdict()
     steps(args.steps)
 
 
-def losses() -> None:
-    rows = []
-    cases = [(2, 21, 512), (2, 151, 512), (2, 1001, 512), (2, 21, 256), (2, 21, 1024), (8, 21, 512)]
-    for batch, classes, size in cases:
-        case = Case(batch, classes, size, teacher=True)
-        seconds = interleaved(dict(ours=case.ours), 3)['ours']
-        logits = batch * size**2 * (classes + case.num_old)
-        rows.append([classes, size, batch, str(case.target.dtype).split('.')[1], ms(seconds),
-                     f'{1e9 * seconds / logits:.2f}',
-                     f"{in_fresh_process('--memory', batch, classes, size):.0f} MB",
-                     f'{4 * logits / 2**20:.0f} MB'])
-    report('MiB losses, forward and backward',
-           ('classes', 'size', 'batch', 'labels', 'time', 'ns per logit', 'extra memory',
-            'full-size logits would take'), rows)
+def extra(series: Series, value: int, form: str) -> float:
+    """MB that a call needs; a call on the least value comes first, for what torch itself loads."""
+    series.make(**{series.number: series.values[0]})[form]()
+    return peak_above(series.make(**{series.number: value})[form])
 
 
-def steps(number: int) -> None:
-    """Train a protocol of many steps, one iteration each; what comes before the first one."""
-    init_default_scope('incseg')
-    config = load_config(ROOT / 'configs/mib/bisenet_r18_shapes_4-1.py', {
-        'batch_size': 2, 'epochs': 1, 'schedule.log_interval': 1000})
-    config.custom_hooks = dict(first=dict(type='FirstIteration'))
-    classes = number + 3
-    names = ['background', *(f'class {i}' for i in range(1, classes + 1))]
-    colours = np.random.default_rng(0).integers(0, 256, (classes + 1, 3)).tolist()
-    for split, length in (('train', 2 * classes), ('test', 4)):
-        config.data[split] = dict(
-            type='ManyClasses', length=length, metainfo=dict(classes=names, palette=colours))
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.monotonic()
-        with redirect_stdout(StringIO()):
-            train_protocol(config, folder, reuse=False)
-        total = time.monotonic() - start
-    begun = FirstIteration.begun
-    between = [later - earlier for earlier, later in zip(begun, begun[1:])]
-    tenth = max(1, len(between) // 10)
-    report(f'A protocol of {number} steps, {total:.0f} s in all',
-           ('', 'first tenth', 'last tenth'),
-           [['from one step to the next, median s',
-             f'{statistics.median(between[:tenth]):.2f}',
-             f'{statistics.median(between[-tenth:]):.2f}']])
+def measure(
+    index: int, series: Series, rounds: int
+) -> tuple[list[list[object]], list[Callable[[], None]]]:
+    """The table's lines and the judgements of a series."""
+    lines: list[list[object]] = []
+    seconds, memory = [], []
+    for value in series.values:
+        took = interleaved(series.make(**{series.number: value}), rounds)
+        seconds.append(took['ours'])
+        line: list[object] = [
+            series.title, series.number, value, ms(took['ours']), ms(took['plain']),
+            times(took['plain'] / took['ours'])]
+        if series.memory:
+            needs = [in_fresh_process('--memory', index, value, form) for form in ('ours', 'plain')]
+            memory.append(needs[0])
+            line += [*(f'{need:.0f} MB' for need in needs),
+                     times(needs[1] / needs[0]) if needs[0] >= 1 else '']
+        lines.append([*line, *[''] * (9 - len(line))])
+    name = f'growth of {series.title} with {series.number}, exponent of'
+    judge = partial(target, at_most=EXPONENT, unit='')
+    found = [partial(judge, f'{name} time', series.exponent([1e6 * s for s in seconds]))]
+    if series.memory:
+        found.append(partial(judge, f'{name} extra memory', series.exponent(memory)))
+    return lines, found
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved timings, peak memory of a fresh process, one table."""
+"""What the benchmarks share: interleaved timings, memory of a fresh process, tables, targets."""
 import os
 import platform
 import statistics
@@ -95,7 +95,25 @@ def ms(seconds: float) -> str:
     return f'{1000 * seconds:.1f} ms'
 
 
-def times(ratio: float, target: float | None = None) -> str:
-    """``3.2x``, and whether that is at least the target."""
-    verdict = '' if target is None else f' ({"met" if ratio >= target else "NOT MET"}: {target:g}x)'
-    return f'{ratio:.2f}x{verdict}'
+def times(ratio: float) -> str:
+    return f'{ratio:.2f}x'
+
+
+def target(name: str, value: float | None, *, at_least: float | None = None,
+           at_most: float | None = None, unit: str = 'x', because: str = '') -> None:
+    """Print one of the project's targets as a line, ``target: …``, that ends in what became of it.
+
+    Args:
+        name: What is judged.
+        value: What was measured; None if nothing was.
+        at_least, at_most: The target, one of them.
+        unit: Of value and target.
+        because: Why nothing was measured.
+    """
+    bound = at_most if at_least is None else at_least
+    wanted = f'{"at most" if at_least is None else "at least"} {bound:g}{unit}'
+    if value is None:
+        print(f'target: {name}: {wanted}: not measured, {because}')
+        return
+    met = value <= bound if at_least is None else value >= bound
+    print(f'target: {name}: {value:.4g}{unit}, {wanted}: {"met" if met else "NOT MET"}')

@@ -1,20 +1,22 @@
-"""One training step: what incremental learning adds, what each choice gives, and MMSegmentation's.
+"""One training step: what incremental learning adds, what each setting gives, MMSegmentation's.
 
-    python benchmarks/training.py [--depth 18] [--size 512] [--batch 2] [--peer SCRIPT]
+    python benchmarks/training.py [--depth 18] [--size 512] [--batch 2] [--peer [SCRIPT]]
 
-``--peer`` names a script that times MMSegmentation's BiSeNetV1; it is called as ``SCRIPT DEPTH SIZE
-BATCH ITERATIONS [--channels-last] [--bf16]``, in turns with ours, and ends with ``… N ms/img``.
+``--peer`` times MMSegmentation's BiSeNetV1 in turns with ours by ``benchmarks/mmseg_step.py``, or
+by another script that takes ``DEPTH SIZE BATCH ITERATIONS [--channels-last] [--bf16] [--tf32]`` and
+ends with ``… N ms/img``.
 """
 import argparse
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
-from side_by_side import CUDA, ROOT, interleaved, report, synchronise, times
+from side_by_side import CUDA, ROOT, interleaved, report, synchronise, target, times
 
 from incseg.apis.config import load_config
 from incseg.engine.bfloat16 import computes_in_bfloat16
@@ -25,64 +27,85 @@ from incseg.models.data_preprocessor import SegDataPreProcessor
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 
-STEP = 5  # of VOC 15-1: 20 old outputs, 1 new
+STEP = 1  # a step with a teacher
 BF16 = computes_in_bfloat16(torch.device('cuda' if CUDA else 'cpu'))
-INCREMENTAL = 1.34  # a teacher's forward pass on top of three units of arithmetic
+#: targets: the teacher's forward pass on top of three units; gains over MMSegmentation
+INCREMENTAL, EQUAL, DEFAULTS = 1.34, 1.3 if CUDA else 1.15, 3. if CUDA else 2.
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a config says about speed, at our defaults."""
+
+    teacher: bool = False  # MiB's incremental step, else plain cross-entropy
+    bf16: bool = BF16
+    channels_last: bool = True
+    fused_losses: bool = True
+    fused_optimizer: bool = True
+    tf32: bool = True
+    small_labels: bool = True  # uint8 on the wire
+    pinned: bool = True
+    compiled: bool = False
+    width: str = 'narrow'
 
 
 class Iteration:
-    """A network, its optimiser and a batch; calling it trains one iteration.
+    """A network, its optimiser and a batch as the loader gives it; a call trains one iteration.
 
     Args:
         args: Depth, size and batch.
-        teacher: Whether it is MiB's incremental step, else plain cross-entropy.
-        fused: Whether the losses are fused.
-        amp: Whether it runs under bfloat16 autocast.
-        channels_last: The memory format.
-        width: ``'narrow'`` or ``'wide'``.
-        compiled: Whether the networks are compiled.
+        settings: The settings.
+        outputs: Old and new outputs, the background included; VOC 15-1's by default.
     """
 
-    def __init__(self, args: argparse.Namespace, teacher: bool = False, fused: bool = True,
-                 amp: bool = False, channels_last: bool = True, width: str = 'narrow',
-                 compiled: bool = False):
+    def __init__(self, args: argparse.Namespace, settings: Settings,
+                 outputs: Sequence[int] = (20, 1)):
         torch.manual_seed(0)
         config = load_config(
             ROOT / 'configs/mib/bisenet_r101_15-1.py',
-            {'pretrained': False, 'model.backbone.depth': args.depth, 'width': width})
-        settings = model_config(Experiment(config), STEP, init=False)
-        settings['channels_last'] = channels_last
-        for head in (settings['decode_head'], *settings['auxiliary_head'].values()):
-            name = 'UnbiasedCrossEntropyLoss' if teacher else 'CrossEntropyLoss'
-            head['loss_decode'] = dict(type=name, fused=fused)
-        settings['distillation'] = {} if not teacher else dict(
-            logits=dict(settings['distillation']['logits'], fused=fused))
+            {'pretrained': False, 'model.backbone.depth': args.depth, 'width': settings.width})
+        network = model_config(Experiment(config), STEP, init=False)
+        network['outputs_per_step'] = list(outputs)
+        network['channels_last'] = settings.channels_last
+        for head in (network['decode_head'], *network['auxiliary_head'].values()):
+            name = 'UnbiasedCrossEntropyLoss' if settings.teacher else 'CrossEntropyLoss'
+            head['loss_decode'] = dict(type=name, fused=settings.fused_losses)
+        network['distillation'] = {} if not settings.teacher else dict(
+            logits=dict(network['distillation']['logits'], fused=settings.fused_losses))
         device = 'cuda' if CUDA else 'cpu'
-        self.model = MODELS.build(settings).to(device).train()
-        if teacher:
-            smaller = dict(settings, outputs_per_step=settings['outputs_per_step'][:-1])
+        self.model = MODELS.build(network).to(device).train()
+        if settings.teacher:
+            smaller = dict(network, outputs_per_step=network['outputs_per_step'][:-1])
             self.model.set_teacher(MODELS.build(smaller).to(device))
-        if compiled:
-            networks = [self.model, *([self.model.teacher] if teacher else [])]
-            for network in networks:
-                for part in (network.backbone, *network.heads.values()):
-                    part.compile()
+        if settings.compiled:
+            for part in (self.model, *([self.model.teacher] if settings.teacher else [])):
+                for module in (part.backbone, *part.heads.values()):
+                    module.compile()
         optimizer = optimizer_config(dict(config.schedule.optimizer), 1e-3)
         kind = getattr(torch.optim, optimizer.pop('type'))
+        optimizer['fused'] = settings.fused_optimizer
         self.optimizer = StepOptimWrapper(
-            optimizer=kind(self.model.parameters(), **optimizer), amp=amp)
+            optimizer=kind(self.model.parameters(), **optimizer), amp=settings.bf16)
         self.model.data_preprocessor = SegDataPreProcessor().to(device)
-        size, images = (args.size, args.size), range(args.batch)
-        labels = [torch.randint(0, 21, (1, *size), dtype=torch.uint8) for _ in images]
-        self.batch: dict[str, Any] = dict(
-            inputs=[torch.randint(0, 255, (3, *size), dtype=torch.uint8) for _ in images],
-            data_samples=[SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels])
+        self.tf32 = settings.tf32
+        self.batch = batch_of(args.batch, args.size, settings, sum(outputs))
 
     def __call__(self) -> None:
-        self.model.train_step(
-            dict(inputs=list(self.batch['inputs']), data_samples=list(self.batch['data_samples'])),
-            self.optimizer)
+        torch.backends.cudnn.benchmark = True  # as the Runner sets all three
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.tf32
+        self.model.train_step(dict(self.batch), self.optimizer)
         synchronise()
+
+
+def batch_of(images: int, size: int, settings: Settings, classes: int) -> dict[str, Any]:
+    """What a loader's worker puts together."""
+    dtype = torch.uint8 if settings.small_labels else torch.int64
+    tensors = dict(
+        inputs=torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8),
+        labels=torch.randint(0, classes, (images, size, size), dtype=dtype))
+    if CUDA and settings.pinned:
+        tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
+    return dict(tensors, data_samples=[SegDataSample() for _ in range(images)])
 
 
 class Peer:
@@ -98,6 +121,8 @@ class Peer:
         done = subprocess.run(list(map(str, self.command)), capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)
+        if CUDA and 'cuda' not in done.stdout:
+            sys.exit(f'error: {self.command[1]} does not say that it ran on cuda: {done.stdout}')
         return float(done.stdout.split('ms/img')[0].split()[-1]) * self.batch / 1000
 
 
@@ -107,66 +132,85 @@ def main() -> None:
     parser.add_argument('--size', type=int, default=512)
     parser.add_argument('--batch', type=int, default=16 if CUDA else 2)
     parser.add_argument('--rounds', type=int, default=20 if CUDA else 5)
-    parser.add_argument('--peer', metavar='SCRIPT')
+    parser.add_argument('--peer', nargs='?', const=str(ROOT / 'benchmarks/mmseg_step.py'),
+                        metavar='SCRIPT')
     args = parser.parse_args()
     init_default_scope('incseg')
     ours_against_plain(args)
-    if args.peer:
-        ours_against_peer(args)
+    ours_against_peer(args)
+
+
+def measured_settings() -> dict[str, Settings]:
+    """The steps of the first table: the defaults, then one setting at a time undone."""
+    mib = Settings(teacher=True)
+    full = replace(mib, bf16=False)
+    steps = {'supervised': Settings(), 'MiB': mib}
+    if BF16:
+        steps |= {'supervised, float32': Settings(bf16=False), 'MiB, float32': full}
+    steps |= {'MiB, losses not fused': replace(mib, fused_losses=False),
+              'MiB, NCHW': replace(mib, channels_last=False),
+              'MiB, optimiser not fused': replace(mib, fused_optimizer=False),
+              'MiB, int64 labels': replace(mib, small_labels=False)}
+    if CUDA:
+        steps |= {'MiB, not pinned': replace(mib, pinned=False),
+                  'MiB, float32, no TF32': replace(full, tf32=False),
+                  'supervised, compiled': Settings(compiled=True),
+                  'MiB, compiled': replace(mib, compiled=True)}
+    plain = replace(full, channels_last=False, fused_losses=False, fused_optimizer=False,
+                    tf32=False, small_labels=False, pinned=False)
+    return {**steps, 'supervised, plain': replace(plain, teacher=False), 'MiB, plain': plain}
 
 
 def ours_against_plain(args: argparse.Namespace) -> None:
-    steps = {
-        'supervised': Iteration(args),
-        'MiB': Iteration(args, teacher=True),
-        'supervised, plain losses': Iteration(args, fused=False),
-        'MiB, plain losses': Iteration(args, teacher=True, fused=False),
-        'MiB, plain losses, NCHW': Iteration(args, True, fused=False, channels_last=False)}
-    if BF16:
-        steps['MiB, bf16'] = Iteration(args, teacher=True, amp=True)
-        steps['supervised, bf16'] = Iteration(args, amp=True)
-    if CUDA:
-        steps['MiB, bf16, compiled'] = Iteration(args, teacher=True, amp=True, compiled=True)
-        steps['supervised, bf16, compiled'] = Iteration(args, amp=True, compiled=True)
-    took = interleaved(dict(steps), args.rounds)
-    rows = []
+    took = interleaved(
+        {name: Iteration(args, settings) for name, settings in measured_settings().items()},
+        args.rounds)
+    rows, costs = [], {}
     for name, seconds in took.items():
         supervised = took.get(name.replace('MiB', 'supervised'))
-        added = '' if 'MiB' not in name or supervised is None else cost(seconds / supervised, name)
+        if 'MiB' in name and supervised is not None:
+            costs[name] = seconds / supervised
         rows.append([name, f'{1000 * seconds / args.batch:.1f}', f'{args.batch / seconds:.1f}',
-                     times(seconds / took['MiB' if 'MiB' in name else 'supervised']), added])
+                     times(seconds / took['MiB' if 'MiB' in name else 'supervised']),
+                     times(costs[name]) if name in costs else ''])
     report(f'Training steps of BiSeNet-R{args.depth}, {args.size} pixels, batch {args.batch}',
-           ('step', 'ms/image', 'images/s', 'of the float32 step', 'MiB against supervised'), rows)
-
-
-def cost(ratio: float, name: str) -> str:
-    verdict = '' if 'plain' in name or not CUDA else (  # a GPU's target
-        f' ({"met" if ratio <= INCREMENTAL else "NOT MET"}: at most {INCREMENTAL}x)')
-    return f'{ratio:.2f}x{verdict}'
+           ('step', 'ms/image', 'images/s', 'time of the default', 'of supervised'), rows)
+    if CUDA:  # the target is a GPU's
+        for name, cost in costs.items():
+            if 'plain' not in name:
+                target(f'R{args.depth}, {name} step against a supervised one', cost,
+                       at_most=INCREMENTAL)
 
 
 def ours_against_peer(args: argparse.Namespace) -> None:
     width = 'narrow' if args.depth == 18 else 'wide'  # as MMSegmentation's
-    equal, default = Iteration(args, width=width), Iteration(args, amp=BF16)
-    settings = {
-        'equal settings (float32, channels_last, width)': (
-            equal, Peer(args, '--channels-last'), 1.3 if CUDA else 1.15),
-        'each at its defaults': (default, Peer(args), 3. if CUDA else 2. if BF16 else None)}
+    layout = 'channels last, width'
+    settings = {f'equal settings: float32{", TF32" if CUDA else ""}, {layout}': (
+        Settings(bf16=False, width=width), ['--channels-last', '--tf32'], EQUAL)}
     if BF16:
-        settings['equal settings (bf16, channels_last, width)'] = (
-            Iteration(args, width=width, amp=True), Peer(args, '--channels-last', '--bf16'),
-            1.3 if CUDA else 1.15)
-    took: dict[str, list[tuple[float, float]]] = {name: [] for name in settings}
-    for _ in range(3):
-        for name, (ours, peer, _target) in settings.items():
-            took[name].append((interleaved({'': ours}, 3)[''], peer.seconds()))
-    rows = []
-    for name, pairs in took.items():
-        ours_s, peer_s = (statistics.median(side) for side in zip(*pairs))
-        rows.append([name, f'{args.batch / ours_s:.2f}', f'{args.batch / peer_s:.2f}',
-                     times(statistics.median(p / o for o, p in pairs), settings[name][2])])
-    report(f'Against MMSegmentation: BiSeNet-R{args.depth}, {args.size} pixels, batch {args.batch}',
-           ('supervised step', 'ours, images/s', 'theirs, images/s', 'gain'), rows)
+        settings[f'equal settings: bf16, {layout}'] = (
+            Settings(bf16=True, width=width), ['--channels-last', '--bf16', '--tf32'], EQUAL)
+    settings['each at its defaults'] = (Settings(), [], DEFAULTS if BF16 else None)
+    gains: dict[str, float | None] = dict.fromkeys(settings)
+    if args.peer:
+        took: dict[str, list[tuple[float, float]]] = {name: [] for name in settings}
+        ours = {name: Iteration(args, ours) for name, (ours, _, _) in settings.items()}
+        for _ in range(3):
+            for name, (_, flags, _) in settings.items():
+                took[name].append(
+                    (interleaved({'': ours[name]}, 3)[''], Peer(args, *flags).seconds()))
+        rows = []
+        for name, pairs in took.items():
+            gains[name] = statistics.median(theirs / ours for ours, theirs in pairs)
+            rows.append([name, *(f'{args.batch / statistics.median(side):.2f}'
+                                 for side in zip(*pairs)), times(gains[name])])
+        report(f'Against MMSegmentation: BiSeNet-R{args.depth}, {args.size} pixels, '
+               f'batch {args.batch}',
+               ('supervised step', 'ours, images/s', 'theirs, images/s', 'gain'), rows)
+    for name, (_, _, bound) in settings.items():
+        if bound is not None:
+            target(f'R{args.depth} against MMSegmentation, {name}', gains[name], at_least=bound,
+                   because='--peer was not given')
 
 
 if __name__ == '__main__':

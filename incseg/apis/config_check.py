@@ -24,7 +24,7 @@ SECTIONS = {
                {'distillation', 'target_labeller', 'image_labels', 'negatives', 'frozen', 'hooks',
                 'memory', 'joint'}),
     'schedule': ({'lr', 'optimizer', 'poly_power', 'amp', 'log_interval', 'checkpoint_interval'},
-                 {'compile', 'tf32', 'lr_factors'}),
+                 {'compile', 'tf32', 'pin_memory', 'lr_factors'}),
     'data': ({'name', 'train', 'test', 'train_pipeline', 'test_pipelines'},
              {'void_as_background'})}
 
@@ -122,7 +122,8 @@ def check_numbers(config: Any) -> None:
         if not factor > 0:
             raise InvalidInputError(
                 f'schedule.lr_factors.{part} is {factor!r}, expected more than 0')
-    switches = {**{f'schedule.{key}': schedule.get(key) for key in ('compile', 'tf32')},
+    switches = {**{f'schedule.{key}': schedule.get(key)
+                   for key in ('compile', 'tf32', 'pin_memory')},
                 'method.joint': config['method'].get('joint'),
                 'data.void_as_background': config['data'].get('void_as_background')}
     if schedule['amp'] not in (True, False, 'auto'):

@@ -1,5 +1,4 @@
 """What the Runner of one step is built from."""
-import inspect
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
@@ -20,6 +19,8 @@ from incseg.registry import HOOKS, MODELS, SCOPE
 
 _run_number = count()
 
+#: torch's optimisers with a kernel for all parameters, on CUDA and on CPU
+FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW')
 #: what a method adds to the network for its training
 METHOD_PARTS = ('distillation', 'target_labeller', 'frozen')
 
@@ -119,7 +120,8 @@ def loader_config(experiment: Experiment, dataset: Any, **kwargs: Any) -> dict[s
     workers = experiment.config['num_workers']
     return dict(
         dataset=dataset, num_workers=workers, persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(), collate_fn=dict(type='incseg.collate_samples'),
+        pin_memory=experiment.config['schedule'].get('pin_memory', True)
+        and torch.cuda.is_available(), collate_fn=dict(type='incseg.collate_samples'),
         sampler=dict(type='DefaultSampler', shuffle=False, round_up=False), **kwargs)
 
 
@@ -142,11 +144,9 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
 
 
 def optimizer_config(optimizer: dict, lr: float) -> dict:
-    """The optimiser, in one kernel on a GPU where it has that."""
-    kind = getattr(torch.optim, str(optimizer['type']), None)
-    fused = (torch.cuda.is_available() and kind is not None
-             and 'fused' in inspect.signature(kind).parameters)
-    return {**(dict(fused=True) if fused else {}), **optimizer, 'lr': lr}
+    """The optimiser, in one pass over the parameters where torch has that; ``fused`` overrides."""
+    fused = dict(fused=True) if optimizer['type'] in FUSED_OPTIMIZERS else {}
+    return {**fused, **optimizer, 'lr': lr}
 
 
 def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from incseg.engine.step_config import (
     config_for_step,
     config_for_test,
     dataset_config,
+    loader_config,
     lr_schedule,
     model_config,
     network_config,
+    optimizer_config,
     optimizer_parts,
     pipeline,
 )
@@ -165,3 +167,29 @@ def test_image_labels_instead_of_masks(tiny_wilson):
     assert kinds == {
         (0, 'train'): (True, 'IncrementalDataset'), (0, 'test'): (True, 'IncrementalDataset'),
         (1, 'train'): (False, 'WeakDataset'), (1, 'test'): (True, 'IncrementalDataset')}
+
+
+@pytest.mark.parametrize('optimizer, fused', [
+    (dict(type='SGD', momentum=0.9), True), (dict(type='AdamW'), True),
+    (dict(type='SGD', fused=False), False), (dict(type='Rprop'), None)])
+def test_optimizer_in_one_pass(optimizer, fused):
+    """If it fails, every parameter is updated by operations of its own, or torch refuses."""
+    settings = optimizer_config(optimizer, 0.1)
+    assert settings.get('fused') == fused and settings['lr'] == 0.1
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.grad = torch.ones(3)
+    kind = getattr(torch.optim, settings.pop('type'))
+    kind([weight], **settings).step()
+    assert (weight < 1).all()
+
+
+@pytest.mark.parametrize('gpu, wanted, pinned', [
+    (True, True, True), (True, None, True), (True, False, False), (False, True, False)])
+def test_pinned_memory(tiny, monkeypatch, gpu, wanted, pinned):
+    """If it fails, batches wait for the GPU, or a machine without one is asked to pin."""
+    monkeypatch.setattr('torch.cuda.is_available', lambda: gpu)
+    config = tiny()
+    config.schedule.pop('pin_memory', None)
+    if wanted is not None:
+        config.schedule['pin_memory'] = wanted
+    assert loader_config(Experiment(config), dict())['pin_memory'] is pinned

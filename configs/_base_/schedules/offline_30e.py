@@ -8,5 +8,6 @@ schedule = dict(
     amp='auto',  # bfloat16 autocast where the device has instructions for it
     compile=False,
     tf32=True,
+    pin_memory=True,
     log_interval=50,
     checkpoint_interval=500)

@@ -8,5 +8,6 @@ schedule = dict(
     amp=False,
     compile=False,
     tf32=True,
+    pin_memory=True,
     log_interval=50,
     checkpoint_interval=50)

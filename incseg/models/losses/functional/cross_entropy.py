@@ -31,7 +31,8 @@ def unbiased_cross_entropy(
         counting as zero.
 
     Raises:
-        ValueError: If the shapes do not fit or ``num_old > C``.
+        ValueError: If the shapes do not fit, there is no image, ``num_old > C``,
+            or, on a CPU, a label is neither a channel nor ignored.
 
     Source: Cermelli et al., "Modeling the Background for Incremental Learning
     in Semantic Segmentation", CVPR 2020, eq. 5 and 6.
@@ -42,6 +43,7 @@ def unbiased_cross_entropy(
             'expected (N, C, H, W) and (N, H, W)')
     if not 0 <= num_old <= logits.shape[1]:
         raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
+    check_labels(target, logits.shape[1], ignore_index)
     logits = at_least_float32(logits)
     target = target.long()
     valid = target != ignore_index
@@ -56,6 +58,19 @@ def unbiased_cross_entropy(
     if image_weight is not None:
         loss = loss * check_image_weight(image_weight, logits)[:, None, None]
     return loss.mean()
+
+
+def check_labels(target: Tensor, num_channels: int, ignore_index: int) -> None:
+    """ValueError unless there are labels, each a channel or ignored; a GPU is not waited for."""
+    if not len(target):
+        raise ValueError(f'target is {tuple(target.shape)}: there is no image')
+    all_fit = target.dtype is torch.uint8 and num_channels > 255
+    if target.device.type == 'cpu' and not all_fit:
+        foreign = target[((target >= num_channels) | (target < 0)) & (target != ignore_index)]
+        if len(foreign):
+            raise ValueError(
+                f'target has the label {foreign[0]:g}, allowed: 0 to {num_channels - 1} (the '
+                f'channels) and {ignore_index} (ignored)')
 
 
 def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:

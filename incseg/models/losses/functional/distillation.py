@@ -71,7 +71,9 @@ def check_shapes(logits: Tensor, teacher_logits: Tensor) -> int:
         raise ValueError(
             f'logits {tuple(student)} and teacher_logits {tuple(teacher)} do not fit: '
             'expected (N, C, H, W) and (N, K, H, W) of the same N, H, W')
-    if teacher[1] > student[1]:
-        raise ValueError(
-            f'the teacher has {teacher[1]} classes, the student only {student[1]}')
+    if not teacher[0]:
+        raise ValueError(f'teacher_logits are {tuple(teacher)}: there is no image')
+    if not 1 <= teacher[1] <= student[1]:
+        raise ValueError(f'the teacher has {teacher[1]} classes, allowed: 1 to {student[1]} '
+                         '(those of the student)')
     return teacher[1]

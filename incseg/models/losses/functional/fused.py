@@ -7,6 +7,7 @@ from torch.autograd.function import once_differentiable
 
 from incseg.models.losses.functional.cross_entropy import (
     check_image_weight,
+    check_labels,
     unbiased_cross_entropy,
 )
 from incseg.models.losses.functional.distillation import (
@@ -49,7 +50,8 @@ def fused_incremental_loss(
         Scalar, float32 or wider.
 
     Raises:
-        ValueError: If the shapes do not fit or ``num_old > C``.
+        ValueError: If the shapes do not fit, there is no image, ``num_old > C``,
+            or, on a CPU, a label is neither a channel nor ignored.
 
     Source: Cermelli et al., CVPR 2020, eq. 5 to 8.
     """
@@ -87,10 +89,10 @@ def fused_losses(
         Two scalars; what was not asked for is zero.
 
     Raises:
-        ValueError: If the shapes do not fit, ``num_old > C``, or neither
-            target nor size is given.
+        ValueError: As :func:`fused_incremental_loss`; if neither target nor
+            teacher is given, or neither target nor size.
     """
-    check_arguments(logits, teacher_logits, target, num_old)
+    check_arguments(logits, teacher_logits, target, num_old, ignore_index)
     if target is not None:
         size = (target.shape[-2], target.shape[-1])
     elif size is None:
@@ -167,15 +169,20 @@ class _OnePass(torch.autograd.Function):
 
 
 def check_arguments(
-    logits: Tensor, teacher_logits: Tensor | None, target: Tensor | None, num_old: int
+    logits: Tensor, teacher_logits: Tensor | None, target: Tensor | None, num_old: int,
+    ignore_index: int
 ) -> None:
-    """Raise ValueError where the shapes do not fit."""
+    """Raise ValueError where the shapes or labels do not fit, or nothing is asked for."""
+    if target is None and teacher_logits is None:
+        raise ValueError('fused_losses() needs a target or teacher_logits')
     if logits.ndim != 4:
         raise ValueError(f'logits are {tuple(logits.shape)}, expected (N, C, h, w)')
     if target is not None and (target.ndim != 3 or len(target) != len(logits)):
         raise ValueError(
             f'logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit: '
             'expected (N, C, h, w) and (N, H, W)')
+    if target is not None:
+        check_labels(target, logits.shape[1], ignore_index)
     if not 0 <= num_old <= logits.shape[1]:
         raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
     if teacher_logits is not None:

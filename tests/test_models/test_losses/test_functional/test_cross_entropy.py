@@ -215,5 +215,12 @@ def test_bad_shapes(target, num_old, message):
 @pytest.mark.parametrize('num_old', [0, 2])
 def test_label_beyond_the_outputs(num_old):
     """If it fails, a label of a class that has no output is trained as another class."""
-    with pytest.raises((IndexError, RuntimeError)):
-        unbiased_cross_entropy(torch.zeros(1, 3, 1, 1), torch.full((1, 1, 1), 3), num_old)
+    for label in (3, -1):
+        with pytest.raises(ValueError, match=f'label {label}, allowed: 0 to 2'):
+            unbiased_cross_entropy(torch.zeros(1, 3, 1, 1), torch.full((1, 1, 1), label), num_old)
+
+
+def test_no_image():
+    """If it fails, a batch without images has a loss of nan."""
+    with pytest.raises(ValueError, match='there is no image'):
+        unbiased_cross_entropy(torch.zeros(0, 3, 2, 2), torch.zeros(0, 2, 2).long(), 1)

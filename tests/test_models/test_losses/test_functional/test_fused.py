@@ -171,6 +171,11 @@ def test_no_gradient_is_asked_for():
     (dict(target=torch.zeros(3, 8, 8).long()), 'do not fit'),
     (dict(teacher_logits=torch.zeros(2, 7, 4, 4)), 'the teacher has 7 classes'),
     (dict(teacher_logits=torch.zeros(2, 4, 5, 4)), 'do not fit'),
+    (dict(teacher_logits=torch.zeros(2, 0, 4, 4)), 'the teacher has 0 classes, allowed: 1 to 6'),
+    (dict(logits=torch.zeros(0, 6, 4, 4), teacher_logits=None, target=torch.zeros(0, 8, 8).long()),
+     'there is no image'),
+    (dict(target=torch.full((2, 8, 8), -1)), 'label -1, allowed: 0 to 5 .* and 255'),
+    (dict(target=torch.full((2, 8, 8), 6, dtype=torch.uint8)), 'label 6, allowed: 0 to 5'),
 ])
 def test_bad_shapes(change, message):
     """If it fails, a mistake in a custom head shows up as a broadcast."""
@@ -184,6 +189,21 @@ def test_neither_target_nor_size():
     """If it fails, a distillation without a size is silently computed at low resolution."""
     with pytest.raises(ValueError, match='needs a target or a size'):
         fused_losses(torch.zeros(1, 2, 4, 4), torch.zeros(1, 1, 4, 4))
+
+
+def test_neither_target_nor_teacher():
+    """If it fails, the mistake is an IndexError in the backward pass."""
+    with pytest.raises(ValueError, match='needs a target or teacher_logits'):
+        fused_losses(torch.zeros(1, 2, 4, 4), size=(8, 8))
+
+
+def test_another_label_is_ignored():
+    """If it fails, -1 cannot mean void."""
+    logits, _, target = tensors(6, 4, (4, 4), (32, 32))
+    expected = fused_incremental_loss(logits, None, target, 4)
+    found = fused_incremental_loss(
+        logits, None, target.long().where(target != 255, -1), 4, ignore_index=-1)
+    torch.testing.assert_close(found, expected)
 
 
 MEMORY = '''
