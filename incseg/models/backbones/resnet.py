@@ -24,7 +24,7 @@ STRIDES = (4, 8, 16, 32)
 
 @MODELS.register_module()
 class ResNet(BaseBackbone):
-    """torchvision's ResNet without its classifier; returns the four stages.
+    """torchvision's ResNet without its classifier; returns its stages.
 
     Args:
         depth: 18, 34, 50 or 101.
@@ -34,15 +34,17 @@ class ResNet(BaseBackbone):
         output_stride: Stride of the deepest map, 4, 8, 16 or 32.  Where a
             stage is not strided, dilation takes its place, so that the same
             weights see the same surroundings of a pixel.
+        num_stages: How many of the four stages there are, 3 or 4; without the
+            last one a pixel of the deepest map sees half as far.
 
     Attributes:
-        out_channels: Channels of the four maps.
+        out_channels: Channels of the maps, one a stage.
         strides: Their strides, 4, 8, 16 and 32, none above ``output_stride``.
     """
 
     def __init__(
         self, depth: int, pretrained: bool = False, norm_cfg: dict | None = None,
-        output_stride: int = 32,
+        output_stride: int = 32, num_stages: int = 4,
     ):
         super().__init__()
         if depth not in WEIGHTS:
@@ -50,20 +52,28 @@ class ResNet(BaseBackbone):
         if output_stride not in STRIDES:
             raise InvalidInputError(
                 f'ResNet output_stride is {output_stride}, allowed: {list(STRIDES)}')
+        if num_stages not in (3, 4):
+            raise InvalidInputError(f'ResNet num_stages is {num_stages}, allowed: 3 and 4')
         self.depth = depth
         self.pretrained = pretrained
         norm = partial(_norm_layer, norm_cfg or dict(type='incseg.BN'))
         net = getattr(torchvision.models, f'resnet{depth}')(weights=None, norm_layer=norm)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2 = net.layer1, net.layer2
-        self.layer3, self.layer4 = net.layer3, net.layer4
+        self.layer3 = net.layer3
+        self.layer4 = net.layer4 if num_stages == 4 else None
         expansion = 1 if depth < 50 else 4
-        self.out_channels = tuple(expansion * c for c in (64, 128, 256, 512))
+        self.out_channels = tuple(expansion * c for c in (64, 128, 256, 512)[:num_stages])
         self.stage_channels = self.out_channels
-        self.strides = tuple(min(stride, output_stride) for stride in STRIDES)
-        for stage, stride in zip((self.layer2, self.layer3, self.layer4), STRIDES[1:]):
+        self.strides = tuple(min(stride, output_stride) for stride in STRIDES[:num_stages])
+        for stage, stride in zip(self.stages(), STRIDES):
             if stride > output_stride:
                 dilate(stage, stride // output_stride)
+
+    def stages(self) -> list[nn.Sequential]:
+        """The residual stages, shallow to deep."""
+        return [stage for stage in (self.layer1, self.layer2, self.layer3, self.layer4)
+                if stage is not None]
 
     def early_layers(self) -> tuple[nn.Module, ...]:
         """The stem and the first stage."""
@@ -84,7 +94,8 @@ class ResNet(BaseBackbone):
                 f'the ImageNet weights {WEIGHTS[self.depth]} could not be had from {weights.url} '
                 f'({reason}); put the file into {torch.hub.get_dir()}/checkpoints, or train '
                 'without them: --cfg-options pretrained=False') from error
-        state = {name: value for name, value in state.items() if not name.startswith('fc.')}
+        left_out = ('fc.',) if self.layer4 is not None else ('fc.', 'layer4.')
+        state = {name: value for name, value in state.items() if not name.startswith(left_out)}
         # another norm than BatchNorm has no running statistics: those keys stay behind
         missing = self.load_state_dict(state, strict=False).missing_keys
         if missing:
@@ -92,26 +103,26 @@ class ResNet(BaseBackbone):
                 f'the ImageNet weights lack {missing[:3]} of ResNet{self.depth}')
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """``(N, 3, H, W)`` -> four maps at strides 4, 8, 16, 32."""
+        """``(N, 3, H, W)`` -> the stages' maps, by default at strides 4, 8, 16, 32."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = layer(x)
+        for stage in self.stages():
+            x = stage(x)
             maps.append(x)
         return tuple(maps)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The four maps, and the same before their last ReLU."""
+        """The stages' maps, and the same before their last ReLU."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        maps, stages = [], []
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            *blocks, last = layer
+        maps, sums = [], []
+        for stage in self.stages():
+            *blocks, last = stage
             for block in blocks:
                 x = block(x)
-            stages.append(before_relu(last, x))
-            x = F.relu(stages[-1])
+            sums.append(before_relu(last, x))
+            x = F.relu(sums[-1])
             maps.append(x)
-        return tuple(maps), tuple(stages)
+        return tuple(maps), tuple(sums)
 
 
 def before_relu(block: nn.Module, x: Tensor) -> Tensor:

@@ -88,6 +88,19 @@ def test_wrong_output_stride():
         ResNet(18, output_stride=12)
 
 
+def test_three_stages():
+    """If it fails, a shorter network is another one than the first stages of the whole."""
+    whole, short = ResNet(18).eval(), ResNet(18, num_stages=3).eval()
+    short.load_state_dict({name: value for name, value in whole.state_dict().items()
+                           if not name.startswith('layer4.')})
+    x = torch.randn(1, 3, 64, 64)
+    for ours, theirs in zip(short(x), whole(x)[:3], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    assert [stage.shape[1] for stage in short.taps(x)] == list(short.tap_channels) == [64, 128, 256]
+    with pytest.raises(InvalidInputError, match='num_stages is 2, allowed: 3 and 4'):
+        ResNet(18, num_stages=2)
+
+
 def test_early_layers():
     """If it fails, fine-tuning freezes nothing, or too much."""
     net = ResNet(18)
