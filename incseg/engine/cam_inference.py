@@ -8,6 +8,8 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 
 EPSILON = 1e-5
+#: what a network's ``cams`` gives, in order
+MAPS = ('cam', 'refined')
 
 
 class CamInference:
@@ -25,21 +27,27 @@ class CamInference:
             ``refined`` ``(N, 1 + C, h', w')``, the background first.
         scales: factors on the image's size.
         flip: whether the mirrored image counts too.
+        maps: which maps, ``'refined'`` or ``'cam'``, those before the pixel
+            correlation.
 
     Raises:
-        InvalidInputError: a scale is not above 0, or there is none.
+        InvalidInputError: a scale is not above 0, or there is none; there are
+            no such maps.
 
     Source: Wang et al., SEAM, CVPR 2020, section 4.1 and its code.
     """
 
     def __init__(self, model: Any, scales: Sequence[float] = (.5, 1., 1.5, 2.),
-                 flip: bool = True) -> None:
+                 flip: bool = True, maps: str = 'refined') -> None:
+        if maps not in MAPS:
+            raise InvalidInputError(f'inference.maps is {maps!r}, allowed: {list(MAPS)}')
         if not scales or min(scales) <= 0:
             raise InvalidInputError(
                 f'inference.scales is {tuple(scales)}; allowed are one or more numbers above 0')
         self.model = model
         self.scales = tuple(scales)
         self.flip = flip
+        self.which = MAPS.index(maps)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, shown: Tensor) -> list[Tensor]:
@@ -71,10 +79,10 @@ class CamInference:
         size = inputs.shape[2:]
         if self.flip:
             inputs = torch.cat([inputs, inputs.flip(3)])
-        _, refined = self.model.cams(inputs.contiguous(memory_format=torch.channels_last))
-        maps = enlarged(refined[rows, channels], size, (height, width))
+        found = self.model.cams(inputs.contiguous(memory_format=torch.channels_last))[self.which]
+        maps = enlarged(found[rows, channels], size, (height, width))
         if self.flip:
-            maps += enlarged(refined[rows + len(images), channels], size, (height, width)).flip(2)
+            maps += enlarged(found[rows + len(images), channels], size, (height, width)).flip(2)
         return maps
 
 

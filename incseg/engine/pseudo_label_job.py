@@ -56,7 +56,7 @@ def pseudo_label_job(
     device = torch.device('cuda') if torch.cuda.is_available() else torch.device('cpu')
     model = model.to(device, memory_format=torch.channels_last).requires_grad_(False)
     maker = PseudoLabelMaker(
-        CamInference(model, scales, options['flip']), class_ids, files,
+        CamInference(model, scales, options['flip'], options['maps']), class_ids, files,
         BackgroundRule.of(options['background'], 'seam.inference.background'),
         MODELS.build(seam.refine), uncertain=options['uncertain'],
         score_stride=options['score_stride'] if options['scores'] else 0,
@@ -66,7 +66,8 @@ def pseudo_label_job(
             dataset=config['data']['name'], protocol=describe(protocol), step=step,
             scope=meta['scope'], classes=meta['classes'], ids=class_ids,
             background=options['background'], uncertain=options['uncertain'], scales=scales,
-            flip=options['flip'], refine=seam.refine, score_stride=maker.score_stride,
+            flip=options['flip'], maps=options['maps'], refine=seam.refine,
+            score_stride=maker.score_stride,
             ckpt_sha=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
             pretrained=meta['pretrained'], init_from=meta.get('init_from'), seed=meta['seed'],
             image_label_source=seam.image_labels), resume)

@@ -8,8 +8,9 @@ from incseg.protocols.arguments import whole_number
 
 #: what ``seam.inference`` may have, and what it is where it is left out
 INFERENCE: dict[str, Any] = dict(
-    scales=(.5, 1., 1.5, 2.), flip=True, background=dict(mode='const', value=.26), uncertain=None,
-    scores=True, score_stride=1, batch_size=None, num_threads=2)
+    scales=(.5, 1., 1.5, 2.), flip=True, maps='refined',
+    background=dict(mode='const', value=.26), uncertain=None, scores=True, score_stride=1,
+    batch_size=None, num_threads=2)
 #: what ``seam`` may have beside ``model`` and what only its training reads
 SEAM: dict[str, Any] = dict(
     image_labels=dict(type='MaskImageLabels'), refine=dict(type='NoRefinement'), inference={})

@@ -109,3 +109,22 @@ def test_scales(scales, colour_cams):
     """Named as the config has it."""
     with pytest.raises(InvalidInputError, match='inference.scales is .* allowed are one or more'):
         CamInference(colour_cams(), scales)
+
+
+def test_maps_before_the_correlation(images, colour_cams):
+    """If it fails, what refinement gives is compared with itself."""
+    model = colour_cams()
+    cams = model.cams
+    model.cams = lambda inputs: (cams(inputs)[1] * 2 + 3, cams(inputs)[1].square())
+    shown = torch.ones(1, 3, dtype=torch.bool)
+    [before], [after] = (CamInference(model, (1.,), maps=maps)(images[:1], shown)
+                         for maps in ('cam', 'refined'))
+    [neither] = CamInference(colour_cams(), (1.,))(images[:1], shown)
+    torch.testing.assert_close(before, neither, rtol=1e-3, atol=1e-4)  # the same, stretched
+    assert not torch.allclose(after, neither, atol=1e-2)
+
+
+def test_unknown_maps(colour_cams):
+    """Named as the config has it."""
+    with pytest.raises(InvalidInputError, match=r"inference.maps is 'CAM', allowed: \['cam'"):
+        CamInference(colour_cams(), maps='CAM')
