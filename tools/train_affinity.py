@@ -16,6 +16,7 @@ from incseg.datasets import PseudoLabelFiles
 from incseg.engine.affinity_dataset import AffinityDataset
 from incseg.engine.affinity_training import checkpoint_of, train_affinity
 from incseg.engine.checkpoint import save_atomically
+from incseg.engine.hooks.start_backbone_hook import load_backbone
 from incseg.engine.step_config import resolve
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS
@@ -30,6 +31,10 @@ def main() -> None:
     parser.add_argument(
         '--weak', metavar='DIR', required=True, help='the same with background power 24')
     parser.add_argument('--out', metavar='FILE', required=True, help='the checkpoint to write')
+    parser.add_argument(
+        '--init-from', metavar='FILE',
+        help="a network whose backbone this one's starts from, as SEAM's seam.pth; default: "
+             'ImageNet, or noise where the config says pretrained=False')
     parser.add_argument('--epochs', type=int, default=8)
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--crop-size', type=int, default=448)
@@ -49,7 +54,10 @@ def main() -> None:
             'dict(type="AffinityRandomWalk", net=dict(type="AffinityNet", …), …)')
     torch.manual_seed(config['seed'])
     net = MODELS.build(refine['net'])
-    net.init_weights()
+    if args.init_from is None:
+        net.init_weights()
+    else:
+        load_backbone(net.backbone, args.init_from)
     net.to('cuda' if torch.cuda.is_available() else 'cpu')
     data = AffinityDataset(
         DATASETS.build(resolve(config['data'], config)['train']), PseudoLabelFiles(args.strong),

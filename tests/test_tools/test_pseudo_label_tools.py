@@ -77,6 +77,8 @@ def test_affinity_network(tool, weak, tmp_path):
     refine = f"seam.refine={{'type': 'AffinityRandomWalk', 'net': {net}"
     status, output = tool(*train, '--cfg-options', refine + '}')
     assert status == 0 and 'mean loss of the last epoch' in output.out
+    status, _ = tool(*train, '--init-from', tmp_path / 'none.pth', '--cfg-options', refine + '}')
+    assert status.startswith('error: ') and 'none.pth' in status
     status, _ = tool(
         'make_pseudo_labels', config, checkpoint, '--out', tmp_path / 'out', '--cfg-options',
         f"{refine}, 'checkpoint': '{tmp_path / 'a.pth'}'}}")

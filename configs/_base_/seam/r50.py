@@ -27,5 +27,8 @@ seam = dict(
         crop=dict(type='RandomCrop', size=448)),
     inference=dict(
         scales=(0.5, 1.0, 1.5, 2.0), flip=True,
-        background=dict(mode='const', value=0.26)),
+        maps='refined',  # 'cam': those before the pixel correlation
+        background=dict(mode='const', value=0.26),
+        uncertain=None,  # pixels so close to the background become void
+        scores=True, score_stride=1, batch_size=None, num_threads=2),
     refine=dict(type='NoRefinement'))

@@ -24,5 +24,8 @@ seam = dict(
     train_pipeline=dict(flip=dict(type='RandomFlip')),
     inference=dict(
         scales=(1.0, 1.5), flip=True,
-        background=dict(mode='const', value=0.26)),
+        maps='refined',  # 'cam': those before the pixel correlation
+        background=dict(mode='const', value=0.26),
+        uncertain=None,  # pixels so close to the background become void
+        scores=True, score_stride=1, batch_size=None, num_threads=2),
     refine=dict(type='NoRefinement'))

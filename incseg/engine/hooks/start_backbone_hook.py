@@ -46,5 +46,5 @@ def load_backbone(backbone: nn.Module, checkpoint: str) -> None:
             backbone.load_state_dict(found)
             return
     raise InvalidInputError(
-        f'seam.init_from: the network in {checkpoint} has no {type(backbone).__name__} of this '
-        'depth and norm_cfg; seam.model.backbone has to be what its context path is')
+        f'init_from: the network in {checkpoint} has no {type(backbone).__name__} of this '
+        'depth and norm_cfg: the backbones have to be equal')

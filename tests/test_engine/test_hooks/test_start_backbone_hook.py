@@ -54,7 +54,7 @@ def test_another_depth(save, tmp_path):
     """Half a backbone is never loaded."""
     source = EncoderDecoder(
         dict(type='ResNet', depth=18), dict(type='FCNHead', channels=8), [5])
-    with pytest.raises(InvalidInputError, match='seam.init_from: .*has no ResNet of this depth'):
+    with pytest.raises(InvalidInputError, match='init_from: .*has no ResNet of this depth'):
         load_backbone(ResNet(34), save(source))
     with pytest.raises(MissingFileError):
         load_backbone(ResNet(34), str(tmp_path / 'none.pth'))
