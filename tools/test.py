@@ -1,5 +1,4 @@
 """Evaluate a step's checkpoint; prints the numbers that training printed."""
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import test_step
@@ -15,7 +15,7 @@ from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='the config of the training run')
     parser.add_argument('checkpoint', help="a step's final.pth")
     add_common_arguments(parser)

@@ -44,6 +44,8 @@ def check_warmup(experiment: Experiment) -> None:
     for k in range(1, experiment.num_steps):
         epochs = experiment.epochs(k)
         if warmup >= epochs:
+            fewer = f'--cfg-options warmup_epochs={epochs - 1}'
             raise InvalidInputError(
-                f'warmup_epochs is {warmup}, but step {k} has {epochs} epoch(s): allowed are '
-                f'0 to {epochs - 1}, or more epochs')
+                f'step {k} has {epochs} epoch(s), all of them within warmup_epochs = {warmup}, in '
+                f'which the localiser learns alone: pass --epochs {warmup + 1} or more, or {fewer}'
+                + (' or less' if epochs > 1 else ''))

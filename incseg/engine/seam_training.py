@@ -9,7 +9,7 @@ from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
 from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
-from incseg.engine.experiment import Experiment
+from incseg.engine.experiment import Experiment, check_step
 from incseg.engine.run_config import check_run_config, write_run_config
 from incseg.engine.seam_checkpoint import FILE
 from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
@@ -47,10 +47,8 @@ def train_seam(
     """
     if experiment.config.get('seam') is None:
         raise InvalidInputError("the config has no 'seam': add one of configs/_base_/seam")
-    if not 0 <= step < experiment.protocol.num_steps:
-        raise InvalidInputError(
-            f'step {step} of {experiment.protocol.name} is out of range: it has '
-            f'{experiment.protocol.num_steps} step(s)')
+    protocol = experiment.protocol
+    check_step(step, protocol.num_steps, f'{experiment.method} {protocol.name}')
     work_dir = Path(work_dir)
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']

@@ -14,7 +14,9 @@ from incseg.errors import InvalidInputError
     ({'method.target_labeller.alpha': 2}, 'alpha is 2, allowed: 0 to 1'),
     ({'method.target_labeller.source': 'aux'}, "target_labeller: source is 'aux', allowed"),
     ({'method.loss_decode': dict(type='CrossEntropyLoss')}, 'makes soft labels, which'),
-    ({'warmup_epochs': 2}, r'warmup_epochs is 2, but step 1 has 2 epoch\(s\)'),
+    ({'warmup_epochs': 2}, r'step 1 has 2 epoch\(s\), all of them within warmup_epochs = 2, .*: '
+     'pass --epochs 3 or more, or --cfg-options warmup_epochs=1 or less$'),
+    ({'epochs': 1}, r'pass --epochs 2 or more, or --cfg-options warmup_epochs=0$'),
     ({'warmup_epochs': -1}, 'warmup_epochs is -1, expected a whole number of at least 0'),
     ({'schedule.lr_factors': dict(decode_haed=10.)}, "lr_factors names 'decode_haed'"),
     ({'schedule.lr_factors.decode_head': 0}, 'lr_factors.decode_head is 0, expected more than 0'),
