@@ -9,8 +9,8 @@ class ArgumentParser(argparse.ArgumentParser):
     another option is added.  The exit status is argparse's own, 2.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, **kwargs: Any):
+        super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f'error: {message} (--help lists all arguments)\n')
