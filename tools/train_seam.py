@@ -19,7 +19,7 @@ from incseg.engine.distributed import end_launcher, init_launcher
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for instance configs/mib_s/bisenet_r101_15-5.py')
-    add_common_arguments(parser)
+    add_common_arguments(parser, "where train.py looks for it, below the config's seam_dir")
     parser.add_argument('--seed', type=whole_number)
     parser.add_argument(
         '--step', type=whole_number, default=1, metavar='K',
@@ -34,9 +34,7 @@ def main() -> None:
     config = load_config(args.config, options)
     init_launcher(args.launcher)
     path = train_seam(
-        Experiment(config), args.step,
-        args.work_dir or Path('work_dirs', f'seam_{Path(args.config).stem}'),
-        resume=args.resume, step0=args.step0)
+        Experiment(config), args.step, args.work_dir, resume=args.resume, step0=args.step0)
     if is_main_process():
         print(f'SEAM in {path}')
     end_launcher()
