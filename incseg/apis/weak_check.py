@@ -29,6 +29,10 @@ def check_image_labels(method: Mapping[str, Any]) -> None:
         raise InvalidInputError(
             f"method.target_labeller is {labeller!r}, which cannot learn "
             "from method.image_labels alone, allowed: 'OnlineLocaliser', or no image_labels")
+    if labels is not None and method.get('memory'):
+        raise InvalidInputError(
+            'method.image_labels and method.memory do not go together: a step that learns from '
+            'image-level labels has no use for the masks of kept images')
     if method.get('negatives') is not None and labels is None:
         raise InvalidInputError('method.negatives are for method.image_labels, which is None')
 

@@ -140,6 +140,16 @@ def test_a_hook_on_top_of_any_method(method):
     assert list(config.method.hooks) == ['mine']
 
 
+@pytest.mark.parametrize('method', ['ft', 'mib', 'plop', 'ewc'])
+def test_any_method_may_freeze_parts(method):
+    """If it fails, a frozen backbone or its BatchNorms need a config of one's own."""
+    path = CONFIG.parents[1] / method / CONFIG.name
+    config = load_config(path, parse_options(["method.frozen=['backbone_norm']"]))
+    assert config.method.frozen == ['backbone_norm']
+    with pytest.raises(InvalidInputError, match="frozen is .'norm'., allowed: a list of"):
+        load_config(path, {'method.frozen': ['norm']})
+
+
 def test_a_plug_ins_own_mistake_is_shown(tmp_path, monkeypatch):
     """Not that an import failed, but why and where."""
     (tmp_path / 'broken_plugin.py').write_text('import torch\nimport no_such_module_of_mine\n')

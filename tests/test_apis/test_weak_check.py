@@ -10,6 +10,7 @@ from incseg.errors import InvalidInputError
     ({'method.target_labeller': None}, 'method.target_labeller is None, which cannot learn'),
     ({'method.target_labeller': dict(type='EntropyPseudoLabeller')},
      "target_labeller is 'EntropyPseudoLabeller', which cannot learn"),
+    ({'method.memory.size': 4}, 'method.image_labels and method.memory do not go together'),
     ({'method.negatives': dict(type='Folder')}, "negatives.type is 'Folder'"),
     ({'method.target_labeller.alpha': 2}, 'alpha is 2, allowed: 0 to 1'),
     ({'method.target_labeller.source': 'aux'}, "target_labeller: source is 'aux', allowed"),

@@ -1,4 +1,5 @@
 """The Fisher information from one pass over the base step's data."""
+import pytest
 import torch
 from mmengine.hooks import Hook
 
@@ -69,3 +70,18 @@ def test_against_plain_backward_passes(tiny, tmp_path):
         assert close(last[name], squares[-1][name]), name
     assert set(first) == set(squares[0])
     assert not any('steps.1' in name for name in first), "the base step's network"
+
+
+@pytest.mark.parametrize('share', [None, .5])
+def test_a_memory_is_no_part_of_it(share, tiny, tmp_path):
+    """If it fails, EWC with a memory crashes, or counts exemplars as the base step's data."""
+    found = []
+    for name, memory in (('plain', None), ('memory', dict(size=6, batch_share=share))):
+        FOUND.clear()
+        config = FisherHook.config = tiny('ft', **{'method.memory': memory})
+        config.custom_hooks = dict(fisher=dict(type='FisherHook'))
+        train_protocol(config, tmp_path / name, steps=[0, 1])
+        found.append(FOUND[0][0])
+    plain, memory = found
+    assert set(plain) == set(memory)
+    assert all(torch.equal(value, memory[name]) for name, value in plain.items())
