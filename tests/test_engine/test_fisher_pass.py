@@ -1,12 +1,16 @@
 """The Fisher information from one pass over the base step's data."""
+from types import SimpleNamespace
+
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from incseg.apis import init_model
 from incseg.engine import train_protocol
 from incseg.engine.data_pass import data_pass
 from incseg.engine.fisher_pass import fisher_pass
+from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, HOOKS
 
 FOUND: list = []
@@ -85,3 +89,13 @@ def test_a_memory_is_no_part_of_it(share, tiny, tmp_path):
     plain, memory = found
     assert set(plain) == set(memory)
     assert all(torch.equal(value, memory[name]) for name, value in plain.items())
+
+
+@pytest.mark.parametrize('dataset', [
+    dict(type='WeakDataset'),
+    dict(type='IncrementalDataset', image_labels=dict(type='MaskImageLabels'))])
+def test_beside_image_level_labels(dataset):
+    """If it fails, EWC beside WILSON or SEAM ends in a traceback after the base step."""
+    runner = SimpleNamespace(cfg=Config(dict(train_dataloader=dict(dataset=dataset))))
+    with pytest.raises(InvalidInputError, match='method.hooks: EWC and RW .* leave them out'):
+        fisher_pass(runner, 'final.pth', 0.9)

@@ -11,7 +11,7 @@ class BaseBackbone(nn.Module, ABC):
     """What heads and methods may ask of a backbone; a new one gets every method.
 
     A subclass sets the two attributes and implements :meth:`forward_stages`;
-    the other methods have defaults.  Networks call the backbone itself,
+    the other methods have defaults.  A segmentor calls the backbone itself,
     ``backbone(x)`` or ``backbone(x, stages=True)``, never its methods, so that
     hooks and compilation reach every pass.
 
