@@ -1,12 +1,21 @@
-"""A package outside the repository adds a head and a loss: config and registry, nothing else."""
+"""A package outside the repository adds a part of its own: config and registry, nothing else."""
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import pytest
 import torch
 
+from incseg.apis import load_config
+from incseg.engine import Experiment, train_protocol
+from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.registry import MODELS
+from tests.conftest import TINY
+
 ROOT = Path(__file__).resolve().parents[1]
+LEAVES = sorted(ROOT.glob('configs/*/bisenet_r18_shapes_4-*.py'))
 
 HEAD = '''
 import torch
@@ -47,6 +56,30 @@ class LowResolutionFocalLoss(nn.Module):
             logits.float(), small.long(), ignore_index=ignore_index, reduction='none')
         return ((1 - (-entropy).exp()) ** self.gamma * entropy).mean()
 '''
+BACKBONE = '''
+from torch import nn
+from incseg.models.backbones.base_backbone import BaseBackbone
+from incseg.registry import MODELS
+
+
+@MODELS.register_module()
+class ThreeStages(BaseBackbone):
+    out_channels = stage_channels = (8, 16, 32)
+
+    def __init__(self):
+        super().__init__()
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after))
+            for before, after in zip((3, 8, 16), (8, 16, 32)))
+
+    def forward_stages(self, x):
+        maps, stages = [], []
+        for stage in self.stages:
+            stages.append(stage(x))
+            x = stages[-1].relu()
+            maps.append(x)
+        return tuple(maps), tuple(stages)
+'''
 CONFIG = '''
 _base_ = ['{root}/configs/mib/bisenet_r18_shapes_4-1.py']
 custom_imports = dict(imports=['my_heads'], allow_failed_imports=False)
@@ -58,6 +91,38 @@ model = dict(decode_head=dict(
     _delete_=True, type='TwoConvHead', in_channels=256, channels=24, gain=0.5))
 method = dict(loss_decode=dict(_delete_=True, type='LowResolutionFocalLoss', gamma=1.0))
 '''
+
+
+@pytest.fixture
+def my_backbone(tmp_path, monkeypatch):
+    """A package beside the repository with a backbone of its own; returns overrides for it."""
+    (tmp_path / 'my_backbones.py').write_text(BACKBONE)
+    monkeypatch.syspath_prepend(tmp_path)
+    import_module('my_backbones')
+    yield {'model.backbone': dict(type='ThreeStages'), 'model.auxiliary_head.aux_32': None}
+    MODELS.module_dict.pop('ThreeStages')
+    sys.modules.pop('my_backbones')
+
+
+@pytest.mark.parametrize('leaf', LEAVES, ids=lambda path: path.parent.name)
+def test_a_new_backbone_gets_every_method(leaf, my_backbone, tmp_path):
+    """One method implemented, forward_stages, and every method trains all its steps on it.
+
+    If it fails, some method asks a backbone for more than the documented interface.
+    """
+    options = {**TINY, **my_backbone, 'base_steps_dir': str(tmp_path / 'base')}
+    if leaf.parent.name == 'wilson':
+        options.update(epochs=2, warmup_epochs=1)
+    if leaf.parent.name.endswith('_s'):
+        options.update({
+            'seam.model.backbone': dict(type='ThreeStages'), 'seam.schedule.epochs': 1,
+            'seam.schedule.batch_size': 8, 'seam_dir': str(tmp_path / 'seam')})
+    config = load_config(leaf, options)
+    ledger = train_protocol(config, tmp_path / 'run', reuse=False)
+    experiment = Experiment(config)
+    assert len(ledger.steps) == experiment.num_steps
+    last = read_step_checkpoint(tmp_path / f'run/step_{experiment.num_steps - 1}/final.pth')
+    assert 'backbone.stages.2.0.weight' in last['state_dict']
 
 
 def test_custom_head_and_loss(tmp_path, tool_environment):

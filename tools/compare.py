@@ -1,17 +1,17 @@
 """Put several runs into one table: methods by protocols, mean and spread over seeds."""
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import command_line
 from incseg.evaluation.compare import compare
 from incseg.evaluation.conventions import CONVENTIONS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'runs', nargs='+', metavar='WORK_DIR',
         help='a work dir, a folder of work dirs, or a results.json; NAME=WORK_DIR names its row')

@@ -1,16 +1,16 @@
 """Convert the ImageNet weights of SEAM's ResNet-38 from mxnet's format; mxnet is not needed."""
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import command_line
 from incseg.models.backbones.resnet38d_weights import convert_resnet38_params
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('params', help='ilsvrc-cls_rna-a1_cls1000_ep-0001.params')
     parser.add_argument('out', help='the .pth to write; name it in model.backbone.weights')
     args = parser.parse_args()

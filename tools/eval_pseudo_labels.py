@@ -1,10 +1,10 @@
 """Compare pseudo-labels with the masks at every background threshold."""
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine.eval_pseudo_labels import THRESHOLDS, report_pseudo_labels
@@ -13,7 +13,7 @@ from incseg.registry import DATASETS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='its training images and masks are taken')
     parser.add_argument('folder', metavar='DIR', help='<root>/<protocol>/<step>')
     parser.add_argument(

@@ -1,5 +1,4 @@
 """Turn a step's images and their image-level labels into pseudo-labels."""
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 
 from mmengine.dist import is_main_process
 
+from incseg.apis.argument_parser import ArgumentParser, whole_number
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import Experiment
@@ -18,14 +18,14 @@ from incseg.engine.pseudo_label_job import pseudo_label_job
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='the config of the weak experiment')
     parser.add_argument('checkpoint', help='its network, seam.pth')
     parser.add_argument(
         '--out', metavar='DIR', required=True, help='receives <protocol>/<step>/…')
     add_common_arguments(parser)
     parser.add_argument(
-        '--step', type=int, metavar='K',
+        '--step', type=whole_number, metavar='K',
         help="whose images; a network of seam.scope='step' knows it by itself")
     parser.add_argument(
         '--resume', action='store_true', help='complete what an interrupted run left')

@@ -1,16 +1,16 @@
 """Make SegmentationClassAug from the original VOC 2012 and SBD downloads."""
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import command_line
 from incseg.datasets.sbd_masks import make_sbd_masks
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('voc_root', help='VOCdevkit/VOC2012')
     parser.add_argument('sbd_root', help='benchmark_RELEASE/dataset')
     args = parser.parse_args()

@@ -1,5 +1,4 @@
 """Train configs x seeds one after another, skip what is done, and end with the table of all."""
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -7,6 +6,7 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from incseg.apis.argument_parser import ArgumentParser, whole_number
 from incseg.apis.command_line import command_line
 from incseg.apis.config import parse_options
 from incseg.apis.run_list import plan_runs
@@ -16,16 +16,17 @@ from incseg.evaluation.conventions import CONVENTIONS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'runs', nargs='+', metavar='CONFIG',
         help='configs (.py), and files of runs (.json, see docs/comparing.md)')
-    parser.add_argument('--seeds', type=int, nargs='+', metavar='N', help="default: the config's")
+    parser.add_argument(
+        '--seeds', type=whole_number, nargs='+', metavar='N', help="default: the config's")
     parser.add_argument(
         '--work-dir', metavar='DIR', default='work_dirs/matrix',
         help='holds a work dir for every run, and comparison/ (default: work_dirs/matrix)')
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
-    parser.add_argument('--epochs', type=int, help='of every step of every run')
+    parser.add_argument('--epochs', type=whole_number, help='of every step of every run')
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     parser.add_argument(
         '--no-reuse', action='store_true', help='neither take nor share base steps')
@@ -34,7 +35,8 @@ def main() -> None:
         help="override keys of every config, and of the file's options")
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     parser.add_argument(
-        '--nproc', type=int, metavar='N', help='processes of each run, with --launcher pytorch')
+        '--nproc', type=whole_number, metavar='N',
+        help='processes of each run, with --launcher pytorch')
     parser.add_argument('--convention', choices=list(CONVENTIONS), default='mib')
     parser.add_argument('--dry-run', action='store_true', help='only print what would run')
     args = parser.parse_args()

@@ -1,5 +1,4 @@
 """Evaluate a step's checkpoint; prints the numbers that training printed."""
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -8,14 +7,18 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from mmengine.dist import is_main_process
+
+from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import add_common_arguments, command_line
-from incseg.apis.config import load_config, parse_options
+from incseg.apis.config import parse_options
+from incseg.apis.trained_config import load_trained_config
 from incseg.engine import test_step
 from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='the config of the training run')
     parser.add_argument('checkpoint', help="a step's final.pth")
     add_common_arguments(parser)
@@ -25,8 +28,10 @@ def main() -> None:
     options = parse_options(args.cfg_options)
     if args.data_root is not None:
         options['data_root'] = args.data_root
-    config = load_config(args.config, options)
+    config, notes = load_trained_config(args.config, options, args.checkpoint)
     init_launcher(args.launcher)
+    if is_main_process():
+        print(*notes, sep='\n', end='\n' if notes else '')
     test_step(
         config, args.checkpoint, args.work_dir or Path('work_dirs', Path(args.config).stem),
         args.show_dir)

@@ -1,5 +1,4 @@
 """Train every step of a config's protocol and print the table."""
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
+from incseg.apis.argument_parser import ArgumentParser, whole_number
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import train_protocol
@@ -15,12 +15,13 @@ from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for instance configs/mib/bisenet_r101_15-1.py')
     add_common_arguments(parser)
-    parser.add_argument('--seed', type=int)
-    parser.add_argument('--epochs', type=int, help='of every step')
-    parser.add_argument('--steps', type=int, nargs='+', metavar='K', help='only these steps')
+    parser.add_argument('--seed', type=whole_number)
+    parser.add_argument('--epochs', type=whole_number, help='of every step')
+    parser.add_argument(
+        '--steps', type=whole_number, nargs='+', metavar='K', help='only these steps')
     parser.add_argument(
         '--resume', action='store_true', help='go on where an interrupted run stopped')
     parser.add_argument(

@@ -1,5 +1,4 @@
 """Train the AffinityNet that refines pseudo-labels by a random walk."""
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 
 import torch
 
+from incseg.apis.argument_parser import ArgumentParser, whole_number
 from incseg.apis.command_line import command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.datasets import PseudoLabelFiles
@@ -23,7 +23,7 @@ from incseg.registry import DATASETS, MODELS
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='its seam.refine is an AffinityRandomWalk')
     parser.add_argument(
         '--strong', metavar='DIR', required=True,
@@ -35,9 +35,9 @@ def main() -> None:
         '--init-from', metavar='FILE',
         help="a network whose backbone this one's starts from, as SEAM's seam.pth; default: "
              'ImageNet, or noise where the config says pretrained=False')
-    parser.add_argument('--epochs', type=int, default=8)
-    parser.add_argument('--batch-size', type=int, default=8)
-    parser.add_argument('--crop-size', type=int, default=448)
+    parser.add_argument('--epochs', type=whole_number, default=8)
+    parser.add_argument('--batch-size', type=whole_number, default=8)
+    parser.add_argument('--crop-size', type=whole_number, default=448)
     parser.add_argument('--lr', type=float, default=0.01)
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
     parser.add_argument(

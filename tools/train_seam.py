@@ -1,5 +1,4 @@
 """Train SEAM on image-level labels, as the config's `seam` says."""
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 
 from mmengine.dist import is_main_process
 
+from incseg.apis.argument_parser import ArgumentParser, whole_number
 from incseg.apis.command_line import add_common_arguments, command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine import Experiment, train_seam
@@ -17,12 +17,12 @@ from incseg.engine.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for instance configs/mib_s/bisenet_r101_15-5.py')
-    add_common_arguments(parser)
-    parser.add_argument('--seed', type=int)
+    add_common_arguments(parser, "where train.py looks for it, below the config's seam_dir")
+    parser.add_argument('--seed', type=whole_number)
     parser.add_argument(
-        '--step', type=int, default=1, metavar='K',
+        '--step', type=whole_number, default=1, metavar='K',
         help="whose new classes, with seam.scope='step' (default: 1)")
     parser.add_argument(
         '--step0', metavar='CHECKPOINT', help="step 0's final.pth, for seam.init_from='step0'")
@@ -34,9 +34,7 @@ def main() -> None:
     config = load_config(args.config, options)
     init_launcher(args.launcher)
     path = train_seam(
-        Experiment(config), args.step,
-        args.work_dir or Path('work_dirs', f'seam_{Path(args.config).stem}'),
-        resume=args.resume, step0=args.step0)
+        Experiment(config), args.step, args.work_dir, resume=args.resume, step0=args.step0)
     if is_main_process():
         print(f'SEAM in {path}')
     end_launcher()

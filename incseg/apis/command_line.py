@@ -8,10 +8,12 @@ from contextlib import suppress
 from incseg.errors import UserError
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``train.py`` and ``test.py`` have in common."""
+def add_common_arguments(
+    parser: argparse.ArgumentParser, work_dir: str = 'work_dirs/<config stem>'
+) -> None:
+    """What ``train.py``, ``test.py`` and the like have in common; ``work_dir`` is its default."""
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
-    parser.add_argument('--work-dir', metavar='DIR', help='default: work_dirs/<config stem>')
+    parser.add_argument('--work-dir', metavar='DIR', help=f'default: {work_dir}')
     parser.add_argument(
         '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[],
         help='override keys of the config, for instance batch_size=8 protocol.setting=disjoint')

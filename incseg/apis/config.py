@@ -16,7 +16,8 @@ DEFAULTS: dict[str, Any] = dict(
     seed=42, custom_hooks={}, base_steps_dir='work_dirs/_base_steps',
     seam_dir='work_dirs/_seam')
 #: what a config may lack and an override may add, key by key; the keys are checked later
-COLLECTIONS = ('custom_hooks', 'method.distillation', 'method.hooks', 'method.memory')
+COLLECTIONS = (
+    'custom_hooks', 'method.distillation', 'method.hooks', 'method.memory', 'method.frozen')
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:

@@ -17,6 +17,9 @@ REQUIRED: dict[str, Any] = {
     'num_workers': int, 'image_scale': (int, float), 'eval_mode': str, 'batch_size': int,
     'crop_size': (int, list, tuple), 'epochs': (int, list, tuple), 'seed': int,
     'custom_hooks': Mapping, 'base_steps_dir': str, 'seam_dir': str}
+#: what a user calls them; a tuple goes without saying where a list does
+KINDS = {Mapping: 'a dict', bool: 'True or False', str: 'text', int: 'a whole number',
+         float: 'a number', list: 'a list of them'}
 OPTIONAL = ('custom_imports', 'filename', 'warmup_epochs', 'seam', 'annotation')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
@@ -45,8 +48,9 @@ def check_config(config: Any) -> Experiment:
             raise InvalidInputError(f'the config has no {key!r}')
         value = config[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            names = [k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,))]
-            raise InvalidInputError(f"{key} is {value!r}, expected {' or '.join(names).lower()}")
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            names = ' or '.join(KINDS[k] for k in kinds if k in KINDS)
+            raise InvalidInputError(f'{key} is {value!r}, expected {names}')
     for section, (required, optional) in SECTIONS.items():
         allowed = {f'{section}.{key}' for key in required | optional}
         for key in config[section]:
@@ -118,6 +122,8 @@ def check_numbers(config: Any) -> None:
         raise InvalidInputError(
             f'schedule.lr_factors is {factors!r}, expected dict(decode_head=…, …)')
     for part, factor in factors.items():
+        if factor is None:
+            continue
         number(f'schedule.lr_factors.{part}', factor)
         if not factor > 0:
             raise InvalidInputError(

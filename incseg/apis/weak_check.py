@@ -29,6 +29,10 @@ def check_image_labels(method: Mapping[str, Any]) -> None:
         raise InvalidInputError(
             f"method.target_labeller is {labeller!r}, which cannot learn "
             "from method.image_labels alone, allowed: 'OnlineLocaliser', or no image_labels")
+    if labels is not None and method.get('memory'):
+        raise InvalidInputError(
+            'method.image_labels and method.memory do not go together: a step that learns from '
+            'image-level labels has no use for the masks of kept images')
     if method.get('negatives') is not None and labels is None:
         raise InvalidInputError('method.negatives are for method.image_labels, which is None')
 
@@ -44,6 +48,8 @@ def check_warmup(experiment: Experiment) -> None:
     for k in range(1, experiment.num_steps):
         epochs = experiment.epochs(k)
         if warmup >= epochs:
+            fewer = f'--cfg-options warmup_epochs={epochs - 1}'
             raise InvalidInputError(
-                f'warmup_epochs is {warmup}, but step {k} has {epochs} epoch(s): allowed are '
-                f'0 to {epochs - 1}, or more epochs')
+                f'step {k} has {epochs} epoch(s), all of them within warmup_epochs = {warmup}, in '
+                f'which the localiser learns alone: pass --epochs {warmup + 1} or more, or {fewer}'
+                + (' or less' if epochs > 1 else ''))

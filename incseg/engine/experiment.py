@@ -98,10 +98,25 @@ class Experiment:
 
     def check_step(self, k: int, what: str = '--steps') -> None:
         """Refuse a step that the experiment does not have."""
-        if not 0 <= k < self.num_steps:
-            raise InvalidInputError(
-                f'{what} {k} is out of range: {self.method} {self.protocol.name} has '
-                f'{self.num_steps} step(s), 0 to {self.num_steps - 1}')
+        check_step(k, self.num_steps, f'{self.method} {self.protocol.name}', what)
+
+
+def check_step(k: int, num_steps: int, where: str, what: str = '--step') -> None:
+    """Refuse a step that is not there.
+
+    Args:
+        k: The step.
+        num_steps: How many there are.
+        where: What has them, for the message: ``'mib 15-1'``.
+        what: How the user said it.
+
+    Raises:
+        InvalidInputError: Naming the steps that are allowed.
+    """
+    if not 0 <= k < num_steps:
+        allowed = f'0 to {num_steps - 1}' if num_steps > 1 else '0 alone'
+        raise InvalidInputError(
+            f'{what} {k} is out of range: {where} has {num_steps} step(s), {allowed}')
 
 
 def relative_to_repository(path: str) -> str:

@@ -4,10 +4,12 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
+from incseg.datasets import ReplayDataset
 from incseg.engine.checkpoint import load_weights, read_step_checkpoint
 from incseg.engine.data_pass import data_pass
 from incseg.engine.hooks.incremental_hook import teacher_config
 from incseg.engine.importance import fisher_average
+from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS
 
 
@@ -26,14 +28,25 @@ def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
 
     Returns:
         By parameter name, on the model's device, equal in all processes.
+
+    Raises:
+        InvalidInputError: If the running step learns from image-level labels:
+            its data set does not read the masks of the step before.
     """
+    settings = runner.cfg.train_dataloader.dataset
+    if settings.type == 'WeakDataset' or settings.get('image_labels') is not None:
+        raise InvalidInputError(
+            'method.hooks: EWC and RW estimate importance from the masks of the base step, which '
+            'a step on image-level labels or pseudo-labels does not read: leave them out')
     checkpoint = read_step_checkpoint(previous)
     network = MODELS.build(teacher_config(runner.cfg.model))
     load_weights(network, checkpoint['state_dict'], previous)
     network.to(next(runner.model.parameters()).device).eval()
+    trained = runner.train_dataloader.dataset
+    own = trained.dataset if isinstance(trained, ReplayDataset) else trained
     dataset = DATASETS.build(dict(
-        runner.cfg.train_dataloader.dataset.to_dict(), step=checkpoint['meta']['step'],
-        dataset=runner.train_dataloader.dataset.dataset))
+        settings.to_dict(), step=checkpoint['meta']['step'],
+        dataset=own.dataset))
     parameters = dict(network.named_parameters())
     fisher = {name: torch.ones_like(value, requires_grad=False)
               for name, value in parameters.items()}

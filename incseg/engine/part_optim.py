@@ -36,24 +36,27 @@ class PartOptim:
 
 
 def factor_groups(
-    network: nn.Module, lr: float, factors: Mapping[str, float]
+    network: nn.Module, lr: float, factors: Mapping[str, float | None]
 ) -> list[dict[str, Any]]:
     """``dict(params=…, lr=…)`` for each factor, those of factor 1 first.
+
+    A factor of None is left out, as if its part had not been named.
 
     Raises:
         InvalidInputError: If no parameter's name begins as one of the factors says.
     """
+    given = {part: factor for part, factor in factors.items() if factor is not None}
     names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     parameters = dict(network.named_parameters())
-    for part in factors:
+    for part in given:
         if not any(is_part(name, part) for name, _ in network.named_parameters()):
             raise InvalidInputError(
                 f'schedule.lr_factors names {part!r}, but no parameter is in it; allowed are parts '
                 f'of the network, as {sorted({name.split(".")[0] for name in parameters})}')
     groups: dict[float, list[nn.Parameter]] = {1.: []}
     for name in names:
-        fitting = [part for part in factors if is_part(name, part)]
-        factor = float(factors[max(fitting, key=len)]) if fitting else 1.
+        fitting = [part for part in given if is_part(name, part)]
+        factor = float(given[max(fitting, key=len)]) if fitting else 1.
         groups.setdefault(factor, []).append(parameters[name])
     return [dict(params=chosen, lr=lr * factor) for factor, chosen in groups.items() if chosen]
 

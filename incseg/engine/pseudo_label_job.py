@@ -8,7 +8,7 @@ from mmengine.dist import is_main_process
 
 from incseg.datasets import BackgroundRule, PseudoLabelFiles, export_coco, visible_labels
 from incseg.engine.cam_inference import CamInference
-from incseg.engine.experiment import Experiment
+from incseg.engine.experiment import Experiment, check_step
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
 from incseg.engine.resolve import resolve
@@ -89,9 +89,7 @@ def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: st
         raise InvalidInputError(
             f"--step is {step}, but checkpoint {path} knows the classes of step {meta['step']} "
             'alone')
-    if not 0 <= step < protocol.num_steps:
-        raise InvalidInputError(
-            f'step {step} is out of range: {protocol.name} has {protocol.num_steps} step(s)')
+    check_step(step, protocol.num_steps, protocol.name)
     return step
 
 

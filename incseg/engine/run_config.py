@@ -13,6 +13,11 @@ def write_run_config(config: Any, work_dir: Path) -> None:
     write_text(work_dir / CONFIG_FILE, json.dumps(dict(config), indent=1, default=repr) + '\n')
 
 
+def as_written(config: Any) -> Any:
+    """A config, or a part of one, as :func:`write_run_config` would have it read again."""
+    return json.loads(json.dumps(dict(config), default=repr))
+
+
 def check_run_config(config: Any, work_dir: Path) -> None:
     """Refuse to resume with a config that would train something else.
 
@@ -22,7 +27,7 @@ def check_run_config(config: Any, work_dir: Path) -> None:
     before = read_settings(work_dir)
     if before is None:
         return
-    now = dict(flatten(json.loads(json.dumps(dict(config), default=repr))))
+    now = dict(flatten(as_written(config)))
     names_first = sorted({*before, *now}, key=lambda key: (not key.endswith('.name'), key))
     for key in names_first:
         if not is_free(key) and before.get(key) != now.get(key):

@@ -52,7 +52,7 @@ def run_matrix(
             failed += not attempt.run_to_end(processes, reuse, lock.fd)
             if attempt.refused:  # its work dir holds the numbers of something else
                 refused.append(run)
-        say(table([run for run in runs if run not in refused], folder, convention))
+        say(table([run for run in runs if run not in refused], len(refused), folder, convention))
     if failed:
         say(f'{failed} of {len(runs)} runs failed')
     return failed
@@ -140,15 +140,26 @@ def duration(seconds: float) -> str:
     return f'{hours} h {minutes} min' if hours else f'{minutes} min {seconds} s'
 
 
-def table(runs: Sequence[MatrixRun], folder: Path, convention: str) -> str:
-    """The comparison of all that has begun, written into the folder."""
+def table(runs: Sequence[MatrixRun], refused: int, folder: Path, convention: str) -> str:
+    """The comparison of all that has begun, written into the folder.
+
+    Args:
+        runs: The runs that may be compared.
+        refused: How many others there were, whose work dirs hold something else.
+        folder: The matrix's folder.
+        convention: Of the numbers shown.
+    """
     begun = [run.argument for run in runs if (run.work_dir / CONFIG_FILE).is_file()]
+    note = ''
+    if refused:
+        note = f'{refused} of {len(runs) + refused} work dirs were refused for what they hold'
     if not begun:
-        return 'no table: no run has begun'
+        return f'no table: {note or "no run has begun"}'
     try:
-        return compare(begun, folder / 'comparison', convention)
+        shown = compare(begun, folder / 'comparison', convention)
     except UserError as error:
-        return f'no table: {error}'
+        shown = f'no table: {error}'
+    return f'{shown}\nnot in the table: {note}' if note else shown
 
 
 @contextmanager

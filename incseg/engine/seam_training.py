@@ -9,18 +9,18 @@ from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
 from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
-from incseg.engine.experiment import Experiment
+from incseg.engine.experiment import Experiment, check_step
 from incseg.engine.run_config import check_run_config, write_run_config
 from incseg.engine.seam_checkpoint import FILE
 from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
-from incseg.engine.seam_store import network_settings
+from incseg.engine.seam_store import network_settings, seam_folder
 from incseg.engine.step_runner import StepRunner
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS
 
 
 def train_seam(
-    experiment: Experiment, step: int, work_dir: str | Path, resume: bool = False, *,
+    experiment: Experiment, step: int, work_dir: str | Path | None = None, resume: bool = False, *,
     step0: str | Path | None = None,
 ) -> Path:
     """Train SEAM on the image-level labels of a step, as the config's ``seam`` says.
@@ -31,7 +31,8 @@ def train_seam(
     Args:
         experiment: The experiment.
         step: The step; with ``seam.scope='all'`` it is the same for all.
-        work_dir: A folder of its own: ``seam.pth``, logs, ``config.json``.
+        work_dir: A folder of its own: ``seam.pth``, logs, ``config.json``.  By
+            default where :func:`train_protocol` looks for it.
         resume: Go on with an interrupted training; afresh where there is
             nothing, and nothing to do where it is finished.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
@@ -47,11 +48,9 @@ def train_seam(
     """
     if experiment.config.get('seam') is None:
         raise InvalidInputError("the config has no 'seam': add one of configs/_base_/seam")
-    if not 0 <= step < experiment.protocol.num_steps:
-        raise InvalidInputError(
-            f'step {step} of {experiment.protocol.name} is out of range: it has '
-            f'{experiment.protocol.num_steps} step(s)')
-    work_dir = Path(work_dir)
+    protocol = experiment.protocol
+    check_step(step, protocol.num_steps, f'{experiment.method} {protocol.name}')
+    work_dir = seam_folder(experiment, step) if work_dir is None else Path(work_dir)
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
     dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))

@@ -73,6 +73,9 @@ class ProtocolRun:
         source = DATASETS.build(resolve(experiment.config['data']['train'], experiment.config))
         datasets = {k: step_dataset(experiment, k, source) for k in chosen}
         on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
+        if remainder := experiment.training.remainder:
+            self._say(f'{experiment.training.name} of {experiment.training.num_classes} classes: '
+                      f'the last step has {remainder}, what is left')
         left = [k for k in chosen if not self._finished(k)]
         for k in left:
             self._step(k, datasets[k])

@@ -50,7 +50,11 @@ def split_name(argument: str) -> tuple[str | None, Path]:
 
 
 def ledger_files(path: Path) -> list[Path]:
-    """The ledgers of a path; one that is not there yet stands for a run without one."""
+    """The ledgers of a path; one that is not there yet stands for a run without one.
+
+    In a work dir ``results.json`` alone counts; elsewhere in a folder every
+    ledger does, whatever its name is.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -58,8 +62,20 @@ def ledger_files(path: Path) -> list[Path]:
     here = path / Ledger.FILE
     if here.is_file() or (path / CONFIG_FILE).is_file():
         return [here]
-    found = {file.parent for file in path.rglob(Ledger.FILE)}
-    found |= {file.parent for file in path.rglob(CONFIG_FILE) if (file.parent / 'step_0').is_dir()}
-    if not found:
-        raise MissingFileError(f'no {Ledger.FILE} in {path} or below it')
-    return [folder / Ledger.FILE for folder in sorted(found)]
+    work_dirs = {file.parent for file in path.rglob(Ledger.FILE)}
+    work_dirs |= {
+        file.parent for file in path.rglob(CONFIG_FILE) if (file.parent / 'step_0').is_dir()}
+    kept = {file for file in path.rglob('*.json')
+            if work_dirs.isdisjoint(file.parents) and is_ledger(file)}
+    if not work_dirs and not kept:
+        raise MissingFileError(f'no ledger ({Ledger.FILE}, or of another name) in {path} or below')
+    return sorted(kept.union(folder / Ledger.FILE for folder in work_dirs))
+
+
+def is_ledger(path: Path) -> bool:
+    """Whether a JSON file of any name is, by its keys, a ledger."""
+    try:
+        Ledger.read_file(path)
+    except InvalidInputError:
+        return False
+    return True

@@ -22,6 +22,8 @@ def row_titles(runs: Sequence[RunResult]) -> list[str]:
     with several settings on one protocol, what differs is added, as in
     ``mib (loss_weight=100.0)``.  Settings are the configs kept beside the
     ledgers; where a run of the method has none, the ledgers' config paths.
+    Where that leaves one seed twice in a row, ledgers that were kept under
+    names of their own are told apart by these, as in ``mib (mib_memory)``.
     """
     titles = [run.name or run.method for run in runs]
     unnamed = defaultdict(list)
@@ -29,9 +31,24 @@ def row_titles(runs: Sequence[RunResult]) -> list[str]:
         if run.name is None:
             unnamed[run.method].append(i)
     for method, members in unnamed.items():
-        for i, title in zip(members, method_titles(method, [runs[i] for i in members])):
+        chosen = [runs[i] for i in members]
+        found = method_titles(method, chosen)
+        if has_a_seed_twice(chosen, found):
+            found = [file_title(run, title) for run, title in zip(chosen, found)]
+        for i, title in zip(members, found):
             titles[i] = title
     return titles
+
+
+def has_a_seed_twice(runs: Sequence[RunResult], titles: Sequence[str]) -> bool:
+    """Whether two runs of one protocol and one seed have the same title."""
+    return len({(title, run.protocol, run.seed) for run, title in zip(runs, titles)}) < len(runs)
+
+
+def file_title(run: RunResult, title: str) -> str:
+    """The title, and what the name of a kept ledger says besides its method."""
+    name = run.own_name
+    return title if name in (None, run.method) else f'{run.method} ({name})'
 
 
 def method_titles(method: str, runs: Sequence[RunResult]) -> list[str]:

@@ -54,6 +54,14 @@ class RunResult:
         return self.content['seed']
 
     @property
+    def own_name(self) -> str | None:
+        """The file's name without protocol and seed; None where it is a work dir's ledger."""
+        if self.path.name == Ledger.FILE:
+            return None
+        stem = self.path.stem.removesuffix(f'_seed{self.seed}')
+        return stem.removesuffix(f"_{self.content['protocol']['name']}")
+
+    @property
     def protocol(self) -> ProtocolKey:
         """What runs of one column have in common."""
         protocol = self.content['protocol']

@@ -18,6 +18,16 @@ def read_settings(work_dir: Path) -> dict[str, Any] | None:
     Raises:
         InvalidInputError: If the file cannot be read or is damaged.
     """
+    content = read_run_config(work_dir)
+    return None if content is None else dict(flatten(content))
+
+
+def read_run_config(work_dir: Path) -> dict[str, Any] | None:
+    """A work dir's config as it was written; None where it keeps none.
+
+    Raises:
+        InvalidInputError: If the file cannot be read or is damaged.
+    """
     path = work_dir / CONFIG_FILE
     if not path.is_file():
         return None
@@ -29,7 +39,7 @@ def read_settings(work_dir: Path) -> dict[str, Any] | None:
         raise InvalidInputError(f'{path} is damaged: {error}') from error
     if not isinstance(content, dict):
         raise InvalidInputError(f'{path} is damaged: expected a config, not {content!r:.40}')
-    return dict(flatten(content))
+    return content
 
 
 def is_free(key: str) -> bool:

@@ -127,6 +127,11 @@ class Protocol:
         return len(self.steps)
 
     @property
+    def remainder(self) -> int:
+        """Number of classes of the last step where less than the increment is left; else 0."""
+        return (self.num_classes - self.base) % self.increment if self.increment else 0
+
+    @property
     def name(self) -> str:
         """``'<base>-<increment>'``, or ``'offline'`` if there is one step; see :meth:`parse`."""
         return f'{self.base}-{self.increment}' if self.increment else 'offline'

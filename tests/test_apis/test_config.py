@@ -57,10 +57,12 @@ def test_missing_custom_import(tmp_path):
     ({'epochs': -1}, 'epochs is -1, expected a whole number of at least 1'),
     ({'epochs': [3, 0]}, 'epochs is 0, expected a whole number of at least 1'),
     ({'epochs': []}, 'epochs is an empty list'),
-    ({'epochs': 1.5}, 'epochs is 1.5, expected int'),
+    ({'epochs': 1.5}, 'epochs is 1.5, expected a whole number or a list of them$'),
+    ({'epochs': 'abc'}, "epochs is 'abc', expected a whole number or a list of them$"),
+    ({'image_scale': 'half'}, "image_scale is 'half', expected a whole number or a number$"),
     ({'batch_size': 0}, 'batch_size is 0'),
     ({'crop_size': (64, 0)}, 'crop_size is 0'),
-    ({'pretrained': 'no'}, "pretrained is 'no', expected bool"),
+    ({'pretrained': 'no'}, "pretrained is 'no', expected True or False"),
     ({'num_workers': -1}, 'num_workers is -1'),
     ({'image_scale': 0}, 'image_scale is 0, expected more than 0'),
     ({'seed': -5}, 'seed is -5'),
@@ -136,6 +138,16 @@ def test_a_hook_on_top_of_any_method(method):
     assert config.method.hooks.mine == dict(type='WeightFusionHook')
     config = load_config(path, {'method.hooks': dict(mine=dict(type='WeightFusionHook'))})
     assert list(config.method.hooks) == ['mine']
+
+
+@pytest.mark.parametrize('method', ['ft', 'mib', 'plop', 'ewc'])
+def test_any_method_may_freeze_parts(method):
+    """If it fails, a frozen backbone or its BatchNorms need a config of one's own."""
+    path = CONFIG.parents[1] / method / CONFIG.name
+    config = load_config(path, parse_options(["method.frozen=['backbone_norm']"]))
+    assert config.method.frozen == ['backbone_norm']
+    with pytest.raises(InvalidInputError, match="frozen is .'norm'., allowed: a list of"):
+        load_config(path, {'method.frozen': ['norm']})
 
 
 def test_a_plug_ins_own_mistake_is_shown(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from incseg.engine import Experiment
-from incseg.engine.experiment import relative_to_repository
+from incseg.engine.experiment import check_step, relative_to_repository
 from incseg.errors import InvalidInputError
 
 
@@ -39,6 +39,8 @@ def test_step_out_of_range(tiny):
     """The range is said."""
     with pytest.raises(InvalidInputError, match=r'has 3 step\(s\), 0 to 2'):
         Experiment(tiny()).check_step(3)
+    with pytest.raises(InvalidInputError, match='^--step 1 is out .* joint 4-1 .* 0 alone$'):
+        check_step(1, 1, 'joint 4-1')
 
 
 def test_unregistered_dataset(tiny):

@@ -1,11 +1,16 @@
 """The Fisher information from one pass over the base step's data."""
+from types import SimpleNamespace
+
+import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from incseg.apis import init_model
 from incseg.engine import train_protocol
 from incseg.engine.data_pass import data_pass
 from incseg.engine.fisher_pass import fisher_pass
+from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, HOOKS
 
 FOUND: list = []
@@ -69,3 +74,28 @@ def test_against_plain_backward_passes(tiny, tmp_path):
         assert close(last[name], squares[-1][name]), name
     assert set(first) == set(squares[0])
     assert not any('steps.1' in name for name in first), "the base step's network"
+
+
+@pytest.mark.parametrize('share', [None, .5])
+def test_a_memory_is_no_part_of_it(share, tiny, tmp_path):
+    """If it fails, EWC with a memory crashes, or counts exemplars as the base step's data."""
+    found = []
+    for name, memory in (('plain', None), ('memory', dict(size=6, batch_share=share))):
+        FOUND.clear()
+        config = FisherHook.config = tiny('ft', **{'method.memory': memory})
+        config.custom_hooks = dict(fisher=dict(type='FisherHook'))
+        train_protocol(config, tmp_path / name, steps=[0, 1])
+        found.append(FOUND[0][0])
+    plain, memory = found
+    assert set(plain) == set(memory)
+    assert all(torch.equal(value, memory[name]) for name, value in plain.items())
+
+
+@pytest.mark.parametrize('dataset', [
+    dict(type='WeakDataset'),
+    dict(type='IncrementalDataset', image_labels=dict(type='MaskImageLabels'))])
+def test_beside_image_level_labels(dataset):
+    """If it fails, EWC beside WILSON or SEAM ends in a traceback after the base step."""
+    runner = SimpleNamespace(cfg=Config(dict(train_dataloader=dict(dataset=dataset))))
+    with pytest.raises(InvalidInputError, match='method.hooks: EWC and RW .* leave them out'):
+        fisher_pass(runner, 'final.pth', 0.9)

@@ -31,6 +31,12 @@ def test_factors():
     assert len(factor_groups(Network(), 1., {'head': 10.})) == 2, 'one group a factor'
 
 
+def test_a_factor_of_none_is_left_out():
+    """If it fails, a network without auxiliary heads cannot take a schedule that names them."""
+    network = Network()
+    assert rates(network, {'head': 10., 'auxiliary_head': None}) == rates(network, {'head': 10.})
+
+
 def test_frozen_parameters():
     """If it fails, weight decay moves what is frozen."""
     network = Network()

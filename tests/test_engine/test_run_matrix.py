@@ -80,7 +80,18 @@ def test_another_config_is_refused(runs, lines, in_process, tiny, tmp_path):
                         **{'protocol.name': '5-1'}), tmp_path / 'matrix')
     assert run_matrix(runs[:2], tmp_path / 'matrix', say=lines.append) == 1
     assert 'failed joint' in lines[2] and 'started with epochs = 1, this config says 2' in lines[2]
-    assert '| ft ' in lines[3] and 'joint' not in lines[3]
+    assert '| ft ' in lines[3] and '| joint' not in lines[3]
+    assert lines[3].endswith(
+        'not in the table: 1 of 2 work dirs were refused for what they hold')
+
+
+def test_nothing_but_refused_runs(runs, lines, in_process, tiny, tmp_path):
+    """If it fails, "no run has begun" stands below a run that has begun with other settings."""
+    train_protocol(runs[1].config, runs[1].work_dir, reuse=False)
+    other = MatrixRun(runs[1].config_path, {}, tiny('joint', seed=0, epochs=2,
+                      **{'protocol.name': '5-1'}), tmp_path / 'matrix')
+    assert run_matrix([other], tmp_path / 'matrix', say=lines.append) == 1
+    assert lines[1] == 'no table: 1 of 1 work dirs were refused for what they hold'
 
 
 def test_dry_run_touches_nothing(runs, lines, tmp_path):

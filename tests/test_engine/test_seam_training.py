@@ -139,7 +139,7 @@ def test_mistakes(tiny, tiny_seam, tmp_path):
     """No section, a step that is not there, a step that cannot be learned: one line each."""
     with pytest.raises(InvalidInputError, match="has no 'seam': add one of configs/_base_/seam"):
         train_seam(Experiment(tiny()), 1, tmp_path)
-    with pytest.raises(InvalidInputError, match=r'step 5 of 4-2 is out of range'):
+    with pytest.raises(InvalidInputError, match=r'--step 5 is out of range: mib 4-2 .* 0 to 1$'):
         train_seam(Experiment(tiny_seam()), 5, tmp_path)
     experiment = Experiment(tiny_seam(**{'seam.scope': 'step', 'protocol.name': '4-1'}))
     with pytest.raises(InvalidInputError, match='shows cross, so nothing tells'):

@@ -230,6 +230,14 @@ def test_step_out_of_range(tiny, tmp_path):
         train_protocol(tiny(), tmp_path / 'run', [-1])
 
 
+def test_a_smaller_last_step_is_told(tiny, tmp_path, capsys):
+    """If it fails, 5-3 on six classes passes for a protocol with steps of three."""
+    train_protocol(tiny('ft', **{'protocol.name': '5-3'}), tmp_path / 'a', [0], reuse=False)
+    assert '5-3 of 6 classes: the last step has 1, what is left' in capsys.readouterr().out
+    train_protocol(tiny('ft', **{'protocol.name': '4-2'}), tmp_path / 'b', [0], reuse=False)
+    assert 'what is left' not in capsys.readouterr().out
+
+
 def test_empty_step_before_anything_is_trained(tiny, tmp_path):
     """Where every image shows a future class, disjoint leaves a step empty: said at once."""
     config = tiny(**{'protocol.name': '1-1', 'protocol.setting': 'disjoint',

@@ -7,7 +7,7 @@ import pytest
 
 from incseg.apis import load_config
 from incseg.datasets import PseudoLabelFiles
-from incseg.engine import Experiment, train_protocol, weak_chain
+from incseg.engine import Experiment, train_protocol, train_seam, weak_chain
 from incseg.engine.annotation import label_files
 from incseg.engine.seam_store import seam_folder
 from incseg.engine.step_config import dataset_config
@@ -73,6 +73,15 @@ def test_one_command(weak, trained, tmp_path):
     mask_base = json.loads((tmp_path / 'mib_s/results.json').read_text())['steps'][0]
     weak_base = json.loads((tmp_path / 'ft_s/results.json').read_text())['steps'][0]
     assert mask_base['iou'] == weak_base['iou'] and 'reused_from' in weak_base
+
+
+def test_a_network_trained_by_hand(weak, trained, tmp_path):
+    """If it fails, who trained SEAM by hand waits for it a second time."""
+    config = weak('mib_s', epochs=1)
+    path = train_seam(Experiment(config), 1)
+    assert path == seam_folder(Experiment(config), 1) / 'seam.pth'
+    train_protocol(weak('mib_s'), tmp_path / 'mib_s')
+    assert trained == []
 
 
 def test_joint(weak, trained, tmp_path):

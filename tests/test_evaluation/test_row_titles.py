@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from incseg.errors import InvalidInputError
@@ -61,6 +63,23 @@ def test_without_settings_the_config_path_counts(read):
     assert row_titles(runs) == ['mib (x)', 'mib (y)']
     runs = [read(config='a/x.py', folder='a'), read(config='b/x.py', folder='b')]
     assert row_titles(runs) == ['mib (a/x.py)', 'mib (b/x.py)']
+
+
+def test_kept_ledgers_are_told_apart_by_their_names(make_run, tmp_path):
+    """If it fails, a folder of kept ledgers with two variants of a method has no table.
+
+    Protocol and seed are no part of the name: a variant's seeds and protocols share its row.
+    Where no seed is there twice, names play no part.
+    """
+    def keep(name, seed=0, protocol='2-1'):
+        path = tmp_path / f'{name}.json'
+        shutil.copy(make_run('mib', seed, STEPS, name=protocol) / 'results.json', path)
+        return RunResult.read(path)
+    runs = [keep('mib_2-1_seed0'), keep('mib_2-1_seed1', 1), keep('mib_1-1', protocol='1-1'),
+            keep('mib_memory_2-1'), keep('mib_memory_1-1', protocol='1-1')]
+    assert row_titles(runs) == ['mib'] * 3 + ['mib (mib_memory)'] * 2
+    assert row_titles(runs[:3]) == ['mib'] * 3
+    assert row_titles([runs[1], keep('mib_memory_2-1')]) == ['mib', 'mib']
 
 
 def test_names_win(read):

@@ -19,6 +19,16 @@ def test_numbers_of_each_convention(make_run):
     assert run.over_steps('mib') == [70., 40.]
 
 
+@pytest.mark.parametrize('name, own', [
+    ('results', None), ('mib_2-1', 'mib'), ('mib_2-1_seed3', 'mib'), ('kept', 'kept'),
+    ('mib_kd50_2-1_seed4', 'mib_kd50_2-1_seed4')])
+def test_own_name(make_run, name, own):
+    """If it fails, seeds or protocols of one variant are rows of their own."""
+    folder = make_run('mib', 3, [(80., 60.)])
+    (folder / 'results.json').rename(folder / f'{name}.json')
+    assert RunResult.read(folder / f'{name}.json').own_name == own
+
+
 def test_finished(make_run):
     """A run cut off after step 0 is not finished; joint training is after its one step."""
     partial = RunResult.read(make_run('mib', 0, [(80., 60.)]) / 'results.json')

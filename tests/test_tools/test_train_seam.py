@@ -29,8 +29,9 @@ def test_trains(run, tmp_path):
     """The file is where it is said to be, with the step and the seed of the command."""
     done = run('--step', '2', '--seed', '5')
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith('work_dirs/seam_leaf/seam.pth')
-    content = read_seam_checkpoint(tmp_path / 'work_dirs/seam_leaf/seam.pth')
+    path = tmp_path / done.stdout.strip().rpartition('SEAM in ')[2]
+    assert path.parent.parent == tmp_path / 'work_dirs/_seam'
+    content = read_seam_checkpoint(path)
     assert (content['meta']['step'], content['meta']['seed']) == (2, 5)
     assert all(torch.isfinite(value).all() for value in content['state_dict'].values())
     again = run('--step', '2', '--seed', '5')

@@ -13,8 +13,11 @@ class CompileHook(Hook):
 
     Only backbone and heads: mmengine's ``cfg.compile`` takes the whole training
     step and breaks its graph at the optimiser.  Parameter names stay as they
-    are.  Pays on a GPU with a fixed crop; on a CPU it costs a minute and gives
-    nothing.
+    are.  The pass that also hands out a backbone's stages (PLOP) is compiled
+    like the plain one; what is trained beside the network is not.  Pays on a
+    GPU with a fixed crop; on a CPU it costs a minute and gives nothing.  torch
+    keeps eight graphs of one function, so that after a few steps of other
+    sizes heads, whose output grows, may run as they are.
 
     Args:
         options: Of :func:`torch.compile`.

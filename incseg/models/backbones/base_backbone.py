@@ -1,15 +1,23 @@
+import inspect
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class BaseBackbone(nn.Module, ABC):
     """What heads and methods may ask of a backbone; a new one gets every method.
 
+    A subclass sets the two attributes and implements :meth:`forward_stages`;
+    the other methods have defaults.  A segmentor calls the backbone itself,
+    ``backbone(x)`` or ``backbone(x, stages=True)``, never its methods, so that
+    hooks and compilation reach every pass.
+
     Attributes:
-        out_channels: Channels of the maps that :meth:`forward` returns, the
-            map of most use last.
+        out_channels: Channels of the maps that heads read, the map of most use
+            last.
         stage_channels: Channels of the maps between, see :meth:`forward_stages`.
     """
 
@@ -36,8 +44,29 @@ class BaseBackbone(nn.Module, ABC):
     def init_weights(self) -> None:
         """Load pretrained weights, where there are some and they are wanted."""
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """``(N, 3, H, W)`` -> the maps that heads read, each ``(N, C_i, h_i, w_i)``."""
+    def norm_layers(self) -> tuple[nn.Module, ...]:
+        """The layers that keep running statistics of their input; every BatchNorm by default.
+
+        What a method holds still that must not learn from a few images of new
+        classes (``frozen=['backbone_norm']``, :class:`SEAM`).
+        """
+        return tuple(module for module in self.modules() if isinstance(module, _BatchNorm))
+
+    def forward(self, x: Tensor, stages: bool = False) -> Any:
+        """The maps that heads read, and on demand the stages between.
+
+        Args:
+            x: ``(N, 3, H, W)``.
+            stages: Whether :meth:`forward_stages` is asked, not :meth:`forward_maps`.
+        """
+        return self.forward_stages(x) if stages else self.forward_maps(x)
+
+    def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``(N, 3, H, W)`` -> the maps that heads read, each ``(N, C_i, h_i, w_i)``.
+
+        By default those of :meth:`forward_stages`; worth a way of its own where
+        that one costs more.
+        """
         return self.forward_stages(x)[0]
 
     @abstractmethod
@@ -45,8 +74,19 @@ class BaseBackbone(nn.Module, ABC):
         """One pass that also hands out what lies between.
 
         Returns:
-            The maps of :meth:`forward`, and one map per residual stage, shallow
+            The maps of :meth:`forward_maps`, and one map per residual stage, shallow
             to deep: what its last block adds up, before the activation.  Terms
             that compare networks layer by layer (PLOP's pooled distillation)
             read these.
         """
+
+
+def hands_out_stages(backbone: nn.Module) -> bool:
+    """Whether a backbone, maybe no :class:`BaseBackbone`, understands ``stages=True``."""
+    return 'stages' in inspect.signature(backbone.forward).parameters
+
+
+def no_stages(backbone: nn.Module) -> str:
+    """What to say of one that does not."""
+    return (f'the backbone\'s residual stages, which {type(backbone).__name__} does not offer: '
+            'its forward() has no argument stages, see BaseBackbone')

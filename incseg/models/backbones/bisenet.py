@@ -28,7 +28,7 @@ class BiSeNet(BaseBackbone):
         norm_cfg: Normalisation of every layer.
 
     Attributes:
-        out_channels: Channels of the three maps that :meth:`forward` returns,
+        out_channels: Channels of the three maps that heads read,
             the deep context, the finer context and, last, the fused map.
         stage_channels: Of the context path's four residual stages.
     """
@@ -55,7 +55,7 @@ class BiSeNet(BaseBackbone):
         """Load the ResNet's ImageNet weights, if ``pretrained``."""
         self.context_path.resnet.init_weights()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """``(N, 3, H, W)``, any size -> maps at strides 16, 8 and 8, sizes rounded up."""
         deep, fine = self.context_path(x)
         return deep, fine, self.fusion(self.spatial_path(x), fine)

@@ -102,7 +102,7 @@ class ResNet(BaseBackbone):
             raise InvalidInputError(
                 f'the ImageNet weights lack {missing[:3]} of ResNet{self.depth}')
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """``(N, 3, H, W)`` -> the stages' maps, by default at strides 4, 8, 16, 32."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []

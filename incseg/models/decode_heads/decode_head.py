@@ -63,9 +63,15 @@ class BaseDecodeHead(nn.Module, ABC):
         The map meant for this head is ``feats[self.in_index]``.
         """
 
-    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """All of the backbone's maps -> logits ``(N, num_outputs, h, w)``."""
-        return self.classify(self.forward_features(feats))
+    def forward(self, feats: tuple[Tensor, ...], keep_features: bool = False) -> Any:
+        """All of the backbone's maps -> logits ``(N, num_outputs, h, w)``.
+
+        With ``keep_features`` also what :meth:`forward_features` returned, as a
+        second value.
+        """
+        features = self.forward_features(feats)
+        logits = self.classify(features)
+        return (logits, features) if keep_features else logits
 
     def classify(self, features: Tensor) -> Tensor:
         """What :meth:`forward_features` returned -> logits ``(N, num_outputs, h, w)``."""

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
+from incseg.models.backbones.base_backbone import hands_out_stages, no_stages
 from incseg.structures import NetworkOutputs
 
 
@@ -37,10 +38,8 @@ class BaseDistillation(nn.Module, ABC):
         if self.source not in network.heads:
             raise InvalidInputError(
                 f'source is {self.source!r}, allowed: {list(network.heads)}')
-        if 'intermediate' in self.reads and not hasattr(network.backbone, 'forward_stages'):
-            raise InvalidInputError(
-                f'{type(self).__name__} reads the backbone\'s residual stages, which '
-                f'{type(network.backbone).__name__} does not offer: it has no forward_stages()')
+        if 'intermediate' in self.reads and not hands_out_stages(network.backbone):
+            raise InvalidInputError(f'{type(self).__name__} reads {no_stages(network.backbone)}')
 
     @abstractmethod
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:

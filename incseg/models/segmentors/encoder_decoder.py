@@ -7,6 +7,7 @@ from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
+from incseg.models.backbones.base_backbone import hands_out_stages, no_stages
 from incseg.models.decode_heads import BaseDecodeHead
 from incseg.models.segmentors.exemplar_loss import loss_with_exemplars
 from incseg.models.segmentors.label_map import label_map
@@ -109,14 +110,11 @@ class EncoderDecoder(BaseModel):
         if not intermediate:
             maps = tuple(self.backbone(inputs))
             return NetworkOutputs(maps, {name: head(maps) for name, head in heads.items()}, size)
-        forward_stages = getattr(self.backbone, 'forward_stages', None)
-        if forward_stages is None:
-            raise InvalidInputError(
-                f'the method reads intermediate stages, which the backbone '
-                f'{type(self.backbone).__name__} does not offer: it has no forward_stages()')
-        maps, stages = forward_stages(inputs)  # type: ignore[operator]
-        read = {name: head.forward_features(maps) for name, head in heads.items()}
-        logits = {name: heads[name].classify(features) for name, features in read.items()}
+        if not hands_out_stages(self.backbone):
+            raise InvalidInputError(f'the method reads {no_stages(self.backbone)}')
+        maps, stages = self.backbone(inputs, stages=True)
+        made = {name: head(maps, keep_features=True) for name, head in heads.items()}
+        logits, read = ({name: pair[i] for name, pair in made.items()} for i in (0, 1))
         return NetworkOutputs(tuple(maps), logits, size, tuple(stages), read)
 
     def forward(

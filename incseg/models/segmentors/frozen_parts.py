@@ -5,7 +5,7 @@ from torch import nn
 
 from incseg.errors import InvalidInputError
 
-PARTS = ('backbone', 'head_features', 'old_classifiers')
+PARTS = ('backbone', 'backbone_norm', 'head_features', 'old_classifiers')
 
 
 class FrozenParts:
@@ -16,9 +16,10 @@ class FrozenParts:
     in, so that BatchNorm uses and keeps its running statistics.
 
     Args:
-        names: Of ``'backbone'``; ``'head_features'``, all that the heads have
-            before their classifiers (dropout stays active); and
-            ``'old_classifiers'``, those of earlier steps.
+        names: Of ``'backbone'``; ``'backbone_norm'``, of that only the layers that
+            keep statistics (:meth:`BaseBackbone.norm_layers`); ``'head_features'``,
+            all that the heads have before their classifiers (dropout stays
+            active); and ``'old_classifiers'``, those of earlier steps.
 
     Raises:
         InvalidInputError: If a name is none of these.
@@ -30,7 +31,15 @@ class FrozenParts:
         self.names = tuple(names)
 
     def freeze(self, network: Any) -> None:
-        """Take the gradients away; before the optimiser and DDP look at the parameters."""
+        """Take the gradients away; before the optimiser and DDP look at the parameters.
+
+        Raises:
+            InvalidInputError: If the backbone does not say which its normalisations are.
+        """
+        if 'backbone_norm' in self.names and not hasattr(network.backbone, 'norm_layers'):
+            raise InvalidInputError(
+                f"frozen is {list(self.names)}, but {type(network.backbone).__name__} has no "
+                'norm_layers(), see BaseBackbone')
         for module in self.modules(network):
             module.requires_grad_(False)
         if 'head_features' in self.names:
@@ -47,6 +56,8 @@ class FrozenParts:
         """The outermost frozen modules."""
         if 'backbone' in self.names:
             yield network.backbone
+        elif 'backbone_norm' in self.names:
+            yield from network.backbone.norm_layers()
         for head in network.heads.values():
             if 'head_features' in self.names:
                 yield from (child for name, child in head.named_children()

@@ -31,7 +31,7 @@ class SEAM(BaseModel):
         scale: Of the smaller copy.
         ref_num_classes: See :func:`equivariant_losses`.
         frozen: Whether the backbone's early layers keep their weights, and all
-            its BatchNorms their weights and statistics: what fine-tuning from
+            its ``norm_layers`` their weights and statistics: what fine-tuning from
             ImageNet does.
         data_preprocessor: Config of the preprocessor.
 
@@ -55,7 +55,7 @@ class SEAM(BaseModel):
         self.num_classes, self.scale = num_classes, scale
         self.ref_num_classes, self.frozen = ref_num_classes, frozen
         if frozen:
-            for module in (*self.backbone.early_layers(), *batch_norms(self.backbone)):
+            for module in (*self.backbone.early_layers(), *self.backbone.norm_layers()):
                 module.requires_grad_(False)
 
     def init_weights(self) -> None:
@@ -63,10 +63,10 @@ class SEAM(BaseModel):
         self.backbone.init_weights()
 
     def train(self, mode: bool = True) -> 'SEAM':
-        """As every module's; frozen BatchNorms stay in evaluation."""
+        """As every module's; frozen normalisations stay in evaluation."""
         super().train(mode)
         if self.frozen:
-            for module in batch_norms(self.backbone):
+            for module in self.backbone.norm_layers():
                 module.eval()
         return self
 

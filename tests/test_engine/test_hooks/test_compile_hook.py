@@ -1,18 +1,32 @@
 """Compiling in place: the parts that are run, once, and no name changes."""
 from types import SimpleNamespace
 
+import pytest
 import torch
 from mmengine.runner import get_priority
 from torch import nn
 
-from incseg.engine import train_protocol
+from incseg.engine import Experiment, train_protocol
 from incseg.engine.hooks import CompileHook, IncrementalHook
+from incseg.engine.hooks.incremental_hook import teacher_config
+from incseg.engine.step_config import model_config
+from incseg.registry import MODELS
 
 
 def network(**parts) -> SimpleNamespace:
     return SimpleNamespace(
         backbone=nn.Conv2d(3, 4, 1), heads=dict(a=nn.Conv2d(4, 5, 1), b=nn.Conv2d(4, 5, 1)),
         **parts)
+
+
+@pytest.fixture
+def build_plop(tiny):
+    """PLOP's student of the last step with its teacher, two images and their labels."""
+    config = model_config(Experiment(tiny('plop', **{'protocol.name': '5-1'})), 1)
+    student = MODELS.build(config).eval()
+    student.set_teacher(MODELS.build(teacher_config(config)))
+    student.target_labeller = None
+    return student, torch.randn(2, 3, 32, 32), torch.randint(0, 7, (2, 32, 32))
 
 
 def test_student_and_teacher_are_compiled_once(monkeypatch):
@@ -43,6 +57,22 @@ def test_a_compiled_run_is_the_run(tiny, tmp_path):
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-3, atol=1e-5)
     assert len(compiled.steps) == len(plain.steps) == 2
+
+
+def test_the_pass_with_stages_is_compiled(build_plop):
+    """If it fails, methods that read intermediate maps (PLOP) run uncompiled in silence."""
+    torch.compiler.reset()  # graphs of other tests count against torch's limit of eight
+    student, images, labels = build_plop
+    plain = student.loss(images, labels)
+    passes = []
+
+    def counted(graph, inputs):
+        return lambda *arguments: passes.append(graph) or graph(*arguments)
+    CompileHook(backend=counted).before_train(SimpleNamespace(model=student))
+    compiled = student.loss(images, labels)
+    assert len(passes) >= 4 + 2, "the student's backbone and three heads, the teacher's and one"
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value)
 
 
 def test_it_comes_after_the_teacher_is_made():

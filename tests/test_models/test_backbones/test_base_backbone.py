@@ -34,9 +34,27 @@ def test_stages_are_before_the_activation(depth):
 def test_a_backbone_without_stages_is_named():
     """If it fails, a user's own backbone ends in an attribute error deep inside."""
     net = EncoderDecoder(dict(type='ResNet', depth=18), dict(type='FCNHead', channels=8), [3])
-    net.backbone.forward_stages = None
-    with pytest.raises(InvalidInputError, match='ResNet.*forward_stages'):
+    net.backbone.forward = lambda x: (x,)
+    with pytest.raises(InvalidInputError, match='ResNet does not offer: its forward.. has no arg'):
         net.extract(torch.randn(1, 3, 64, 64), intermediate=True)
+
+
+def test_networks_call_the_backbone_itself():
+    """If it fails, hooks and compilation do not reach the pass that hands out stages."""
+    net = EncoderDecoder(dict(type='ResNet', depth=18), dict(type='FCNHead', channels=8), [3])
+    seen = []
+    for part in (net.backbone, net.decode_head):
+        part.register_forward_hook(lambda module, inputs, outputs: seen.append(module))
+    for intermediate in (False, True):
+        net.extract(torch.randn(1, 3, 64, 64), intermediate=intermediate)
+    assert seen == [net.backbone, net.decode_head] * 2
+
+
+def test_norm_layers():
+    """If it fails, statistics move that a method wants to hold still."""
+    net = ResNet(18)
+    assert len(net.norm_layers()) == 20 and net.bn1 in net.norm_layers()
+    assert ResNet(18, norm_cfg=dict(type='GN', num_groups=4)).norm_layers() == ()
 
 
 @pytest.mark.parametrize('backbone', [

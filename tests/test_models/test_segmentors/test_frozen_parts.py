@@ -3,7 +3,9 @@ import pytest
 import torch
 
 from incseg.errors import InvalidInputError
-from incseg.models.segmentors.frozen_parts import PARTS, FrozenParts
+from incseg.models.segmentors.frozen_parts import FrozenParts
+
+PARTS = ('backbone', 'head_features', 'old_classifiers')
 
 HEADS = ('decode_head', 'auxiliary_head.aux_16', 'auxiliary_head.aux_32')
 
@@ -45,6 +47,20 @@ def test_what_trains(build, names):
     assert moved == {name for name in model.state_dict() if part_of(name) not in names}
     for name, parameter in model.named_parameters():
         assert parameter.requires_grad == (part_of(name) not in names), name
+
+
+def test_backbone_norm(build):
+    """If it fails, statistics learn from a step's few images, or the convolutions stand too."""
+    model = build([4, 2], bisenet=True, frozen=['backbone_norm'])
+    norms = {name for name, module in model.backbone.named_modules()
+             if module in model.backbone.norm_layers()}
+    assert norms
+    moved = train(model)
+    for name in model.state_dict():
+        held = name.removeprefix('backbone.').rpartition('.')[0] in norms
+        assert (name in moved) == (not held), name
+    with pytest.raises(InvalidInputError, match=r'TinyBackbone has no norm_layers\(\)'):
+        build([4, 2], frozen=['backbone_norm'])
 
 
 def test_modes(build):
