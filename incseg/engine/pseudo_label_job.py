@@ -12,7 +12,7 @@ from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
 from incseg.engine.resolve import resolve
-from incseg.engine.seam_checkpoint import load_seam
+from incseg.engine.seam_checkpoint import load_seam, own_ids
 from incseg.engine.seam_settings import SeamSettings
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
@@ -64,7 +64,8 @@ def pseudo_label_job(
     make_pseudo_labels(
         maker, dataset, indices, visible_labels(labels, protocol, step, meta['scope']), dict(
             dataset=config['data']['name'], protocol=describe(protocol), step=step,
-            scope=meta['scope'], classes=meta['classes'], ids=class_ids,
+            scope=meta['scope'], classes=experiment.names(tuple(own_ids(meta))),
+            ids=own_ids(meta),
             background=options['background'], uncertain=options['uncertain'], scales=scales,
             flip=options['flip'], refine=seam.refine, score_stride=maker.score_stride,
             ckpt_sha=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),

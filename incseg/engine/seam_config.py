@@ -11,6 +11,7 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
+from incseg.engine.seam_negatives import negatives_config
 from incseg.engine.step_config import loader_config, optimizer_config, runner_config
 from incseg.errors import InvalidInputError
 
@@ -56,7 +57,7 @@ def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:
     return dict(
         type='WeakDataset', dataset=resolve(config['data'], config)['train'],
         protocol=experiment.protocol, step=step, scope=seam['scope'],
-        negatives=seam.get('negatives'), image_labels=seam.get('image_labels'),
+        negatives=negatives_config(experiment, step), image_labels=seam.get('image_labels'),
         pipeline=seam_pipeline(seam['train_pipeline'], config['image_scale']))
 
 

@@ -2,6 +2,7 @@
 import inspect
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -84,10 +85,14 @@ def network_config(experiment: Experiment, k: int) -> dict[str, Any]:
             if key not in METHOD_PARTS}
 
 
-def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
+def dataset_config(
+    experiment: Experiment, k: int, mode: str, previous: str | Path | None = None
+) -> dict[str, Any]:
     """The data of step ``k``: ``mode`` is ``'train'`` or ``'test'``.
 
     A method with ``image_labels`` trains steps after the first on these alone.
+    ``previous`` is the ``final.pth`` of the step before, on which the place of
+    pseudo-labels may depend.
     """
     config, method = experiment.config, experiment.config['method']
     data = resolve(config['data'], config)
@@ -109,7 +114,7 @@ def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
         type='IncrementalDataset', dataset=data[mode], protocol=experiment.protocol_args(),
         step=k, mode=mode,
         pipeline=pipeline(transforms, config['image_scale'], mode == 'train',
-                          labels_loader(experiment, k) if weak else None),
+                          labels_loader(experiment, k, previous) if weak else None),
         all_images=experiment.joint, void_as_background=data.get('void_as_background', False),
         image_labels=image_labels(experiment) if weak else None)
 
@@ -228,7 +233,7 @@ def config_for_step(
         experiment, work_dir, f'step_{k}',
         model=model_config(experiment, k, init=resume_from is None),
         train_dataloader=loader_config(
-            experiment, dataset_config(experiment, k, 'train'), batch_size=batch // world,
+            experiment, dataset_config(experiment, k, 'train', previous), batch_size=batch // world,
             batch_sampler=sampler),
         train_cfg=dict(type='StepTrainLoop', max_iters=iters),
         optim_wrapper=dict(

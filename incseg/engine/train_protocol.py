@@ -8,6 +8,7 @@ from mmengine.model import is_model_wrapper
 
 from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
+from incseg.engine.annotation import is_weak
 from incseg.engine.base_steps import BaseSteps
 from incseg.engine.checkpoint import check_finite, network_weights, plain, save_atomically
 from incseg.engine.evaluate import evaluate
@@ -17,6 +18,7 @@ from incseg.engine.hooks.method_hook import keep_states
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.resolve import resolve
 from incseg.engine.run_config import write_run_config
+from incseg.engine.seam_negatives import needs_old_network
 from incseg.engine.step_config import config_for_step, config_for_test
 from incseg.engine.step_dataset import step_dataset
 from incseg.engine.step_runner import StepRunner
@@ -93,15 +95,18 @@ class ProtocolRun:
         if not evaluate_only:
             work_dir.clear(k)
         previous = work_dir.previous_meta(k)
+        before = work_dir.checkpoint(k - 1) if k else None
+        if is_weak(experiment, k) and needs_old_network(experiment, k):
+            dataset = step_dataset(experiment, k, dataset.dataset, before)
         kept = previous.get('memory', [])
         joined = self.memory.join(dataset, kept)
         replayed = len(joined) - num_images
         self._announce(k, num_images, replayed)
         if not evaluate_only:
-            make_annotation(experiment, k, work_dir.checkpoint(0) if k else None)
+            make_annotation(experiment, k, work_dir.checkpoint(0) if k else None, before)
         config = config_for_step(
             experiment, k, num_images, str(work_dir.step(k)), num_replayed=replayed,
-            previous=str(work_dir.checkpoint(k - 1)) if k else None,
+            previous=None if before is None else str(before),
             resume_from=work_dir.interrupted(k))
         meta = dict(self._meta(k), memory=self.memory.select(dataset, kept))
         place = None
@@ -192,9 +197,11 @@ class ProtocolRun:
         if self.memory.size:
             extra['memory_images'] = replayed
         old = self.experiment.names(self.experiment.training.old(k))
+        before = self.work_dir.checkpoint(k - 1) if k else None
         self.ledger.add(
             k, metrics, old, train_images=num_images, seconds=seconds,
-            history=[meta.get('best_iou', {})], **annotation_entry(self.experiment, k), **extra)
+            history=[meta.get('best_iou', {})], **annotation_entry(self.experiment, k, before),
+            **extra)
         on_rank_zero(lambda: write_text(
             self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'))
         on_rank_zero(lambda: self.ledger.write(self.work_dir.path))

@@ -11,7 +11,9 @@ from incseg.engine.seam_store import labels_root, seam_folder
 from incseg.engine.seam_training import train_seam
 
 
-def make_annotation(experiment: Experiment, k: int, step0: Path | None) -> None:
+def make_annotation(
+    experiment: Experiment, k: int, step0: Path | None, previous: Path | None = None
+) -> None:
     """Make the pseudo-labels of step ``k``, as far as they are missing.
 
     What an interrupted call left is completed.  All processes of a group call
@@ -22,6 +24,8 @@ def make_annotation(experiment: Experiment, k: int, step0: Path | None) -> None:
         experiment: The experiment.
         k: The step.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
+        previous: That of the step before, for ``seam.negatives`` that look
+            through it.
 
     Raises:
         UserError: Whatever is wrong with the input.
@@ -29,21 +33,27 @@ def make_annotation(experiment: Experiment, k: int, step0: Path | None) -> None:
     if not is_weak(experiment, k) or experiment.config['annotation']['folder'] is not None:
         return
     for protocol, step in label_parts(experiment, k):
-        folder = seam_folder(experiment, step)
+        folder = seam_folder(experiment, step, previous)
         say(f'pseudo-labels of {protocol.name} step {step}: SEAM in {folder}')
-        checkpoint = train_seam(experiment, step, folder, resume=True, step0=step0)
+        checkpoint = train_seam(
+            experiment, step, folder, resume=True, step0=step0, previous=previous)
         pseudo_label_job(
-            experiment, checkpoint, labels_root(experiment, step), step=step,
+            experiment, checkpoint, labels_root(experiment, step, previous), step=step,
             protocol=protocol, resume=True)
 
 
-def annotation_entry(experiment: Experiment, k: int) -> dict[str, Any]:
-    """What the ledger says of the labels of step ``k``: nothing where they are masks."""
+def annotation_entry(
+    experiment: Experiment, k: int, previous: Path | None = None
+) -> dict[str, Any]:
+    """What the ledger says of the labels of step ``k``: nothing where they are masks.
+
+    ``previous`` is the ``final.pth`` of the step before, if there is one.
+    """
     if not is_weak(experiment, k):
         return {}
     keys = ('scope', 'pretrained', 'init_from', 'refine', 'bg', 'ckpt_sha')
     made_by = [{key: value for key, value in files.read_meta().items() if key in keys}
-               for files in label_files(experiment, k)]
+               for files in label_files(experiment, k, previous)]
     return dict(pseudo_labels=made_by)
 
 
