@@ -11,6 +11,8 @@ from incseg.errors import InvalidInputError
     ({'method.target_labeller': dict(type='EntropyPseudoLabeller')},
      "target_labeller is 'EntropyPseudoLabeller', which cannot learn"),
     ({'method.negatives': dict(type='Folder')}, "negatives.type is 'Folder'"),
+    ({'method.negatives': dict(type='OldModelLabels')},
+     "method.negatives.type is 'OldModelLabels', which is for seam.negatives alone"),
     ({'method.target_labeller.alpha': 2}, 'alpha is 2, allowed: 0 to 1'),
     ({'method.target_labeller.source': 'aux'}, "target_labeller: source is 'aux', allowed"),
     ({'method.loss_decode': dict(type='CrossEntropyLoss')}, 'makes soft labels, which'),

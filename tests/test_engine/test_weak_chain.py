@@ -7,7 +7,7 @@ import pytest
 
 from incseg.apis import load_config
 from incseg.datasets import PseudoLabelFiles
-from incseg.engine import Experiment, train_protocol, weak_chain
+from incseg.engine import Experiment, seam_training, train_protocol, weak_chain
 from incseg.engine.annotation import label_files
 from incseg.engine.seam_store import seam_folder
 from incseg.engine.step_config import dataset_config
@@ -99,6 +99,24 @@ def test_scope_step(weak, trained, tmp_path):
     assert seam_folder(experiment, 1) != seam_folder(experiment, 2)
     assert [label_files(experiment, k)[0].read_meta()['ids'] for k in (1, 2)] == [[3, 4], [5, 6]]
     assert [len(entry.get('pseudo_labels', [])) for entry in ledger.steps] == [0, 1, 1]
+
+
+def test_negatives_through_the_network_before(weak, trained, monkeypatch, tmp_path):
+    """One class a step: the old network's labels make it learnable, in every step by the network
+    before it; labels and the place where they are read belong to that network."""
+    from tests.test_engine.test_seam_training import KnowsTheMasks
+    monkeypatch.setattr(seam_training, 'OldNetwork', KnowsTheMasks)
+    config = weak('mib_s', **{
+        'seam.scope': 'step', 'protocol.name': '4-1', 'data.train.length': 24,
+        'seam.negatives': dict(type='OldModelLabels')})
+    ledger = train_protocol(config, tmp_path / 'w')
+    assert trained == [1, 2]
+    assert [len(entry.get('pseudo_labels', [])) for entry in ledger.steps] == [0, 1, 1]
+    experiment, before = Experiment(config), tmp_path / 'w/step_0/final.pth'
+    files, = label_files(experiment, 1, before)
+    assert files.read_meta()['ids'] == [5]
+    assert files.folder != label_files(experiment, 1)[0].folder
+    assert files.folder != label_files(experiment, 1, tmp_path / 'w/step_1/final.pth')[0].folder
 
 
 def test_backbone_from_step_0(weak, tmp_path):

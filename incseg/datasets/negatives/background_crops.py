@@ -69,7 +69,7 @@ class BackgroundCrops(OldNetworkNegatives):
             InvalidInputError: no image has one.
         """
         self._dataset = dataset
-        self._crops = [(int(index), tuple(box)) for index, box in zip(indices, found, strict=True)
+        self._crops = [(index, box) for index, box in zip(indices, found, strict=True)
                        if box is not None]
         self.image_labels = np.zeros((len(found), 0), np.bool_)
         if not self._crops:
