@@ -11,9 +11,9 @@ from incseg.engine.cam_inference import CamInference
 from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
-from incseg.engine.resolve import resolve
 from incseg.engine.seam_checkpoint import load_seam, own_ids
 from incseg.engine.seam_settings import SeamSettings
+from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
@@ -47,7 +47,7 @@ def pseudo_label_job(
     model, meta = load_seam(experiment, checkpoint)
     step = step_of(meta, step, protocol, checkpoint)
     config, class_ids, options = experiment.config, meta['ids'], seam.inference
-    dataset = DATASETS.build(resolve(config['data'], config)['train'])
+    dataset = DATASETS.build(weak_training_set(experiment))
     source = TASK_UTILS.build(seam.image_labels, default_args=dict(dataset=dataset))
     labels = source.labels(dataset.image_ids)
     indices = protocol.select(labels, step)

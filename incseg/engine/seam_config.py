@@ -13,6 +13,7 @@ from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
 from incseg.engine.seam_negatives import negatives_config
 from incseg.engine.step_config import loader_config, optimizer_config, runner_config
+from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 
 
@@ -55,7 +56,7 @@ def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:
     config = experiment.config
     seam = resolve(config['seam'], config)
     return dict(
-        type='WeakDataset', dataset=resolve(config['data'], config)['train'],
+        type='WeakDataset', dataset=weak_training_set(experiment),
         protocol=experiment.protocol, step=step, scope=seam['scope'],
         negatives=negatives_config(experiment, step), image_labels=seam.get('image_labels'),
         pipeline=seam_pipeline(seam['train_pipeline'], config['image_scale']))

@@ -16,6 +16,7 @@ from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.resolve import resolve
+from incseg.engine.training_set import training_set
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, MODELS, SCOPE
 
@@ -106,13 +107,15 @@ def dataset_config(
     weak = mode == 'train' and is_weak(experiment, k)
     if mode == 'train' and k > 0 and method.get('image_labels'):
         return dict(
-            type='WeakDataset', dataset=data['train'], protocol=experiment.protocol_args(), step=k,
-            scope='step', image_labels=resolve(method['image_labels'], config),
+            type='WeakDataset', dataset=training_set(experiment),
+            protocol=experiment.protocol_args(), step=k, scope='step',
+            image_labels=resolve(method['image_labels'], config),
             negatives=resolve(method.get('negatives'), config),
             pipeline=without_labels(pipeline(transforms, config['image_scale'], True)))
     return dict(
-        type='IncrementalDataset', dataset=data[mode], protocol=experiment.protocol_args(),
-        step=k, mode=mode,
+        type='IncrementalDataset',
+        dataset=training_set(experiment) if mode == 'train' else data['test'],
+        protocol=experiment.protocol_args(), step=k, mode=mode,
         pipeline=pipeline(transforms, config['image_scale'], mode == 'train',
                           labels_loader(experiment, k, previous) if weak else None),
         all_images=experiment.joint, void_as_background=data.get('void_as_background', False),

@@ -16,12 +16,12 @@ from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
 from incseg.engine.hooks.method_hook import keep_states
 from incseg.engine.replay_memory import ReplayMemory
-from incseg.engine.resolve import resolve
 from incseg.engine.run_config import write_run_config
 from incseg.engine.seam_negatives import needs_old_network
 from incseg.engine.step_config import config_for_step, config_for_test
 from incseg.engine.step_dataset import step_dataset
 from incseg.engine.step_runner import StepRunner
+from incseg.engine.training_set import check_masks, training_set
 from incseg.engine.weak_chain import annotation_entry, make_annotation
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
@@ -72,7 +72,8 @@ class ProtocolRun:
             experiment.check_step(k)
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen)
-        source = DATASETS.build(resolve(experiment.config['data']['train'], experiment.config))
+        source = DATASETS.build(training_set(experiment))
+        check_masks(experiment, source)
         datasets = {k: step_dataset(experiment, k, source) for k in chosen}
         on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
         left = [k for k in chosen if not self._finished(k)]
