@@ -22,7 +22,7 @@ from incseg.engine.step_config import config_for_step, config_for_test
 from incseg.engine.step_dataset import step_dataset
 from incseg.engine.step_runner import StepRunner
 from incseg.engine.training_set import check_masks, training_set
-from incseg.engine.weak_chain import annotation_entry, make_annotation
+from incseg.engine.weak_chain import annotation_entry, check_annotation, make_annotation
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
 from incseg.evaluation.ledger import write_text
@@ -75,8 +75,10 @@ class ProtocolRun:
         source = DATASETS.build(training_set(experiment))
         check_masks(experiment, source)
         datasets = {k: step_dataset(experiment, k, source) for k in chosen}
-        on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
         left = [k for k in chosen if not self._finished(k)]
+        for k in left:
+            check_annotation(experiment, k, datasets[k])
+        on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
         for k in left:
             self._step(k, datasets[k])
         if not left:

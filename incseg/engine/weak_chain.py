@@ -5,10 +5,13 @@ from typing import Any
 from mmengine.dist import is_main_process
 
 from incseg.engine.annotation import is_weak, label_files, label_parts
+from incseg.engine.annotation_folder import check_label_folder
 from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_job import pseudo_label_job
+from incseg.engine.seam_config import seam_dataset_config
 from incseg.engine.seam_store import labels_root, seam_folder
 from incseg.engine.seam_training import train_seam
+from incseg.registry import DATASETS
 
 
 def make_annotation(
@@ -40,6 +43,29 @@ def make_annotation(
         pseudo_label_job(
             experiment, checkpoint, labels_root(experiment, step, previous), step=step,
             protocol=protocol, resume=True)
+
+
+def check_annotation(experiment: Experiment, k: int, dataset: Any) -> None:
+    """Refuse what would stop step ``k`` before its training, as far as it is known beforehand.
+
+    That are labels which the config names but which are not there, and classes
+    that SEAM could not learn from the images of its step.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        dataset: Its images, see :func:`incseg.engine.step_dataset.step_dataset`.
+
+    Raises:
+        UserError: Whatever is wrong with the input.
+    """
+    if not is_weak(experiment, k):
+        return
+    if experiment.config['annotation']['folder'] is not None:
+        check_label_folder(experiment, k, dataset)
+        return
+    for _, step in label_parts(experiment, k):
+        DATASETS.build(dict(seam_dataset_config(experiment, step), dataset=dataset.dataset))
 
 
 def annotation_entry(

@@ -158,9 +158,18 @@ def test_labels_that_are_there(weak, trained, tmp_path):
     assert trained == [1]
     assert again.steps[1]['iou'] == json.loads(
         (tmp_path / 'w/results.json').read_text())['steps'][1]['iou']
-    empty = weak('mib_s', **{'annotation.folder': str(tmp_path / 'none')})
-    with pytest.raises(MissingFileError, match="no pseudo-labels in '.*none/4-2/1'"):
-        train_protocol(empty, tmp_path / 'empty')
+    leaf = weak('mib_s', **{'annotation.folder': str(root / '4-2' / '1')})
+    with pytest.raises(MissingFileError, match=f"annotation.folder is .*; '{root}' is that root"):
+        train_protocol(leaf, tmp_path / 'leaf')
+    assert not (tmp_path / 'leaf').exists(), 'before anything is trained'
+
+
+def test_what_seam_cannot_learn(weak, trained, tmp_path):
+    """A step of one class is refused before the base step is trained, with the ways out."""
+    config = weak('mib_s', **{'seam.scope': 'step', 'protocol.name': '4-1'})
+    with pytest.raises(InvalidInputError, match='step 1: each of the .* images shows cross, so'):
+        train_protocol(config, tmp_path / 'w')
+    assert not (tmp_path / 'w').exists() and not trained
 
 
 def test_mistakes(weak):
