@@ -145,14 +145,18 @@ class WeakDataset(Dataset):
         return sample
 
     def _add_negatives(self) -> None:
-        if self.negatives is not None:
-            none = np.zeros((len(self.negatives), len(self.class_ids)), np.float32)
-            self.image_labels = np.concatenate([self.image_labels, none])
+        if self.negatives is None:
+            return
+        added = np.zeros((len(self.negatives), len(self.class_ids)), np.float32)
+        if self.helper_ids:
+            added[:, -len(self.helper_ids):] = self.negatives.further_labels
+        self.image_labels = np.concatenate([self.image_labels, added])
 
     def _check(self) -> None:
+        own = len(self.class_ids) - len(self.helper_ids)
         everywhere = [name for name, share in zip(
-            self.metainfo['classes'], self.image_labels.mean(0)) if share == 1]
-        if everywhere and not self.helper_ids:
+            self.metainfo['classes'], self.image_labels[:, :own].mean(0)) if share == 1]
+        if everywhere:
             raise InvalidInputError(
                 f"{self._where}: each of the {len(self)} images shows {', '.join(everywhere)}, so "
                 "nothing tells what the class looks like; set seam.negatives to "

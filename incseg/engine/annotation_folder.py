@@ -29,12 +29,12 @@ def check_label_folder(experiment: Experiment, k: int, dataset: Any) -> None:
             raise MissingFileError(where_expected(
                 Path(experiment.config['annotation']['folder']), leaf))
         ids = files.read_meta()['ids']
-        lacking = sorted(set(protocol.new(step)) - set(ids))
+        lacking = tuple(sorted(set(protocol.new(step)) - set(ids)))
         if lacking:
             raise InvalidInputError(
                 f"annotation.folder: the labels in '{files.folder}' are of the dataset ids {ids}, "
-                f"step {step} of {protocol.name} learns {', '.join(experiment.names(tuple(lacking)))} "
-                f'({lacking})')
+                f"step {step} of {protocol.name} also learns "
+                f"{', '.join(experiment.names(lacking))} ({', '.join(map(str, lacking))})")
         check_images(experiment, files, ids, dataset)
 
 

@@ -40,8 +40,8 @@ def test_a_config_without_the_section(tiny):
     ({'seam.negatives': dict(type='Nothing')}, "seam.negatives.type is 'Nothing'"),
     ({'seam.negatives': dict(type='BackgroundCrops')},
      "type is 'BackgroundCrops', .*seam.scope is 'all': expected 'step'"),
-    ({'seam.negatives': dict(type='OldModelLabels', share=0), 'seam.scope': 'step'},
-     'seam.negatives.share is 0; allowed'),
+    ({'seam.negatives': dict(type='OldModelLabels', label_share=0), 'seam.scope': 'step'},
+     'seam.negatives.label_share is 0; allowed'),
     ({'seam.negatives': dict(type='OldModelLabels', size=0), 'seam.scope': 'step'},
      "unknown key 'seam.negatives.size' of OldModelLabels")])
 def test_values(options, message, tiny_seam):

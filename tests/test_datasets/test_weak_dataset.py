@@ -102,15 +102,17 @@ def knows_the_masks(dataset, indices):
 
 
 def test_old_classes_join(shapes):
-    """What the old network finds are columns behind the new class; the images stay the same."""
+    """What the old network finds are columns behind the new class; crops show nothing else."""
     dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step',
-                          negatives=OldModelLabels(share=1e-6))
+                          negatives=OldModelLabels(1e-6, share=1., sizes=(.25,)))
     dataset.look_through(knows_the_masks)
     presence = shapes.presence()
     chosen = np.flatnonzero(presence[:, 5])
     assert dataset.class_ids == (5, 1, 2, 3, 4) and dataset.helper_ids == (1, 2, 3, 4)
     assert dataset.metainfo['classes'] == ('cross', 'disc', 'square', 'triangle', 'ring')
-    assert np.array_equal(dataset.image_labels, presence[chosen][:, [5, 1, 2, 3, 4]])
+    own, crops = np.split(dataset.image_labels, [len(chosen)])
+    assert np.array_equal(own, presence[chosen][:, [5, 1, 2, 3, 4]])
+    assert len(crops) and not crops[:, 0].any() and (crops[:, 1:].sum(1) >= 1).all()
     assert dataset[2]['data_samples'].gt_image_labels.tolist() == dataset.image_labels[2].tolist()
 
 

@@ -87,7 +87,7 @@ def test_incomplete_labels(check, made):
 
 def test_labels_of_other_classes(check, made):
     """Another class order under the same protocol's name."""
-    with pytest.raises(InvalidInputError, match=r'ids \[5, 6\], step 1 of 4-2 learns disc \(\[1'):
+    with pytest.raises(InvalidInputError, match=r'ids \[5, 6\], step 1 of 4-2 also learns disc'):
         check(made.folder.parents[1], **{'protocol.class_order': [2, 3, 4, 5, 6, 1]})
 
 

@@ -108,7 +108,7 @@ def test_negatives_through_the_network_before(weak, trained, monkeypatch, tmp_pa
     monkeypatch.setattr(seam_training, 'OldNetwork', KnowsTheMasks)
     config = weak('mib_s', **{
         'seam.scope': 'step', 'protocol.name': '4-1', 'data.train.length': 24,
-        'seam.negatives': dict(type='OldModelLabels')})
+        'seam.negatives': dict(type='OldModelLabels', sizes=[.25])})
     ledger = train_protocol(config, tmp_path / 'w')
     assert trained == [1, 2]
     assert [len(entry.get('pseudo_labels', [])) for entry in ledger.steps] == [0, 1, 1]

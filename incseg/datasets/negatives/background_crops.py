@@ -72,9 +72,10 @@ class BackgroundCrops(OldNetworkNegatives):
         self._crops = [(index, box) for index, box in zip(indices, found, strict=True)
                        if box is not None]
         self.image_labels = np.zeros((len(found), 0), np.bool_)
+        self.further_labels = np.zeros((len(self._crops), 0), np.bool_)
         if not self._crops:
             raise InvalidInputError(
-                f"seam.negatives=dict(type='BackgroundCrops', confidence={self.confidence}, "
+                f"seam.negatives=dict(type='{type(self).__name__}', confidence={self.confidence}, "
                 f'share={self.share}, sizes={tuple(self.sizes)}): in none of the {len(found)} '
                 'images is the network of the step before sure of old classes on a crop; lower '
                 'confidence, share or the least size, or take another of seam.negatives')

@@ -1,58 +1,76 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from incseg.datasets.negatives.old_network_negatives import OldNetworkNegatives
+from incseg.datasets.negatives.background_crops import BackgroundCrops, Box
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS
 
 
 @DATASETS.register_module()
-class OldModelLabels(OldNetworkNegatives):
+class OldModelLabels(BackgroundCrops):
     """Old classes that the network of the step before finds, as classes of their own.
 
-    The classifier then has to tell the new class from them.  What it learns of
-    them is for training alone: pseudo-labels hold new classes only.  Of the
-    background nothing more is known, as it is in every image, too.
+    The classifier then has to tell the new class from them.  Image-level labels
+    of old classes alone would not do: the new class would still be in every
+    image, and a constant its best score.  So the crops of
+    :class:`BackgroundCrops`, labelled in the same way, come with them.
+
+    What is learned of the old classes is for training alone: pseudo-labels hold
+    new classes only.
 
     Args:
-        share: an image shows an old class if at least this share of its pixels
-            is predicted as that class.
+        label_share: an image or a crop shows an old class if at least this
+            share of its pixels is predicted as that class.
+        **kwargs: of :class:`BackgroundCrops`.
 
     Raises:
-        InvalidInputError: ``share`` is out of range.
+        InvalidInputError: an argument is out of range.
     """
 
-    def __init__(self, share: float = 0.01) -> None:
-        if not 0 < share <= 1:
+    def __init__(self, label_share: float = 0.01, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not 0 < label_share <= 1:
             raise InvalidInputError(
-                f'seam.negatives.share is {share!r}; allowed is above 0, up to 1')
-        self.share = share
+                f'seam.negatives.label_share is {label_share!r}; allowed is above 0, up to 1')
+        self.label_share = label_share
 
-    def look(self, label: np.ndarray, confidence: np.ndarray) -> list[int]:
-        """Dataset ids of the old classes in an image."""
+    def look(  # type: ignore[override]
+        self, label: np.ndarray, confidence: np.ndarray
+    ) -> tuple[list[int], Box | None, list[int]]:
+        """Old classes in an image, its crop, and old classes in that."""
+        box = super().look(label, confidence)
+        if box is None:
+            return self.classes_in(label), None, []
+        top, left, height, width = box
+        return (self.classes_in(label), box,
+                self.classes_in(label[top:top + height, left:left + width]))
+
+    def classes_in(self, label: np.ndarray) -> list[int]:
+        """Dataset ids of the old classes in a part of an image."""
         pixels = np.bincount(label.ravel(), minlength=256)
         pixels[0] = 0
-        return np.flatnonzero(pixels >= self.share * label.size).tolist()
+        return np.flatnonzero(pixels >= self.label_share * label.size).tolist()
 
-    def gather(
-        self, dataset: SegDataset, indices: Sequence[int], found: Sequence[list[int]]
-    ) -> None:
-        """Take the classes that are in some images and not in others.
+    def gather(self, dataset: SegDataset, indices: Sequence[int], found: Sequence[Any]) -> None:
+        """Keep the crops, and every class that one of the images or crops shows.
 
         Raises:
-            InvalidInputError: there is none.
+            InvalidInputError: no image has a crop.
         """
-        shown = np.zeros((len(found), 256), np.bool_)
-        for row, ids in zip(shown, found, strict=True):
-            row[ids] = True
-        useful = shown.any(0) & ~shown.all(0)
-        if not useful.any():
-            raise InvalidInputError(
-                f"seam.negatives=dict(type='OldModelLabels', share={self.share}): the network of "
-                'the step before finds no old class that some of the '
-                f'{len(found)} images show and others do not; lower the share, or take another '
-                'of seam.negatives')
-        self.class_ids = tuple(np.flatnonzero(useful).tolist())
-        self.image_labels = shown[:, useful]
+        super().gather(dataset, indices, [box for _, box, _ in found])
+        in_images = rows([ids for ids, _, _ in found])
+        in_crops = rows([ids for _, box, ids in found if box is not None])
+        shown = in_images.any(0) | in_crops.any(0)
+        self.class_ids = tuple(np.flatnonzero(shown).tolist())
+        self.image_labels, self.further_labels = in_images[:, shown], in_crops[:, shown]
+
+
+def rows(ids: Sequence[Sequence[int]]) -> np.ndarray:
+    """Lists of dataset ids as bool ``(len(ids), 256)``."""
+    made = np.zeros((len(ids), 256), np.bool_)
+    for row, chosen in zip(made, ids, strict=True):
+        row[list(chosen)] = True
+    return made

@@ -10,18 +10,21 @@ from incseg.datasets.seg_dataset import SegDataset
 class OldNetworkNegatives(ABC):
     """What the network of the step before adds to the images of a step.
 
-    That is further images without any new class, or further classes to tell the
-    new ones from; see :class:`WeakDataset`.  The network knows nothing of the
+    That is further images without any new class, and maybe further classes to
+    tell the new ones from; see :class:`WeakDataset`.  The network knows nothing of the
     new classes: it takes them for background or for an old class.
 
     Attributes:
         class_ids: dataset ids of the further classes.
         image_labels: bool ``(images of the step, len(class_ids))``: which of
             them each image shows.
+        further_labels: bool ``(len(self), len(class_ids))``, the same of the
+            further images.
     """
 
     class_ids: tuple[int, ...] = ()
-    image_labels: np.ndarray = np.zeros((0, 0), np.bool_)
+    image_labels: np.ndarray
+    further_labels: np.ndarray
 
     @abstractmethod
     def look(self, label: np.ndarray, confidence: np.ndarray) -> Any:
@@ -38,7 +41,7 @@ class OldNetworkNegatives(ABC):
 
     @abstractmethod
     def gather(self, dataset: SegDataset, indices: Sequence[int], found: Sequence[Any]) -> None:
-        """Make classes or images of what was found.
+        """Make images and classes of what was found; sets the attributes.
 
         Args:
             dataset: the data set.
@@ -49,10 +52,10 @@ class OldNetworkNegatives(ABC):
             InvalidInputError: nothing was found that helps.
         """
 
+    @abstractmethod
     def __len__(self) -> int:
         """How many further images there are."""
-        return 0
 
+    @abstractmethod
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """``image_id`` and ``img`` or ``img_path`` of a further image."""
-        raise IndexError(f'{type(self).__name__} has no image {idx}')

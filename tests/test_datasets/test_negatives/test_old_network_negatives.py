@@ -1,27 +1,17 @@
 import pytest
 
+from incseg.datasets import BackgroundCrops, NegativeFolder, OldModelLabels
 from incseg.datasets.negatives import OldNetworkNegatives
 
 
-class Nothing(OldNetworkNegatives):
-    """What a subclass may leave as it is."""
-
-    def look(self, label, confidence):
-        return None
-
-    def gather(self, dataset, indices, found):
-        pass
-
-
-def test_neither_classes_nor_images():
-    """A remedy that adds classes needs no images, and the other way round."""
-    nothing = Nothing()
-    assert nothing.class_ids == () and len(nothing) == 0
-    with pytest.raises(IndexError, match='Nothing has no image 0'):
-        nothing.get_data_info(0)
-
-
-def test_both_methods_are_needed():
+def test_a_subclass_is_complete():
     """One that forgets to gather would leave the class without a negative, unnoticed."""
-    with pytest.raises(TypeError, match='abstract'):
+    with pytest.raises(TypeError, match='abstract.*gather.*look'):
         OldNetworkNegatives()
+
+
+def test_who_needs_the_network():
+    """The engine asks the type whether the step before has to be trained first."""
+    assert issubclass(BackgroundCrops, OldNetworkNegatives)
+    assert issubclass(OldModelLabels, OldNetworkNegatives)
+    assert not issubclass(NegativeFolder, OldNetworkNegatives)
