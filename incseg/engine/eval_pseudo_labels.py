@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from incseg.atomic_file import write_atomically
 from incseg.datasets import LoadImage, LoadLabels, PseudoLabelFiles
 from incseg.datasets.label_reader import VOID
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.confusion import confusion_matrix, iou_per_class
 from incseg.evaluation.conventions import mean
-from incseg.evaluation.ledger import write_text
 from incseg.evaluation.report import number
 from incseg.evaluation.sweep_report import draw_sweep, sweep_table
 from incseg.evaluation.threshold_sweep import ThresholdSweep
@@ -133,7 +133,7 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
         f'labels as written: background {number(labels["iou"][0])}, classes '
         f'{number(labels["classes"])}, all {number(labels["all"])}, uncertain pixels '
         f'{number(labels["uncertain"])} %')
-    write_text(folder / 'sweep.json', json.dumps(found, indent=1) + '\n')
+    write_atomically(folder / 'sweep.json', json.dumps(found, indent=1) + '\n')
     rule = meta.get('bg', {})
     used = rule.get('value') if rule.get('mode') == 'const' else None
     if found['sweep']:

@@ -12,7 +12,7 @@ from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
 from incseg.engine.seam_negatives import negatives_config
-from incseg.engine.step_config import loader_config, optimizer_config, runner_config
+from incseg.engine.step_config import loader_config, optimizer_config, runner_config, training_hooks
 from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 
@@ -104,12 +104,5 @@ def seam_runner_config(
         param_scheduler=[dict(
             type='PolyLR', power=schedule['poly_power'], eta_min=0., begin=0, end=iters + 1,
             by_epoch=False)],
-        default_hooks=dict(
-            sampler_seed=None, logger=dict(type='LoggerHook', interval=schedule['log_interval']),
-            runtime_info=dict(
-                type='LossLogHook', step=step,
-                intervals=[schedule['log_interval'], schedule['checkpoint_interval']]),
-            checkpoint=dict(
-                type='SafeCheckpointHook', path=f'{work_dir}/resume.pth',
-                interval=schedule['checkpoint_interval'])),
+        default_hooks=training_hooks(schedule, step, work_dir),
         custom_hooks=hooks, load_from=resume_from, resume=resume_from is not None)

@@ -149,6 +149,16 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
         log_processor=dict(by_epoch=False), **parts))
 
 
+def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dict[str, Any]:
+    """What every training logs and saves, at the intervals of its schedule."""
+    log, save = schedule['log_interval'], schedule['checkpoint_interval']
+    return dict(
+        sampler_seed=None, logger=dict(type='LoggerHook', interval=log),
+        runtime_info=dict(type='LossLogHook', step=step, intervals=[log, save]),
+        checkpoint=dict(
+            type='SafeCheckpointHook', path=f'{work_dir}/resume.pth', interval=save))
+
+
 def optimizer_config(optimizer: dict, lr: float) -> dict:
     """The optimiser, in one kernel on a GPU where it has that."""
     kind = getattr(torch.optim, str(optimizer['type']), None)
@@ -243,14 +253,7 @@ def config_for_step(
             type='StepOptimWrapper', amp=autocasts(schedule['amp'], torch.device(get_device())),
             optimizer=optimizer_config(schedule['optimizer'], lr), **optimizer_parts(schedule, k)),
         param_scheduler=[lr_schedule(experiment, k, iters)],
-        default_hooks=dict(
-            sampler_seed=None, logger=dict(type='LoggerHook', interval=schedule['log_interval']),
-            runtime_info=dict(
-                type='LossLogHook', step=k,
-                intervals=[schedule['log_interval'], schedule['checkpoint_interval']]),
-            checkpoint=dict(
-                type='SafeCheckpointHook', path=f'{work_dir}/resume.pth',
-                interval=schedule['checkpoint_interval'])),
+        default_hooks=training_hooks(schedule, k, work_dir),
         custom_hooks=hooks, load_from=resume_from, resume=resume_from is not None)
 
 

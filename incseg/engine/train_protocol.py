@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
 from incseg import __version__
+from incseg.atomic_file import write_atomically
 from incseg.datasets.rank_zero import on_rank_zero
 from incseg.engine.annotation import is_weak
 from incseg.engine.base_steps import BaseSteps
@@ -25,7 +26,6 @@ from incseg.engine.training_set import check_masks, training_set
 from incseg.engine.weak_chain import annotation_entry, check_annotation, make_annotation
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
-from incseg.evaluation.ledger import write_text
 from incseg.registry import DATASETS
 
 METRICS = 'metrics.json'
@@ -205,7 +205,7 @@ class ProtocolRun:
             k, metrics, old, train_images=num_images, seconds=seconds,
             history=[meta.get('best_iou', {})], **annotation_entry(self.experiment, k, before),
             **extra)
-        on_rank_zero(lambda: write_text(
+        on_rank_zero(lambda: write_atomically(
             self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'))
         on_rank_zero(lambda: self.ledger.write(self.work_dir.path))
         self._say(self.ledger.table())

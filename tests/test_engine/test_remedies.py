@@ -51,7 +51,7 @@ def held_out():
 
 
 def test_without_a_remedy(train, held_out, monkeypatch):
-    """Why the step is refused: the class's own loss falls to 0, and every picture gets the class."""
+    """Why the step is refused: the loss falls to 0, and every picture is said to show the class."""
     monkeypatch.setattr(WeakDataset, '_check', lambda self: None)
     entropy, _ = held_out(train(4))
     assert entropy > 2
