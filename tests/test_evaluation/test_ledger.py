@@ -58,7 +58,7 @@ def test_nothing_half_written(tmp_path, monkeypatch):
             file.write(content[:10])
         raise OSError(errno.ENOSPC, 'No space left on device')
     monkeypatch.setattr(Path, 'write_bytes', full)
-    with pytest.raises(SaveError, match=r'cannot write .*results.json: No space left on device'):
+    with pytest.raises(SaveError, match=r"cannot write .*results.json': No space left on device"):
         book.write(tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
