@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +131,41 @@ def test_crops_join(shapes):
     sample = dataset[positive]
     assert sample['data_samples'].image_id.startswith('crop_shapes_train_')
     assert sample['inputs'].shape == (3, 32, 32) and 'gt_sem_seg' not in sample['data_samples']
+
+
+TWO = '''
+from mmengine.dist import get_rank
+from incseg.datasets import OldModelLabels, ShapesDataset, WeakDataset
+from incseg.engine.distributed import end_launcher, init_launcher
+from incseg.protocols import Protocol
+from tests.test_datasets.test_weak_dataset import PIPELINE, knows_the_masks
+init_launcher('pytorch')
+looked = []
+def look(dataset, indices):
+    looked.extend(indices)
+    return knows_the_masks(dataset, indices)
+data = WeakDataset(ShapesDataset(length=40, size=32), Protocol.parse('4-1', 6), 1, PIPELINE,
+                   scope='step', negatives=OldModelLabels(sizes=(.25,)))
+data.look_through(look)
+print(f'rank {get_rank()}:', len(looked), data.class_ids, data.image_labels.astype(int).tolist())
+end_launcher()
+'''
+
+
+def test_two_processes_share_the_images(shapes, tool_environment, free_port, tmp_path):
+    """Each looks at its half; both have the labels that a single process has, in the same order."""
+    (tmp_path / 'two.py').write_text(TWO)
+    done = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+         '--master-port', free_port, str(tmp_path / 'two.py')],
+        env=tool_environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    alone = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step',
+                        negatives=OldModelLabels(sizes=(.25,)))
+    alone.look_through(knows_the_masks)
+    count, labels = len(alone.indices), alone.image_labels.astype(int).tolist()
+    for rank, own in ((0, count - count // 2), (1, count // 2)):
+        assert f'rank {rank}: {own} {alone.class_ids} {labels}' in done.stdout
 
 
 def test_looking_is_for_those_who_need_it(shapes):

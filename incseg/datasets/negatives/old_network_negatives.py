@@ -11,8 +11,8 @@ class OldNetworkNegatives(ABC):
     """What the network of the step before adds to the images of a step.
 
     That is further images without any new class, and maybe further classes to
-    tell the new ones from; see :class:`WeakDataset`.  The network knows nothing of the
-    new classes: it takes them for background or for an old class.
+    tell the new ones from; see :class:`WeakDataset`.  The network knows nothing
+    of the new classes: it takes them for background or for an old class.
 
     Attributes:
         class_ids: dataset ids of the further classes.
