@@ -8,7 +8,8 @@ from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import command_line
 from incseg.apis.config import load_config, parse_options
 from incseg.engine.eval_pseudo_labels import THRESHOLDS, report_pseudo_labels
-from incseg.engine.step_config import resolve
+from incseg.engine.experiment import Experiment
+from incseg.engine.training_set import weak_training_set
 from incseg.registry import DATASETS
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     if args.data_root is not None:
         options['data_root'] = args.data_root
     config = load_config(args.config, options)
-    settings = resolve(config['data'], config)['train']
+    settings = weak_training_set(Experiment(config))
     if args.split is not None:
         settings['split'] = args.split
     print(report_pseudo_labels(DATASETS.build(settings), args.folder, args.thresholds))

@@ -16,8 +16,10 @@ from incseg.datasets import PseudoLabelFiles
 from incseg.engine.affinity_dataset import AffinityDataset
 from incseg.engine.affinity_training import checkpoint_of, train_affinity
 from incseg.engine.checkpoint import save_atomically
+from incseg.engine.experiment import Experiment
 from incseg.engine.hooks.start_backbone_hook import load_backbone
-from incseg.engine.step_config import resolve
+from incseg.engine.resolve import resolve
+from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS
 
@@ -60,7 +62,7 @@ def main() -> None:
         load_backbone(net.backbone, args.init_from)
     net.to('cuda' if torch.cuda.is_available() else 'cpu')
     data = AffinityDataset(
-        DATASETS.build(resolve(config['data'], config)['train']), PseudoLabelFiles(args.strong),
+        DATASETS.build(weak_training_set(Experiment(config))), PseudoLabelFiles(args.strong),
         PseudoLabelFiles(args.weak), args.crop_size)
     losses = train_affinity(
         net, data, epochs=args.epochs, batch_size=args.batch_size, lr=args.lr,

@@ -26,6 +26,9 @@ def main() -> None:
         help="whose new classes, with seam.scope='step' (default: 1)")
     parser.add_argument(
         '--step0', metavar='CHECKPOINT', help="step 0's final.pth, for seam.init_from='step0'")
+    parser.add_argument(
+        '--previous', metavar='CHECKPOINT',
+        help="step K-1's final.pth, for seam.negatives that look through it")
     parser.add_argument('--resume', action='store_true', help='go on where it was interrupted')
     args = parser.parse_args()
     options = parse_options(args.cfg_options)
@@ -34,7 +37,8 @@ def main() -> None:
     config = load_config(args.config, options)
     init_launcher(args.launcher)
     path = train_seam(
-        Experiment(config), args.step, args.work_dir, resume=args.resume, step0=args.step0)
+        Experiment(config), args.step, args.work_dir, resume=args.resume, step0=args.step0,
+        previous=args.previous)
     if is_main_process():
         print(f'SEAM in {path}')
     end_launcher()

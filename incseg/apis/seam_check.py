@@ -9,6 +9,7 @@ from incseg.apis.config_parts import build_without_memory, check_part, unknown
 from incseg.datasets.weak_dataset import SCOPES
 from incseg.engine.experiment import Experiment
 from incseg.engine.seam_config import seam_model_config
+from incseg.engine.seam_negatives import is_old_network_negatives
 from incseg.errors import InvalidInputError, UserError
 from incseg.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
 
@@ -40,7 +41,7 @@ def check_seam(experiment: Experiment) -> None:
         check_part(f'seam.model.{key}', seam['model'].get(key), MODELS,
                    needed=own and key == 'backbone')
     check_part('seam.model', seam['model'], MODELS, needed=True)
-    check_part('seam.negatives', seam.get('negatives'), DATASETS)
+    check_negatives(experiment)
     for name, transform in seam['train_pipeline'].items():
         check_part(f'seam.train_pipeline.{name}', transform, TRANSFORMS)
     if DefaultScope.get_current_instance() is None:
@@ -51,6 +52,25 @@ def check_seam(experiment: Experiment) -> None:
         raise
     except Exception as error:  # whatever a part's constructor does not like
         raise InvalidInputError(f'seam.model cannot be built: {error}') from error
+
+
+def check_negatives(experiment: Experiment) -> None:
+    """What looks through the network of the step before has one."""
+    seam = experiment.config['seam']
+    negatives = seam.get('negatives')
+    check_part('seam.negatives', negatives, DATASETS)
+    if not is_old_network_negatives(negatives):
+        return
+    kind = negatives['type']
+    if seam['scope'] != 'step':
+        raise InvalidInputError(
+            f"seam.negatives.type is {kind!r}, which looks through the network of the step "
+            f"before, and seam.scope is {seam['scope']!r}: expected 'step'")
+    if experiment.joint:
+        raise InvalidInputError(
+            f'seam.negatives.type is {kind!r}, which looks through the network of the step '
+            'before; joint training has none, allowed: NegativeFolder, or None')
+    DATASETS.build(dict(negatives))
 
 
 def check_schedule(schedule: Any) -> None:

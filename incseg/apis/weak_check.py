@@ -5,6 +5,7 @@ from typing import Any
 from incseg.apis.config_numbers import at_least
 from incseg.apis.config_parts import check_part
 from incseg.engine.experiment import Experiment
+from incseg.engine.seam_negatives import is_old_network_negatives
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
 
@@ -33,6 +34,10 @@ def check_image_labels(method: Mapping[str, Any]) -> None:
         raise InvalidInputError(
             'method.image_labels and method.memory do not go together: a step that learns from '
             'image-level labels has no use for the masks of kept images')
+    if is_old_network_negatives(method.get('negatives')):
+        raise InvalidInputError(
+            f"method.negatives.type is {method['negatives']['type']!r}, which is for "
+            "seam.negatives alone, allowed: dict(type='NegativeFolder', folder=…), or None")
     if method.get('negatives') is not None and labels is None:
         raise InvalidInputError('method.negatives are for method.image_labels, which is None')
 

@@ -14,7 +14,7 @@ from incseg.datasets.image_labels import (
 from incseg.datasets.incremental_dataset import IncrementalDataset
 from incseg.datasets.label_files import read_label_file
 from incseg.datasets.label_reader import LabelReader
-from incseg.datasets.negative_folder import NegativeFolder
+from incseg.datasets.negatives import BackgroundCrops, NegativeFolder, OldModelLabels
 from incseg.datasets.pseudo_label_files import PseudoLabelFiles
 from incseg.datasets.pseudo_label_view import PseudoLabelView
 from incseg.datasets.replay_batch_sampler import ReplayBatchSampler
@@ -43,12 +43,12 @@ from incseg.datasets.voc import VOCDataset
 from incseg.datasets.weak_dataset import WeakDataset
 
 __all__ = [
-    'BackgroundRule', 'BaseImageLabels', 'CamVidDataset', 'CenterCrop', 'ColourJitter',
-    'IncrementalDataset', 'JSONImageLabels', 'LabelReader', 'LoadImage', 'LoadLabels',
-    'LoadPseudoLabels', 'MaskImageLabels', 'NegativeFolder', 'PackSegInputs', 'Pad',
-    'PseudoLabelFiles', 'PseudoLabelView', 'RandomCrop', 'RandomFlip', 'RandomLongSide',
-    'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'ReplayBatchSampler', 'ReplayDataset',
-    'Resize', 'ScoreFile', 'SegDataset', 'ShapesDataset', 'StepBatchSampler', 'VOCDataset',
-    'VOCXMLImageLabels', 'WeakDataset', 'collate_samples', 'colour_map', 'export_coco',
-    'read_label_file', 'visible_labels', 'write_image_labels',
+    'BackgroundCrops', 'BackgroundRule', 'BaseImageLabels', 'CamVidDataset', 'CenterCrop',
+    'ColourJitter', 'IncrementalDataset', 'JSONImageLabels', 'LabelReader', 'LoadImage',
+    'LoadLabels', 'LoadPseudoLabels', 'MaskImageLabels', 'NegativeFolder', 'OldModelLabels',
+    'PackSegInputs', 'Pad', 'PseudoLabelFiles', 'PseudoLabelView', 'RandomCrop', 'RandomFlip',
+    'RandomLongSide', 'RandomResizedCrop', 'RandomRotation', 'RandomScale',
+    'ReplayBatchSampler', 'ReplayDataset', 'Resize', 'ScoreFile', 'SegDataset', 'ShapesDataset',
+    'StepBatchSampler', 'VOCDataset', 'VOCXMLImageLabels', 'WeakDataset', 'collate_samples',
+    'colour_map', 'export_coco', 'read_label_file', 'visible_labels', 'write_image_labels',
 ]

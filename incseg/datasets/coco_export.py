@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from incseg.datasets.atomic_file import write_atomically
+from incseg.atomic_file import write_atomically
 from incseg.datasets.label_reader import VOID
 from incseg.datasets.pseudo_label_files import PseudoLabelFiles
 

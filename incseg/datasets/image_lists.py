@@ -66,29 +66,34 @@ def ids_in_folder(folder: str, suffixes: Sequence[str], how_to_get: str) -> list
 
 
 def pair_files(ids: Sequence[str], image_folder: Path, image_suffixes: Sequence[str],
-               label_folder: Path, label_suffix: str, how_to_get: str) -> list[dict]:
+               label_folder: Path, label_suffix: str, how_to_get: str,
+               partly_labelled: bool = False) -> list[dict]:
     """Find the image and the label map of each id.
 
     The folders are listed once, which is faster than asking for each file.
 
     Returns:
-        dicts of ``image_id``, ``img_path``, ``seg_map_path``, in the order of ``ids``.
+        dicts of ``image_id``, ``img_path``, ``seg_map_path``, in the order of ``ids``;
+        with ``partly_labelled``, those without a label map have ``has_mask=False``.
 
     Raises:
         MissingFileError: names the first file that is missing and how many are.
     """
     images = _files_below(image_folder)
     labels = _files_below(label_folder)
-    pairs, missing_images, missing_labels = [], [], []
+    pairs: list[dict] = []
+    missing_images, missing_labels = [], []
     for image_id in ids:
         suffix = next((s for s in image_suffixes if image_id + s in images), None)
         label = image_id + label_suffix
         if suffix is None:
             missing_images.append(image_folder / (image_id + image_suffixes[0]))
-        if label not in labels:
+        if label not in labels and not partly_labelled:
             missing_labels.append(label_folder / label)
         pairs.append(dict(image_id=image_id, img_path=str(image_folder / f'{image_id}{suffix}'),
                           seg_map_path=str(label_folder / label)))
+        if partly_labelled and label not in labels:
+            pairs[-1]['has_mask'] = False
     for kind, missing in (('image', missing_images), ('label file', missing_labels)):
         if missing:
             raise MissingFileError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from incseg.datasets.atomic_file import write_atomically
+from incseg.atomic_file import write_atomically
 from incseg.datasets.colour_map import colour_map
 from incseg.datasets.label_files import read_label_file
 from incseg.datasets.score_file import ScoreFile

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from incseg.datasets.atomic_file import write_atomically
+from incseg.atomic_file import write_atomically
 from incseg.errors import InvalidInputError, MissingFileError
 
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)

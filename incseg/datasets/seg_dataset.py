@@ -38,6 +38,8 @@ class SegDataset(BaseDataset):
         img_suffix: ending of image files, or several.
         seg_map_suffix: ending of label files.
         metainfo: replaces ``METAINFO``, as ``dict(classes=…, palette=…)``.
+        partly_labelled: whether images may lack their label map; see
+            :attr:`has_mask`.
         **kwargs: of :class:`mmengine.dataset.BaseDataset` (``indices``,
             ``test_mode``, ``lazy_init``, …).
 
@@ -60,10 +62,11 @@ class SegDataset(BaseDataset):
                  data_prefix: Mapping[str, str] | None = None, ann_file: str | None = None,
                  img_suffix: str | Sequence[str] = ('.jpg', '.png'),
                  seg_map_suffix: str = '.png', metainfo: Mapping[str, Any] | None = None,
-                 **kwargs: Any) -> None:
+                 partly_labelled: bool = False, **kwargs: Any) -> None:
         self.splits = [split] if isinstance(split, str) else list(split)
         self.img_suffix = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         self.seg_map_suffix = seg_map_suffix
+        self.partly_labelled = partly_labelled
         self._presence: np.ndarray | None = None
         if not self.splits:
             raise InvalidInputError('split is empty; allowed is the name of a split or a list')
@@ -89,6 +92,13 @@ class SegDataset(BaseDataset):
         """The id of every image, in order."""
         return [super(SegDataset, self).get_data_info(i)['image_id'] for i in range(len(self))]
 
+    @property
+    def has_mask(self) -> np.ndarray:
+        """Bool ``(len(self),)``: which images have a label map.  The others serve learning from
+        image-level labels alone."""
+        infos = [super(SegDataset, self).get_data_info(i) for i in range(len(self))]
+        return np.array([info.get('has_mask', True) for info in infos], np.bool_)
+
     def make_label_reader(self) -> LabelReader:
         """What the ids in the label files mean; the default is that they are dataset ids."""
         return LabelReader(self.num_classes)
@@ -109,7 +119,7 @@ class SegDataset(BaseDataset):
                 self.list_image_ids(split),
                 Path(at_split(self.data_prefix['img_path'], split)), self.img_suffix,
                 Path(at_split(self.data_prefix['seg_map_path'], split)), self.seg_map_suffix,
-                self.how_to_get)
+                self.how_to_get, self.partly_labelled)
         image_lists.check_unique([info['image_id'] for info in data_list], self.splits)
         return data_list
 
@@ -126,7 +136,8 @@ class SegDataset(BaseDataset):
         is cached on disk (see :class:`incseg.protocols.ClassIndex`).
 
         Returns:
-            bool ``(len(self), C + 1)``, column = dataset id.
+            bool ``(len(self), C + 1)``, column = dataset id; an image without a
+            label map shows nothing.
 
         Raises:
             InvalidInputError: a label file cannot be read or has a foreign id.
@@ -136,12 +147,14 @@ class SegDataset(BaseDataset):
         return self._presence
 
     def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
-        files = [super(SegDataset, self).get_data_info(i)['seg_map_path']
-                 for i in range(len(self))]
+        labelled = np.flatnonzero(self.has_mask)
+        files = [super(SegDataset, self).get_data_info(int(i))['seg_map_path'] for i in labelled]
         name = f'{type(self).__name__} {"+".join(self.splits)}'
-        return ClassIndex.scan(
+        presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
+        presence[labelled] = ClassIndex.scan(
             files, self.label_reader, self.num_classes, num_workers=num_workers,
             description=f'classes in {name}', progress=progress).presence
+        return presence
 
     @classmethod
     def resolve_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -178,6 +191,6 @@ class SegDataset(BaseDataset):
         chosen = range(len(self)) if indices is None else indices
         infos = [super(SegDataset, self).get_data_info(int(i)) for i in chosen]
         paths = [info[key] for info in infos for key in ('img_path', 'seg_map_path')
-                 if key in info]
+                 if key in info and (key == 'img_path' or info.get('has_mask', True))]
         return [(os.path.basename(path), (found := os.stat(path)).st_size, found.st_mtime_ns)
                 for path in paths]

@@ -1,12 +1,14 @@
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from torch.utils.data import Dataset
 
 from incseg.datasets.image_labels import BaseImageLabels
+from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.datasets.sample_seed import sample_seed
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError
@@ -14,6 +16,9 @@ from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
 SCOPES = ('all', 'step')
+#: what shows the old classes in some images of a data set: for each, its index, the most likely
+#: class, uint8 (H, W) of dataset ids, and its probability, float32 (H, W)
+OldNetwork = Callable[[SegDataset, Sequence[int]], Iterable[tuple[int, np.ndarray, np.ndarray]]]
 
 
 @DATASETS.register_module()
@@ -38,12 +43,16 @@ class WeakDataset(Dataset):
             ``'all'``: every class and every image, once for all steps.
         image_labels: which classes the images show, a :class:`BaseImageLabels`
             or its config dict; by default what is in their masks.
-        negatives: images that show none of the classes, as a
-            :class:`NegativeFolder` or its config dict; another data set serves
-            too, only its images are used.
+        negatives: what makes a class learnable that every image shows, as one
+            of :mod:`incseg.datasets.negatives` or its config dict; another data
+            set serves too, only its images are used.  An
+            :class:`OldNetworkNegatives` has to :meth:`look_through` its network
+            before the samples are used.
 
     Attributes:
         class_ids: dataset ids of the labels' columns, in learning order.
+        helper_ids: those of them that are no classes of the step, the last
+            columns.
 
     Raises:
         InvalidInputError: an argument is not acceptable, there is no image, or
@@ -71,16 +80,47 @@ class WeakDataset(Dataset):
         presence = source.labels(self.dataset.image_ids)
         self.class_ids: tuple[int, ...] = (
             protocol.class_order if scope == 'all' else protocol.new(step))
+        self.helper_ids: tuple[int, ...] = ()
         #: int64: which images of the data set these are.
         self.indices: np.ndarray = (
             np.arange(len(self.dataset)) if scope == 'all' else protocol.select(presence, step))
         #: float32 ``(images, C)``, those of the negatives last.
         self.image_labels: np.ndarray = presence[self.indices][:, list(self.class_ids)].astype(
             np.float32)
-        if self.negatives is not None:
-            none = np.zeros((len(self.negatives), len(self.class_ids)), np.float32)
-            self.image_labels = np.concatenate([self.image_labels, none])
-        self._check(scope, step)
+        self._where = f'scope {scope!r}, step {step}'
+        if not len(self.indices):
+            raise InvalidInputError(f'{self._where}: no image of {type(self.dataset).__name__} '
+                                    'shows one of the classes')
+        if not isinstance(self.negatives, OldNetworkNegatives):
+            self._add_negatives()
+            self._check()
+
+    def look_through(self, old_network: OldNetwork) -> None:
+        """Complete the labels by what the network of the step before finds in the images.
+
+        All processes of a group call this and share the images; without an
+        :class:`OldNetworkNegatives` there is nothing to do.
+
+        Raises:
+            InvalidInputError: nothing was found that helps.
+        """
+        negatives = self.negatives
+        if not isinstance(negatives, OldNetworkNegatives):
+            return
+        own = self.indices[get_rank()::get_world_size()].tolist()
+        found = {index: negatives.look(label, confidence)
+                 for index, label, confidence in old_network(self.dataset, own)}
+        everything: dict[int, Any] = {}
+        for part in all_gather_object(found):
+            everything |= part
+        indices = self.indices.tolist()
+        negatives.gather(self.dataset, indices, [everything[index] for index in indices])
+        self.helper_ids = negatives.class_ids
+        self.class_ids += negatives.class_ids
+        self.image_labels = np.concatenate(
+            [self.image_labels, negatives.image_labels.astype(np.float32)], 1)
+        self._add_negatives()
+        self._check()
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -104,15 +144,23 @@ class WeakDataset(Dataset):
         sample['data_samples'].gt_image_labels = torch.from_numpy(self.image_labels[index])
         return sample
 
-    def _check(self, scope: str, step: int) -> None:
-        kind, where = type(self.dataset).__name__, f'scope {scope!r}, step {step}'
-        if not len(self.indices):
-            raise InvalidInputError(f'{where}: no image of {kind} shows one of the classes')
+    def _add_negatives(self) -> None:
+        if self.negatives is None:
+            return
+        added = np.zeros((len(self.negatives), len(self.class_ids)), np.float32)
+        if self.helper_ids:
+            added[:, -len(self.helper_ids):] = self.negatives.further_labels
+        self.image_labels = np.concatenate([self.image_labels, added])
+
+    def _check(self) -> None:
+        own = len(self.class_ids) - len(self.helper_ids)
         everywhere = [name for name, share in zip(
-            self.metainfo['classes'], self.image_labels.mean(0)) if share == 1]
+            self.metainfo['classes'], self.image_labels[:, :own].mean(0)) if share == 1]
         if everywhere:
             raise InvalidInputError(
-                f"{where}: each of the {len(self)} images shows {', '.join(everywhere)}, so "
-                'nothing tells what the class looks like; give images without it '
-                "(seam.negatives, or a method's negatives), use seam.scope='all', or a protocol "
-                'with more classes per step')
+                f"{self._where}: each of the {len(self)} images shows {', '.join(everywhere)}, so "
+                "nothing tells what the class looks like; set seam.negatives to "
+                "dict(type='NegativeFolder', folder='…') with images without it, to "
+                "dict(type='BackgroundCrops') or to dict(type='OldModelLabels') (method.negatives "
+                "takes a folder only), use seam.scope='all', or a protocol with more classes per "
+                'step')

@@ -28,24 +28,36 @@ def label_parts(experiment: Experiment, k: int) -> list[tuple[Protocol, int]]:
     return [(experiment.training, k)]
 
 
-def label_files(experiment: Experiment, k: int) -> list[PseudoLabelFiles]:
-    """The pseudo-labels that step ``k`` reads, there or not yet."""
+def label_files(
+    experiment: Experiment, k: int, previous: str | Path | None = None
+) -> list[PseudoLabelFiles]:
+    """The pseudo-labels that step ``k`` reads, there or not yet.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        previous: ``final.pth`` of the step before; where ``seam.negatives``
+            looks through it, their place depends on it.
+    """
     given = experiment.config['annotation']['folder']
-    return [
-        PseudoLabelFiles.of_step(
-            labels_root(experiment, step) if given is None else Path(given), protocol.name, step)
-        for protocol, step in label_parts(experiment, k)]
+    found = []
+    for protocol, step in label_parts(experiment, k):
+        root = labels_root(experiment, step, previous) if given is None else given
+        found.append(PseudoLabelFiles.of_step(root, protocol.name, step))
+    return found
 
 
-def labels_loader(experiment: Experiment, k: int) -> dict[str, Any]:
-    """Config of the transform that loads the labels of step ``k``."""
+def labels_loader(
+    experiment: Experiment, k: int, previous: str | Path | None = None
+) -> dict[str, Any]:
+    """Config of the transform that loads the labels of step ``k``; see :func:`label_files`."""
     if not is_weak(experiment, k):
         return dict(type='LoadLabels')
     annotation = experiment.config['annotation']
     masked = experiment.joint and annotation['steps'] == 'added'
     return dict(
         type='LoadPseudoLabels',
-        folders=[str(files.folder) for files in label_files(experiment, k)],
+        folders=[str(files.folder) for files in label_files(experiment, k, previous)],
         threshold=annotation['threshold'], uncertain=annotation['uncertain'],
         gating=annotation['gating'],
         mask_classes=list(experiment.protocol.base_classes) if masked else [])

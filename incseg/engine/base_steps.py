@@ -8,11 +8,11 @@ from typing import Any
 
 from mmengine.config import Config
 
+from incseg.atomic_file import temporary_name, write_atomically
 from incseg.engine.annotation import is_weak, labels_loader
 from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
 from incseg.engine.config_hash import config_hash
 from incseg.engine.experiment import Experiment
-from incseg.evaluation.ledger import temporary_name, write_text
 
 #: parts of a Runner's config that do not shape its result
 BYSTANDERS = ('work_dir', 'experiment_name', 'default_hooks', 'log_processor', 'launcher',
@@ -89,7 +89,7 @@ class BaseSteps:
                 return
             shutil.rmtree(place, ignore_errors=True)
             save_atomically(checkpoint, private / 'final.pth')
-            write_text(private / 'metrics.json', json.dumps(metrics, indent=1) + '\n')
+            write_atomically(private / 'metrics.json', json.dumps(metrics, indent=1) + '\n')
             os.rename(private, place)
         except OSError as error:
             shutil.rmtree(private, ignore_errors=True)

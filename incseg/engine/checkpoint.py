@@ -2,16 +2,15 @@
 import os
 import pickle
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from incseg.atomic_file import whole_file
 from incseg.engine.experiment import Experiment
 from incseg.errors import InvalidInputError, MissingFileError, NonFiniteLossError, SaveError
-from incseg.evaluation.ledger import temporary_name
 
 #: what a step's meta holds; more may be there
 META = dict(
@@ -36,17 +35,13 @@ def save_atomically(content: Any, path: str | Path) -> None:
             stood at ``path`` is then intact.
     """
     path = Path(path)
-    temporary = temporary_name(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, 'wb') as file:
+        with whole_file(path) as temporary, open(temporary, 'wb') as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError on a full disk
-        with suppress(OSError):
-            temporary.unlink()
+    except (OSError, RuntimeError) as failure:  # torch's writer raises RuntimeError on a full disk
+        error = failure.__cause__ or failure
         kept = 'the file that stood there is intact' if path.exists() else 'nothing was left there'
         reason = getattr(error, 'strerror', None) or str(error).splitlines()[0]
         raise SaveError(f'cannot save {path}: {reason}; {kept}') from error

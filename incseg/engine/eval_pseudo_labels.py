@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from incseg.atomic_file import write_atomically
 from incseg.datasets import LoadImage, LoadLabels, PseudoLabelFiles
 from incseg.datasets.label_reader import VOID
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.confusion import confusion_matrix, iou_per_class
 from incseg.evaluation.conventions import mean
-from incseg.evaluation.ledger import write_text
 from incseg.evaluation.report import number
 from incseg.evaluation.sweep_report import draw_sweep, sweep_table
 from incseg.evaluation.threshold_sweep import ThresholdSweep
@@ -34,8 +34,8 @@ def eval_pseudo_labels(
     are read once for all thresholds.
 
     Args:
-        dataset: a :class:`SegDataset` with masks; those of its images count
-            that have pseudo-labels.
+        dataset: a :class:`SegDataset`; those of its images count that have a
+            mask and pseudo-labels.
         folder: ``<root>/<protocol>/<step>``.
         thresholds: background scores to try.
         num_threads: files that are read at a time.
@@ -48,17 +48,19 @@ def eval_pseudo_labels(
         left out of their IoU.
 
     Raises:
-        MissingFileError: no image of the data set has pseudo-labels.
+        MissingFileError: no image of the data set has both.
         InvalidInputError: a file is damaged.
     """
     files = PseudoLabelFiles(folder)
     meta = files.read_meta()
+    labelled = dataset.has_mask
     chosen = [i for i, image_id in enumerate(dataset.image_ids)
-              if files.label_path(image_id).is_file()]
+              if labelled[i] and files.label_path(image_id).is_file()]
     name = f'{type(dataset).__name__} {"+".join(dataset.splits)}'
     if not chosen:
         raise MissingFileError(
-            f"none of the {len(dataset)} images of {name} has a PNG in '{files.folder}/labels'")
+            f"none of the {labelled.sum()} images of {name} with a mask has a PNG in "
+            f"'{files.folder}/labels'")
     ids = list(meta['ids'])
     with_scores = files.score_path(dataset.image_ids[chosen[0]]).is_file()
     sweep = ThresholdSweep(len(ids) + 1, thresholds)
@@ -131,7 +133,7 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
         f'labels as written: background {number(labels["iou"][0])}, classes '
         f'{number(labels["classes"])}, all {number(labels["all"])}, uncertain pixels '
         f'{number(labels["uncertain"])} %')
-    write_text(folder / 'sweep.json', json.dumps(found, indent=1) + '\n')
+    write_atomically(folder / 'sweep.json', json.dumps(found, indent=1) + '\n')
     rule = meta.get('bg', {})
     used = rule.get('value') if rule.get('mode') == 'const' else None
     if found['sweep']:

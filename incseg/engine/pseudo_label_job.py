@@ -11,9 +11,9 @@ from incseg.engine.cam_inference import CamInference
 from incseg.engine.experiment import Experiment, check_step
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
-from incseg.engine.resolve import resolve
-from incseg.engine.seam_checkpoint import load_seam
+from incseg.engine.seam_checkpoint import load_seam, own_ids
 from incseg.engine.seam_settings import SeamSettings
+from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
@@ -47,7 +47,7 @@ def pseudo_label_job(
     model, meta = load_seam(experiment, checkpoint)
     step = step_of(meta, step, protocol, checkpoint)
     config, class_ids, options = experiment.config, meta['ids'], seam.inference
-    dataset = DATASETS.build(resolve(config['data'], config)['train'])
+    dataset = DATASETS.build(weak_training_set(experiment))
     source = TASK_UTILS.build(seam.image_labels, default_args=dict(dataset=dataset))
     labels = source.labels(dataset.image_ids)
     indices = protocol.select(labels, step)
@@ -64,7 +64,8 @@ def pseudo_label_job(
     make_pseudo_labels(
         maker, dataset, indices, visible_labels(labels, protocol, step, meta['scope']), dict(
             dataset=config['data']['name'], protocol=describe(protocol), step=step,
-            scope=meta['scope'], classes=meta['classes'], ids=class_ids,
+            scope=meta['scope'], classes=experiment.names(tuple(own_ids(meta))),
+            ids=own_ids(meta),
             background=options['background'], uncertain=options['uncertain'], scales=scales,
             flip=options['flip'], maps=options['maps'], refine=seam.refine,
             score_stride=maker.score_stride,

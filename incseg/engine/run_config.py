@@ -3,14 +3,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from incseg.atomic_file import write_atomically
 from incseg.errors import InvalidInputError
-from incseg.evaluation.ledger import write_text
 from incseg.evaluation.run_settings import CONFIG_FILE, flatten, is_free, read_settings
 
 
 def write_run_config(config: Any, work_dir: Path) -> None:
     """Keep the complete config beside the results."""
-    write_text(work_dir / CONFIG_FILE, json.dumps(dict(config), indent=1, default=repr) + '\n')
+    text = json.dumps(dict(config), indent=1, default=repr) + '\n'
+    write_atomically(work_dir / CONFIG_FILE, text)
 
 
 def as_written(config: Any) -> Any:

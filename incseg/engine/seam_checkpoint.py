@@ -32,6 +32,12 @@ def read_seam_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def own_ids(meta: dict[str, Any]) -> list[int]:
+    """Dataset ids of the maps that are made into pseudo-labels: without helper classes."""
+    helpers = meta.get('helpers', [])
+    return [i for i in meta['ids'] if i not in helpers]
+
+
 def load_seam(experiment: Experiment, path: str | Path) -> tuple[SEAM, dict[str, Any]]:
     """The trained network in evaluation mode, and the checkpoint's ``meta``.
 
@@ -47,7 +53,8 @@ def load_seam(experiment: Experiment, path: str | Path) -> tuple[SEAM, dict[str,
     expected = set(protocol.class_order)
     if meta['scope'] == 'step':
         expected = set(protocol.new(meta['step'])) if meta['step'] < protocol.num_steps else set()
-    names = experiment.names(tuple(meta['ids'])) if set(meta['ids']) == expected else None
+    own = own_ids(meta)
+    names = experiment.names(tuple(meta['ids'])) if set(own) == expected else None
     if names != meta['classes']:
         raise InvalidInputError(
             f"checkpoint {path} knows the classes {', '.join(meta['classes'])} "

@@ -11,7 +11,9 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
-from incseg.engine.step_config import loader_config, optimizer_config, runner_config
+from incseg.engine.seam_negatives import negatives_config
+from incseg.engine.step_config import loader_config, optimizer_config, runner_config, training_hooks
+from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 
 
@@ -54,9 +56,9 @@ def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:
     config = experiment.config
     seam = resolve(config['seam'], config)
     return dict(
-        type='WeakDataset', dataset=resolve(config['data'], config)['train'],
+        type='WeakDataset', dataset=weak_training_set(experiment),
         protocol=experiment.protocol, step=step, scope=seam['scope'],
-        negatives=seam.get('negatives'), image_labels=seam.get('image_labels'),
+        negatives=negatives_config(experiment, step), image_labels=seam.get('image_labels'),
         pipeline=seam_pipeline(seam['train_pipeline'], config['image_scale']))
 
 
@@ -102,12 +104,5 @@ def seam_runner_config(
         param_scheduler=[dict(
             type='PolyLR', power=schedule['poly_power'], eta_min=0., begin=0, end=iters + 1,
             by_epoch=False)],
-        default_hooks=dict(
-            sampler_seed=None, logger=dict(type='LoggerHook', interval=schedule['log_interval']),
-            runtime_info=dict(
-                type='LossLogHook', step=step,
-                intervals=[schedule['log_interval'], schedule['checkpoint_interval']]),
-            checkpoint=dict(
-                type='SafeCheckpointHook', path=f'{work_dir}/resume.pth',
-                interval=schedule['checkpoint_interval'])),
+        default_hooks=training_hooks(schedule, step, work_dir),
         custom_hooks=hooks, load_from=resume_from, resume=resume_from is not None)

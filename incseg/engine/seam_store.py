@@ -6,6 +6,7 @@ from typing import Any
 from incseg.engine.config_hash import config_hash
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
+from incseg.engine.seam_negatives import needs_old_network, weights_digest
 
 #: what of ``seam`` shapes the network; the rest shapes the labels made by it
 NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeline', 'image_labels')
@@ -13,12 +14,20 @@ NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeli
 STEP_0 = ('model', 'schedule', 'epochs', 'batch_size', 'crop_size', 'width')
 
 
-def network_settings(experiment: Experiment, step: int) -> dict[str, Any]:
+def network_settings(
+    experiment: Experiment, step: int, previous: str | Path | None = None
+) -> dict[str, Any]:
     """All of a config that shapes the network of a step.
 
     These are the parts of ``seam`` that its training reads, where the backbone
     starts, the images and the seed; with scope ``'step'`` also the protocol and
-    the step.
+    the step; and, where ``seam.negatives`` looks through it, the network of the
+    step before.
+
+    Args:
+        experiment: The experiment.
+        step: The step.
+        previous: ``final.pth`` of the step before, as soon as it is there.
     """
     config = experiment.config
     seam = resolve(config['seam'], config)
@@ -29,6 +38,8 @@ def network_settings(experiment: Experiment, step: int) -> dict[str, Any]:
     settings['data.train'] = {key: value for key, value in data.items() if key != 'data_root'}
     if seam['scope'] == 'step':
         settings['protocol'], settings['step'] = experiment.protocol_args(), step
+    if needs_old_network(experiment, step):
+        settings['network of the step before'] = previous and weights_digest(previous)
     if seam.get('init_from') is not None:
         settings['step 0'] = {key: config[key] for key in STEP_0}
         settings['step 0']['classes'] = experiment.classes_at(0)
@@ -36,18 +47,22 @@ def network_settings(experiment: Experiment, step: int) -> dict[str, Any]:
     return settings
 
 
-def seam_folder(experiment: Experiment, step: int) -> Path:
+def seam_folder(
+    experiment: Experiment, step: int, previous: str | Path | None = None
+) -> Path:
     """``<seam_dir>/<hash>``, for the network of a step; with scope ``'all'`` there is one for all.
 
     The hash is taken over :func:`network_settings` and where the data are; that
     they are still the same is checked before the network is used.
     """
-    shape = network_settings(experiment, step)
+    shape = network_settings(experiment, step, previous)
     shape['data_root'] = os.path.realpath(experiment.config['data_root'])
     return Path(experiment.config['seam_dir'], config_hash(shape))
 
 
-def labels_root(experiment: Experiment, step: int) -> Path:
+def labels_root(
+    experiment: Experiment, step: int, previous: str | Path | None = None
+) -> Path:
     """``<seam_dir>/<hash>/labels_<hash>``, with ``<protocol>/<step>/`` below.
 
     The second hash is that of the inference and the refinement.
@@ -55,4 +70,4 @@ def labels_root(experiment: Experiment, step: int) -> Path:
     config = experiment.config
     seam = resolve(config['seam'], config)
     made_by = {key: seam.get(key) for key in ('inference', 'refine')}
-    return seam_folder(experiment, step) / f'labels_{config_hash(made_by)}'
+    return seam_folder(experiment, step, previous) / f'labels_{config_hash(made_by)}'

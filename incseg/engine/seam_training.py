@@ -10,9 +10,11 @@ from incseg.datasets.rank_zero import on_rank_zero
 from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
 from incseg.engine.experiment import Experiment, check_step
+from incseg.engine.old_network import OldNetwork
 from incseg.engine.run_config import check_run_config, write_run_config
 from incseg.engine.seam_checkpoint import FILE
 from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
+from incseg.engine.seam_negatives import needs_old_network
 from incseg.engine.seam_store import network_settings, seam_folder
 from incseg.engine.step_runner import StepRunner
 from incseg.errors import InvalidInputError, MissingFileError
@@ -21,7 +23,7 @@ from incseg.registry import DATASETS
 
 def train_seam(
     experiment: Experiment, step: int, work_dir: str | Path | None = None, resume: bool = False, *,
-    step0: str | Path | None = None,
+    step0: str | Path | None = None, previous: str | Path | None = None,
 ) -> Path:
     """Train SEAM on the image-level labels of a step, as the config's ``seam`` says.
 
@@ -36,12 +38,15 @@ def train_seam(
         resume: Go on with an interrupted training; afresh where there is
             nothing, and nothing to do where it is finished.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
+        previous: That of the step before, for ``seam.negatives`` that look
+            through it.
 
     Returns:
         The path of ``seam.pth``, a step's checkpoint whose ``meta`` also has
-        ``ids``, ``scope``, ``pretrained``, ``init_from``, ``seed`` and
-        ``images``; ``ids`` are the dataset ids of the maps 1..C, ``classes``
-        their names.
+        ``ids``, ``helpers``, ``scope``, ``pretrained``, ``init_from``, ``seed``
+        and ``images``; ``ids`` are the dataset ids of the maps 1..C,
+        ``classes`` their names, ``helpers`` those of the ids that are there to
+        tell the step's classes from.
 
     Raises:
         UserError: Whatever is wrong with the input.
@@ -50,11 +55,16 @@ def train_seam(
         raise InvalidInputError("the config has no 'seam': add one of configs/_base_/seam")
     protocol = experiment.protocol
     check_step(step, protocol.num_steps, f'{experiment.method} {protocol.name}')
-    work_dir = seam_folder(experiment, step) if work_dir is None else Path(work_dir)
+    if needs_old_network(experiment, step) and previous is None:
+        raise InvalidInputError(
+            f"seam.negatives.type is {experiment.config['seam']['negatives']['type']!r}, which "
+            f'looks through the network of step {step - 1}: name its final.pth with --previous')
+    work_dir = seam_folder(experiment, step, previous) if work_dir is None else Path(work_dir)
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
     dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
-    settings = {**network_settings(experiment, step), 'training images': digest(dataset)}
+    settings = {**network_settings(experiment, step, previous),
+                'training images': digest(dataset)}
     if resume:
         check_run_config(settings, work_dir)
     elif path.is_file():
@@ -62,6 +72,8 @@ def train_seam(
             f'{path} exists already: pass --resume to use it, or another --work-dir')
     if path.is_file():
         return path
+    if previous is not None and needs_old_network(experiment, step):
+        dataset.look_through(OldNetwork(experiment, step, previous))
     start = start_of_backbone(experiment, step0)
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
@@ -74,7 +86,8 @@ def train_seam(
     meta = dict(
         incseg_version=__version__, method='seam', protocol=experiment.describe_protocol(),
         step=step, classes=list(dataset.metainfo['classes']), palette=dataset.metainfo['palette'],
-        ids=list(dataset.class_ids), scope=scope, pretrained=from_imagenet(experiment),
+        ids=list(dataset.class_ids), helpers=list(dataset.helper_ids), scope=scope,
+        pretrained=from_imagenet(experiment),
         init_from=experiment.config['seam'].get('init_from'), seed=experiment.seed,
         images=len(dataset))
     content = run(runner, meta)

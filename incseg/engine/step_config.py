@@ -1,6 +1,7 @@
 """What the Runner of one step is built from."""
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from incseg.engine.bfloat16 import autocasts
 from incseg.engine.experiment import Experiment
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.resolve import resolve
+from incseg.engine.training_set import training_set
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, MODELS, SCOPE
 
@@ -85,10 +87,14 @@ def network_config(experiment: Experiment, k: int) -> dict[str, Any]:
             if key not in METHOD_PARTS}
 
 
-def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
+def dataset_config(
+    experiment: Experiment, k: int, mode: str, previous: str | Path | None = None
+) -> dict[str, Any]:
     """The data of step ``k``: ``mode`` is ``'train'`` or ``'test'``.
 
     A method with ``image_labels`` trains steps after the first on these alone.
+    ``previous`` is the ``final.pth`` of the step before, on which the place of
+    pseudo-labels may depend.
     """
     config, method = experiment.config, experiment.config['method']
     data = resolve(config['data'], config)
@@ -102,15 +108,17 @@ def dataset_config(experiment: Experiment, k: int, mode: str) -> dict[str, Any]:
     weak = mode == 'train' and is_weak(experiment, k)
     if mode == 'train' and k > 0 and method.get('image_labels'):
         return dict(
-            type='WeakDataset', dataset=data['train'], protocol=experiment.protocol_args(), step=k,
-            scope='step', image_labels=resolve(method['image_labels'], config),
+            type='WeakDataset', dataset=training_set(experiment),
+            protocol=experiment.protocol_args(), step=k, scope='step',
+            image_labels=resolve(method['image_labels'], config),
             negatives=resolve(method.get('negatives'), config),
             pipeline=without_labels(pipeline(transforms, config['image_scale'], True)))
     return dict(
-        type='IncrementalDataset', dataset=data[mode], protocol=experiment.protocol_args(),
-        step=k, mode=mode,
+        type='IncrementalDataset',
+        dataset=training_set(experiment) if mode == 'train' else data['test'],
+        protocol=experiment.protocol_args(), step=k, mode=mode,
         pipeline=pipeline(transforms, config['image_scale'], mode == 'train',
-                          labels_loader(experiment, k) if weak else None),
+                          labels_loader(experiment, k, previous) if weak else None),
         all_images=experiment.joint, void_as_background=data.get('void_as_background', False),
         image_labels=image_labels(experiment) if weak else None)
 
@@ -141,6 +149,16 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
                      tf32=experiment.config['schedule'].get('tf32', True),
                      mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
         log_processor=dict(by_epoch=False), **parts))
+
+
+def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dict[str, Any]:
+    """What every training logs and saves, at the intervals of its schedule."""
+    log, save = schedule['log_interval'], schedule['checkpoint_interval']
+    return dict(
+        sampler_seed=None, logger=dict(type='LoggerHook', interval=log),
+        runtime_info=dict(type='LossLogHook', step=step, intervals=[log, save]),
+        checkpoint=dict(
+            type='SafeCheckpointHook', path=f'{work_dir}/resume.pth', interval=save))
 
 
 def optimizer_config(optimizer: dict, lr: float) -> dict:
@@ -228,21 +246,14 @@ def config_for_step(
         experiment, work_dir, f'step_{k}',
         model=model_config(experiment, k, init=resume_from is None),
         train_dataloader=loader_config(
-            experiment, dataset_config(experiment, k, 'train'), batch_size=batch // world,
+            experiment, dataset_config(experiment, k, 'train', previous), batch_size=batch // world,
             batch_sampler=sampler),
         train_cfg=dict(type='StepTrainLoop', max_iters=iters),
         optim_wrapper=dict(
             type='StepOptimWrapper', amp=autocasts(schedule['amp'], torch.device(get_device())),
             optimizer=optimizer_config(schedule['optimizer'], lr), **optimizer_parts(schedule, k)),
         param_scheduler=[lr_schedule(experiment, k, iters)],
-        default_hooks=dict(
-            sampler_seed=None, logger=dict(type='LoggerHook', interval=schedule['log_interval']),
-            runtime_info=dict(
-                type='LossLogHook', step=k,
-                intervals=[schedule['log_interval'], schedule['checkpoint_interval']]),
-            checkpoint=dict(
-                type='SafeCheckpointHook', path=f'{work_dir}/resume.pth',
-                interval=schedule['checkpoint_interval'])),
+        default_hooks=training_hooks(schedule, k, work_dir),
         custom_hooks=hooks, load_from=resume_from, resume=resume_from is not None)
 
 

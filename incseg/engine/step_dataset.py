@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 from incseg.engine.experiment import Experiment
@@ -5,13 +6,17 @@ from incseg.engine.step_config import dataset_config
 from incseg.registry import DATASETS, TASK_UTILS
 
 
-def step_dataset(experiment: Experiment, k: int, source: Any) -> Any:
+def step_dataset(
+    experiment: Experiment, k: int, source: Any, previous: str | Path | None = None
+) -> Any:
     """The training images of step ``k`` and their labels.
 
     Args:
         experiment: The experiment.
         k: The step.
         source: The whole data set, built once for all steps.
+        previous: ``final.pth`` of the step before, on which the place of
+            pseudo-labels may depend; None as long as no sample is used.
 
     Returns:
         An :class:`IncrementalDataset`, or a :class:`WeakDataset` where the
@@ -21,7 +26,7 @@ def step_dataset(experiment: Experiment, k: int, source: Any) -> Any:
         InvalidInputError: If the step has no image, or, with image-level
             labels, a class that is in every image.
     """
-    settings = dict(dataset_config(experiment, k, 'train'), dataset=source)
+    settings = dict(dataset_config(experiment, k, 'train', previous), dataset=source)
     if settings['type'] == 'WeakDataset':
         settings.update(
             protocol=experiment.training,

@@ -4,11 +4,11 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 
+from incseg.atomic_file import write_atomically
 from incseg.engine.checkpoint import read_experiment_checkpoint
 from incseg.engine.evaluate import evaluate
 from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import PaintHook
-from incseg.evaluation.ledger import write_text
 
 
 def test_step(
@@ -36,6 +36,6 @@ def test_step(
         k, metrics, experiment.names(experiment.training.old(k)), train_images=None, seconds=None,
         history=[content['meta'].get('best_iou', {})])
     if is_main_process():
-        write_text(Path(work_dir) / f'test_step_{k}.json', json.dumps(entry, indent=1) + '\n')
+        write_atomically(Path(work_dir) / f'test_step_{k}.json', json.dumps(entry, indent=1) + '\n')
         print(ledger.class_table(), ledger.table(), sep='\n', flush=True)
     return entry

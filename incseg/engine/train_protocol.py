@@ -7,7 +7,9 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
 from incseg import __version__
+from incseg.atomic_file import write_atomically
 from incseg.datasets.rank_zero import on_rank_zero
+from incseg.engine.annotation import is_weak
 from incseg.engine.base_steps import BaseSteps
 from incseg.engine.checkpoint import check_finite, network_weights, plain, save_atomically
 from incseg.engine.evaluate import evaluate
@@ -15,15 +17,15 @@ from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
 from incseg.engine.hooks.method_hook import keep_states
 from incseg.engine.replay_memory import ReplayMemory
-from incseg.engine.resolve import resolve
 from incseg.engine.run_config import write_run_config
+from incseg.engine.seam_negatives import needs_old_network
 from incseg.engine.step_config import config_for_step, config_for_test
 from incseg.engine.step_dataset import step_dataset
 from incseg.engine.step_runner import StepRunner
-from incseg.engine.weak_chain import annotation_entry, make_annotation
+from incseg.engine.training_set import check_masks, training_set
+from incseg.engine.weak_chain import annotation_entry, check_annotation, make_annotation
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
-from incseg.evaluation.ledger import write_text
 from incseg.registry import DATASETS
 
 METRICS = 'metrics.json'
@@ -70,13 +72,16 @@ class ProtocolRun:
             experiment.check_step(k)
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen)
-        source = DATASETS.build(resolve(experiment.config['data']['train'], experiment.config))
+        source = DATASETS.build(training_set(experiment))
+        check_masks(experiment, source)
         datasets = {k: step_dataset(experiment, k, source) for k in chosen}
-        on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
         if remainder := experiment.training.remainder:
             self._say(f'{experiment.training.name} of {experiment.training.num_classes} classes: '
                       f'the last step has {remainder}, what is left')
         left = [k for k in chosen if not self._finished(k)]
+        for k in left:
+            check_annotation(experiment, k, datasets[k])
+        on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
         for k in left:
             self._step(k, datasets[k])
         if not left:
@@ -96,15 +101,18 @@ class ProtocolRun:
         if not evaluate_only:
             work_dir.clear(k)
         previous = work_dir.previous_meta(k)
+        before = work_dir.checkpoint(k - 1) if k else None
+        if is_weak(experiment, k) and needs_old_network(experiment, k):
+            dataset = step_dataset(experiment, k, dataset.dataset, before)
         kept = previous.get('memory', [])
         joined = self.memory.join(dataset, kept)
         replayed = len(joined) - num_images
         self._announce(k, num_images, replayed)
         if not evaluate_only:
-            make_annotation(experiment, k, work_dir.checkpoint(0) if k else None)
+            make_annotation(experiment, k, work_dir.checkpoint(0) if k else None, before)
         config = config_for_step(
             experiment, k, num_images, str(work_dir.step(k)), num_replayed=replayed,
-            previous=str(work_dir.checkpoint(k - 1)) if k else None,
+            previous=None if before is None else str(before),
             resume_from=work_dir.interrupted(k))
         meta = dict(self._meta(k), memory=self.memory.select(dataset, kept))
         place = None
@@ -195,10 +203,12 @@ class ProtocolRun:
         if self.memory.size:
             extra['memory_images'] = replayed
         old = self.experiment.names(self.experiment.training.old(k))
+        before = self.work_dir.checkpoint(k - 1) if k else None
         self.ledger.add(
             k, metrics, old, train_images=num_images, seconds=seconds,
-            history=[meta.get('best_iou', {})], **annotation_entry(self.experiment, k), **extra)
-        on_rank_zero(lambda: write_text(
+            history=[meta.get('best_iou', {})], **annotation_entry(self.experiment, k, before),
+            **extra)
+        on_rank_zero(lambda: write_atomically(
             self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'))
         on_rank_zero(lambda: self.ledger.write(self.work_dir.path))
         self._say(self.ledger.table())

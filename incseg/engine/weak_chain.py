@@ -5,13 +5,18 @@ from typing import Any
 from mmengine.dist import is_main_process
 
 from incseg.engine.annotation import is_weak, label_files, label_parts
+from incseg.engine.annotation_folder import check_label_folder
 from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_job import pseudo_label_job
+from incseg.engine.seam_config import seam_dataset_config
 from incseg.engine.seam_store import labels_root, seam_folder
 from incseg.engine.seam_training import train_seam
+from incseg.registry import DATASETS
 
 
-def make_annotation(experiment: Experiment, k: int, step0: Path | None) -> None:
+def make_annotation(
+    experiment: Experiment, k: int, step0: Path | None, previous: Path | None = None
+) -> None:
     """Make the pseudo-labels of step ``k``, as far as they are missing.
 
     What an interrupted call left is completed.  All processes of a group call
@@ -22,6 +27,8 @@ def make_annotation(experiment: Experiment, k: int, step0: Path | None) -> None:
         experiment: The experiment.
         k: The step.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
+        previous: That of the step before, for ``seam.negatives`` that look
+            through it.
 
     Raises:
         UserError: Whatever is wrong with the input.
@@ -29,21 +36,50 @@ def make_annotation(experiment: Experiment, k: int, step0: Path | None) -> None:
     if not is_weak(experiment, k) or experiment.config['annotation']['folder'] is not None:
         return
     for protocol, step in label_parts(experiment, k):
-        folder = seam_folder(experiment, step)
+        folder = seam_folder(experiment, step, previous)
         say(f'pseudo-labels of {protocol.name} step {step}: SEAM in {folder}')
-        checkpoint = train_seam(experiment, step, folder, resume=True, step0=step0)
+        checkpoint = train_seam(
+            experiment, step, folder, resume=True, step0=step0, previous=previous)
         pseudo_label_job(
-            experiment, checkpoint, labels_root(experiment, step), step=step,
+            experiment, checkpoint, labels_root(experiment, step, previous), step=step,
             protocol=protocol, resume=True)
 
 
-def annotation_entry(experiment: Experiment, k: int) -> dict[str, Any]:
-    """What the ledger says of the labels of step ``k``: nothing where they are masks."""
+def check_annotation(experiment: Experiment, k: int, dataset: Any) -> None:
+    """Refuse what would stop step ``k`` before its training, as far as it is known beforehand.
+
+    That are labels which the config names but which are not there, and classes
+    that SEAM could not learn from the images of its step.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        dataset: Its images, see :func:`incseg.engine.step_dataset.step_dataset`.
+
+    Raises:
+        UserError: Whatever is wrong with the input.
+    """
+    if not is_weak(experiment, k):
+        return
+    if experiment.config['annotation']['folder'] is not None:
+        check_label_folder(experiment, k, dataset)
+        return
+    for _, step in label_parts(experiment, k):
+        DATASETS.build(dict(seam_dataset_config(experiment, step), dataset=dataset.dataset))
+
+
+def annotation_entry(
+    experiment: Experiment, k: int, previous: Path | None = None
+) -> dict[str, Any]:
+    """What the ledger says of the labels of step ``k``: nothing where they are masks.
+
+    ``previous`` is the ``final.pth`` of the step before, if there is one.
+    """
     if not is_weak(experiment, k):
         return {}
     keys = ('scope', 'pretrained', 'init_from', 'refine', 'bg', 'ckpt_sha')
     made_by = [{key: value for key, value in files.read_meta().items() if key in keys}
-               for files in label_files(experiment, k)]
+               for files in label_files(experiment, k, previous)]
     return dict(pseudo_labels=made_by)
 
 

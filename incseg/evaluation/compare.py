@@ -2,10 +2,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from incseg.atomic_file import write_atomically
 from incseg.evaluation.comparison_plot import draw_curves
 from incseg.evaluation.comparison_table import ComparisonTable
 from incseg.evaluation.find_runs import find_runs
-from incseg.evaluation.ledger import write_text
 
 NAME = 'comparison'
 
@@ -29,9 +29,9 @@ def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') 
     runs, without = find_runs(arguments)
     table = ComparisonTable(runs, convention, without)
     folder = Path(out)
-    write_text(folder / f'{NAME}.txt', table.text() + '\n')
-    write_text(folder / f'{NAME}.md', table.markdown() + '\n')
-    write_text(folder / f'{NAME}.csv', table.csv())
+    write_atomically(folder / f'{NAME}.txt', table.text() + '\n')
+    write_atomically(folder / f'{NAME}.md', table.markdown() + '\n')
+    write_atomically(folder / f'{NAME}.csv', table.csv())
     picture = folder / f'{NAME}.png'
     lines = [table.text(), f'written to {folder}/: {NAME}.txt, {NAME}.md, {NAME}.csv']
     if draw_curves(table, picture):

@@ -1,14 +1,11 @@
 """mIoU over the steps, one line a method, one panel a protocol."""
-import os
-from contextlib import suppress
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from incseg.errors import SaveError
+from incseg.atomic_file import whole_file
 from incseg.evaluation.comparison_table import ComparisonTable
-from incseg.evaluation.ledger import temporary_name
 from incseg.evaluation.run_result import ProtocolKey
 
 #: colours that colour-blind readers keep apart; the markers do it again
@@ -54,15 +51,8 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
     rows = [row for row in table.rows if row in handles]
     figure.legend(
         [handles[row] for row in rows], rows, loc='outside right upper', frameon=False)
-    temporary = temporary_name(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format='png')
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
     return True
 
 

@@ -1,11 +1,9 @@
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from incseg.errors import InvalidInputError, SaveError
+from incseg.atomic_file import write_atomically
+from incseg.errors import InvalidInputError
 from incseg.evaluation.conventions import convention_means, forgetting
 from incseg.evaluation.report import class_table, results_table
 
@@ -103,28 +101,10 @@ class Ledger:
         """Write ``results.json`` and ``results.md``."""
         content = self.to_dict()
         folder = Path(work_dir)
-        write_text(folder / self.FILE, json.dumps(content, indent=1, allow_nan=False) + '\n')
-        write_text(folder / 'results.md', results_table(content, markdown=True) + '\n')
+        write_atomically(folder / self.FILE, json.dumps(content, indent=1, allow_nan=False) + '\n')
+        write_atomically(folder / 'results.md', results_table(content, markdown=True) + '\n')
 
 
 def no_constant(name: str) -> None:
     """JSON has no NaN and no Infinity, though Python's reader takes them."""
     raise ValueError(f'{name} is no number of JSON')
-
-
-def temporary_name(path: Path) -> Path:
-    """A name beside a file that no other process uses."""
-    return path.with_name(f'.{path.name}.{os.getpid()}.{uuid4().hex[:8]}.tmp')
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write to a temporary name, then rename: never half a file."""
-    temporary = temporary_name(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise SaveError(f'cannot write {path}: {error.strerror or error}') from error

@@ -1,15 +1,12 @@
 """A sweep of the background threshold as a table and as a picture."""
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from terminaltables import AsciiTable
 
-from incseg.errors import SaveError
-from incseg.evaluation.ledger import temporary_name
+from incseg.atomic_file import whole_file
 from incseg.evaluation.report import number
 
 COLOURS = ('#0072b2', '#d55e00')
@@ -84,13 +81,6 @@ def draw_sweep(
     axis.grid(alpha=.3, linewidth=.6)
     axis.spines[['top', 'right']].set_visible(False)
     axis.legend(frameon=False, fontsize=9)
-    temporary = temporary_name(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=150, format='png')
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
     return True

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-import secrets
 import warnings
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from incseg.atomic_file import write_atomically
+from incseg.errors import SaveError
 
 
 class PresenceCache:
@@ -42,18 +43,10 @@ class PresenceCache:
             UserWarning: The rows could not be written.  It points at the caller's caller.
         """
         content = rows.tobytes()
-        temporary = self.path.with_name(f'{self.path.stem}.{secrets.token_hex(4)}.tmp')
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(hashlib.sha256(content).digest() + content)
-                os.replace(temporary, self.path)
-            except BaseException:
-                with suppress(OSError):
-                    temporary.unlink()
-                raise
-        except OSError as error:
-            reason = error.strerror or error
+            write_atomically(self.path, hashlib.sha256(content).digest() + content)
+        except SaveError as error:
+            reason = getattr(error.__cause__, 'strerror', None) or error
             warnings.warn(f'class index not cached in {self.path.parent}: {reason}', stacklevel=3)
 
 

@@ -37,11 +37,24 @@ def test_a_config_without_the_section(tiny):
     ({'seam.model.backbone.output_stride': 5}, 'output_stride is 5, allowed'),
     ({'seam.model.head.side_channels': 3}, 'seam.model cannot be built'),
     ({'seam.train_pipeline.flip': dict(type='Flop')}, "train_pipeline.flip.type is 'Flop'"),
-    ({'seam.negatives': dict(type='Nothing')}, "seam.negatives.type is 'Nothing'")])
+    ({'seam.negatives': dict(type='Nothing')}, "seam.negatives.type is 'Nothing'"),
+    ({'seam.negatives': dict(type='BackgroundCrops')},
+     "type is 'BackgroundCrops', .*seam.scope is 'all': expected 'step'"),
+    ({'seam.negatives': dict(type='OldModelLabels', label_share=0), 'seam.scope': 'step'},
+     'seam.negatives.label_share is 0; allowed'),
+    ({'seam.negatives': dict(type='OldModelLabels', size=0), 'seam.scope': 'step'},
+     "unknown key 'seam.negatives.size' of OldModelLabels")])
 def test_values(options, message, tiny_seam):
     """The key, the value and what is allowed, before anything is read or trained."""
     with pytest.raises(InvalidInputError, match=message):
         tiny_seam(**options)
+
+
+def test_joint_training_has_no_step_before():
+    """If it fails, the mistake is found when there is no network to look through."""
+    with pytest.raises(InvalidInputError, match="'OldModelLabels'.*joint training has none"):
+        load_config(CONFIGS / 'joint_s' / 'bisenet_r18_shapes_4-2.py', {
+            'seam.scope': 'step', 'seam.negatives': dict(type='OldModelLabels')})
 
 
 @pytest.mark.parametrize(('line', 'message'), [

@@ -12,6 +12,8 @@ from incseg.errors import InvalidInputError
      "target_labeller is 'EntropyPseudoLabeller', which cannot learn"),
     ({'method.memory.size': 4}, 'method.image_labels and method.memory do not go together'),
     ({'method.negatives': dict(type='Folder')}, "negatives.type is 'Folder'"),
+    ({'method.negatives': dict(type='OldModelLabels')},
+     "method.negatives.type is 'OldModelLabels', which is for seam.negatives alone"),
     ({'method.target_labeller.alpha': 2}, 'alpha is 2, allowed: 0 to 1'),
     ({'method.target_labeller.source': 'aux'}, "target_labeller: source is 'aux', allowed"),
     ({'method.loss_decode': dict(type='CrossEntropyLoss')}, 'makes soft labels, which'),

@@ -71,3 +71,16 @@ def test_roots(tmp_path):
         with pytest.raises(kind, match=f"data_root '.*{name}' {message}; {HOW}"):
             image_lists.check_root(str(tmp_path / name), HOW)
     image_lists.check_root(str(Path(tmp_path)), HOW)
+
+
+def test_missing_masks_may_be_marked(tmp_path, write_image, write_label):
+    """An image without a mask keeps the path where it would be; a missing image stays an error."""
+    write_image(tmp_path / 'i/a.jpg')
+    write_image(tmp_path / 'i/b.jpg')
+    write_label(tmp_path / 'l/a.png', [[0]])
+    folders = (tmp_path / 'i', ['.jpg'], tmp_path / 'l', '.png', HOW)
+    first, second = image_lists.pair_files(['a', 'b'], *folders, partly_labelled=True)
+    assert 'has_mask' not in first
+    assert second['has_mask'] is False and second['seg_map_path'] == str(tmp_path / 'l/b.png')
+    with pytest.raises(MissingFileError, match=r"image '.*c.jpg' does not exist"):
+        image_lists.pair_files(['c'], *folders, partly_labelled=True)

@@ -34,6 +34,23 @@ def test_presence_counts_classes_not_void(root):
     np.testing.assert_array_equal(presence, [[1, 0, 0], [1, 1, 0], [0, 1, 1]])
 
 
+def test_partly_labelled(root):
+    """Without it a missing mask is an error; with it the image shows nothing, and only a pipeline
+    that loads labels stumbles over it, by its path."""
+    assert SegDataset(str(root), metainfo=META).has_mask.tolist() == [True] * 3
+    (root / 'labels/train/b.png').unlink()
+    with pytest.raises(MissingFileError, match=r"b.png' does not exist \(1 of 3"):
+        SegDataset(str(root), metainfo=META)
+    dataset = SegDataset(str(root), metainfo=META, partly_labelled=True, pipeline=[
+        dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')])
+    assert dataset.has_mask.tolist() == [True, False, True]
+    np.testing.assert_array_equal(dataset.presence(1, False), [[1, 0, 0], [0, 0, 0], [0, 1, 1]])
+    assert len(dataset.file_states()) == 5 and len(dataset.file_states([1])) == 1
+    assert dataset[0]['data_samples'].gt_sem_seg.data.shape == (1, 2, 2)
+    with pytest.raises(MissingFileError, match='labels/train/b.png'):
+        dataset[1]
+
+
 def test_presence_follows_indices(root):
     """mmengine's ``indices`` cuts the data set; presence must be of the same images."""
     dataset = SegDataset(str(root), metainfo=META, indices=[2, 0])

@@ -1,8 +1,17 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from incseg.datasets import NegativeFolder, ShapesDataset, WeakDataset
+from incseg.datasets import (
+    BackgroundCrops,
+    NegativeFolder,
+    OldModelLabels,
+    ShapesDataset,
+    WeakDataset,
+)
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 
@@ -82,8 +91,88 @@ def test_single_class_step_is_degenerate(shapes):
         WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step')
     message = str(error.value)
     assert '\n' not in message
-    for part in ('step 1', 'shows cross', 'seam.negatives', "seam.scope='all'"):
+    for part in ('step 1', 'shows cross', 'seam.negatives', "dict(type='OldModelLabels')",
+                 "dict(type='NegativeFolder', folder='…')", "dict(type='BackgroundCrops')",
+                 "seam.scope='all'"):
         assert part in message
+
+
+def knows_the_masks(dataset, indices):
+    """An old network that makes no mistake with classes 1 to 4 and knows no others."""
+    for index in indices:
+        label = dataset.get_data_info(index)['gt_seg_map']
+        yield index, np.where(label < 5, label, 0).astype(np.uint8), np.ones(label.shape)
+
+
+def test_old_classes_join(shapes):
+    """What the old network finds are columns behind the new class; crops show nothing else."""
+    dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step',
+                          negatives=OldModelLabels(1e-6, share=1., sizes=(.25,)))
+    dataset.look_through(knows_the_masks)
+    presence = shapes.presence()
+    chosen = np.flatnonzero(presence[:, 5])
+    assert dataset.class_ids == (5, 1, 2, 3, 4) and dataset.helper_ids == (1, 2, 3, 4)
+    assert dataset.metainfo['classes'] == ('cross', 'disc', 'square', 'triangle', 'ring')
+    own, crops = np.split(dataset.image_labels, [len(chosen)])
+    assert np.array_equal(own, presence[chosen][:, [5, 1, 2, 3, 4]])
+    assert len(crops) and not crops[:, 0].any() and (crops[:, 1:].sum(1) >= 1).all()
+    assert dataset[2]['data_samples'].gt_image_labels.tolist() == dataset.image_labels[2].tolist()
+
+
+def test_crops_join(shapes):
+    """Images behind the step's own, of the same size, in which nothing of the new class is."""
+    dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step',
+                          negatives=BackgroundCrops(share=1., sizes=(.25,)))
+    dataset.look_through(knows_the_masks)
+    positive = int(shapes.presence()[:, 5].sum())
+    assert 0 < len(dataset) - positive <= positive and dataset.helper_ids == ()
+    assert dataset.image_labels[:, 0].tolist() == (
+        [1] * positive + [0] * (len(dataset) - positive))
+    sample = dataset[positive]
+    assert sample['data_samples'].image_id.startswith('crop_shapes_train_')
+    assert sample['inputs'].shape == (3, 32, 32) and 'gt_sem_seg' not in sample['data_samples']
+
+
+TWO = '''
+from mmengine.dist import get_rank
+from incseg.datasets import OldModelLabels, ShapesDataset, WeakDataset
+from incseg.engine.distributed import end_launcher, init_launcher
+from incseg.protocols import Protocol
+from tests.test_datasets.test_weak_dataset import PIPELINE, knows_the_masks
+init_launcher('pytorch')
+looked = []
+def look(dataset, indices):
+    looked.extend(indices)
+    return knows_the_masks(dataset, indices)
+data = WeakDataset(ShapesDataset(length=40, size=32), Protocol.parse('4-1', 6), 1, PIPELINE,
+                   scope='step', negatives=OldModelLabels(sizes=(.25,)))
+data.look_through(look)
+print(f'rank {get_rank()}:', len(looked), data.class_ids, data.image_labels.astype(int).tolist())
+end_launcher()
+'''
+
+
+def test_two_processes_share_the_images(shapes, tool_environment, free_port, tmp_path):
+    """Each looks at its half; both have the labels that a single process has, in the same order."""
+    (tmp_path / 'two.py').write_text(TWO)
+    done = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+         '--master-port', free_port, str(tmp_path / 'two.py')],
+        env=tool_environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    alone = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='step',
+                        negatives=OldModelLabels(sizes=(.25,)))
+    alone.look_through(knows_the_masks)
+    count, labels = len(alone.indices), alone.image_labels.astype(int).tolist()
+    for rank, own in ((0, count - count // 2), (1, count // 2)):
+        assert f'rank {rank}: {own} {alone.class_ids} {labels}' in done.stdout
+
+
+def test_looking_is_for_those_who_need_it(shapes):
+    """Without such negatives no network is asked."""
+    dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE)
+    dataset.look_through(None)
+    assert len(dataset) == 40
 
 
 def test_negatives_make_it_learnable(shapes, tmp_path, write_image):

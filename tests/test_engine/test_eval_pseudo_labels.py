@@ -70,7 +70,7 @@ def test_report(dataset, files):
 
 def test_errors(dataset, files, tmp_path):
     """A folder of another split or size is not evaluated as if it fitted."""
-    with pytest.raises(MissingFileError, match='none of the 2 images of ShapesDataset val has'):
+    with pytest.raises(MissingFileError, match='none of the 2 images of ShapesDataset val with'):
         eval_pseudo_labels(ShapesDataset(split='val', length=2), files.folder)
     with pytest.raises(InvalidInputError, match=r'png. is 32 x 32, its mask 48 x 48 \(height'):
         eval_pseudo_labels(ShapesDataset(length=6, size=48), files.folder)

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,6 +50,17 @@ def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
     shown = json.loads((files.folder / 'image_labels.json').read_text())
     assert set(map(tuple, shown.values())) == {('cross',)}
     assert len(json.loads((files.folder / 'coco.json').read_text())['images']) == len(made)
+
+
+def test_helper_classes_are_not_written(tiny, checkpoint, tmp_path, colour_cams):
+    """Old classes that the network was taught to tell the new one from are no pseudo-labels."""
+    files = pseudo_label_job(
+        weak(tiny), checkpoint((5, 1, 3), helpers=[1, 3]), tmp_path / 'out')
+    meta = files.read_meta()
+    assert (meta['ids'], meta['classes']) == ([5], ['cross'])
+    made = [path.stem for path in (files.folder / 'labels').iterdir()]
+    assert made and all(set(np.unique(files.read_label(name))) <= {0, 5} for name in made)
+    assert all(files.read_scores(name).ids.tolist() == [5] for name in made)
 
 
 def test_scope_all(tiny, checkpoint, tmp_path, colour_cams):

@@ -3,7 +3,7 @@ import torch
 
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import save_atomically
-from incseg.engine.seam_checkpoint import load_seam, read_seam_checkpoint
+from incseg.engine.seam_checkpoint import load_seam, own_ids, read_seam_checkpoint
 from incseg.engine.seam_config import seam_model_config
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
@@ -35,6 +35,16 @@ def test_round_trip(saved):
     assert {key: meta[key] for key in META} == META and not loaded.training
     for ours, theirs in zip(loaded.cams(x), model.eval().cams(x)):
         assert torch.equal(ours, theirs)
+
+
+def test_helper_classes(saved):
+    """Maps of old classes, to tell the new ones from, are in the network but not its step's."""
+    experiment, _, save = saved
+    path = save(meta=dict(ids=[5, 6], classes=['cross', 'star'], helpers=[6]))
+    with pytest.raises(InvalidInputError, match='knows the classes cross, star'):
+        load_seam(experiment, path)
+    assert own_ids(dict(ids=[5, 1, 3], helpers=[1, 3])) == [5]
+    assert own_ids(dict(ids=[5, 6])) == [5, 6], 'a file from before there were helpers'
 
 
 def test_another_protocol(saved, tiny_seam):

@@ -1,6 +1,8 @@
 import pytest
+import torch
 
 from incseg.engine import Experiment
+from incseg.engine.checkpoint import save_atomically
 from incseg.engine.seam_store import labels_root, network_settings, seam_folder
 
 
@@ -32,6 +34,23 @@ def test_step_0_matters_where_the_backbone_starts_there(folder):
     start = {'seam.init_from': 'step0'}
     assert folder(**start) != folder(**start, **{'schedule.lr.base': 1.})
     assert folder() == folder(**{'schedule.lr.base': 1.})
+
+
+def test_the_network_before_matters_to_those_who_look_through_it(tiny_seam, tmp_path):
+    """Another one finds other old classes; a folder of negatives is the same for all."""
+    paths = []
+    for value in (1., 2.):
+        paths.append(tmp_path / f'{value}.pth')
+        save_atomically(dict(
+            state_dict={'a': torch.tensor([value])}, meta=dict(
+                incseg_version='1', method='ft', protocol={}, step=0, classes=[], palette=[])),
+            paths[-1])
+
+    def folders(**negatives):
+        experiment = Experiment(tiny_seam(**{'seam.scope': 'step', 'seam.negatives': negatives}))
+        return {seam_folder(experiment, 1, path) for path in (None, *paths)}
+    assert len(folders(type='OldModelLabels')) == 3
+    assert len(folders(type='NegativeFolder', folder='x')) == 1
 
 
 def test_settings_are_plain(tiny_seam):

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -54,7 +55,7 @@ def test_what_is_written(tiny_seam, tmp_path):
     images = meta.pop('images')
     assert meta.pop('incseg_version') and 8 <= images < 32
     assert meta == dict(
-        classes=['cross', 'star'], palette=[[190, 60, 200], [230, 50, 50]], ids=[5, 6],
+        classes=['cross', 'star'], palette=[[190, 60, 200], [230, 50, 50]], ids=[5, 6], helpers=[],
         scope='step', step=1, pretrained=False, init_from=None, seed=42, method='seam',
         protocol=experiment.describe_protocol())
     assert model.num_classes == 2
@@ -145,6 +146,64 @@ def test_mistakes(tiny, tiny_seam, tmp_path):
     with pytest.raises(InvalidInputError, match='shows cross, so nothing tells'):
         train_seam(experiment, 1, tmp_path)
     assert not list(tmp_path.glob('*.pth'))
+
+
+class KnowsTheMasks:
+    """Stands for a base network that learned its classes perfectly."""
+
+    def __init__(self, experiment, step, checkpoint):
+        self.known = [0, *experiment.protocol.old(step)]
+
+    def __call__(self, dataset, indices):
+        for index in indices:
+            label = dataset.get_data_info(index)['gt_seg_map']
+            yield index, np.where(np.isin(label, self.known), label, 0), np.ones(label.shape)
+
+
+@pytest.fixture
+def step_0(tiny_seam, tmp_path):
+    """A base step's file."""
+    train_protocol(tiny_seam(**{'protocol.name': '4-1'}), tmp_path / 'run', [0], reuse=False)
+    return tmp_path / 'run/step_0/final.pth'
+
+
+def test_remedies_through_the_network_before(tiny_seam, step_0, tmp_path, monkeypatch):
+    """A step of one class, refused without, is trained; maps of old classes are marked as such, the
+    network before is part of the config, and a finished training looks at nothing."""
+    monkeypatch.setattr(seam_training, 'OldNetwork', KnowsTheMasks)
+
+    def experiment(**negatives):
+        return Experiment(tiny_seam(**{
+            'seam.scope': 'step', 'protocol.name': '4-1', 'seam.negatives': negatives or None}))
+    with pytest.raises(InvalidInputError, match='each of the .* images shows cross'):
+        train_seam(experiment(), 1, tmp_path / 'none', previous=step_0)
+    labels = experiment(type='OldModelLabels', sizes=[.25])
+    with pytest.raises(InvalidInputError, match="'OldModelLabels'.* network of step 0: name its"):
+        train_seam(labels, 1, tmp_path / 'labels')
+    path = train_seam(labels, 1, tmp_path / 'labels', previous=step_0)
+    model, meta = load_seam(labels, path)
+    assert meta['ids'] == [5, 1, 2, 3, 4] and meta['helpers'] == [1, 2, 3, 4]
+    assert model.num_classes == 5
+    crops = experiment(type='BackgroundCrops', sizes=[.25])
+    found = load_seam(crops, train_seam(crops, 1, tmp_path / 'crops', previous=step_0))[1]
+    assert found['ids'] == [5] and found['helpers'] == [] and found['images'] == meta['images']
+    monkeypatch.setattr(seam_training, 'OldNetwork', None)
+    assert train_seam(labels, 1, tmp_path / 'labels', True, previous=step_0) == path
+    content = torch.load(step_0, weights_only=True)
+    next(iter(content['state_dict'].values())).add_(1.)
+    torch.save(content, tmp_path / 'other.pth')
+    with pytest.raises(InvalidInputError, match='started with network of the step before = '):
+        train_seam(labels, 1, tmp_path / 'labels', True, previous=tmp_path / 'other.pth')
+
+
+def test_the_network_before_sees_nothing(tiny_seam, step_0, tmp_path):
+    """A base network of four iterations knows no class: the remedy is refused, not trained."""
+    experiment = Experiment(tiny_seam(**{
+        'seam.scope': 'step', 'protocol.name': '4-1',
+        'seam.negatives': dict(type='BackgroundCrops', confidence=1.)}))
+    with pytest.raises(InvalidInputError, match='in none of the .* images is the network'):
+        train_seam(experiment, 1, tmp_path / 'w', previous=step_0)
+    assert not (tmp_path / 'w').exists()
 
 
 TWO = '''

@@ -3,6 +3,7 @@ import torch
 from mmengine.optim import PolyLR
 
 from incseg.engine import Experiment
+from incseg.engine.seam_config import seam_runner_config
 from incseg.engine.step_config import (
     config_for_step,
     config_for_test,
@@ -193,3 +194,16 @@ def test_pinned_memory(tiny, monkeypatch, gpu, wanted, pinned):
     if wanted is not None:
         config.schedule['pin_memory'] = wanted
     assert loader_config(Experiment(config), dict())['pin_memory'] is pinned
+
+
+def test_every_training_logs_and_saves_alike(tiny, tiny_seam):
+    """Steps and SEAM: at the intervals of the schedule, into the folder; mmengine's sampler off."""
+    steps = Experiment(tiny(**{'schedule.log_interval': 7, 'schedule.checkpoint_interval': 9}))
+    seam = Experiment(tiny_seam(**{
+        'seam.schedule.log_interval': 7, 'seam.schedule.checkpoint_interval': 9}))
+    expected = dict(
+        sampler_seed=None, logger=dict(type='LoggerHook', interval=7),
+        runtime_info=dict(type='LossLogHook', step=0, intervals=[7, 9]),
+        checkpoint=dict(type='SafeCheckpointHook', path='w/resume.pth', interval=9))
+    assert config_for_step(steps, 0, 20, 'w').default_hooks.to_dict() == expected
+    assert seam_runner_config(seam, 0, 20, 3, 'w').default_hooks.to_dict() == expected

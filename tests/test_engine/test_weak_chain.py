@@ -7,7 +7,7 @@ import pytest
 
 from incseg.apis import load_config
 from incseg.datasets import PseudoLabelFiles
-from incseg.engine import Experiment, train_protocol, train_seam, weak_chain
+from incseg.engine import Experiment, seam_training, train_protocol, train_seam, weak_chain
 from incseg.engine.annotation import label_files
 from incseg.engine.seam_store import seam_folder
 from incseg.engine.step_config import dataset_config
@@ -110,6 +110,24 @@ def test_scope_step(weak, trained, tmp_path):
     assert [len(entry.get('pseudo_labels', [])) for entry in ledger.steps] == [0, 1, 1]
 
 
+def test_negatives_through_the_network_before(weak, trained, monkeypatch, tmp_path):
+    """One class a step: the old network's labels make it learnable, in every step by the network
+    before it; labels and the place where they are read belong to that network."""
+    from tests.test_engine.test_seam_training import KnowsTheMasks
+    monkeypatch.setattr(seam_training, 'OldNetwork', KnowsTheMasks)
+    config = weak('mib_s', **{
+        'seam.scope': 'step', 'protocol.name': '4-1', 'data.train.length': 24,
+        'seam.negatives': dict(type='OldModelLabels', sizes=[.25])})
+    ledger = train_protocol(config, tmp_path / 'w')
+    assert trained == [1, 2]
+    assert [len(entry.get('pseudo_labels', [])) for entry in ledger.steps] == [0, 1, 1]
+    experiment, before = Experiment(config), tmp_path / 'w/step_0/final.pth'
+    files, = label_files(experiment, 1, before)
+    assert files.read_meta()['ids'] == [5]
+    assert files.folder != label_files(experiment, 1)[0].folder
+    assert files.folder != label_files(experiment, 1, tmp_path / 'w/step_1/final.pth')[0].folder
+
+
 def test_backbone_from_step_0(weak, tmp_path):
     """The backbone may start from the context path of step 0; the ledger says so."""
     config = weak('mib_s', **{'seam.init_from': 'step0'})
@@ -149,9 +167,18 @@ def test_labels_that_are_there(weak, trained, tmp_path):
     assert trained == [1]
     assert again.steps[1]['iou'] == json.loads(
         (tmp_path / 'w/results.json').read_text())['steps'][1]['iou']
-    empty = weak('mib_s', **{'annotation.folder': str(tmp_path / 'none')})
-    with pytest.raises(MissingFileError, match="no pseudo-labels in '.*none/4-2/1'"):
-        train_protocol(empty, tmp_path / 'empty')
+    leaf = weak('mib_s', **{'annotation.folder': str(root / '4-2' / '1')})
+    with pytest.raises(MissingFileError, match=f"annotation.folder is .*; '{root}' is that root"):
+        train_protocol(leaf, tmp_path / 'leaf')
+    assert not (tmp_path / 'leaf').exists(), 'before anything is trained'
+
+
+def test_what_seam_cannot_learn(weak, trained, tmp_path):
+    """A step of one class is refused before the base step is trained, with the ways out."""
+    config = weak('mib_s', **{'seam.scope': 'step', 'protocol.name': '4-1'})
+    with pytest.raises(InvalidInputError, match='step 1: each of the .* images shows cross, so'):
+        train_protocol(config, tmp_path / 'w')
+    assert not (tmp_path / 'w').exists() and not trained
 
 
 def test_mistakes(weak):

@@ -53,12 +53,12 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     book.write(tmp_path)
     before = {path.name: path.read_text() for path in tmp_path.iterdir()}
 
-    def full(path, text):
-        with open(path, 'w') as file:
-            file.write(text[:10])
+    def full(path, content):
+        with open(path, 'wb') as file:
+            file.write(content[:10])
         raise OSError(errno.ENOSPC, 'No space left on device')
-    monkeypatch.setattr(Path, 'write_text', full)
-    with pytest.raises(SaveError, match=r'cannot write .*results.json: No space left on device'):
+    monkeypatch.setattr(Path, 'write_bytes', full)
+    with pytest.raises(SaveError, match=r"cannot write .*results.json': No space left on device"):
         book.write(tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 

@@ -31,7 +31,7 @@ def test_picture(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, 'No space left on device')
     monkeypatch.setattr(os, 'replace', full)
-    with pytest.raises(SaveError, match=r'sweep\.png: No space left'):
+    with pytest.raises(SaveError, match=r"sweep\.png': No space left"):
         draw_sweep(ROWS, 'title', path)
     assert path.read_bytes() == before and os.listdir(path.parent) == ['sweep.png']
     monkeypatch.setattr(sweep_report, 'find_spec', lambda name: None)

@@ -8,7 +8,8 @@ seam = dict(
     scope='all',  # 'step': new classes and their images alone, as incremental learning has them
     image_labels=dict(type='MaskImageLabels'),
     init_from=None,  # 'step0': the backbone starts from step 0's context path, not from ImageNet
-    negatives=None,  # dict(type='NegativeFolder', folder=…): images with none of the classes
+    negatives=None,  # for a class in every image: dict(type='NegativeFolder', folder=…),
+    # dict(type='BackgroundCrops') or dict(type='OldModelLabels'), see docs/seam.md
     schedule=dict(
         epochs=8,
         batch_size=8,  # over all processes

@@ -1,5 +1,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,9 @@ class BaseImageLabels(ABC):
     Args:
         dataset: the data set; its classes are the allowed names.
     """
+
+    #: whether the labels come from masks, so that every image needs one
+    reads_masks: ClassVar[bool] = False
 
     def __init__(self, dataset: SegDataset) -> None:
         self.dataset = dataset

@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ class MaskImageLabels(BaseImageLabels):
     Void (255) is no class.  The masks are scanned once, with the cached class
     index that also selects the images of a step.
     """
+
+    reads_masks: ClassVar[bool] = True
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:

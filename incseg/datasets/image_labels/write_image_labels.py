@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from incseg.datasets.atomic_file import write_atomically
+from incseg.atomic_file import write_atomically
 
 
 def write_image_labels(

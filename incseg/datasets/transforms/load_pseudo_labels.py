@@ -30,7 +30,8 @@ class LoadPseudoLabels(LoadLabels):
             ``(C + 1,)``) may occur.
         mask_classes: dataset ids that are annotated by masks: in an image whose
             mask shows one of them, they and void are taken from the mask, and
-            pseudo-labels of other classes fill the rest.
+            pseudo-labels of other classes fill the rest.  An image without a
+            mask has its pseudo-labels as they are.
 
     Raises:
         MissingFileError: an image has no pseudo-labels, or no scores though
@@ -86,7 +87,9 @@ class LoadPseudoLabels(LoadLabels):
         name = str(self.views[0].files.label_path(results['image_id']))
         return label, name, reader_in_memory(reader.num_classes if reader else MAX_CLASSES)
 
-    def _mask(self, results: dict) -> np.ndarray:
+    def _mask(self, results: dict) -> np.ndarray | None:
+        if not results.get('has_mask', True):
+            return None
         raw, name, reader = super().read(results)
         return (reader or reader_in_memory(MAX_CLASSES)).convert(raw, name)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from incseg.atomic_file import whole_file
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.mxnet_params import read_mxnet_params
 
@@ -63,11 +64,8 @@ def convert_resnet38_params(source: str | os.PathLike, target: str | os.PathLike
         ours = convert_name(name)
         if ours is not None:
             state[ours] = torch.from_numpy(array).float()
-    path = Path(target)
-    temporary = path.with_name(f'{path.name}.tmp')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    with whole_file(Path(target)) as temporary:
+        torch.save(state, temporary)
     return len(state)
 
 

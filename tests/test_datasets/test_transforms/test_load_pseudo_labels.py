@@ -80,6 +80,13 @@ def test_masks_of_some_classes_win(folders):
     assert load(sample(gt_seg_map=mask))['gt_seg_map'].tolist() == LABELS[1]
 
 
+def test_no_mask_beside_pseudo_labels(folders):
+    """Joint training: an image without a mask has its pseudo-labels as they are; its mask's path,
+    where nothing is, is not opened."""
+    load = LoadPseudoLabels(folders[0], mask_classes=[4])
+    assert load(sample(has_mask=False))['gt_seg_map'].tolist() == LABELS[1]
+
+
 def test_an_image_of_another_step(folders):
     """It may be missing where it shows none of the step's classes, by label or by mask, and
     nowhere else: an incomplete folder must not pass for background."""

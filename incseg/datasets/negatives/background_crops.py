@@ -1,0 +1,100 @@
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from incseg.datasets.negatives.old_network_negatives import OldNetworkNegatives
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.datasets.transforms import LoadImage
+from incseg.errors import InvalidInputError
+from incseg.registry import DATASETS
+
+Box = tuple[int, int, int, int]
+
+
+@DATASETS.register_module()
+class BackgroundCrops(OldNetworkNegatives):
+    """Crops of a step's images that show old classes and none of the new ones.
+
+    The image-level labels do not say where the new class is.  What is assumed is
+    that it is not where the network of the step before is sure of an old class.
+    Where that network sees background no crop is taken, however sure it is:
+    background is what it calls everything that it has not learned.
+
+    Each image gives at most one crop: the largest size that allows one, and of
+    that size the place with most such pixels.  It has the image's proportions
+    and is enlarged to the image's size.
+
+    Args:
+        confidence: probability from which on the network is sure.
+        share: a crop has at least this share of pixels where it is sure of an
+            old class; the rest may be anything.
+        sizes: sides of the crop, as shares of the image's, tried in turn.
+
+    Raises:
+        InvalidInputError: an argument is out of range.
+    """
+
+    def __init__(self, confidence: float = 0.7, share: float = 0.8,
+                 sizes: Sequence[float] = (0.75, 0.5, 0.35, 0.25)) -> None:
+        given = {'confidence': (confidence,), 'share': (share,), 'sizes': tuple(sizes)}
+        for name, values in given.items():
+            if not values or not all(0 < value <= 1 for value in values):
+                raise InvalidInputError(
+                    f'seam.negatives.{name} is {values!r}; allowed is above 0, up to 1')
+        self.confidence, self.share, self.sizes = confidence, share, sorted(sizes, reverse=True)
+        self._load = LoadImage()
+        self._crops: list[tuple[int, Box]] = []
+        self._dataset: SegDataset
+
+    def look(self, label: np.ndarray, confidence: np.ndarray) -> Box | None:
+        """``(top, left, height, width)`` of an image's crop, in pixels, if there is one."""
+        sure = (label > 0) & (confidence >= self.confidence)
+        height, width = sure.shape
+        for size in self.sizes:
+            box = max(round(size * height), 1), max(round(size * width), 1)
+            counts = window_sums(sure, *box)
+            top, left = np.unravel_index(counts.argmax(), counts.shape)
+            if counts[top, left] >= self.share * box[0] * box[1]:
+                return int(top), int(left), *box
+        return None
+
+    def gather(
+        self, dataset: SegDataset, indices: Sequence[int], found: Sequence[Box | None]
+    ) -> None:
+        """Keep the crops.
+
+        Raises:
+            InvalidInputError: no image has one.
+        """
+        self._dataset = dataset
+        self._crops = [(index, box) for index, box in zip(indices, found, strict=True)
+                       if box is not None]
+        self.image_labels = np.zeros((len(found), 0), np.bool_)
+        self.further_labels = np.zeros((len(self._crops), 0), np.bool_)
+        if not self._crops:
+            raise InvalidInputError(
+                f"seam.negatives=dict(type='{type(self).__name__}', confidence={self.confidence}, "
+                f'share={self.share}, sizes={tuple(self.sizes)}): in none of the {len(found)} '
+                'images is the network of the step before sure of old classes on a crop; lower '
+                'confidence, share or the least size, or take another of seam.negatives')
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """``image_id`` and ``img``, the enlarged crop, uint8 ``(H, W, 3)``, BGR."""
+        index, (top, left, height, width) = self._crops[idx]
+        info = self._load.transform(self._dataset.get_data_info(index))
+        image = info['img']
+        crop = image[top:top + height, left:left + width]
+        enlarged = cv2.resize(crop, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return dict(image_id=f'crop_{info["image_id"]}', img=enlarged, seg_fields=[])
+
+
+def window_sums(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Sum of a bool ``(H, W)`` in every window: int64 ``(H - height + 1, W - width + 1)``."""
+    sums = np.pad(mask.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    return (sums[height:, width:] - sums[:-height, width:]
+            - sums[height:, :-width] + sums[:-height, :-width])

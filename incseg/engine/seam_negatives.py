@@ -1,0 +1,42 @@
+"""What makes a class learnable that every image of its step shows, as the config says."""
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from incseg.datasets.negatives import OldNetworkNegatives
+from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.experiment import Experiment
+from incseg.engine.resolve import resolve
+from incseg.registry import DATASETS
+
+
+def is_old_network_negatives(negatives: Any) -> bool:
+    """Whether a config of negatives is of a part that needs the network of the step before."""
+    kind = (negatives or {}).get('type')
+    found = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(found, type) and issubclass(found, OldNetworkNegatives)
+
+
+def negatives_config(experiment: Experiment, step: int) -> dict[str, Any] | None:
+    """``seam.negatives`` at a step: without a step before, none that needs its network."""
+    seam = resolve(experiment.config.get('seam') or {}, experiment.config)
+    negatives = seam.get('negatives')
+    return None if step == 0 and is_old_network_negatives(negatives) else negatives
+
+
+def needs_old_network(experiment: Experiment, step: int) -> bool:
+    """Whether SEAM of a step learns from what the network of the step before finds."""
+    return is_old_network_negatives(negatives_config(experiment, step))
+
+
+def weights_digest(path: str | Path) -> str:
+    """What tells the weights of a step's ``final.pth`` from others, whoever saved them.
+
+    Raises:
+        MissingFileError, InvalidInputError: It is not there or damaged.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(read_step_checkpoint(path)['state_dict'].items()):
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

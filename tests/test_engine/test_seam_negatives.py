@@ -1,0 +1,42 @@
+import torch
+
+from incseg.engine import Experiment
+from incseg.engine.checkpoint import save_atomically
+from incseg.engine.seam_negatives import (
+    is_old_network_negatives,
+    needs_old_network,
+    negatives_config,
+    weights_digest,
+)
+
+META = dict(incseg_version='1', method='ft', protocol={}, step=0, classes=[], palette=[])
+
+
+def test_which_need_the_network_before(tiny_seam):
+    """The two that look through it, from step 1 on; step 0 has no step before."""
+    assert not is_old_network_negatives(None)
+    assert not is_old_network_negatives(dict(type='NegativeFolder', folder='x'))
+    for kind in ('OldModelLabels', 'BackgroundCrops'):
+        experiment = Experiment(tiny_seam(**{
+            'seam.scope': 'step', 'seam.negatives': dict(type=kind)}))
+        assert needs_old_network(experiment, 1) and not needs_old_network(experiment, 0)
+        assert negatives_config(experiment, 1) == dict(type=kind)
+        assert negatives_config(experiment, 0) is None
+
+
+def test_a_folder_serves_every_step(tiny_seam):
+    """Also the base step, which may be learned from image-level labels too."""
+    folder = dict(type='NegativeFolder', folder='x')
+    experiment = Experiment(tiny_seam(**{'seam.negatives': folder}))
+    assert negatives_config(experiment, 0) == folder == negatives_config(experiment, 1)
+    assert not needs_old_network(experiment, 1)
+
+
+def test_digest_is_of_the_weights(tmp_path):
+    """Two runs that share a base step share what is made from it, whatever else their files say."""
+    def digest(name, value, **meta):
+        state = {'a': torch.full((2,), value), 'b': torch.zeros(1)}
+        save_atomically(dict(state_dict=state, meta={**META, **meta}), tmp_path / name)
+        return weights_digest(tmp_path / name)
+    assert digest('1', 1.) == digest('2', 1., method='mib', seconds=3.)
+    assert digest('1', 1.) != digest('3', 2.)
