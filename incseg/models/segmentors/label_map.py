@@ -8,6 +8,8 @@ from incseg.structures.network_outputs import upsample
 
 #: Upsampled logits held at once (2 MB of float32): what stays near the cores.
 CHUNK = 1 << 19
+#: Channels held at once: with all of very many, a chunk would be a row or less.
+BLOCK = 64
 
 
 def label_map(logits: Tensor, *sizes: tuple[int, int]) -> Tensor:
@@ -39,15 +41,30 @@ def label_map(logits: Tensor, *sizes: tuple[int, int]) -> Tensor:
     across = resize_matrix((width, *(size[1] for size in sizes)), logits.dtype)
     widened = widen(logits, across)
     labels = torch.empty(tall, wide, dtype=label_type(channels))
-    chunk = min(max(1, CHUNK // (channels * wide)), tall)
-    scratch = logits.new_empty(chunk, channels, wide)
+    block = min(channels, BLOCK)
+    chunk = min(max(1, CHUNK // (block * wide)), tall)
+    scratch = logits.new_empty(chunk, block, wide)
     for start in range(0, tall, chunk):
         weights = down[start:start + chunk]
         used = weights.any(0).nonzero()
-        read = slice(int(used[0]), int(used[-1]) + 1)
-        scores = scratch[:len(weights)]
-        torch.mm(weights[:, read], widened[read], out=scores.flatten(1))
-        labels[start:start + chunk] = first_best(scores)
+        rows = widened[int(used[0]):int(used[-1]) + 1].unflatten(1, (channels, wide))
+        weights = weights[:, int(used[0]):int(used[-1]) + 1]
+        found = labels[start:start + chunk]
+        best = None
+        for first, some in zip(range(0, channels, block), rows.split(block, 1)):
+            scores = scratch[:len(weights), :some.shape[1]]
+            if some.shape[1] == block:
+                torch.mm(weights, some.flatten(1), out=scores.flatten(1))
+            else:
+                scores = (weights @ some.flatten(1)).view_as(scores)
+            peaks = scores.amax(1)
+            winner = first_best(scores, peaks)
+            if best is None:
+                best = peaks
+                found.copy_(winner)
+            else:  # strictly better: the first among equals stays
+                found.copy_(torch.where(peaks > best, winner.to(found.dtype) + first, found))
+                best = torch.maximum(best, peaks)
     return labels
 
 
@@ -64,16 +81,17 @@ def label_type(num_classes: int) -> torch.dtype:
     return torch.uint8 if num_classes <= 256 else torch.int64
 
 
-def first_best(scores: Tensor) -> Tensor:
+def first_best(scores: Tensor, peaks: Tensor | None = None) -> Tensor:
     """``(R, C, W)`` -> index of the largest along ``C``, the first among equals, ``(R, W)``.
 
     torch's ``argmax`` along another axis than the last is not vectorised;
-    comparing with the largest is.
+    comparing with the largest, ``peaks`` ``(R, W)``, is.
     """
     channels = scores.shape[1]
     if channels > 256:
         return scores.max(1).indices
-    worse = torch.lt(scores, scores.amax(1, keepdim=True)).view(torch.uint8)
+    peaks = scores.amax(1) if peaks is None else peaks
+    worse = torch.lt(scores, peaks.unsqueeze(1)).view(torch.uint8)
     index = torch.arange(channels, dtype=torch.uint8).unsqueeze(1)
     return torch.maximum(worse.mul_(255), index, out=worse).amin(1)
 
