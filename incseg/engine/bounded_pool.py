@@ -1,10 +1,8 @@
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
-
-from incseg.models.losses.functional.worker_threads import pool as one_core_pool
 
 
 class BoundedPool:
@@ -16,12 +14,10 @@ class BoundedPool:
     Args:
         num_threads: how many tasks run at a time.
         most_waiting: :meth:`submit` waits while so many tasks are not done.
-        one_core: whether torch uses one core in each thread.
     """
 
-    def __init__(self, num_threads: int, most_waiting: int, one_core: bool = False) -> None:
-        self._shared = one_core  # those threads stay for whoever needs such again
-        self._pool = one_core_pool(num_threads) if one_core else ThreadPoolExecutor(num_threads)
+    def __init__(self, num_threads: int, most_waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(num_threads)
         self._tasks: deque[Future] = deque()
         self._most_waiting = most_waiting
 
@@ -40,7 +36,4 @@ class BoundedPool:
             while self._tasks and kind is None:
                 self._tasks.popleft().result()
         finally:
-            waited_for = [task for task in self._tasks if not task.cancel()]
-            wait(waited_for)
-            if not self._shared:
-                self._pool.shutdown()
+            self._pool.shutdown(cancel_futures=True)

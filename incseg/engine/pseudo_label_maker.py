@@ -16,9 +16,8 @@ from incseg.models import NoRefinement
 class PseudoLabelMaker:
     """From images and their image-level labels to files of pseudo-labels.
 
-    On a GPU maps are computed in the calling thread; reading, refinement and
-    writing go on in threads beside it.  On a CPU each thread does all of an
-    image with one core, which keeps the cores busier than sharing an image.
+    Maps are computed in the calling thread; reading, refinement and writing go
+    on in threads beside it.
 
     Args:
         inference: what makes the maps.
@@ -32,8 +31,7 @@ class PseudoLabelMaker:
         score_stride: stride of the scores that are kept; 0 for none.
         batch_size: images of one size that are computed together; None: 4 on a
             GPU, 1 on a CPU, whose caches more only fill.
-        num_threads: images that are refined and written at a time; on a CPU as
-            many as torch has threads, whatever is said here.
+        num_threads: images that are refined and written at a time.
 
     Raises:
         InvalidInputError: the background has no formula.
@@ -56,8 +54,7 @@ class PseudoLabelMaker:
         self.score_stride = score_stride
         self.device = next(inference.model.parameters()).device
         self.batch_size = batch_size or (4 if self.device.type == 'cuda' else 1)
-        self.on_cpu = self.device.type == 'cpu'
-        self.num_threads = torch.get_num_threads() if self.on_cpu else num_threads
+        self.num_threads = num_threads
 
     @property
     def rule(self) -> BackgroundRule:
@@ -81,31 +78,21 @@ class PseudoLabelMaker:
         Raises:
             UserError: an image cannot be read, or a file not written.
         """
+        image_ids = dataset.image_ids
         shown = torch.from_numpy(labels[:, self.class_ids])
         batches = equal_size_batches(dataset, indices, self.batch_size, self.num_threads)
-        most_waiting = 2 * self.num_threads + self.batch_size
-        with BoundedPool(self.num_threads, most_waiting, one_core=self.on_cpu) as pool:
+        with BoundedPool(self.num_threads, 2 * self.num_threads + self.batch_size) as pool:
             for chosen, images in batches:
-                names = [dataset.image_ids[index] for index in chosen]
-                if self.on_cpu:
-                    pool.submit(self.make_batch, names, images, shown[chosen])
-                else:
-                    images = images.to(self.device, non_blocking=True)
-                    scores = self.inference(images, shown[chosen])
-                    for task in zip(names, images, shown[chosen], scores, strict=True):
-                        pool.submit(self.finish, *task)
+                images = images.to(self.device, non_blocking=True)
+                scores = self.inference(images, shown[chosen])
+                for index, image, maps in zip(chosen, images, scores, strict=True):
+                    ids = [i for i, there in zip(self.class_ids, shown[index]) if there]
+                    pool.submit(self.finish, image_ids[index], image, ids, maps)
                 on_progress(len(chosen))
 
-    def make_batch(self, image_ids: Sequence[str], images: Tensor, shown: Tensor) -> None:
-        """All there is to do for images of one size."""
-        scores = self.inference(images, shown)
-        for task in zip(image_ids, images, shown, scores, strict=True):
-            self.finish(*task)
-
     @torch.no_grad()
-    def finish(self, image_id: str, image: Tensor, shown: Tensor, scores: Tensor) -> None:
+    def finish(self, image_id: str, image: Tensor, ids: Sequence[int], scores: Tensor) -> None:
         """Refine the scores of an image ``(k, H, W)`` and write its files."""
-        ids = [i for i, there in zip(self.class_ids, shown) if there]
         if self.rule.mode == 'score' and len(ids):
             scores = self.refinement.refine(
                 image, torch.cat([self.background.background(scores), scores]))

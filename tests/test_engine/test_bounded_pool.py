@@ -1,8 +1,6 @@
 import threading
-import time
 
 import pytest
-import torch
 
 from incseg.engine.bounded_pool import BoundedPool
 
@@ -44,23 +42,3 @@ def test_first_error_is_raised():
         pool.submit(fail)
     with pytest.raises(ValueError, match='outer'), BoundedPool(1, 2):
         raise ValueError('outer')
-
-
-def test_one_core_each():
-    """If it fails, computing threads share cores, or the caller loses its own."""
-    own, found = torch.get_num_threads(), []
-    for _ in range(2):  # the threads serve again
-        with BoundedPool(2, 3, one_core=True) as pool:
-            for _ in range(4):
-                pool.submit(lambda: found.append(torch.get_num_threads()))
-    assert found == [1] * 8 and torch.get_num_threads() == own
-
-
-def test_an_error_ends_what_waits():
-    """If it fails, a run that has failed goes on writing files."""
-    done = []
-    with pytest.raises(ValueError, match='outer'), BoundedPool(1, 9, one_core=True) as pool:
-        pool.submit(time.sleep, .2)
-        pool.submit(done.append, 1)
-        raise ValueError('outer')
-    assert not done
