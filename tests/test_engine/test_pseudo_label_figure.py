@@ -1,0 +1,52 @@
+import cv2
+import numpy as np
+import pytest
+
+from incseg.datasets import PseudoLabelFiles, ScoreFile, ShapesDataset
+from incseg.engine.pseudo_label_figure import draw_pseudo_labels
+from incseg.errors import InvalidInputError
+
+
+@pytest.fixture
+def dataset():
+    return ShapesDataset(length=3, size=32)
+
+
+@pytest.fixture
+def files(dataset, tmp_path):
+    """Labels of class 6 in the left half, its score 0.5 there; nothing in the last image."""
+    files = PseudoLabelFiles(tmp_path / '4-1' / '2')
+    files.write_meta(dict(ids=[6], classes=['star'], bg=dict(mode='const', value=.3)))
+    label, score = np.zeros((32, 32), np.uint8), np.zeros((1, 32, 32), np.float32)
+    label[:, :16], score[0, :, :16] = 6, .5
+    for image_id in dataset.image_ids[:2]:
+        files.write(image_id, label, ScoreFile.quantise([6], score))
+    files.write(dataset.image_ids[2], np.zeros_like(label), ScoreFile.quantise([], score[:0]))
+    return files
+
+
+def test_columns(dataset, files, tmp_path):
+    """Image, truth, score and label, a row an image; only the classes of the labels are painted."""
+    draw_pseudo_labels(dataset, files.folder, dataset.image_ids, tmp_path / 'out' / 'x.png')
+    picture = cv2.imread(str(tmp_path / 'out' / 'x.png')).astype(int)
+    assert picture.shape == (22 + 3 * 70, 4 * 64 + 3 * 6, 3)
+    score = picture[22:86, 140:204]
+    assert (score[:, :32] == 128).all() and (score[:, 32:] == 0).all()
+    image, label = picture[22:86, :64], picture[22:86, 210:]
+    expected = .7 * np.array(dataset.metainfo['palette'][6])[::-1] + .3 * image[:, :32]
+    assert np.abs(label[:, :32] - expected).max() <= 1
+    assert np.abs(label[:, 32:] - .3 * image[:, 32:]).max() <= 1  # background is black
+    assert (picture[162:226, 140:204] == 0).all()  # an image without a class has no score
+
+
+def test_without_scores(dataset, files, tmp_path):
+    """Labels of others need no scores to be looked at."""
+    files.score_path(dataset.image_ids[0]).unlink()
+    draw_pseudo_labels(dataset, files.folder, dataset.image_ids[:1], tmp_path / 'x.png')
+    assert cv2.imread(str(tmp_path / 'x.png')).shape == (22 + 70, 3 * 64 + 2 * 6, 3)
+
+
+def test_unknown_image(dataset, files, tmp_path):
+    """Said with ids that are there."""
+    with pytest.raises(InvalidInputError, match="image 'cat' is not in the data set, whose 3 ids"):
+        draw_pseudo_labels(dataset, files.folder, ['cat'], tmp_path / 'x.png')

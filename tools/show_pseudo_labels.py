@@ -1,0 +1,35 @@
+"""Draw images beside their masks, the scores and the pseudo-labels made of them."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
+
+from incseg.apis.argument_parser import ArgumentParser
+from incseg.apis.command_line import command_line
+from incseg.apis.config import load_config, parse_options
+from incseg.engine import Experiment
+from incseg.engine.pseudo_label_figure import draw_pseudo_labels
+from incseg.engine.training_set import weak_training_set
+from incseg.registry import DATASETS
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='its training images and masks are taken')
+    parser.add_argument('folder', metavar='DIR', help='<root>/<protocol>/<step>')
+    parser.add_argument('out', help='the picture to write')
+    parser.add_argument('--images', nargs='+', required=True, metavar='ID')
+    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])
+    args = parser.parse_args()
+    options = parse_options(args.cfg_options)
+    if args.data_root is not None:
+        options['data_root'] = args.data_root
+    experiment = Experiment(load_config(args.config, options))
+    draw_pseudo_labels(
+        DATASETS.build(weak_training_set(experiment)), args.folder, args.images, Path(args.out))
+
+
+if __name__ == '__main__':
+    command_line(main)
