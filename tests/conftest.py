@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: a tiny experiment that trains in seconds."""
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -15,6 +16,13 @@ TINY = {
     'data.train.length': 32, 'data.test.length': 6, 'data.train.size': 32, 'data.test.size': 32,
     'batch_size': 8, 'epochs': 1, 'schedule.log_interval': 100,
     'schedule.checkpoint_interval': 2}
+
+
+@pytest.fixture(autouse=True, scope='session')
+def interruptible():
+    """A shell's background jobs ignore Ctrl-C, and so would all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope='session')
