@@ -1,6 +1,7 @@
 """Numbers in the docs are those of the committed ledgers; commands in them are those that run."""
 import json
 import re
+import statistics
 import textwrap
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def test_results_page(path):
     assert ledger['config'] in page, 'the command is there'
     assert (ROOT / ledger['config']).is_file()
     assert 'NaN' not in path.read_text()
+
+
+@pytest.mark.parametrize('method', ['ft', 'lwf', 'ilt', 'mib', 'plop', 'ewf', 'joint'])
+def test_mean_and_spread_of_three_seeds(method):
+    """The CamVid table of README and results page is that of the ledgers."""
+    finals = [json.loads(path.read_text())['final']
+              for path in (PAGE.parent / 'camvid').glob(f'{method}_6-1_seed*.json')]
+    assert len(finals) == 3
+    cells = []
+    for column in ('base', 'added', 'all'):
+        values = [final[column] for final in finals]
+        cells.append(f'{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}')
+    row = f"| {method} | {' | '.join(cells)} |"
+    assert row in PAGE.read_text() and row in (ROOT / 'README.md').read_text()
 
 
 @pytest.mark.parametrize('path', TUNING, ids=lambda path: path.stem)
