@@ -80,7 +80,7 @@ def main() -> None:
     with torch.no_grad():
         latency(network, images[0], args)
         labels(args)
-        agreement(network, compared, trained=bool(args.checkpoint))
+        agreement(network, compared, args)
 
 
 def untrained(depth: int, size: int) -> EncoderDecoder:
@@ -142,6 +142,8 @@ def variants(network: EncoderDecoder, compiled: bool) -> dict[str, EncoderDecode
     if HAS_BF16:
         measures['bfloat16'] = lambda model: [
             getattr(model, name).bfloat16() for name in PARTS]
+    if CUDA:
+        measures['float16'] = lambda model: [getattr(model, name).half() for name in PARTS]
     if compiled:
         measures['compiled'] = lambda model: [
             getattr(model, name).compile() for name in PARTS]
@@ -178,8 +180,13 @@ def latency(network: EncoderDecoder, image: Tensor, args: argparse.Namespace) ->
     report(f'One image of {args.size}x{args.size}, '
            f'{args.checkpoint or f"BiSeNet-R{args.depth}, 21 classes"}, one measure at a time',
            ('measure', 'p50', 'p90', 'p99', 'gain'), rows)
-    target(f'inference, R{args.depth}, all together', gains[ALL] if HAS_BF16 else None,
-           at_least=SPEED, because='this device has no bfloat16 instructions')
+    target(f'inference, {title(args)}, all together',
+           gains[ALL] if HAS_BF16 else None, at_least=SPEED,
+           because='this device has no bfloat16 instructions')
+
+
+def title(args: argparse.Namespace) -> str:
+    return args.checkpoint or f'R{args.depth}'
 
 
 def labels(args: argparse.Namespace) -> None:
@@ -194,7 +201,10 @@ def labels(args: argparse.Namespace) -> None:
                for name, seconds in took.items()])
 
 
-def agreement(network: EncoderDecoder, images: list[Tensor], trained: bool) -> None:
+def agreement(
+    network: EncoderDecoder, images: list[Tensor], args: argparse.Namespace
+) -> None:
+    trained = bool(args.checkpoint)
     plain = without_training_parts(network)
     set_layout(plain, channels_last=False)
     expected = [predictor(plain, image)() for image in images]
@@ -209,7 +219,7 @@ def agreement(network: EncoderDecoder, images: list[Tensor], trained: bool) -> N
     report(f"\nPixels with the plain network's class, {len(images)} "
            f"{'test images' if trained else 'blobs, random weights'}, {seen} classes seen",
            ('weights', 'all', 'worst image'), rows)
-    target('pixels with the plain network\'s class, bfloat16',
+    target(f"pixels with the plain network's class, {title(args)}, bfloat16",
            shares['bfloat16'] if trained else None, at_least=AGREEMENT, unit=' %',
            because='random weights: --checkpoint names trained ones')
 

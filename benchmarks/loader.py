@@ -12,10 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 from data_folder import make_folder
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from side_by_side import CUDA, ROOT, report, synchronise, target
+from side_by_side import CUDA, ROOT, report, target
 from training import Iteration, Settings
 
 from incseg.apis.config import load_config
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument('--iterations', type=int, default=100 if CUDA else 8)
     parser.add_argument('--data', type=Path, metavar='PHOTOGRAPHS')
     args = parser.parse_args()
+    cv2.setNumThreads(0)  # as the Runner sets it for the workers
     init_default_scope('incseg')
     step = Iteration(args, Settings())
     with tempfile.TemporaryDirectory() as folder:
@@ -53,8 +55,7 @@ def main() -> None:
             waited.append(time.perf_counter() - start)
             step.batch = batch
             start = time.perf_counter()
-            step.model.train_step(batch, step.optimizer)
-            synchronise()
+            step()
             trained.append(time.perf_counter() - start)
     wait, work = (statistics.fmean(seconds[10:]) for seconds in (waited, trained))
     share = wait / (wait + work)

@@ -83,7 +83,7 @@ class Iteration:
                     module.compile()
         optimizer = optimizer_config(dict(config.schedule.optimizer), 1e-3)
         kind = getattr(torch.optim, optimizer.pop('type'))
-        optimizer['fused'] = settings.fused_optimizer
+        optimizer['fused'] = settings.fused_optimizer or None  # None: torch's own choice
         self.optimizer = StepOptimWrapper(
             optimizer=kind(self.model.parameters(), **optimizer), amp=settings.bf16)
         self.model.data_preprocessor = SegDataPreProcessor().to(device)

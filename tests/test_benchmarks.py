@@ -36,6 +36,17 @@ def test_a_peer_that_is_missing():
     assert found and all(line.endswith('not measured, --peer was not given') for line in found)
 
 
+def test_gpu_targets(monkeypatch):
+    """If it fails, a script that is not there is called, or an unmeasured target counts as met."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from gpu import commands, exit_status
+    for command in commands('x', True):
+        assert command[0] == '-m' or Path(command[0]).is_file()
+    met, unmeasured = 'target: a: 2x, at least 1x: met', 'target: b: at least 1x: not measured, c'
+    assert exit_status([met, met], []) == 0
+    assert exit_status([met, unmeasured], []) == exit_status([met], ['FAILED: d']) == 1
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='it would measure for a quarter of an hour')
 def test_no_gpu():
     """If it fails, the GPU's targets are printed from a CPU."""

@@ -119,6 +119,33 @@ def test_fused_losses_are_the_plain_ones(num_old):
     assert torch.cuda.max_memory_allocated() - before < full_size / 2
 
 
+@pytest.mark.parametrize('channels, teacher, num_old, unbiased, low, full, dtype', [
+    (40, 33, 33, True, (3, 5), (24, 40), torch.uint8),      # more channels than one block
+    (1001, 751, 751, True, (2, 3), (16, 24), torch.int64),  # very many classes
+    (21, 16, 1, False, (4, 4), (32, 32), torch.uint8),      # LwF
+    (21, 16, 0, True, (5, 7), (33, 50), torch.uint8),       # sizes that do not divide
+    (6, 4, 4, True, (1, 1), (9, 9), torch.uint8),           # one logit
+    (6, 0, 4, True, (2, 3), (16, 24), torch.uint8)])        # an auxiliary head
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_the_kernel_at_its_limits(
+    channels, teacher, num_old, unbiased, low, full, dtype, layout
+):
+    """What the interpreter shows on a CPU holds for the compiled kernel."""
+    from incseg.models.losses.functional import fused_losses
+    from incseg.models.losses.functional.fused import plain_losses
+    torch.manual_seed(channels)
+    logits = torch.randn(2, channels, *low, device='cuda').contiguous(
+        memory_format=layout).requires_grad_()
+    known = torch.randn(2, teacher, *low, device='cuda') if teacher else None
+    target = torch.randint(0, min(channels, 255), (2, *full), device='cuda').to(dtype)
+    target[0, :2] = 255
+    found = fused_losses(logits, known, target, num_old=num_old, unbiased=unbiased)
+    expected = plain_losses(logits, known, target, full, num_old, unbiased, 255)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    grads = [torch.autograd.grad(sum(losses), logits)[0] for losses in (found, expected)]
+    assert (grads[0] - grads[1]).abs().max() < 1e-5 * grads[1].abs().max()
+
+
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason='there are not two GPUs')
 def test_two_processes_nccl(tool_environment, free_port, tmp_path):
     """SyncBN over two GPUs; evaluation by two processes counts what one counts."""

@@ -12,7 +12,7 @@ from incseg.evaluation.report import number
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/results/README.md'
-LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name != 'tuning')
+LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name not in ('tuning', 'sweeps'))
 TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))
 
 
@@ -54,6 +54,17 @@ def test_tuning_tables(path):
     row = ' | '.join([f'[{weight}](tuning/{path.name})', rate,
                       *(number(final[column]) for column in ('base', 'added', 'all'))])
     assert f'| {row} |' in PAGE.read_text()
+
+
+@pytest.mark.parametrize('title, name', [
+    ('CAM (`seam.inference.maps=cam`)', 'cam'),
+    ('refined by the pixel correlation', 'refined')])
+def test_sweeps(title, name):
+    """The table of pseudo-labels has the best row of each committed sweep."""
+    rows = json.loads((PAGE.parent / f'sweeps/voc_rendered_{name}.json').read_text())['sweep']
+    best = max(rows, key=lambda row: row['all'])
+    row = f"| {title} | {best['threshold']:.2f} | {best['classes']:.1f} | {best['all']:.1f} |"
+    assert row in PAGE.read_text()
 
 
 def test_readme_shows_the_default_runs_table():

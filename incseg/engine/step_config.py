@@ -163,7 +163,8 @@ def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dic
 
 def optimizer_config(optimizer: dict, lr: float) -> dict:
     """The optimiser, in one pass over the parameters where torch has that; ``fused`` overrides."""
-    fused = dict(fused=True) if optimizer['type'] in FUSED_OPTIMIZERS else {}
+    other = optimizer.get('foreach') or optimizer.get('differentiable')  # torch takes one of them
+    fused = dict(fused=True) if optimizer['type'] in FUSED_OPTIMIZERS and not other else {}
     return {**fused, **optimizer, 'lr': lr}
 
 

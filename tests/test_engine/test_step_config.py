@@ -172,7 +172,8 @@ def test_image_labels_instead_of_masks(tiny_wilson):
 
 @pytest.mark.parametrize('optimizer, fused', [
     (dict(type='SGD', momentum=0.9), True), (dict(type='AdamW'), True),
-    (dict(type='SGD', fused=False), False), (dict(type='Rprop'), None)])
+    (dict(type='SGD', fused=False), False), (dict(type='Rprop'), None),
+    (dict(type='SGD', foreach=True), None)])
 def test_optimizer_in_one_pass(optimizer, fused):
     """If it fails, every parameter is updated by operations of its own, or torch refuses."""
     settings = optimizer_config(optimizer, 0.1)
