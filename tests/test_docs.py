@@ -12,7 +12,8 @@ from incseg.evaluation.report import number
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/results/README.md'
-LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name not in ('tuning', 'sweeps'))
+LEDGERS = sorted(
+    p for p in PAGE.parent.rglob('*.json') if p.parent.name not in ('tuning', 'sweeps'))
 TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))
 
 
