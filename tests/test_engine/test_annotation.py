@@ -58,7 +58,7 @@ def test_made_labels_are_named_by_what_made_them(weak):
     def folder(**options):
         return label_files(weak('mib_s', **{'annotation.folder': None}, **options), 1)[0].folder
     plain = folder()
-    other = folder(**{'seam.inference.background': dict(mode='const', value=.5)})
+    other = folder(**{'seam.inference.background': dict(mode='const', value=.7)})
     assert plain.parents[2] == other.parents[2] and plain.parents[1] != other.parents[1]
     assert folder(**{'seam.schedule.lr': 1.}).parents[2] != plain.parents[2]
     assert folder(epochs=3) == plain, 'the dense steps do not shape it'

@@ -130,7 +130,7 @@ def test_backbone_starts_from_step_0(stoppable, tiny_seam, tmp_path):
     content = read_seam_checkpoint(train_seam(experiment, 1, tmp_path / 'w', step0=step0))
     assert content['meta']['init_from'] == 'step0' and content['meta']['pretrained'] is False
     theirs = torch.load(step0, weights_only=True)['state_dict']
-    for name in ('conv1.weight', 'layer4.1.conv2.weight'):
+    for name in ('conv1.weight', 'layer3.1.conv2.weight'):
         torch.testing.assert_close(
             content['state_dict'][f'backbone.{name}'],
             theirs[f'backbone.context_path.resnet.{name}'], rtol=0, atol=1e-9)

@@ -55,7 +55,7 @@ def test_one_command(weak, trained, tmp_path):
     assert 'pseudo_labels' not in ledger.steps[0]
     made_by, = ledger.steps[1]['pseudo_labels']
     assert made_by['scope'] == 'all' and made_by['pretrained'] is False
-    assert made_by['bg'] == dict(mode='const', value=.26)
+    assert made_by['bg'] == dict(mode='const', value=.5)
     files, = label_files(Experiment(config), 1)
     labels = sorted(path.stem for path in (files.folder / 'labels').iterdir())
     assert len(labels) == ledger.steps[1]['train_images']

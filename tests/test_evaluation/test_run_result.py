@@ -36,8 +36,8 @@ def test_finished(make_run):
     assert not partial.finished and partial.progress == '1 of 2 steps'
     assert joint.finished and joint.progress == '1 of 1 steps'
     for method in ('ft', 'joint'):
-        assert RunResult.read(REAL / f'{method}_6-1.json').finished
-    assert RunResult.read(REAL / 'joint_6-1.json').num_steps == 1
+        assert RunResult.read(REAL / f'{method}_6-1_seed0.json').finished
+    assert RunResult.read(REAL / 'joint_6-1_seed0.json').num_steps == 1
 
 
 def test_a_later_step_alone_is_not_finished(make_run):
@@ -53,7 +53,7 @@ def test_settings(make_run):
     """Seed, protocol and what does not shape results are no settings of a row."""
     folder = make_run('mib', 5, [(80., 60.)], settings=dict(epochs=3, method=dict(name='mib')))
     assert RunResult.read(folder / 'results.json').settings == {'epochs': 3, 'method.name': 'mib'}
-    assert RunResult.read(REAL / 'ft_6-1.json').settings is None
+    assert RunResult.read(REAL / 'ft_6-1_seed0.json').settings is None
 
 
 @pytest.mark.parametrize(('change', 'message'), [
