@@ -21,8 +21,8 @@ CROP = 512
 PROTOCOL = dict(base=15, increment=5, setting='overlap')  # VOC 15-5, at step 1
 MEAN, STD = np.float32((123.675, 116.28, 103.53)), np.float32((58.395, 57.12, 57.375))
 
-_SCALE = dict(scale=dict(type='RandomScale', low=.5, high=2.),
-              crop=dict(type='RandomCrop', size=CROP), flip=dict(type='RandomFlip'))
+_SCALE = dict(crop=dict(type='RandomCrop', size=CROP, scale=(.5, 2.)),
+              flip=dict(type='RandomFlip'))
 _PEER = [dict(type='RandomResize', scale=(500, 375), ratio_range=(.5, 2.), keep_ratio=True),
          dict(type='RandomCrop', crop_size=(CROP, CROP)), dict(type='RandomFlip', prob=.5)]
 _PEER_OFFLINE = [*_PEER, dict(type='RandomRotate', prob=1., degree=10),

@@ -16,8 +16,8 @@ TRANSFORMS = [
     Resize(size=(97, 41)), Resize(scale_factor=1.7), Resize(short_side=33),
     RandomResizedCrop((50, 70)), RandomResizedCrop(64, scale=(.1, .5)), RandomCrop(48),
     RandomCrop((100, 70)), RandomScale(.6, 2.), RandomRotation(30), RandomRotation((90, 180)),
-    RandomFlip(), RandomFlip('vertical'), Pad(size=(70, 120)), Pad(divisor=32), CenterCrop(40),
-    CenterCrop((90, 30)),
+    RandomCrop(48, scale=(.6, 2.)), RandomFlip(), RandomFlip('vertical'), Pad(size=(70, 120)),
+    Pad(divisor=32), CenterCrop(40), CenterCrop((90, 30)),
 ]
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from incseg.datasets import RandomCrop
+from incseg.datasets import RandomCrop, RandomScale
 from incseg.datasets.transforms import geometry
 from incseg.errors import InvalidInputError
 
@@ -49,7 +49,55 @@ def test_padded_then_cut(make_sample, size):
         assert cropped['img_shape'] == size
 
 
-def test_bad_size():
+def _coordinates(height=60, width=80):
+    """An image whose blue is the row and green the column, labels whose id is the row."""
+    rows, columns = np.mgrid[:height, :width].astype(np.uint8)
+    return dict(img=np.dstack([rows, columns, rows]), gt_seg_map=rows, seg_fields=['gt_seg_map'])
+
+
+def _both(size, scale, seed, make):
+    """RandomCrop with a scale, and RandomScale before RandomCrop, from the same draws."""
+    np.random.seed(seed)
+    ours = RandomCrop(size, scale=scale)(make())
+    np.random.seed(seed)
+    return ours, RandomCrop(size)(RandomScale(*scale)(make()))
+
+
+@pytest.mark.parametrize('size', [(40, 30), (90, 70), (200, 50)])
+@pytest.mark.parametrize('scale', [(.5, 2.), (1.9, 2.), (.05, .2), (1., 1.)])
+def test_scaled_crop_is_scale_then_crop(size, scale):
+    """A window taken from elsewhere, or scaled by another factor, shows other coordinates."""
+    for seed in range(20):
+        ours, expected = _both(size, scale, seed, _coordinates)
+        void = expected['gt_seg_map'] == 255
+        np.testing.assert_array_equal(ours['gt_seg_map'] == 255, void)
+        assert ours['img'].shape == (*size, 3) and ours['img_shape'] == size
+        for key in ('img', 'gt_seg_map'):  # half a pixel, and the rounding to whole values
+            apart = np.abs(ours[key].astype(int) - expected[key])[~void]
+            assert apart.max() <= 1
+
+
+@pytest.mark.parametrize('scale', [(.5, .5), (.3, 1.2), (1., 1.)])
+def test_scaled_crop_of_all(make_sample, scale):
+    """Where the window keeps the whole image nothing may differ, to the last bit."""
+    for seed in range(20):
+        ours, expected = _both((80, 100), scale, seed, make_sample)
+        for key in ('img', 'gt_seg_map'):
+            np.testing.assert_array_equal(ours[key], expected[key])
+
+
+def test_one_pixel_is_enlarged():
+    """A window that is smaller than a pixel of the image still shows one."""
+    results = RandomCrop(3, scale=(10., 10.))(_coordinates(2, 2))
+    assert results['img'].shape == (3, 3, 3) and set(np.unique(results['gt_seg_map'])) <= {0, 1}
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (dict(size=-3), 'size of RandomCrop is -3; allowed is a positive'),
+    (dict(size=3, scale=(0, 2)), r'scale of RandomCrop is \(0, 2\); allowed is'),
+    (dict(size=3, scale=2.), r'scale of RandomCrop is 2.0; allowed is'),
+])
+def test_bad_arguments(arguments, message):
     """Named with what is allowed."""
-    with pytest.raises(InvalidInputError, match='size of RandomCrop is -3; allowed is a positive'):
-        RandomCrop(-3)
+    with pytest.raises(InvalidInputError, match=message):
+        RandomCrop(**arguments)
