@@ -2,7 +2,7 @@
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows, widen
+from incseg.models.losses.functional.bilinear import bilinear_matrix, source_of, widen
 from incseg.models.losses.functional.precision import at_least_float32
 from incseg.models.losses.functional.worker_threads import map_in_threads
 from incseg.models.segmentors.label_map import CHUNK, first_best, label_type
@@ -44,7 +44,7 @@ def entropy_map(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     scratch = logits.new_empty(rows, channels, wide)
     for start in range(0, tall, rows):
         stop = min(start + rows, tall)
-        used = source_rows(height, tall, start, stop)
+        used = source_of(down[start:stop])
         scores = scratch[:stop - start]
         torch.mm(down[start:stop, used], widened[used], out=scores.flatten(1))
         best[start:stop], entropy[start:stop] = best_and_entropy(scores)

@@ -3,7 +3,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix, widen
+from incseg.models.losses.functional.bilinear import bilinear_matrix, source_of, widen
 from incseg.structures.network_outputs import upsample
 
 #: Upsampled logits held at once (2 MB of float32): what stays near the cores.
@@ -46,9 +46,9 @@ def label_map(logits: Tensor, *sizes: tuple[int, int]) -> Tensor:
     scratch = logits.new_empty(chunk, block, wide)
     for start in range(0, tall, chunk):
         weights = down[start:start + chunk]
-        used = weights.any(0).nonzero()
-        rows = widened[int(used[0]):int(used[-1]) + 1].unflatten(1, (channels, wide))
-        weights = weights[:, int(used[0]):int(used[-1]) + 1]
+        used = source_of(weights)
+        rows = widened[used].unflatten(1, (channels, wide))
+        weights = weights[:, used]
         found = labels[start:start + chunk]
         best = None
         for first, some in zip(range(0, channels, block), rows.split(block, 1)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix, source_rows, widen
+from incseg.models.losses.functional.bilinear import bilinear_matrix, narrow, source_of, widen
 from incseg.models.losses.functional.channel_groups import ChannelGroups, log_add_exp
 from incseg.models.losses.functional.scratch import Scratch
 from incseg.models.losses.functional.worker_threads import map_in_threads
@@ -101,7 +101,7 @@ class RowChunks:
             wide_grad.zero_()
         for start in range(0, size[0], scratch.rows):
             stop = min(start + scratch.rows, size[0])
-            used = source_rows(height, size[0], start, stop)
+            used = source_of(down[start:stop])
             weights = down[start:stop, used]
             student = scratch.student(stop - start)
             torch.mm(weights, wide[used], out=student.flatten(1))
@@ -132,8 +132,7 @@ class RowChunks:
                     grad[:, 1:self.num_teacher] -= probabilities[:, 1:]
                     scratch.wide_grads['distillation'][used].addmm_(weights.T, grad.flatten(1))
         for name, grad in grads.items():
-            folded = scratch.wide_grads[name].view(-1, size[1]) @ across
-            grad.copy_(folded.view(height, -1, width).transpose(0, 1))
+            grad.copy_(narrow(scratch.wide_grads[name], across))
         return sums
 
     def _cross_entropy(self, peaks: Tensor, lse: Tensor, own: Tensor, index: Tensor,
