@@ -12,8 +12,8 @@ from incseg.evaluation.report import number
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/results/README.md'
-LEDGERS = sorted(
-    p for p in PAGE.parent.rglob('*.json') if p.parent.name not in ('tuning', 'sweeps'))
+OF_THEIR_OWN = ('tuning', 'sweeps', 'pi_held')  # folders with tables of another form
+LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name not in OF_THEIR_OWN)
 TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))
 
 
@@ -55,6 +55,16 @@ def test_tuning_tables(path):
     row = ' | '.join([f'[{weight}](tuning/{path.name})', rate,
                       *(number(final[column]) for column in ('base', 'added', 'all'))])
     assert f'| {row} |' in PAGE.read_text()
+
+
+@pytest.mark.parametrize('name', ['all', 'random90', 'positive', 'positive_heads',
+                                  'positive_vectors', 'random45'])
+def test_what_holding_parameters_holds(name):
+    """The table of PI's page is that of the ledgers."""
+    final = json.loads((PAGE.parent / f'pi_held/{name}.json').read_text())['final']
+    row = ' | '.join([f'[{name}](../results/pi_held/{name}.json)',
+                      *(number(final[column]) for column in ('base', 'added', 'all'))])
+    assert f'| {row} |' in (ROOT / 'docs/methods/pi.md').read_text()
 
 
 @pytest.mark.parametrize('title, name', [
