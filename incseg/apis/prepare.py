@@ -1,14 +1,12 @@
-import warnings
 from copy import deepcopy
 
 import torch
-from mmcv.cnn import fuse_conv_bn
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from incseg.engine.bfloat16 import computes_in_bfloat16
 from incseg.models import EncoderDecoder, IncrementalSegmentor
+from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.models.decode_heads import GrowingClassifier
 
 DTYPES = {
@@ -45,7 +43,7 @@ def prepare_for_inference(
     weights = weight_type(dtype, next(model.parameters()).device)
     fast = without_training_parts(model).float()  # norms are folded at full precision
     merge_classifiers(fast)
-    fold_batch_norm(fast)
+    fold_batch_norm(fast, PARTS, fast)
     set_layout(fast, channels_last)
     for name in PARTS:  # not the preprocessor: mean and deviation stay exact
         part = getattr(fast, name).to(weights)
@@ -88,34 +86,6 @@ def merge_classifiers(model: EncoderDecoder) -> None:
         name: torch.cat([getattr(conv, name) for conv in growing.convs])
         for name in ('weight', 'bias')})
     model.decode_head.classifier = merged.to(growing.convs[0].weight).requires_grad_(False)
-
-
-def fold_batch_norm(model: EncoderDecoder) -> None:
-    """Fold each BatchNorm of backbone and head into the convolution registered before it.
-
-    Whether the two also follow each other in ``forward`` is tried on a small
-    image; a part of which that is not true stays as it is, with a warning.
-    """
-    for name in PARTS:
-        part = getattr(model, name)
-        norms = [module for module in part.modules() if isinstance(module, _BatchNorm)]
-        if not norms or not all(norm.affine and norm.track_running_stats for norm in norms):
-            continue
-        expected = logits_of_noise(model)
-        setattr(model, name, fuse_conv_bn(deepcopy(part)).requires_grad_(False))
-        error = (logits_of_noise(model) - expected).abs().max()
-        if not error <= 0.01 * expected.abs().max():
-            setattr(model, name, part)
-            warnings.warn(
-                f'{type(part).__name__}: its BatchNorm is not what follows the convolution '
-                'registered before it, and stays')
-
-
-@torch.no_grad()
-def logits_of_noise(model: EncoderDecoder) -> Tensor:
-    """The logits of a noisy image of 64x64, always the same one."""
-    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    return model(noise.to(next(model.parameters()).device))
 
 
 def set_layout(model: EncoderDecoder, channels_last: bool) -> None:

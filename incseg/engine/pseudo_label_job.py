@@ -15,6 +15,7 @@ from incseg.engine.seam_checkpoint import load_seam, own_ids
 from incseg.engine.seam_settings import SeamSettings
 from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
+from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
 
@@ -54,6 +55,8 @@ def pseudo_label_job(
     files = PseudoLabelFiles.of_step(out, protocol.name, step)
     scales = [scale * config['image_scale'] for scale in options['scales']]
     device = torch.device('cuda') if torch.cuda.is_available() else torch.device('cpu')
+    fold_batch_norm(model, [name for name, _ in model.named_children()], lambda images: torch.cat(
+        [maps.flatten() for maps in model.cams(images)]))
     model = model.to(device, memory_format=torch.channels_last).requires_grad_(False)
     maker = PseudoLabelMaker(
         CamInference(model, scales, options['flip'], options['maps']), class_ids, files,
