@@ -14,8 +14,8 @@ from side_by_side import ROOT
 from torch.utils.data import Dataset
 
 from incseg.datasets import IncrementalDataset, VOCDataset
+from incseg.engine.data_config import pipeline
 from incseg.engine.resolve import resolve
-from incseg.engine.step_config import pipeline
 
 CROP = 512
 PROTOCOL = dict(base=15, increment=5, setting='overlap')  # VOC 15-5, at step 1

@@ -38,8 +38,8 @@ from incseg.apis.prepare import (
     without_training_parts,
 )
 from incseg.engine.bfloat16 import computes_in_bfloat16
+from incseg.engine.data_config import dataset_config
 from incseg.engine.experiment import Experiment
-from incseg.engine.step_config import dataset_config
 from incseg.models import EncoderDecoder
 from incseg.models.segmentors.label_map import label_map, label_map_at_once
 from incseg.registry import DATASETS

@@ -21,8 +21,9 @@ from side_by_side import CUDA, ROOT, interleaved, report, synchronise, target, t
 from incseg.apis.config import load_config
 from incseg.engine.bfloat16 import computes_in_bfloat16
 from incseg.engine.experiment import Experiment
+from incseg.engine.network_config import model_config
 from incseg.engine.optim_wrapper import StepOptimWrapper
-from incseg.engine.step_config import model_config, optimizer_config
+from incseg.engine.runner_parts import optimizer_config
 from incseg.models.data_preprocessor import SegDataPreProcessor
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample

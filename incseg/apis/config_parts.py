@@ -9,8 +9,8 @@ import torch
 from mmengine.registry import DefaultScope, Registry, init_default_scope
 
 from incseg.engine.experiment import Experiment
+from incseg.engine.network_config import model_config
 from incseg.engine.part_optim import factor_groups
-from incseg.engine.step_config import model_config
 from incseg.errors import InvalidInputError, UserError
 from incseg.registry import (
     DATASETS,

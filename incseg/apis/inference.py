@@ -10,9 +10,10 @@ from mmengine.registry import DefaultScope, init_default_scope
 from incseg.apis.config import load_config
 from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
+from incseg.engine.data_config import pipeline, without_labels
 from incseg.engine.experiment import Experiment
+from incseg.engine.network_config import network_config
 from incseg.engine.resolve import resolve
-from incseg.engine.step_config import network_config, pipeline, without_labels
 from incseg.models import EncoderDecoder
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from incseg.engine.checkpoint import check_protocol, load_weights, read_step_checkpoint
+from incseg.engine.data_config import dataset_config
 from incseg.engine.experiment import Experiment
-from incseg.engine.step_config import dataset_config, model_config
+from incseg.engine.network_config import model_config
 from incseg.errors import InvalidInputError, SaveError
 from incseg.registry import DATASETS, MODELS
 from incseg.structures.painting import paint

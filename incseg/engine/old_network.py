@@ -11,7 +11,7 @@ from incseg.engine.cam_inference import resized
 from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
 from incseg.engine.experiment import Experiment
 from incseg.engine.image_batches import equal_size_batches
-from incseg.engine.step_config import network_config
+from incseg.engine.network_config import network_config
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 

@@ -9,10 +9,11 @@ from mmengine.dist import get_world_size
 
 from incseg.datasets import StepBatchSampler
 from incseg.engine.bfloat16 import autocasts
+from incseg.engine.data_config import loader_config
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
+from incseg.engine.runner_parts import optimizer_config, runner_config, training_hooks
 from incseg.engine.seam_negatives import negatives_config
-from incseg.engine.step_config import loader_config, optimizer_config, runner_config, training_hooks
 from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 

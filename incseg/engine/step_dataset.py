@@ -1,8 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+from incseg.engine.data_config import dataset_config
 from incseg.engine.experiment import Experiment
-from incseg.engine.step_config import dataset_config
 from incseg.registry import DATASETS, TASK_UTILS
 
 

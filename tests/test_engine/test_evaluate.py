@@ -1,7 +1,7 @@
 import torch
 
 from incseg.engine import Experiment, evaluate
-from incseg.engine.step_config import model_config
+from incseg.engine.network_config import model_config
 from incseg.registry import DATASETS, MODELS
 
 
@@ -16,7 +16,7 @@ def test_equals_a_plain_loop(tiny, tmp_path):
     metrics = evaluate(
         experiment, 1, dict(state_dict=model.state_dict()), 'memory', str(tmp_path))
 
-    from incseg.engine.step_config import dataset_config
+    from incseg.engine.data_config import dataset_config
     dataset = DATASETS.build(dataset_config(experiment, 1, 'test'))
     counts = torch.zeros(6, 6, dtype=torch.int64)
     for i in range(len(dataset)):

@@ -13,8 +13,9 @@ from incseg.engine import Experiment
 from incseg.engine.checkpoint import load_previous, save_atomically
 from incseg.engine.hooks.incremental_hook import teacher_config
 from incseg.engine.hooks.method_hook import MethodHook
+from incseg.engine.network_config import model_config
 from incseg.engine.optim_wrapper import StepOptimWrapper
-from incseg.engine.step_config import method_hooks, model_config
+from incseg.engine.step_config import method_hooks
 from incseg.models import BaseBackbone
 from incseg.registry import HOOKS, MODELS
 

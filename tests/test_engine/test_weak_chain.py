@@ -9,8 +9,8 @@ from incseg.apis import load_config
 from incseg.datasets import PseudoLabelFiles
 from incseg.engine import Experiment, seam_training, train_protocol, train_seam, weak_chain
 from incseg.engine.annotation import label_files
+from incseg.engine.data_config import dataset_config
 from incseg.engine.seam_store import seam_folder
-from incseg.engine.step_config import dataset_config
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS
 from tests.conftest import TINY

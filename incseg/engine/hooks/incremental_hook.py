@@ -6,7 +6,7 @@ from mmengine.model import is_model_wrapper
 
 from incseg.engine.checkpoint import load_previous, load_weights, read_step_checkpoint
 from incseg.engine.data_pass import teacher_pass
-from incseg.engine.step_config import METHOD_PARTS
+from incseg.engine.network_config import METHOD_PARTS
 from incseg.registry import HOOKS, MODELS
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.hooks import CompileHook, IncrementalHook
 from incseg.engine.hooks.incremental_hook import teacher_config
-from incseg.engine.step_config import model_config
+from incseg.engine.network_config import model_config
 from incseg.registry import MODELS
 
 

@@ -8,7 +8,7 @@ from incseg.engine import Experiment
 from incseg.engine.checkpoint import save_atomically
 from incseg.engine.hooks import IncrementalHook, incremental_hook
 from incseg.engine.hooks.incremental_hook import teacher_config
-from incseg.engine.step_config import model_config
+from incseg.engine.network_config import model_config
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 

@@ -54,7 +54,7 @@ def test_image_weights_shape():
 def test_base_step_is_its_own(tiny):
     """If it fails, step 1 distils sigmoids of a network that was trained with a softmax."""
     from incseg.engine import Experiment
-    from incseg.engine.step_config import model_config
+    from incseg.engine.network_config import model_config
     model = model_config(Experiment(tiny('lwf_mc')), 0)
     heads = [model['decode_head'], *model['auxiliary_head'].values()]
     assert {head['loss_decode']['type'] for head in heads} == {'BinaryCrossEntropyLoss'}
