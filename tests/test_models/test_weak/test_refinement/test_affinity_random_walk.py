@@ -19,6 +19,20 @@ def test_nobody_alike_is_pooling(affinity_net):
         atol=.02, rtol=0)
 
 
+def test_small_pictures_walk(affinity_net):
+    """64 x 64, and the least: scores move between blocks that look alike.  All look alike here, so
+    that what one block holds spreads."""
+    image = torch.full((3, 64, 64), 100, dtype=torch.uint8)
+    for height, width in ((64, 64), (16, 24)):
+        scores = torch.zeros(2, height, width)
+        scores[1, :8, 8:16] = 1.
+        crop = image[:, :height, :width]
+        still = AffinityRandomWalk(affinity_net, exponent=1e6).refine(crop, scores)
+        walked = AffinityRandomWalk(affinity_net, exponent=.01).refine(crop, scores)
+        assert walked[1, :8, 8:16].max() < .6 * still[1, :8, 8:16].max()
+        assert walked[1, -8:, 8:16].min() > .01 > still[1, -1:, 8:16].max()
+
+
 def test_constant_scores_stay(affinity_net):
     """Columns sum to 1, and the padding of the right and bottom stays out of the middle."""
     refined = AffinityRandomWalk(affinity_net).refine(
