@@ -46,7 +46,7 @@ def test_frozen():
     assert len(learning) == 35 + 4
     assert not any(part.training for part in net.backbone.norm_layers())
     dropouts = [part for part in net.modules() if isinstance(part, nn.Dropout2d)]
-    assert len(dropouts) == 4 and all(part.training for part in dropouts)
+    assert len(dropouts) == 2 and all(part.training for part in dropouts)
     free = AffinityNet(backbone).train()
     assert all(p.requires_grad for p in free.parameters())
     assert all(part.training for part in free.modules())
