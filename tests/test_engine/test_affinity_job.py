@@ -87,7 +87,7 @@ def test_imagenet_is_frozen(experiment, folders, tmp_path, monkeypatch):
     """After ImageNet BatchNorm and early layers stay, and the momentum is 0, unless the config
     says otherwise."""
     calls = trained_with(monkeypatch)
-    monkeypatch.setattr('incseg.models.ResNet.init_weights', lambda self: None)
+    monkeypatch.setattr('incseg.models.backbones.ResNet.init_weights', lambda self: None)
     for frozen in (None, False):
         net = dict(NET, backbone=dict(NET['backbone'], pretrained=True))
         if frozen is not None:
