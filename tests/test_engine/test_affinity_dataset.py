@@ -94,7 +94,7 @@ def test_colours_change_before_the_crop(files):
 
 @pytest.mark.parametrize('crop_size', [0, 8, 16, 20, 28])
 def test_crops_without_a_pair(files, crop_size):
-    """A map of 2 x 2 has no pair, its loss would be 0 for ever; other sizes are no multiple of 8."""
+    """A map of 2 x 2 has no pair, its loss would be 0 for ever; others are no multiple of 8."""
     with pytest.raises(InvalidInputError, match=(
             f'crop_size of AffinityNet is {crop_size}; allowed is a multiple of 8, at least 24')):
         AffinityDataset(Pictures(), *files, crop_size=crop_size)

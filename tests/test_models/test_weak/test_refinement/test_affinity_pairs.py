@@ -39,8 +39,8 @@ def test_affinity_by_hand():
 
 
 @pytest.mark.parametrize('size, radius', [
-    ((56, 56), 5), ((11, 40), 5), ((10, 40), 4), ((40, 9), 4), ((8, 8), 3), ((6, 7), 2), ((5, 5), 2),
-    ((4, 4), 2), ((2, 3), 2)])
+    ((56, 56), 5), ((11, 40), 5), ((10, 40), 4), ((40, 9), 4), ((8, 8), 3), ((6, 7), 2),
+    ((5, 5), 2), ((4, 4), 2), ((2, 3), 2)])
 def test_radius_shrinks_on_small_maps(size, radius):
     """(n - 1) // 2 below an edge of 11, never below 2.  If it stayed 5, a map 8 wide had no source
     and the walk on an image of 64 x 64 would do nothing."""

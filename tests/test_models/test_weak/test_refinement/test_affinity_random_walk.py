@@ -19,7 +19,8 @@ def test_nobody_alike_is_pooling(affinity_net):
         atol=.02, rtol=0)
 
 
-@pytest.mark.parametrize('size, block', [((64, 64), (2, 3)), ((32, 32), (1, 1)), ((16, 24), (0, 1))])
+@pytest.mark.parametrize('size, block', [
+    ((64, 64), (2, 3)), ((32, 32), (1, 1)), ((16, 24), (0, 1))])
 def test_small_pictures_walk(affinity_net, size, block):
     """64 x 64 as Shapes has it, and down to the least: where all are held alike (an exponent near
     0) the score of one block spreads to the lowest row, where nobody is (a huge one) it stays."""
