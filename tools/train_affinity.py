@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         '--init-from', metavar='FILE',
         help="a network whose backbone this one's starts from, as SEAM's seam.pth; default: "
-             'ImageNet, or noise where the config says pretrained=False')
+             'ImageNet where the config of its backbone says pretrained=True, else noise')
     parser.add_argument('--epochs', type=whole_number, default=8)
     parser.add_argument('--batch-size', type=whole_number, default=8)
     parser.add_argument('--crop-size', type=whole_number, default=448)
