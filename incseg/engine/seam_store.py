@@ -7,7 +7,7 @@ from incseg.engine.config_hash import config_hash
 from incseg.engine.experiment import Experiment
 from incseg.engine.named_files import named_files
 from incseg.engine.resolve import resolve
-from incseg.engine.seam_negatives import negatives_digest, needs_old_network, weights_digest
+from incseg.engine.seam_negatives import needs_old_network, negatives_digest, weights_digest
 from incseg.protocols import Protocol
 
 #: what of ``seam`` shapes the network; the rest shapes the labels made by it

@@ -65,11 +65,12 @@ class LoadPseudoLabels(LoadLabels):
         visible = shown if self.gating else None
         if shown is None and mask is not None:
             shown = np.bincount(mask.ravel(), minlength=256) > 0
-        may_lack = shown is not None and (len(self.views) > 1 or mask is not None)
+        labels_elsewhere = len(self.views) > 1 or mask is not None
         label: np.ndarray | None = None
         for view in self.views:
             image_id = results['image_id']
-            if may_lack and not view.has(image_id) and not shown[view.meta['ids']].any():
+            if (labels_elsewhere and shown is not None and not view.has(image_id)
+                    and not shown[view.meta['ids']].any()):
                 continue
             found = view.label_map(image_id, visible)
             label = found.copy() if label is None else _fill(label, found, view)
