@@ -82,17 +82,18 @@ def test_the_start_counts_by_its_content(folder, tmp_path):
         return len(set(found))
     assert places(**{'seam.init_from': str(path)}) == 2
     weights = {'seam.model.backbone': dict(
-        _delete_=True, type='ResNet38d', pretrained='$pretrained', weights=str(path), width=2)}
+        type='ResNet38d', pretrained='$pretrained', weights=str(path), width=2)}
     assert places(**weights) == 1, 'without ImageNet they are not read'
     assert places(pretrained=True, **weights) == 2
     assert places(pretrained=True, **weights, **{'seam.init_from': 'step0'}) == 1
 
 
 def test_steps_of_joint_training_are_those_of_its_protocol(tiny_seam):
-    """Step 1 of 4-1 and of 4-2 learn other classes, also where all are trained together."""
+    """Step 1 of 4-2 and of 2-2 learn other classes, also where all are trained together."""
     def place(name, joint):
-        return seam_folder(Experiment(tiny_seam(**{
-            'protocol.name': name, 'seam.scope': 'step', 'method.joint': joint})), 1)
+        config = tiny_seam(**{'protocol.name': name, 'seam.scope': 'step'})
+        config.method.joint = joint
+        return seam_folder(Experiment(config), 1)
     assert place('4-2', True) != place('2-2', True)
     assert place('4-2', True) == place('4-2', False), 'the same network'
 

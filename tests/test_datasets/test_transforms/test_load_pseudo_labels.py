@@ -122,12 +122,12 @@ def test_bad_files(folders):
         LoadPseudoLabels(folders[0])(dict(sample(), ori_shape=(5, 1)))
     with pytest.raises(InvalidInputError, match=r"a\.png' has an id outside the data set: 7"):
         LoadPseudoLabels(folders[0])(dict(sample(), label_reader=LabelReader(4)))
-    PseudoLabelFiles(folders[0]).write('a', np.uint8([[0, 7, 9, 7, 0]]))
-    with pytest.raises(InvalidInputError, match=r"1/labels/a\.png' have the ids 9; allowed are"):
-        LoadPseudoLabels(folders[0])(sample())
     PseudoLabelFiles(folders[1]).write('a', np.uint8([[9], [9]]))
     with pytest.raises(InvalidInputError, match="2' are 2 x 1, those of an earlier step 1 x 5"):
         LoadPseudoLabels(folders)(sample())
+    PseudoLabelFiles(folders[0]).write('a', np.uint8([[0, 7, 9, 7, 0]]))
+    with pytest.raises(InvalidInputError, match=r"1/labels/a\.png' have the ids 9; allowed are"):
+        LoadPseudoLabels(folders[0])(sample())
 
 
 def test_order_in_the_pipeline(folders):
