@@ -41,7 +41,7 @@ def make_annotation(
         checkpoint = train_seam(
             experiment, step, folder, resume=True, step0=step0, previous=previous)
         pseudo_label_job(
-            experiment, checkpoint, labels_root(experiment, step, previous), step=step,
+            experiment, checkpoint, labels_root(experiment, step, previous, protocol), step=step,
             protocol=protocol, resume=True)
 
 
