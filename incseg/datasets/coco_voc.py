@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from incseg.datasets.joined_dataset import JoinedDataset
 from incseg.datasets.rank_zero import on_rank_zero
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.voc import VOCDataset
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS
 
 
@@ -37,6 +37,10 @@ class COCOVOCDataset(JoinedDataset):
         voc_root: VOC's folder, see :class:`VOCDataset`.
         **kwargs: ``partly_labelled`` (VOC's images may lack their masks) and those of
             :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        MissingFileError: a folder or file of COCO's or VOC's is not there.
+        InvalidInputError: there is no such split.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -48,8 +52,8 @@ class COCOVOCDataset(JoinedDataset):
     how_to_get: ClassVar[str] = COCODataset.how_to_get
 
     def __init__(self, data_root: str = '',
-                 split: str | list[str] | tuple[str, ...] = ('coco_train', 'voc_train_aug'),
-                 pipeline: tuple[dict | Callable, ...] | list[dict | Callable] = (), *,
+                 split: str | Sequence[str] = ('coco_train', 'voc_train_aug'),
+                 pipeline: Sequence[dict | Callable] = (), *,
                  voc_root: str = '', **kwargs: Any) -> None:
         self.voc_root = voc_root
         super().__init__(data_root, split, pipeline, **kwargs)
@@ -58,13 +62,17 @@ class COCOVOCDataset(JoinedDataset):
         """COCO's or VOC's split of that name; ``coco_train`` without VOC's classes."""
         name, _, part_split = split.partition('_')
         if name == 'voc' and part_split:
+            if not Path(self.voc_root).is_dir():
+                raise MissingFileError(
+                    f'voc_root {self.voc_root!r} does not exist; '
+                    + VOCDataset.how_to_get.replace('data_root', 'voc_root'))
             voc = VOCDataset(self.voc_root, part_split, partly_labelled=self.partly_labelled)
             return voc, np.arange(len(voc))
         if split not in ('coco_train', 'coco_val'):
             raise InvalidInputError(
                 f'split is {split!r}; allowed are coco_train, coco_val, voc_train_aug, voc_val '
                 "and voc_ before any other list in VOC's ImageSets/Segmentation")
-        coco = COCODataset(str(Path(self.data_root)), part_split)
+        coco = COCODataset(self.data_root, part_split)
         if split == 'coco_val':
             return coco, np.arange(len(coco))
         shown = on_rank_zero(coco.presence)

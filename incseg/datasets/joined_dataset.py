@@ -1,9 +1,10 @@
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from incseg.datasets import image_lists
 from incseg.datasets.label_reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError
@@ -24,12 +25,22 @@ class JoinedDataset(SegDataset):
             dataset ids.
 
     Raises:
-        InvalidInputError: a part has a class that is not here.
+        InvalidInputError: a part has a class that is not here, an image is in two
+            parts, or an argument is for a data set with files of its own.
     """
 
     DATA_PREFIX: ClassVar[dict[str, str]] = {}
     #: name in a part -> name here
     RENAMED: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, data_root: str = '', split: str | Sequence[str] = 'train',
+                 pipeline: Sequence[dict | Callable] = (), **kwargs: Any) -> None:
+        for key in ('data_prefix', 'ann_file', 'img_suffix', 'seg_map_suffix'):
+            if key in kwargs:
+                raise InvalidInputError(
+                    f'{key} is {kwargs[key]!r}, but {type(self).__name__} has no files of its own; '
+                    'its parts say where theirs are')
+        super().__init__(data_root, split, pipeline, **kwargs)
 
     @abstractmethod
     def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
@@ -52,6 +63,7 @@ class JoinedDataset(SegDataset):
                 kept = ('image_id', 'img_path', 'seg_map_path', 'has_mask')
                 data_list.append(dict(
                     {key: entry[key] for key in kept if key in entry}, part=number, index=index))
+        image_lists.check_unique([entry['image_id'] for entry in data_list], self.splits)
         return data_list
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
