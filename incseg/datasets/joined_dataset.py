@@ -59,7 +59,7 @@ class JoinedDataset(SegDataset):
             self.new_ids.append(ids)
             self.part_readers.append(part.label_reader.renumbered(self.num_classes, ids.tolist()))
             for index in indices.tolist():
-                entry = SegDataset.get_data_info(part, index)
+                entry = part.get_data_info(index)
                 kept = ('image_id', 'img_path', 'seg_map_path', 'has_mask')
                 data_list.append(dict(
                     {key: entry[key] for key in kept if key in entry}, part=number, index=index))
@@ -74,7 +74,7 @@ class JoinedDataset(SegDataset):
 
     def places(self) -> np.ndarray:
         """Where each image comes from: int64 ``(len(self), 2)``, its part and its index there."""
-        infos = (SegDataset.get_data_info(self, i) for i in range(len(self)))
+        infos = map(self.get_data_info, range(len(self)))
         return np.array([(info['part'], info['index']) for info in infos], np.int64).reshape(-1, 2)
 
     def joined_rows(self, rows: list[np.ndarray]) -> np.ndarray:
