@@ -1,4 +1,3 @@
-import io
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping
@@ -7,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from incseg.atomic_file import write_atomically
-from incseg.datasets.colour_map import colour_map
-from incseg.datasets.label_files import read_label_file
+from incseg.datasets.label_files import read_label_file, write_label_file
 from incseg.datasets.label_reader import MAX_CLASSES, VOID, LabelReader
 from incseg.datasets.score_file import ScoreFile
 from incseg.errors import InvalidInputError, MissingFileError, UserError
 
 VERSION = 1
-_PALETTE = np.asarray(colour_map(256), np.uint8).tobytes()
 
 
 class PseudoLabelFiles:
@@ -67,11 +63,7 @@ class PseudoLabelFiles:
         """
         if scores is not None:
             scores.write(self.score_path(image_id))
-        image = Image.fromarray(np.ascontiguousarray(label))
-        image.putpalette(_PALETTE)
-        buffer = io.BytesIO()
-        image.save(buffer, format='PNG')
-        write_atomically(self.label_path(image_id), buffer.getvalue())
+        write_label_file(self.label_path(image_id), label)
 
     def read_label(self, image_id: str, ids: Collection[int] | None = None) -> np.ndarray:
         """Dataset ids of an image, uint8 ``(H, W)``.
