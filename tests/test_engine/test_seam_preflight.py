@@ -1,0 +1,48 @@
+"""What stops the labels of a step is said before anything is trained."""
+import pytest
+
+from incseg.engine import Experiment, train_protocol
+from incseg.engine.seam_preflight import check_start
+from incseg.engine.seam_store import seam_folder
+from incseg.errors import InvalidInputError, MissingFileError
+
+ANNOTATION = dict(steps='added', folder=None, threshold=None, uncertain=None, gating=False)
+WALK = dict(
+    type='AffinityRandomWalk', checkpoint='none.pth',
+    net=dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18)))
+R38D = dict(
+    type='ResNet38d', width=2, pretrained='$pretrained', norm_cfg='$norm_cfg',
+    weights='none.pth')
+
+
+@pytest.mark.parametrize(('options', 'error', 'message'), [
+    ({'seam.refine': WALK}, MissingFileError, r'no checkpoint of an AffinityNet at none\.pth'),
+    ({'seam.init_from': 'none.pth'}, MissingFileError, r'seam.init_from: no checkpoint at none\.p'),
+    ({'seam.inference.scales': (1., .01)}, InvalidInputError,
+     'at scale 0.01 .* nothing is left of an image of 32 x 32 pixels'),
+    ({'seam.model.backbone': R38D, 'pretrained': True}, MissingFileError,
+     r'seam.model.backbone.weights: no file at none\.pth')])
+def test_before_the_base_step(options, error, message, tiny_seam, tmp_path, monkeypatch):
+    """If it fails, the mistake comes up after the base step and SEAM were trained."""
+    monkeypatch.chdir(tmp_path)
+    config = tiny_seam(annotation=ANNOTATION, seam_dir='seam', **options)
+    with pytest.raises(error, match=message):
+        train_protocol(config, 'run')
+    assert not (tmp_path / 'run').exists() and not (tmp_path / 'seam').exists()
+
+
+def test_weights_that_are_not_wanted(tiny_seam):
+    """Without ImageNet weights their file is not asked for; step 0's is made by the training."""
+    check_start(Experiment(tiny_seam(**{'seam.model.backbone': R38D})), 1)
+    check_start(Experiment(tiny_seam(**{'seam.init_from': 'step0'})), 1)
+
+
+def test_a_trained_network_needs_no_start(tiny_seam, tmp_path):
+    """A file that was moved away after SEAM was trained stops nobody."""
+    experiment = Experiment(tiny_seam(seam_dir=str(tmp_path), **{'seam.init_from': 'gone.pth'}))
+    with pytest.raises(MissingFileError, match='seam.init_from'):
+        check_start(experiment, 1)
+    folder = seam_folder(experiment, 1)
+    folder.mkdir()
+    (folder / 'seam.pth').touch()
+    check_start(experiment, 1)
