@@ -54,12 +54,12 @@ def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
 
 
 @pytest.mark.parametrize('tf32', [True, False, None])
-def test_arithmetic_is_the_configs(tf32, tiny, checkpoint, tmp_path, colour_cams, monkeypatch):
+def test_arithmetic_is_the_configs(
+        tf32, tiny, checkpoint, tmp_path, colour_cams, gpu_settings, monkeypatch):
     """Labels made after a training in the same process, which leaves TF32 and cuDNN's choice by
     timing behind, are those that tools/make_pseudo_labels.py makes."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    monkeypatch.setattr(matmul, 'allow_tf32', not tf32)
-    monkeypatch.setattr(cudnn, 'benchmark', True)
+    gpu_settings(tf32=not tf32, benchmark=True)
     seen = []
     plain = colour_cams.cams
 
@@ -113,7 +113,8 @@ def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
         pseudo_label_job(Experiment(tiny()), checkpoint(), out)
     for seam, message in (
             (dict(inference=dict(background=.3)), 'seam.inference.background is 0.3; allowed is'),
-            (dict(inference=dict(background=dict(mode='score'))), "is 'score'; allowed are const")):
+            (dict(inference=dict(background=dict(mode='score'))),
+             "background.mode is 'score', which .* expected 'const' or 'pow'")):
         with pytest.raises(InvalidInputError, match=message):
             pseudo_label_job(weak(tiny, **seam), checkpoint(), out)
     with pytest.raises(MissingFileError, match=r'no checkpoint at none\.pth'):

@@ -1,12 +1,16 @@
 """What stops the labels of a step is said before anything is trained."""
+from pathlib import Path
+
 import pytest
 
+from incseg.apis import load_config
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.seam_preflight import check_start
 from incseg.engine.seam_store import seam_folder
 from incseg.errors import InvalidInputError, MissingFileError
+from tests.conftest import TINY
 
-ANNOTATION = dict(steps='added', folder=None, threshold=None, uncertain=None, gating=False)
+MIB_S = Path(__file__).parents[2] / 'configs/mib_s/bisenet_r18_shapes_4-2.py'
 WALK = dict(
     type='AffinityRandomWalk', checkpoint='none.pth',
     net=dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18)))
@@ -22,13 +26,13 @@ R38D = dict(
      'at scale 0.01 .* nothing is left of an image of 32 x 32 pixels'),
     ({'seam.model.backbone': R38D, 'pretrained': True}, MissingFileError,
      r'seam.model.backbone.weights: no file at none\.pth')])
-def test_before_the_base_step(options, error, message, tiny_seam, tmp_path, monkeypatch):
+def test_before_the_base_step(options, error, message, tmp_path, monkeypatch):
     """If it fails, the mistake comes up after the base step and SEAM were trained."""
     monkeypatch.chdir(tmp_path)
-    config = tiny_seam(annotation=ANNOTATION, seam_dir='seam', **options)
+    config = load_config(MIB_S, {**TINY, 'base_steps_dir': 'base', 'seam_dir': 'seam', **options})
     with pytest.raises(error, match=message):
         train_protocol(config, 'run')
-    assert not (tmp_path / 'run').exists() and not (tmp_path / 'seam').exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_that_are_not_wanted(tiny_seam):
