@@ -1,12 +1,15 @@
 """Fixtures shared by all tests: a tiny experiment that trains in seconds."""
+import json
 import os
 import signal
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
@@ -139,6 +142,35 @@ def tiny_wilson(tmp_path):
             {**TINY, 'epochs': 2, 'warmup_epochs': 1,
              'base_steps_dir': str(tmp_path / 'base_steps'), **options})
     return load
+
+
+@pytest.fixture
+def make_coco(tmp_path):
+    """A COCO-shaped folder of pictures of 40 x 30: ``make_coco(train={'7': [('person', 2, 3, 9,
+    8)]}, val={…})``, an image's objects as (name, left, top, right, bottom), rectangles."""
+    from incseg.datasets.coco_classes import COCO_CATEGORIES
+    ids = {name: i for i, name in COCO_CATEGORIES.items()}
+
+    def make(**splits):
+        root = tmp_path / 'coco'
+        (root / 'annotations').mkdir(parents=True)
+        for split, pictures in splits.items():
+            (root / f'{split}2017').mkdir()
+            images, annotations = [], []
+            for number, (name, objects) in enumerate(pictures.items(), 1):
+                pixels = np.random.default_rng(number).integers(0, 255, (30, 40, 3), np.uint8)
+                Image.fromarray(pixels).save(root / f'{split}2017/{name}.jpg')
+                images.append(dict(id=number, file_name=f'{name}.jpg', height=30, width=40))
+                for category, left, top, right, bottom in objects:
+                    corners = [left, top, right, top, right, bottom, left, bottom]
+                    annotations.append(dict(
+                        id=len(annotations) + 1, image_id=number, category_id=ids[category],
+                        iscrowd=0, segmentation=[corners]))
+            categories = [dict(id=i, name=name) for i, name in COCO_CATEGORIES.items()]
+            (root / f'annotations/instances_{split}2017.json').write_text(json.dumps(dict(
+                images=images, annotations=annotations, categories=categories)))
+        return root
+    return make
 
 
 @pytest.fixture(scope='session')

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/results/README.md'
 OF_THEIR_OWN = ('tuning', 'sweeps', 'pi_held')  # folders with tables of another form
 LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name not in OF_THEIR_OWN)
+SWEEPS = sorted((PAGE.parent / 'sweeps').glob('*.json'))
 TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))
 
 
@@ -67,14 +68,13 @@ def test_what_holding_parameters_holds(name):
     assert f'| {row} |' in (ROOT / 'docs/methods/pi.md').read_text()
 
 
-@pytest.mark.parametrize('title, name', [
-    ('CAM (`seam.inference.maps=cam`)', 'cam'),
-    ('refined by the pixel correlation', 'refined')])
-def test_sweeps(title, name):
+@pytest.mark.parametrize('path', SWEEPS, ids=lambda path: path.stem)
+def test_sweeps(path):
     """The table of pseudo-labels has the best row of each committed sweep."""
-    rows = json.loads((PAGE.parent / f'sweeps/voc_rendered_{name}.json').read_text())['sweep']
-    best = max(rows, key=lambda row: row['all'])
-    row = f"| {title} | {best['threshold']:.2f} | {best['classes']:.1f} | {best['all']:.1f} |"
+    sweep = json.loads(path.read_text())
+    best = max(sweep['sweep'], key=lambda row: row['all'])
+    row = (f"](sweeps/{path.name}) | {sweep['images']:,} | {best['threshold']:.2f} "
+           f"| {best['classes']:.1f} | {best['all']:.1f} |")
     assert row in PAGE.read_text()
 
 

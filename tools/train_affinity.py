@@ -7,21 +7,11 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-import torch
-
 from incseg.apis.argument_parser import ArgumentParser, whole_number
 from incseg.apis.command_line import add_config_arguments, command_line, options_of
 from incseg.apis.config import load_config
-from incseg.datasets import PseudoLabelFiles
-from incseg.engine.affinity_dataset import AffinityDataset
-from incseg.engine.affinity_training import checkpoint_of, train_affinity
-from incseg.engine.checkpoint import save_atomically
-from incseg.engine.experiment import Experiment
-from incseg.engine.hooks.start_backbone_hook import load_backbone
-from incseg.engine.resolve import resolve
-from incseg.engine.training_set import weak_training_set
-from incseg.errors import InvalidInputError
-from incseg.registry import DATASETS, MODELS
+from incseg.engine import Experiment
+from incseg.engine.affinity_job import affinity_job
 
 
 def main() -> None:
@@ -36,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         '--init-from', metavar='FILE',
         help="a network whose backbone this one's starts from, as SEAM's seam.pth; default: "
-             'ImageNet, or noise where the config says pretrained=False')
+             'ImageNet where the config of its backbone says pretrained=True, else noise')
     parser.add_argument('--epochs', type=whole_number, default=8)
     parser.add_argument('--batch-size', type=whole_number, default=8)
     parser.add_argument('--crop-size', type=whole_number, default=448)
@@ -44,28 +34,11 @@ def main() -> None:
     add_config_arguments(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))
-    refine = resolve(config.get('seam', {}), config).get('refine', {})
-    if 'net' not in refine:
-        raise InvalidInputError(
-            f"seam.refine of {args.config} is {refine}; allowed here is "
-            'dict(type="AffinityRandomWalk", net=dict(type="AffinityNet", …), …)')
-    torch.manual_seed(config['seed'])
-    net = MODELS.build(refine['net'])
-    if args.init_from is None:
-        net.init_weights()
-    else:
-        load_backbone(net.backbone, args.init_from)
-    net.to('cuda' if torch.cuda.is_available() else 'cpu')
-    data = AffinityDataset(
-        DATASETS.build(weak_training_set(Experiment(config))), PseudoLabelFiles(args.strong),
-        PseudoLabelFiles(args.weak), args.crop_size)
-    losses = train_affinity(
-        net, data, epochs=args.epochs, batch_size=args.batch_size, lr=args.lr,
-        seed=config['seed'], num_workers=config['num_workers'])
-    save_atomically(checkpoint_of(net, seed=config['seed'], epochs=args.epochs), args.out)
-    last = losses[-max(len(losses) // args.epochs, 1):]
-    print(f'{len(data)} images, mean loss of the last epoch {sum(last) / len(last):.4f}; '
-          f'written to {args.out}')
+    made = affinity_job(
+        Experiment(config), args.strong, args.weak, args.out, args.init_from,
+        epochs=args.epochs, batch_size=args.batch_size, crop_size=args.crop_size, lr=args.lr)
+    print(f'{made["images"]} images in {made["seconds"]:.0f} s, mean loss of the last epoch '
+          f'{made["loss"]:.4f}; written to {args.out}')
 
 
 if __name__ == '__main__':

@@ -20,7 +20,7 @@ REQUIRED: dict[str, Any] = {
 #: what a user calls them; a tuple goes without saying where a list does
 KINDS = {Mapping: 'a dict', bool: 'True or False', str: 'text', int: 'a whole number',
          float: 'a number', list: 'a list of them'}
-OPTIONAL = ('custom_imports', 'filename', 'warmup_epochs', 'seam', 'annotation')
+OPTIONAL = ('custom_imports', 'filename', 'warmup_epochs', 'seam', 'annotation', 'voc_root')
 SECTIONS = {
     'protocol': ({'name'}, {'setting', 'class_order'}),
     'method': ({'name', 'loss_decode', 'classifier_init'},
@@ -51,6 +51,8 @@ def check_config(config: Any) -> Experiment:
             kinds = kind if isinstance(kind, tuple) else (kind,)
             names = ' or '.join(KINDS[k] for k in kinds if k in KINDS)
             raise InvalidInputError(f'{key} is {value!r}, expected {names}')
+    if not isinstance(config.get('voc_root', ''), str):
+        raise InvalidInputError(f"voc_root is {config['voc_root']!r}, expected text")
     for section, (required, optional) in SECTIONS.items():
         allowed = {f'{section}.{key}' for key in required | optional}
         for key in config[section]:

@@ -16,7 +16,9 @@ from incseg.evaluation.run_settings import CONFIG_FILE, FREE, flatten, read_run_
 
 #: what an evaluation depends on
 SHAPING = ('model', 'data', 'protocol', 'eval_mode', 'image_scale', 'crop_size', 'width',
-           'norm_cfg', 'data_root')
+           'norm_cfg', 'data_root', 'voc_root')
+#: taken from the training only where they are still there
+ROOTS = ('data_root', 'voc_root')
 
 
 def load_trained_config(
@@ -65,7 +67,7 @@ def with_settings(config: Config, kept: Mapping[str, Any], options: Mapping[str,
     trained = deepcopy(config)
     written = as_written(config)
     for key, value in kept.items():
-        taken = Path(str(value)).exists() if key == 'data_root' else key not in FREE
+        taken = Path(str(value)).exists() if key in ROOTS else key not in FREE
         if taken and written.get(key) != value:
             trained[key] = value
     for key, value in options.items():

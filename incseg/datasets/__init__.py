@@ -1,17 +1,21 @@
 from incseg.datasets.background_rule import BackgroundRule
 from incseg.datasets.camvid import CamVidDataset
+from incseg.datasets.coco import COCODataset
 from incseg.datasets.coco_export import export_coco
+from incseg.datasets.coco_voc import COCOVOCDataset
 from incseg.datasets.collate import collate_samples
 from incseg.datasets.colour_map import colour_map
 from incseg.datasets.image_labels import (
     BaseImageLabels,
     JSONImageLabels,
     MaskImageLabels,
+    PartImageLabels,
     VOCXMLImageLabels,
     visible_labels,
     write_image_labels,
 )
 from incseg.datasets.incremental_dataset import IncrementalDataset
+from incseg.datasets.joined_dataset import JoinedDataset
 from incseg.datasets.label_files import read_label_file
 from incseg.datasets.label_reader import LabelReader
 from incseg.datasets.negatives import BackgroundCrops, NegativeFolder, OldModelLabels
@@ -43,12 +47,13 @@ from incseg.datasets.voc import VOCDataset
 from incseg.datasets.weak_dataset import WeakDataset
 
 __all__ = [
-    'BackgroundCrops', 'BackgroundRule', 'BaseImageLabels', 'CamVidDataset', 'CenterCrop',
-    'ColourJitter', 'IncrementalDataset', 'JSONImageLabels', 'LabelReader', 'LoadImage',
-    'LoadLabels', 'LoadPseudoLabels', 'MaskImageLabels', 'NegativeFolder', 'OldModelLabels',
-    'PackSegInputs', 'Pad', 'PseudoLabelFiles', 'PseudoLabelView', 'RandomCrop', 'RandomFlip',
-    'RandomLongSide', 'RandomResizedCrop', 'RandomRotation', 'RandomScale',
-    'ReplayBatchSampler', 'ReplayDataset', 'Resize', 'ScoreFile', 'SegDataset', 'ShapesDataset',
-    'StepBatchSampler', 'VOCDataset', 'VOCXMLImageLabels', 'WeakDataset', 'collate_samples',
-    'colour_map', 'export_coco', 'read_label_file', 'visible_labels', 'write_image_labels',
+    'BackgroundCrops', 'BackgroundRule', 'BaseImageLabels', 'COCODataset', 'COCOVOCDataset',
+    'CamVidDataset', 'CenterCrop', 'ColourJitter', 'IncrementalDataset', 'JSONImageLabels',
+    'JoinedDataset', 'LabelReader', 'LoadImage', 'LoadLabels', 'LoadPseudoLabels',
+    'MaskImageLabels', 'NegativeFolder', 'OldModelLabels', 'PackSegInputs', 'Pad',
+    'PartImageLabels', 'PseudoLabelFiles', 'PseudoLabelView', 'RandomCrop', 'RandomFlip',
+    'RandomLongSide', 'RandomResizedCrop', 'RandomRotation', 'RandomScale', 'ReplayBatchSampler',
+    'ReplayDataset', 'Resize', 'ScoreFile', 'SegDataset', 'ShapesDataset', 'StepBatchSampler',
+    'VOCDataset', 'VOCXMLImageLabels', 'WeakDataset', 'collate_samples', 'colour_map',
+    'export_coco', 'read_label_file', 'visible_labels', 'write_image_labels',
 ]

@@ -1,11 +1,15 @@
 """Label maps as they lie on disk: 8-bit palette or grey PNGs of raw ids."""
+import io
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from incseg.atomic_file import write_atomically
+from incseg.datasets.colour_map import colour_map
 from incseg.datasets.plain_png import read_plain_png
 from incseg.errors import InvalidInputError, MissingFileError
 
@@ -14,6 +18,7 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
            Image.DecompressionBombError)
 # PIL stretches grey of fewer bits to 0..255 (4-bit id 1 becomes 17), which would pass for ids.
 _STRETCHED = ('L;2', 'L;4')
+_PALETTE = np.array(colour_map(256), np.uint8).ravel().tolist()
 
 
 def read_label_file(path: str | os.PathLike) -> np.ndarray:
@@ -50,6 +55,23 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
         raise InvalidInputError(
             f'label file {path!r} cannot be read ({reason}); {_ALLOWED}') from error
     raise InvalidInputError(f'label file {path!r} is {kind}; {_ALLOWED}')
+
+
+def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:
+    """Write a label map as a palette PNG in VOC's colours, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        ids: uint8 ``(H, W)``.
+
+    Raises:
+        SaveError: it cannot be written.
+    """
+    image = Image.fromarray(np.ascontiguousarray(ids))
+    image.putpalette(_PALETTE)
+    buffer = io.BytesIO()
+    image.save(buffer, format='PNG')
+    write_atomically(Path(path), buffer.getvalue())
 
 
 def _refused_kind(image: Image.Image) -> str | None:

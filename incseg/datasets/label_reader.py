@@ -84,6 +84,21 @@ class LabelReader:
         self._check(raw, name)
         return cv2.LUT(raw, self.table if lut is None else lut[self.table])
 
+    def renumbered(self, num_classes: int, new_ids: Sequence[int]) -> 'LabelReader':
+        """A reader of the same files for a data set that numbers the classes in another way.
+
+        Args:
+            num_classes: C of that data set.
+            new_ids: what each dataset id, 0 to this reader's C, is there.
+
+        Raises:
+            InvalidInputError: C or an id is out of range.
+        """
+        allowed = np.flatnonzero(self._refused == 0).tolist()
+        void = [i for i in allowed if self.table[i] == VOID]
+        return LabelReader(
+            num_classes, {i: int(new_ids[self.table[i]]) for i in allowed if i not in void}, void)
+
     def has_foreign(self, raw: np.ndarray) -> bool:
         """Whether raw ids, uint8 of any shape, hold one that the data set has not."""
         # A maximum is ten times cheaper than a table; it decides for masks without void, then

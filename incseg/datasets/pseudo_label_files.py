@@ -1,21 +1,19 @@
-import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from incseg.atomic_file import write_atomically
-from incseg.datasets.colour_map import colour_map
-from incseg.datasets.label_files import read_label_file
+from incseg.datasets.label_files import read_label_file, write_label_file
+from incseg.datasets.label_reader import MAX_CLASSES, VOID, LabelReader
 from incseg.datasets.score_file import ScoreFile
 from incseg.errors import InvalidInputError, MissingFileError, UserError
 
 VERSION = 1
-_PALETTE = np.asarray(colour_map(256), np.uint8).tobytes()
 
 
 class PseudoLabelFiles:
@@ -65,40 +63,58 @@ class PseudoLabelFiles:
         """
         if scores is not None:
             scores.write(self.score_path(image_id))
-        image = Image.fromarray(np.ascontiguousarray(label))
-        image.putpalette(_PALETTE)
-        buffer = io.BytesIO()
-        image.save(buffer, format='PNG')
-        write_atomically(self.label_path(image_id), buffer.getvalue())
+        write_label_file(self.label_path(image_id), label)
 
-    def read_label(self, image_id: str) -> np.ndarray:
+    def read_label(self, image_id: str, ids: Collection[int] | None = None) -> np.ndarray:
         """Dataset ids of an image, uint8 ``(H, W)``.
+
+        Args:
+            image_id: id of the image.
+            ids: those of ``meta.json``, which alone may occur beside 0 and 255;
+                None: any may.
 
         Raises:
             MissingFileError: the image has no PNG here.
-            InvalidInputError: it is damaged or no label map.
+            InvalidInputError: it is damaged, no label map, or has another id.
         """
-        return read_label_file(self.label_path(image_id))
+        path = self.label_path(image_id)
+        label = read_label_file(path)
+        if ids is not None and _reader_of(tuple(ids)).has_foreign(label):
+            _check_ids(path, np.unique(label).tolist(), ids)
+        return label
 
-    def read_scores(self, image_id: str) -> ScoreFile:
+    def read_scores(self, image_id: str, ids: Collection[int] | None = None) -> ScoreFile:
         """The scores of an image.
+
+        Args:
+            image_id: id of the image.
+            ids: those of ``meta.json``, which alone may have a map, beside 0;
+                None: any may.
 
         Raises:
             MissingFileError: the image has no scores here; says how to get them.
-            InvalidInputError: they are damaged.
+            InvalidInputError: they are damaged, or of another id.
         """
         path = self.score_path(image_id)
         if not path.is_file():
             raise MissingFileError(
                 f"score file '{path}' does not exist; another threshold, an uncertain band or "
                 'gating needs the scores: make the pseudo-labels with inference.scores=True')
-        return ScoreFile.read(path)
+        found = ScoreFile.read(path)
+        if ids is not None:
+            _check_ids(path, found.ids.tolist(), ids)
+        return found
 
-    def is_valid(self, image_id: str, with_scores: bool) -> bool:
-        """Whether an image's files are there and can be read to the end."""
+    def is_valid(
+        self, image_id: str, with_scores: bool, ids: Collection[int] | None = None
+    ) -> bool:
+        """Whether an image's files are there, can be read to the end and are of these ids alone.
+
+        ``ids`` are those of ``meta.json``; None: any.
+        """
         try:
-            size = self.read_label(image_id).shape
-            return not with_scores or ScoreFile.read(self.score_path(image_id)).size == size
+            size = self.read_label(image_id, ids).shape
+            return not with_scores or self.read_scores(image_id, ids).size == size
         except UserError:
             return False
 
@@ -130,3 +146,17 @@ class PseudoLabelFiles:
             raise InvalidInputError(
                 f"'{path}' has ids {ids!r}; allowed is a list of the step's dataset ids")
         return meta
+
+
+@lru_cache
+def _reader_of(ids: tuple[int, ...]) -> LabelReader:
+    """What finds foreign ids in a label map in one pass."""
+    return LabelReader(MAX_CLASSES, {i: i for i in (0, *ids)})
+
+
+def _check_ids(path: Path, found: Iterable[int], ids: Collection[int]) -> None:
+    foreign = sorted(set(found) - {0, VOID, *ids})
+    if foreign:
+        raise InvalidInputError(
+            f"pseudo-labels '{path}' have the ids {', '.join(map(str, foreign))}; allowed are 0, "
+            f"{VOID} and the ids that meta.json names: {', '.join(map(str, ids))}")

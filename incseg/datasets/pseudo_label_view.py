@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from incseg.datasets.background_rule import BackgroundRule
-from incseg.datasets.label_files import read_label_file
 from incseg.datasets.pseudo_label_files import PseudoLabelFiles
 from incseg.errors import InvalidInputError
 
@@ -61,12 +60,13 @@ class PseudoLabelView:
 
         Raises:
             MissingFileError: the image has no files here, or no scores though
-                they are needed.
-            InvalidInputError: a file is damaged.
+                they are needed; or there is no ``meta.json``.
+            InvalidInputError: a file is damaged, or has an id that
+                ``meta.json`` does not name.
         """
         if self.threshold is None and self.uncertain is None and visible is None:
-            return read_label_file(self.files.label_path(image_id))
-        found = self.files.read_scores(image_id)
+            return self.files.read_label(image_id, self.meta['ids'])
+        found = self.files.read_scores(image_id, self.meta['ids'])
         scores, ids = found.full_size(), found.ids
         if self.rule.mode != 'score' and len(ids) and ids[0] == 0:  # a map we do not want
             scores, ids = scores[1:], ids[1:]

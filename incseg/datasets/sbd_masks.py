@@ -3,11 +3,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from incseg.datasets.colour_map import colour_map
 from incseg.datasets.image_lists import read_id_list
-from incseg.datasets.label_files import read_label_file
+from incseg.datasets.label_files import read_label_file, write_label_file
 from incseg.datasets.voc_aug_list import voc_aug_ids
 from incseg.errors import InvalidInputError, MissingFileError
 
@@ -49,7 +47,7 @@ def make_sbd_masks(
         if not target.exists():
             mask = read_label_file(voc / f'SegmentationClass/{name}.png') if name in own else (
                 read_sbd_mask(sbd / f'cls/{name}.mat'))
-            write_mask(mask, target)
+            write_label_file(target, mask)
         report(done, len(names))
     return len(names)
 
@@ -68,12 +66,3 @@ def read_sbd_mask(path: Path) -> np.ndarray:
         return np.asarray(loadmat(str(path))['GTcls'][0]['Segmentation'][0], np.uint8)
     except Exception as error:
         raise InvalidInputError(f'{path} is not a class mask of SBD: {error}') from error
-
-
-def write_mask(mask: np.ndarray, path: Path) -> None:
-    """A palette PNG, to a temporary name first."""
-    image = Image.fromarray(mask)
-    image.putpalette(np.asarray(colour_map(256), np.uint8).ravel().tolist())
-    temporary = path.with_name(f'.{path.name}.tmp')
-    image.save(temporary, format='PNG')
-    temporary.replace(path)

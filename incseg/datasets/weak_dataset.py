@@ -8,6 +8,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size
 from torch.utils.data import Dataset
 
 from incseg.datasets.image_labels import BaseImageLabels
+from incseg.datasets.image_labels.visible_labels import SCOPES
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.datasets.sample_seed import sample_seed
 from incseg.datasets.seg_dataset import SegDataset
@@ -15,10 +16,10 @@ from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
-SCOPES = ('all', 'step')
 #: what shows the old classes in some images of a data set: for each, its index, the most likely
 #: class, uint8 (H, W) of dataset ids, and its probability, float32 (H, W)
-OldNetwork = Callable[[SegDataset, Sequence[int]], Iterable[tuple[int, np.ndarray, np.ndarray]]]
+OldClassFinder = Callable[
+    [SegDataset, Sequence[int]], Iterable[tuple[int, np.ndarray, np.ndarray]]]
 
 
 @DATASETS.register_module()
@@ -50,7 +51,8 @@ class WeakDataset(Dataset):
             before the samples are used.
 
     Attributes:
-        class_ids: dataset ids of the labels' columns, in learning order.
+        class_ids: dataset ids of the labels' columns, in learning order; with scope
+            ``'all'`` in their own, so that protocols share what is learned.
         helper_ids: those of them that are no classes of the step, the last
             columns.
 
@@ -79,7 +81,7 @@ class WeakDataset(Dataset):
                 default_args=dict(dataset=self.dataset))
         presence = source.labels(self.dataset.image_ids)
         self.class_ids: tuple[int, ...] = (
-            protocol.class_order if scope == 'all' else protocol.new(step))
+            tuple(sorted(protocol.class_order)) if scope == 'all' else protocol.new(step))
         self.helper_ids: tuple[int, ...] = ()
         #: int64: which images of the data set these are.
         self.indices: np.ndarray = (
@@ -95,7 +97,7 @@ class WeakDataset(Dataset):
             self._add_negatives()
             self._check()
 
-    def look_through(self, old_network: OldNetwork) -> None:
+    def look_through(self, old_network: OldClassFinder) -> None:
         """Complete the labels by what the network of the step before finds in the images.
 
         All processes of a group call this and share the images; without an

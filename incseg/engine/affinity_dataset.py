@@ -6,38 +6,46 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from incseg.datasets import LoadImage, PseudoLabelFiles
+from incseg.datasets import ColourJitter, LoadImage, PseudoLabelFiles
+from incseg.datasets.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.models.weak.refinement.affinity_labels import STRIDE, affinity_labels
+from incseg.models.weak.refinement.affinity_pairs import has_pairs
 
 
 class AffinityDataset(Dataset):
     """Crops of images with the labels that two sets of refined scores are sure of.
 
-    An item is asked for by ``(index, seed)``; crop and flip depend on these two
-    alone.
+    An item is asked for by ``(index, seed)``; colours, crop and flip depend on
+    these two alone.
 
     Args:
         dataset: a :class:`SegDataset`.
         strong: pseudo-labels made with a strong background (power 4).
         weak: the same images with a weak one (power 24).
-        crop_size: side of the crop, a multiple of 8.  Smaller images are filled
-            up with the mean colour and ignored labels.
+        crop_size: side of the crop, a multiple of 8, at least 24: below there is
+            no pair of pixels to compare.  Smaller images are filled up with the
+            mean colour (the published code takes black) and ignored labels.
+        colour: changes the colours of the whole image before it is cropped.
         mean_colour: blue, green, red.
 
     Raises:
-        InvalidInputError: the crop is no multiple of 8, or no image has scores
-            of a class in both sets.
+        InvalidInputError: the crop is not allowed, or no image has scores of a
+            class in both sets.
+
+    Source: Ahn and Kwak, AffinityNet, CVPR 2018, and SEAM's training of it.
     """
 
     def __init__(self, dataset: Any, strong: PseudoLabelFiles, weak: PseudoLabelFiles,
-                 crop_size: int = 448,
+                 crop_size: int = 448, colour: ColourJitter | None = None,
                  mean_colour: Sequence[float] = (104, 116, 124)) -> None:
-        if crop_size < STRIDE or crop_size % STRIDE:
+        edge = crop_size // STRIDE
+        if crop_size % STRIDE or not has_pairs((edge, edge)):
             raise InvalidInputError(
-                f'crop_size of AffinityNet is {crop_size}; allowed is a multiple of {STRIDE}')
+                f'crop_size of AffinityNet is {crop_size}; allowed is a multiple of {STRIDE}, at '
+                f'least {3 * STRIDE}: a smaller crop has no two pixels that are compared')
         self.dataset, self.strong, self.weak = dataset, strong, weak
-        self.crop_size = crop_size
+        self.crop_size, self.colour = crop_size, colour
         self.mean_colour = torch.tensor(mean_colour, dtype=torch.uint8).view(3, 1, 1)
         self.indices = [
             i for i, image_id in enumerate(dataset.image_ids)
@@ -56,7 +64,11 @@ class AffinityDataset(Dataset):
         rng = np.random.default_rng(seed)
         info = self.dataset.get_data_info(self.indices[index])
         image_id = info['image_id']
-        image = torch.from_numpy(LoadImage().transform(info)['img']).permute(2, 0, 1)
+        info = LoadImage().transform(info)
+        if self.colour is not None:
+            with sample_seed(seed):
+                info = self.colour.transform(info)
+        image = torch.from_numpy(info['img']).permute(2, 0, 1)
         ids, scores = self._scores(image_id, image.shape[1:])
         size, (height, width) = self.crop_size, image.shape[1:]
         top, out_top = _place(height, size, rng)

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -7,25 +8,25 @@ import torch
 from torch.utils.data import DataLoader
 
 from incseg.engine.affinity_dataset import AffinityDataset
+from incseg.engine.bfloat16 import autocasts
+from incseg.engine.fine_tune_optim import FineTuneOptim
+from incseg.engine.runner_parts import optimizer_config
 from incseg.errors import InvalidInputError, NonFiniteLossError
 from incseg.models import AffinityNet
 from incseg.protocols.progress import Progress
 
-POWER = 0.9
-#: how much faster the new layers learn than the backbone
-NEW_LAYERS = 10.
-
 
 def train_affinity(
     net: AffinityNet, data: AffinityDataset, *, epochs: int = 8, batch_size: int = 8,
-    lr: float = 0.01, weight_decay: float = 5e-4, seed: int = 42, num_workers: int = 0,
-    progress: bool = True,
+    lr: float = 0.01, head_factor: float = 10., momentum: float = 0.,
+    weight_decay: float = 5e-4, poly_power: float = 0.9, amp: bool | str = False,
+    seed: int = 42, num_workers: int = 0, progress: bool = True,
 ) -> list[float]:
     """Train an AffinityNet, in one process.
 
-    SGD without momentum, as the published code has it; the rate falls as
-    ``(1 - i / n) ** 0.9``; the convolutions on the backbone learn ten times as
-    fast.  Norms keep their statistics.
+    SGD with the groups of :class:`FineTuneOptim`; the rate falls as
+    ``(1 - i / n) ** poly_power``.  Dropout is on, and BatchNorm learns unless
+    ``net.frozen``.  Dropout draws from torch's own generator.
 
     Args:
         net: the network, on its device.
@@ -34,8 +35,14 @@ def train_affinity(
         batch_size: images in a batch; a last, shorter batch is left out unless
             it is the only one.
         lr: rate of the backbone.
-        weight_decay: of all weights.
-        seed: of order, crops and flips.
+        head_factor: how much faster the convolutions on it learn.
+        momentum: 0 is, to a rounding, what the published optimiser has (5e-4
+            where 0.9 was meant).
+        weight_decay: of all weights, but not of biases.
+        poly_power: see above.
+        amp: whether the network runs under bfloat16 autocast; ``'auto'``: where
+            the device has the instructions.
+        seed: of order, colours, crops and flips.
         num_workers: processes that read images.
         progress: whether to report on stderr.
 
@@ -43,10 +50,12 @@ def train_affinity(
         The loss of every iteration.
 
     Raises:
-        InvalidInputError: a number is out of range.
+        InvalidInputError: a number is out of range, or no crop showed two
+            neighbours with a label.
         NonFiniteLossError: the loss became NaN or infinite.
 
-    Source: Ahn and Kwak, AffinityNet, CVPR 2018, and its code.
+    Source: Ahn and Kwak, AffinityNet, CVPR 2018; numbers and groups as in
+    SEAM's training of it.
     """
     if epochs < 1 or batch_size < 1 or not lr > 0:
         raise InvalidInputError(
@@ -54,28 +63,32 @@ def train_affinity(
             'whole numbers of at least 1 and a rate above 0')
     batches = list(epoch_batches(len(data), epochs, batch_size, seed))
     loader = DataLoader(data, batch_sampler=batches, num_workers=num_workers)  # type: ignore
-    groups: list[dict[str, Any]] = [
-        dict(params=list(net.backbone.parameters())),
-        dict(params=[*net.sides.parameters(), *net.joint.parameters()], lr=lr * NEW_LAYERS)]
-    optimizer = torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.PolynomialLR(optimizer, len(batches), POWER)
     device = net.joint.weight.device
+    optimizer = dict(type='SGD', momentum=momentum, weight_decay=weight_decay)
+    wrapper = FineTuneOptim(
+        dict(type='StepOptimWrapper', amp=autocasts(amp, device),
+             optimizer=optimizer_config(optimizer, lr)),
+        dict(head_factor=head_factor))(net)
+    schedule = torch.optim.lr_scheduler.PolynomialLR(wrapper.optimizer, len(batches), poly_power)
     losses: list[float] = []
-    net.eval()  # norms and dropout stay as in the pretrained backbone
+    net.train()
     with closing(Progress(sum(map(len, batches)), 'AffinityNet', progress)) as bar:
         for images, labels in loader:
             inputs = net.data_preprocessor(dict(inputs=images))['inputs']
-            loss = net.loss(inputs, labels.to(device))
-            if not torch.isfinite(loss):
-                raise NonFiniteLossError(
-                    f'the loss of AffinityNet became {loss.item()} at iteration {len(losses)}; '
-                    f'lr={lr} may be too high')
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+            with wrapper.optim_context(net):
+                loss = net.loss(inputs, labels.to(device))
             losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise NonFiniteLossError(
+                    f'the loss of AffinityNet became {losses[-1]} at iteration '
+                    f'{len(losses) - 1}; lr={lr} may be too high')
+            wrapper.update_params(loss)
+            schedule.step()
             bar.update(len(images))
+    if not any(losses):
+        raise InvalidInputError(
+            'AffinityNet learned nothing: in no crop had two neighbours a label of which both '
+            'sets of pseudo-labels were sure')
     return losses
 
 

@@ -42,7 +42,7 @@ def label_files(
     given = experiment.config['annotation']['folder']
     found = []
     for protocol, step in label_parts(experiment, k):
-        root = labels_root(experiment, step, previous) if given is None else given
+        root = labels_root(experiment, step, previous, protocol) if given is None else given
         found.append(PseudoLabelFiles.of_step(root, protocol.name, step))
     return found
 

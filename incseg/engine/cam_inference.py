@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from incseg.errors import InvalidInputError
+from incseg.models.weak.functional import max_norm
 from incseg.protocols.value_rules import POSITIVE, SWITCH, check_values, one_of, several
 
-EPSILON = 1e-5
 #: what a network's ``cams`` gives, in order
 MAPS = ('cam', 'refined')
 RULES = dict(scales=several(POSITIVE), flip=SWITCH, maps=one_of(*MAPS))
@@ -119,8 +119,4 @@ def enlarged(maps: Tensor, size: Sequence[int], full_size: tuple[int, int]) -> T
 
 def stretched(total: Tensor) -> Tensor:
     """Each map ``(P, H, W)`` from its least value to its greatest: 0 to almost 1."""
-    total = total.relu()
-    if not total.numel():
-        return total
-    least, greatest = total.amin((1, 2), keepdim=True), total.amax((1, 2), keepdim=True)
-    return (total - least - EPSILON).relu_() / (greatest - least + EPSILON)
+    return max_norm(total[None])[0]

@@ -49,7 +49,8 @@ def eval_pseudo_labels(
 
     Raises:
         MissingFileError: no image of the data set has both.
-        InvalidInputError: a file is damaged.
+        InvalidInputError: a file is damaged, or has an id that ``meta.json``
+            does not name.
     """
     files = PseudoLabelFiles(folder)
     meta = files.read_meta()
@@ -99,7 +100,7 @@ def _read(dataset: Any, index: int, files: PseudoLabelFiles, ids: list[int],
     place[VOID] = VOID
     info['label_lut'] = place
     truth = LoadLabels().transform(LoadImage().transform(info))['gt_seg_map']
-    label = files.read_label(info['image_id'])
+    label = files.read_label(info['image_id'], ids)
     if label.shape != truth.shape:
         raise InvalidInputError(
             f"pseudo-label '{files.label_path(info['image_id'])}' is {label.shape[0]} x "
@@ -107,7 +108,7 @@ def _read(dataset: Any, index: int, files: PseudoLabelFiles, ids: list[int],
             'allowed is the same size')
     if not with_scores:
         return truth, place[label]
-    found = files.read_scores(info['image_id'])
+    found = files.read_scores(info['image_id'], ids)
     kept = found.ids != 0  # without the map of the background, whose place the threshold takes
     if not kept.any():
         nothing = np.zeros_like(truth)

@@ -1,5 +1,4 @@
 """Pseudo-labels from the config of a weak experiment and the checkpoint of its network."""
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,12 @@ from incseg.datasets import BackgroundRule, PseudoLabelFiles, export_coco, visib
 from incseg.engine.cam_inference import CamInference
 from incseg.engine.experiment import Experiment, check_step
 from incseg.engine.gpu_arithmetic import gpu_arithmetic
+from incseg.engine.named_files import file_sha, named_files
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
 from incseg.engine.seam_checkpoint import load_seam, own_ids
 from incseg.engine.seam_settings import SeamSettings
+from incseg.engine.seam_store import describe_steps
 from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
 from incseg.models.batch_norm_folding import fold_batch_norm
@@ -66,14 +67,13 @@ def pseudo_label_job(
         score_stride=options['score_stride'] if options['scores'] else 0,
         batch_size=options['batch_size'], num_threads=options['num_threads'])
     made_by = dict(
-        dataset=config['data']['name'], protocol=describe(protocol), step=step,
+        dataset=config['data']['name'], protocol=describe_steps(protocol), step=step,
         scope=meta['scope'], classes=experiment.names(tuple(own_ids(meta))), ids=own_ids(meta),
         background=options['background'], uncertain=options['uncertain'], scales=scales,
         flip=options['flip'], maps=options['maps'], refine=seam.refine,
-        score_stride=maker.score_stride,
-        ckpt_sha=hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
-        pretrained=meta['pretrained'], init_from=meta.get('init_from'), seed=meta['seed'],
-        image_label_source=seam.image_labels)
+        refine_sha=named_files(seam.refine), score_stride=maker.score_stride,
+        ckpt_sha=file_sha(checkpoint), pretrained=meta['pretrained'],
+        init_from=meta.get('init_from'), seed=meta['seed'], image_label_source=seam.image_labels)
     shown = visible_labels(labels, protocol, step, meta['scope'])
     with gpu_arithmetic(bool(config['schedule'].get('tf32', True))):
         make_pseudo_labels(maker, dataset, indices, shown, made_by, resume)
@@ -97,9 +97,3 @@ def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: st
             'alone')
     check_step(step, protocol.num_steps, protocol.name)
     return step
-
-
-def describe(protocol: Protocol) -> dict[str, Any]:
-    """What tells a protocol from another, as plain data."""
-    return dict(name=protocol.name, setting=protocol.setting,
-                steps=[list(classes) for classes in protocol.steps])

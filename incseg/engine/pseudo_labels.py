@@ -1,3 +1,4 @@
+import hashlib
 import json
 from contextlib import closing
 from typing import Any
@@ -18,8 +19,8 @@ def make_pseudo_labels(
 ) -> int:
     """Make the pseudo-labels of a step's images; several processes share them.
 
-    ``meta.json`` and ``image_labels.json`` (what the images may show) are
-    written first.  Every process of the group calls this.
+    ``meta.json``, with a digest of what the images may show, and
+    ``image_labels.json``, which says it, are written first.  Every process of the group calls this.
 
     Args:
         maker: what makes the files of one image.
@@ -27,8 +28,8 @@ def make_pseudo_labels(
         indices: which of its images.
         labels: bool ``(len(dataset), C + 1)``: the classes that each image may
             show.
-        meta: what ``meta.json`` says besides its version and the rule of the
-            background.
+        meta: what ``meta.json`` says besides its version, the rule of the
+            background and the digest; its ``ids`` are the classes.
         resume: whether whole files of an interrupted run are kept.
         progress: whether to report on stderr.
 
@@ -41,16 +42,19 @@ def make_pseudo_labels(
         UserError: an image cannot be read, or a file not written.
     """
     files = maker.files
-    meta = json.loads(json.dumps({**meta, 'bg': maker.rule.as_meta()}))  # as it is read back
-    on_rank_zero(_begin, files=files, meta=meta, resume=resume)
     image_ids = dataset.image_ids
+    meta = json.loads(json.dumps({  # as it is read back
+        **meta, 'bg': maker.rule.as_meta(),
+        'image_labels_sha': _digest([image_ids[i] for i in indices], labels[indices])}))
+    on_rank_zero(_begin, files=files, meta=meta, resume=resume)
     if is_main_process():
         write_image_labels(
             files.folder / 'image_labels.json', [image_ids[i] for i in indices], labels[indices],
             dataset.metainfo['classes'])
     own = [int(i) for i in indices[get_rank()::get_world_size()]]
     if resume:
-        own = [i for i in own if not files.is_valid(image_ids[i], maker.score_stride > 0)]
+        own = [i for i in own if not files.is_valid(
+            image_ids[i], maker.score_stride > 0, meta['ids'])]
     with closing(Progress(len(own), _title(files), progress and is_main_process())) as bar:
         maker.make(dataset, own, labels, bar.update)
     barrier()
@@ -71,6 +75,13 @@ def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
                     f"pseudo-labels in '{files.folder}' were made with {key}={found.get(key)!r}, "
                     f'now it is {value!r}: pass another --out')
     files.write_meta(meta)
+
+
+def _digest(image_ids: list[str], labels: np.ndarray) -> str:
+    """SHA-256 of what images may show."""
+    digest = hashlib.sha256(json.dumps([image_ids, labels.shape]).encode())
+    digest.update(np.ascontiguousarray(labels, np.bool_).tobytes())
+    return digest.hexdigest()
 
 
 def _title(files: PseudoLabelFiles) -> str:

@@ -1,5 +1,6 @@
 """What makes a class learnable that every image of its step shows, as the config says."""
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,23 @@ def negatives_config(experiment: Experiment, step: int) -> dict[str, Any] | None
 def needs_old_network(experiment: Experiment, step: int) -> bool:
     """Whether SEAM of a step learns from what the network of the step before finds."""
     return is_old_network_negatives(negatives_config(experiment, step))
+
+
+def negatives_digest(experiment: Experiment, step: int) -> str | None:
+    """What tells the images of ``seam.negatives`` from others: their files' names, sizes and times.
+
+    None where these are no files: without negatives, and where they are found
+    through the network of the step before.
+
+    Raises:
+        MissingFileError: The files are not there.
+    """
+    negatives = negatives_config(experiment, step)
+    if negatives is None or is_old_network_negatives(negatives):
+        return None
+    states = getattr(DATASETS.build(dict(negatives)), 'file_states', None)
+    text = None if states is None else json.dumps(states())
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def weights_digest(path: str | Path) -> str:

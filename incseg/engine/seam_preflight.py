@@ -5,10 +5,8 @@ from incseg.datasets import LoadImage
 from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.cam_inference import scaled_size
 from incseg.engine.experiment import Experiment
-from incseg.engine.seam_checkpoint import FILE
 from incseg.engine.seam_config import seam_model_config
 from incseg.engine.seam_settings import SeamSettings
-from incseg.engine.seam_store import seam_folder
 from incseg.engine.seam_training import start_of_backbone
 from incseg.errors import MissingFileError
 from incseg.registry import MODELS
@@ -29,14 +27,12 @@ def check_labelling(experiment: Experiment, dataset: WeakDataset) -> None:
         scaled_size(image.shape[:2], scale * experiment.config['image_scale'])
 
 
-def check_start(experiment: Experiment, step: int) -> None:
-    """The files that SEAM of a step starts from are there, unless it is trained already.
+def check_start(experiment: Experiment) -> None:
+    """The files that SEAM starts from are there.
 
     Raises:
         MissingFileError: One is not there.
     """
-    if (seam_folder(experiment, step) / FILE).is_file():
-        return
     if experiment.config['seam'].get('init_from') != 'step0':  # else it is made by this training
         start_of_backbone(experiment, None)
     backbone = seam_model_config(experiment, 1, init=True).get('backbone') or {}

@@ -5,8 +5,10 @@ from typing import Any
 
 from incseg.engine.config_hash import config_hash
 from incseg.engine.experiment import Experiment
+from incseg.engine.named_files import named_files
 from incseg.engine.resolve import resolve
-from incseg.engine.seam_negatives import needs_old_network, weights_digest
+from incseg.engine.seam_negatives import needs_old_network, negatives_digest, weights_digest
+from incseg.protocols import Protocol
 
 #: what of ``seam`` shapes the network; the rest shapes the labels made by it
 NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeline', 'image_labels')
@@ -20,9 +22,9 @@ def network_settings(
     """All of a config that shapes the network of a step.
 
     These are the parts of ``seam`` that its training reads, where the backbone
-    starts, the images and the seed; with scope ``'step'`` also the protocol and
-    the step; and, where ``seam.negatives`` looks through it, the network of the
-    step before.
+    starts, the images and the seed; the content of the files that these name;
+    with scope ``'step'`` also the protocol and the step; and, where
+    ``seam.negatives`` looks through it, the network of the step before.
 
     Args:
         experiment: The experiment.
@@ -37,14 +39,32 @@ def network_settings(
     data = resolve(config['data'], config)['train']
     settings['data.train'] = {key: value for key, value in data.items() if key != 'data_root'}
     if seam['scope'] == 'step':
-        settings['protocol'], settings['step'] = experiment.protocol_args(), step
+        protocol = experiment.protocol
+        settings['step'] = step
+        settings['protocol'] = dict(
+            base=protocol.base, increment=protocol.increment, setting=protocol.setting,
+            class_order=list(protocol.class_order))
     if needs_old_network(experiment, step):
         settings['network of the step before'] = previous and weights_digest(previous)
     if seam.get('init_from') is not None:
         settings['step 0'] = {key: config[key] for key in STEP_0}
         settings['step 0']['classes'] = experiment.classes_at(0)
         settings['step 0']['loss'] = config['method']['loss_decode']
-    return settings
+    read = dict(files=start_files(experiment), negatives=negatives_digest(experiment, step))
+    return {**settings, **{key: value for key, value in read.items() if value}}
+
+
+def start_files(experiment: Experiment) -> dict[str, str]:
+    """SHA-256 by path of the files that the backbone starts from, without that of step 0.
+
+    These are a checkpoint that ``seam.init_from`` names, or ImageNet weights that
+    ``seam.model`` names.
+    """
+    config = experiment.config
+    init_from = config['seam'].get('init_from')
+    if init_from is not None:
+        return {} if init_from == 'step0' else named_files(init_from)
+    return named_files(resolve(config['seam']['model'], config)) if config['pretrained'] else {}
 
 
 def seam_folder(
@@ -61,13 +81,34 @@ def seam_folder(
 
 
 def labels_root(
-    experiment: Experiment, step: int, previous: str | Path | None = None
+    experiment: Experiment, step: int, previous: str | Path | None = None,
+    protocol: Protocol | None = None,
 ) -> Path:
     """``<seam_dir>/<hash>/labels_<hash>``, with ``<protocol>/<step>/`` below.
 
-    The second hash is that of the inference and the refinement.
+    The second hash is that of the inference, the refinement with the content of
+    its files, and the images and classes of the protocol's steps.
+
+    Args:
+        experiment: The experiment.
+        step: The step.
+        previous: ``final.pth`` of the step before, as soon as it is there.
+        protocol: The protocol whose step it is; by default the one that the
+            experiment trains.
     """
     config = experiment.config
     seam = resolve(config['seam'], config)
     made_by = {key: seam.get(key) for key in ('inference', 'refine')}
+    made_by['files'] = named_files(seam.get('refine'))
+    made_by['protocol'] = describe_steps(experiment.training if protocol is None else protocol)
     return seam_folder(experiment, step, previous) / f'labels_{config_hash(made_by)}'
+
+
+def describe_steps(protocol: Protocol) -> dict[str, Any]:
+    """What tells the images and classes of a protocol's steps from others, as plain data.
+
+    The order within a step is of no account, and with a single step nor is the
+    setting, which is then None.
+    """
+    return dict(name=protocol.name, setting=protocol.setting if protocol.num_steps > 1 else None,
+                steps=[sorted(classes) for classes in protocol.steps])

@@ -42,7 +42,7 @@ def make_annotation(
         checkpoint = train_seam(
             experiment, step, folder, resume=True, step0=step0, previous=previous)
         pseudo_label_job(
-            experiment, checkpoint, labels_root(experiment, step, previous), step=step,
+            experiment, checkpoint, labels_root(experiment, step, previous, protocol), step=step,
             protocol=protocol, resume=True)
 
 
@@ -70,7 +70,7 @@ def check_annotation(experiment: Experiment, k: int, dataset: Any) -> None:
         images = DATASETS.build(
             dict(seam_dataset_config(experiment, step), dataset=dataset.dataset))
         check_labelling(experiment, images)
-        check_start(experiment, step)
+    check_start(experiment)
 
 
 def annotation_entry(

@@ -62,6 +62,17 @@ def test_data_that_are_elsewhere_now(trained, tmp_path):
     assert load_trained_config(MIB, {}, checkpoint)[0].data_root == load_config(MIB).data_root
 
 
+@pytest.mark.parametrize('there', [True, False])
+def test_a_second_data_set_that_is_elsewhere_now(tmp_path, there):
+    """If it fails, the same happens to the second folder of COCO-to-VOC."""
+    leaf = CONFIGS / 'wilson/bisenet_r101_coco-voc_60-20.py'
+    kept = load_config(leaf, {'voc_root': str(tmp_path if there else tmp_path / 'gone')})
+    write_run_config(kept, tmp_path / 'run')
+    Experiment(kept).new_ledger().write(tmp_path / 'run')
+    config, _ = load_trained_config(leaf, {}, tmp_path / 'run/step_0/final.pth')
+    assert config.voc_root == (kept.voc_root if there else load_config(leaf).voc_root)
+
+
 def test_another_config(trained):
     """If it fails, a checkpoint of another config changes what the user asked for; it is told."""
     checkpoint = trained(width='wide')

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from incseg.datasets import read_label_file
-from incseg.errors import InvalidInputError, MissingFileError
+from incseg.datasets.label_files import write_label_file
+from incseg.errors import InvalidInputError, MissingFileError, SaveError
 
 IDS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -67,3 +68,14 @@ def test_missing_is_named(tmp_path):
     """The path that was looked for is the first thing one wants to know."""
     with pytest.raises(MissingFileError, match=r"label file '.*none\.png' does not exist"):
         read_label_file(tmp_path / 'none.png')
+
+
+def test_written_whole_or_not_at_all(tmp_path):
+    """Every id comes back; a viewer shows VOC's colours; what cannot be written leaves nothing."""
+    write_label_file(tmp_path / 'new/a.png', IDS)
+    np.testing.assert_array_equal(read_label_file(tmp_path / 'new/a.png'), IDS)
+    with Image.open(tmp_path / 'new/a.png') as image:
+        assert image.mode == 'P' and image.convert('RGB').getpixel((15, 0)) == (192, 128, 128)
+    with pytest.raises(SaveError, match='cannot write'):
+        write_label_file(tmp_path / 'new/a.png/b.png', IDS)
+    assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.png']

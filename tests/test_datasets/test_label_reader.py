@@ -85,3 +85,15 @@ def test_foreign_ids_of_every_kind_of_table(file_ids, void_ids):
         assert reader.has_foreign(np.array([[i]], np.uint8)) is (i not in allowed)
         for j in allowed:
             assert reader.has_foreign(np.array([[i, j]], np.uint8)) is (i not in allowed)
+
+
+def test_renumbered(tmp_path, write_label):
+    """CamVid's shifted files in a data set where its classes 1..3 are 9, 5 and 7."""
+    reader = LabelReader(3, {0: 1, 1: 2, 2: 3}, void_ids=(3, 255)).renumbered(9, [0, 9, 5, 7])
+    path = write_label(tmp_path / 'a.png', [[0, 1, 2, 3, 255]])
+    np.testing.assert_array_equal(reader(path), [[9, 5, 7, 255, 255]])
+    assert reader.num_classes == 9
+    with pytest.raises(InvalidInputError, match=r'id outside the data set: 4 .*0\.\.2 and void 3'):
+        reader(write_label(tmp_path / 'b.png', [[4]]))
+    with pytest.raises(InvalidInputError, match='stands for dataset id 9'):
+        LabelReader(3).renumbered(8, [0, 9, 5, 7])

@@ -59,6 +59,21 @@ def test_valid_means_whole(files):
         path.write_bytes(content)
 
 
+def test_valid_means_of_these_ids(files):
+    """A label map of another program, or of other classes, is made again."""
+    files.write('a', np.full((8, 32), 77, np.uint8), scores())
+    assert files.is_valid('a', True) and not files.is_valid('a', True, [5])
+    assert files.is_valid('a', True, [5, 77]) and not files.is_valid('a', True, [77])
+    label = np.zeros((8, 32), np.uint8)
+    label[0], label[1] = 5, 255
+    files.write('a', label, scores())
+    assert files.is_valid('a', True, [5]) and files.is_valid('a', True, [5, 6])
+    with pytest.raises(InvalidInputError, match=r"a\.png' have the ids 5; allowed are 0, 255 and"):
+        files.read_label('a', [4, 6])
+    with pytest.raises(InvalidInputError, match=r"a\.npz' have the ids 5; allowed are 0, 255 and"):
+        files.read_scores('a', [4, 6])
+
+
 def test_no_scores(files):
     """The error says what needs them and how to get them."""
     files.write('a', LABEL)

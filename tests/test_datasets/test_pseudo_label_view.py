@@ -11,14 +11,14 @@ SCORES = np.float32([[[.2, .6, .1, .6]], [[.3, .4, .1, .8]]])
 def files(tmp_path):
     """Two classes, 7 and 16; the PNG is another map, so that it is seen which one was read."""
     files = PseudoLabelFiles(tmp_path)
-    files.write('a', np.uint8([[9, 9, 9, 9]]), ScoreFile.quantise([7, 16], SCORES))
+    files.write('a', np.uint8([[16, 0, 255, 7]]), ScoreFile.quantise([7, 16], SCORES))
     files.write_meta(dict(ids=[7, 16], bg=dict(mode='const', value=.25)))
     return files
 
 
 def test_png_as_it_is(files):
     """Without options nothing is computed."""
-    assert PseudoLabelView(files.folder).label_map('a').tolist() == [[9, 9, 9, 9]]
+    assert PseudoLabelView(files.folder).label_map('a').tolist() == [[16, 0, 255, 7]]
     assert PseudoLabelView(files.folder).has('a') and not PseudoLabelView(files.folder).has('b')
 
 
@@ -46,6 +46,28 @@ def test_refined_scores_bring_their_background(files):
     visible[16] = True
     assert view.label_map('a', visible).tolist() == [[0, 0, 0, 0]]
     assert PseudoLabelView(files.folder, .25).label_map('a').tolist() == [[16, 7, 0, 16]]
+
+
+def test_foreign_ids(files):
+    """What ``meta.json`` does not name is in no label map and in no scores, although the data set
+    has it; 0 and 255 are named by nobody."""
+    files.write('a', np.uint8([[0, 9, 255, 9]]), ScoreFile.quantise([7, 9], SCORES))
+    message = r"a\.{}' have the ids 9; allowed are 0, 255 and the ids that meta.json names: 7, 16"
+    with pytest.raises(InvalidInputError, match=message.format('png')):
+        PseudoLabelView(files.folder).label_map('a')
+    with pytest.raises(InvalidInputError, match=message.format('npz')):
+        PseudoLabelView(files.folder, .5).label_map('a')
+
+
+def test_labels_of_another_tool(files):
+    """PNGs and the least ``meta.json`` are enough; without it, nobody knows what they are of."""
+    files.write_meta(dict(ids=[16], classes=['pottedplant'], bg=dict(mode='const', value=.26)))
+    files.score_path('a').unlink()
+    files.write('a', np.uint8([[16, 0, 255, 0]]))
+    assert PseudoLabelView(files.folder).label_map('a').tolist() == [[16, 0, 255, 0]]
+    files.meta_path.unlink()
+    with pytest.raises(MissingFileError, match=r"meta\.json' does not exist"):
+        PseudoLabelView(files.folder).label_map('a')
 
 
 def test_errors(files):

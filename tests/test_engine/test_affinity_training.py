@@ -55,6 +55,125 @@ def test_same_seed_same_weights(net):
     assert train_affinity(net, Halves(), epochs=2, batch_size=2, progress=False) == first
 
 
+class Growing(BaseBackbone):
+    """Noise whose sums grow as a deep network's do, and a BatchNorm on them; a bias, a stem."""
+
+    out_channels = stage_channels = (3, 3, 3)
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 3, 1, bias=False)
+        self.conv = nn.Conv2d(3, 3, 8, 8)
+        nn.init.normal_(self.conv.weight, std=10)
+        self.norm = nn.BatchNorm2d(3)
+        self.drop = nn.Dropout2d(.5)
+
+    def early_layers(self):
+        return (self.stem,)
+
+    def forward_stages(self, x):
+        maps = (self.drop(self.norm(self.conv(self.stem(x)))),) * 3
+        return maps, maps
+
+
+def growing(**kwargs):
+    torch.manual_seed(0)
+    return AffinityNet(dict(type=Growing), channels=(2, 2, 2), **kwargs)
+
+
+class Grains(Halves):
+    """The same labels on images of noise."""
+
+    def __getitem__(self, item):
+        noise = torch.Generator().manual_seed(item[1])
+        image = torch.randint(0, 256, (3, 96, 96), dtype=torch.uint8, generator=noise)
+        return image, super().__getitem__(item)[1]
+
+
+def test_noise_is_normalised():
+    """From noise, BatchNorm learns.  With statistics 0 and 1 the features would be so far apart
+    that all affinities are 0: a loss of 5.8 (half of -log 1e-5) without a gradient."""
+    net = growing()
+    images, labels = map(torch.stack, zip(*(Grains()[i, i] for i in range(5))))
+    inputs = net.data_preprocessor(dict(inputs=images))['inputs']
+    assert net.eval().loss(inputs, labels) > 5
+    losses = train_affinity(net, Grains(), epochs=1, batch_size=5, progress=False)
+    assert losses[0] < 3 and net.backbone.norm.running_var.min() > 5
+    assert int(net.backbone.norm.num_batches_tracked) == 1
+
+
+def test_after_imagenet_norms_and_early_layers_stay():
+    """Frozen: the stem, the norm's weights and statistics are to the bit what they were; the
+    convolution and the new layers learn."""
+    net = growing(frozen=True)
+    net.backbone.norm.running_var.fill_(1e4)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    train_affinity(net, Halves(), epochs=1, batch_size=2, progress=False)
+    moved = {name for name, value in net.state_dict().items()
+             if not torch.equal(value, before[name])}
+    assert moved == {'backbone.conv.weight', 'backbone.conv.bias', 'sides.0.weight',
+                     'sides.1.weight', 'sides.2.weight', 'joint.weight'}
+
+
+def test_dropout_is_on():
+    """ResNet-38d learns with dropout; two passes over one image differ."""
+    net = growing(frozen=True)
+    net.backbone.norm.running_var.fill_(1e4)
+    seen = []
+    net.backbone.drop.register_forward_hook(lambda part, args, out: seen.append((args[0], out)))
+    train_affinity(net, Halves(), epochs=1, batch_size=5, progress=False)
+    (before, after), = seen
+    zero = (after == 0).flatten(2).all(2)
+    assert 0 < zero.sum() < zero.numel()
+    torch.testing.assert_close(after[~zero], 2 * before[~zero])
+
+
+def test_rates_and_decay(net):
+    """One update of plain SGD: x1 for the backbone's weights, x2 without decay for its biases,
+    ``head_factor`` for the new layers; the second is smaller by (1/2) ** 0.9."""
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    rates = []
+    step = torch.optim.SGD.step
+
+    def record(self, *args, **kwargs):
+        rates.append({id(p): (g['lr'], g['weight_decay'], g['momentum'])
+                      for g in self.param_groups for p in g['params']})
+        return step(self, *args, **kwargs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.SGD, 'step', record)
+        train_affinity(net, Halves(), epochs=2, batch_size=5, lr=.01, head_factor=10.,
+                       momentum=.5, progress=False)
+    first, second = rates
+    for name, p in net.named_parameters():
+        factor = 10 if not name.startswith('backbone') else 2 if name.endswith('bias') else 1
+        decay = 0 if name.endswith('bias') else 5e-4
+        assert first[id(p)] == pytest.approx((.01 * factor, decay, .5))
+        assert second[id(p)] == pytest.approx((.01 * factor * .5 ** .9, decay, .5))
+        assert not torch.equal(p, before[name])
+
+
+def test_autocast(net):
+    """bfloat16 in the network, and a loss near that of float32."""
+    kinds = []
+    net.joint.register_forward_hook(lambda part, args, out: kinds.append(out.dtype))
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    rounded = train_affinity(net, Halves(), epochs=1, batch_size=5, amp=True, progress=False)
+    net.load_state_dict(state)
+    exact = train_affinity(net, Halves(), epochs=1, batch_size=5, progress=False)
+    assert kinds == [torch.bfloat16, torch.float32]
+    assert rounded == pytest.approx(exact, rel=.05) and rounded != exact
+
+
+def test_nothing_to_learn_from(net):
+    """All ignored: the loss is 0 for ever, and noise would be written as a trained network."""
+    class Void(Halves):
+        def __getitem__(self, item):
+            image, label = super().__getitem__(item)
+            return image, torch.full_like(label, 255)
+    with pytest.raises(InvalidInputError, match='AffinityNet learned nothing: in no crop had two'):
+        train_affinity(net, Void(), epochs=1, progress=False)
+
+
 def test_batches():
     """Each epoch has every image but those of a short batch; one short batch stays."""
     batches = list(epoch_batches(5, 3, 2, 0))

@@ -76,3 +76,14 @@ def test_errors(dataset, files, tmp_path):
         eval_pseudo_labels(ShapesDataset(length=6, size=48), files.folder)
     with pytest.raises(MissingFileError, match='no pseudo-labels in'):
         eval_pseudo_labels(dataset, tmp_path)
+
+
+def test_foreign_ids(dataset, files):
+    """Labels and scores of a class that ``meta.json`` does not name are no background."""
+    first = dataset.image_ids[0]
+    files.write(first, files.read_label(first), ScoreFile.quantise([3], np.zeros((1, 32, 32))))
+    with pytest.raises(InvalidInputError, match=r"00000\.npz' have the ids 3; allowed are 0, 255"):
+        eval_pseudo_labels(dataset, files.folder)
+    files.write(first, np.full((32, 32), 77, np.uint8))
+    with pytest.raises(InvalidInputError, match=r"00000\.png' have the ids 77; .* names: 5, 2$"):
+        eval_pseudo_labels(dataset, files.folder)

@@ -26,10 +26,10 @@ def make(tmp_path, dataset, colour_cams):
     """``make(resume=…, meta=…)`` -> (how many images were made, the files)."""
     files = PseudoLabelFiles.of_step(tmp_path, '4-1', 1)
 
-    def run(resume=False, meta=META):
+    def run(resume=False, meta=META, labels=LABELS):
         maker = PseudoLabelMaker(
             CamInference(colour_cams(1), (1.,)), [5], files, BackgroundRule('const', .3))
-        return make_pseudo_labels(maker, dataset, INDICES, LABELS, meta, resume), files
+        return make_pseudo_labels(maker, dataset, INDICES, labels, meta, resume), files
     return run
 
 
@@ -41,7 +41,9 @@ def test_files_of_a_step(make, dataset, capsys):
     assert count == 4
     made = sorted(path.stem for path in (files.folder / 'labels').iterdir())
     assert made == [ids[i] for i in INDICES]
-    assert files.read_meta() == dict(
+    meta = files.read_meta()
+    assert len(meta.pop('image_labels_sha')) == 64
+    assert meta == dict(
         version=1, ids=[5], scales=[1.], seed=42, bg=dict(mode='const', value=.3))
     shown = json.loads((files.folder / 'image_labels.json').read_text())
     assert shown == {ids[i]: ['cross'] for i in INDICES}
@@ -64,6 +66,31 @@ def test_resume_redoes_what_is_missing_or_damaged(make, dataset):
     assert files.is_valid(ids[2], True)
     assert files.label_path(ids[3]).stat().st_mtime_ns == kept[3]
     assert make(resume=True)[0] == 0
+
+
+def test_resume_redoes_foreign_ids(make, dataset):
+    """A label map of a class that the step does not have is not a whole file."""
+    _, files = make()
+    image_id = dataset.image_ids[INDICES[0]]
+    before = files.read_label(image_id)
+    files.write(image_id, np.full_like(before, 77))
+    assert make(resume=True)[0] == 1
+    np.testing.assert_array_equal(files.read_label(image_id), before)
+
+
+def test_other_image_labels_are_refused(make):
+    """Else ``image_labels.json`` would say something else than the maps beside it were made from;
+    nothing is written before that is known."""
+    _, files = make()
+    shown = (files.folder / 'image_labels.json').read_text()
+    changed = LABELS.copy()
+    changed[INDICES[0], 5] = False
+    with pytest.raises(InvalidInputError, match="made with image_labels_sha='.*pass another --out"):
+        make(resume=True, labels=changed)
+    assert (files.folder / 'image_labels.json').read_text() == shown
+    changed = LABELS.copy()
+    changed[1, 5] = False
+    assert make(resume=True, labels=changed)[0] == 0, 'an image that is not of the step'
 
 
 def test_nothing_is_mixed_up(make):

@@ -1,4 +1,6 @@
+import pytest
 import torch
+from PIL import Image
 
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import save_atomically
@@ -6,8 +8,10 @@ from incseg.engine.seam_negatives import (
     is_old_network_negatives,
     needs_old_network,
     negatives_config,
+    negatives_digest,
     weights_digest,
 )
+from incseg.errors import MissingFileError
 
 META = dict(incseg_version='1', method='ft', protocol={}, step=0, classes=[], palette=[])
 
@@ -40,3 +44,22 @@ def test_digest_is_of_the_weights(tmp_path):
         return weights_digest(tmp_path / name)
     assert digest('1', 1.) == digest('2', 1., method='mib', seconds=3.)
     assert digest('1', 1.) != digest('3', 2.)
+
+
+def test_digest_is_of_the_negatives(tiny_seam, tmp_path):
+    """One picture more is another folder; what has no files has no digest."""
+    def digest(**negatives):
+        return negatives_digest(Experiment(tiny_seam(**{
+            'seam.scope': 'step', 'seam.negatives': negatives or None})), 1)
+    assert digest() is None and digest(type='BackgroundCrops') is None
+    folder = dict(type='NegativeFolder', folder=str(tmp_path / 'negatives'))
+    with pytest.raises(MissingFileError, match='negatives. does not exist; name another folder'):
+        digest(**folder)
+    (tmp_path / 'negatives').mkdir()
+    Image.new('RGB', (8, 8)).save(tmp_path / 'negatives/a.png')
+    first = digest(**folder)
+    assert len(first) == 16 and digest(**folder) == first
+    Image.new('RGB', (8, 8)).save(tmp_path / 'negatives/b.png')
+    assert digest(**folder) != first
+    drawn = digest(type='ShapesDataset', length=2, size=32)
+    assert drawn not in (None, first), 'any data set serves as negatives'

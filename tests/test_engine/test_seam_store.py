@@ -1,5 +1,8 @@
+import os
+
 import pytest
 import torch
+from PIL import Image
 
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import save_atomically
@@ -50,7 +53,49 @@ def test_the_network_before_matters_to_those_who_look_through_it(tiny_seam, tmp_
         experiment = Experiment(tiny_seam(**{'seam.scope': 'step', 'seam.negatives': negatives}))
         return {seam_folder(experiment, 1, path) for path in (None, *paths)}
     assert len(folders(type='OldModelLabels')) == 3
-    assert len(folders(type='NegativeFolder', folder='x')) == 1
+    Image.new('RGB', (8, 8)).save(tmp_path / 'a.png')
+    assert len(folders(type='NegativeFolder', folder=str(tmp_path))) == 1
+
+
+def test_negatives_matter(folder, tmp_path):
+    """Another picture of the same name and size is another one; another time of day is seen too."""
+    Image.new('RGB', (8, 8)).save(tmp_path / 'a.png')
+    negatives = {'seam.negatives': dict(type='NegativeFolder', folder=str(tmp_path))}
+    first = folder(**negatives)
+    assert folder(**negatives) == first
+    os.utime(tmp_path / 'a.png', ns=(1, 1))
+    second = folder(**negatives)
+    Image.new('RGB', (9, 9)).save(tmp_path / 'b.png')
+    assert len({first, second, folder(**negatives)}) == 3
+
+
+def test_the_start_counts_by_its_content(folder, tmp_path):
+    """Weights that were replaced under the same name start another network; those that are not
+    read, and step 0's, which the config describes, do not count."""
+    path = tmp_path / 'start.pth'
+
+    def places(**options):
+        found = []
+        for content in (b'one', b'two'):
+            path.write_bytes(content)
+            found.append(folder(**options))
+        return len(set(found))
+    assert places(**{'seam.init_from': str(path)}) == 2
+    weights = {'seam.model.backbone': dict(
+        type='ResNet38d', pretrained='$pretrained', weights=str(path), width=2)}
+    assert places(**weights) == 1, 'without ImageNet they are not read'
+    assert places(pretrained=True, **weights) == 2
+    assert places(pretrained=True, **weights, **{'seam.init_from': 'step0'}) == 1
+
+
+def test_steps_of_joint_training_are_those_of_its_protocol(tiny_seam):
+    """Step 1 of 4-2 and of 2-2 learn other classes, also where all are trained together."""
+    def place(name, joint):
+        config = tiny_seam(**{'protocol.name': name, 'seam.scope': 'step'})
+        config.method.joint = joint
+        return seam_folder(Experiment(config), 1)
+    assert place('4-2', True) != place('2-2', True)
+    assert place('4-2', True) == place('4-2', False), 'the same network'
 
 
 def test_settings_are_plain(tiny_seam):
@@ -67,3 +112,33 @@ def test_labels_lie_below_their_network(tiny_seam):
     assert root.parent == seam_folder(experiment, 1) and root.name.startswith('labels_')
     refined = Experiment(tiny_seam(**{'seam.refine': dict(type='PAMR')}))
     assert labels_root(refined, 1) != root
+
+
+def test_labels_belong_to_the_images_and_classes_of_the_steps(tiny_seam):
+    """Disjoint steps have fewer images, another class order other classes; with a single step all
+    images and classes are in it."""
+    reverse = [6, 5, 4, 3, 2, 1]
+
+    def roots(**protocol):
+        found = []
+        for more in ({}, {'protocol.setting': 'disjoint'}, {'protocol.class_order': reverse},
+                     {'protocol.class_order': [2, 1, 3, 4, 5, 6]}):
+            experiment = Experiment(tiny_seam(**protocol, **more))
+            found.append(labels_root(experiment, 0))
+            assert found[-1].parent == seam_folder(experiment, 0), 'one network for all of them'
+        return found
+    plain, disjoint, reversed_, within = roots()
+    assert len({plain, disjoint, reversed_}) == 3 and within == plain
+    assert len(set(roots(**{'protocol.name': 'offline'}))) == 1
+
+
+def test_a_refinement_counts_by_its_content(tiny_seam, tmp_path):
+    """Labels of an affinity network that was trained again are not those of the one before."""
+    path = tmp_path / 'affinity.pth'
+    experiment = Experiment(tiny_seam(**{
+        'seam.refine': dict(type='AffinityRandomWalk', checkpoint=str(path))}))
+    found = []
+    for content in (b'one', b'two'):
+        path.write_bytes(content)
+        found.append(labels_root(experiment, 1))
+    assert found[0] != found[1] and found[0].parent == found[1].parent

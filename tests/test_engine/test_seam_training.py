@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
+from PIL import Image
 
 from incseg.datasets import ShapesDataset
 from incseg.engine import Experiment, seam_training, train_protocol, train_seam
@@ -115,6 +116,20 @@ def test_other_images_are_noticed(tiny_seam, tmp_path):
             train_seam(Experiment(config), 1, network)
     with pytest.raises(InvalidInputError, match='was started with training images = '):
         train_seam(Experiment(config), 1, network, resume=True)
+
+
+def test_other_negatives_are_noticed(tiny_seam, tmp_path):
+    """As many pictures as before, but not the ones that the network learned from."""
+    (tmp_path / 'negatives').mkdir()
+    picture = tmp_path / 'negatives/a.png'
+    Image.new('RGB', (32, 32)).save(picture)
+    experiment = Experiment(tiny_seam(**{
+        'seam.negatives': dict(type='NegativeFolder', folder=str(picture.parent))}))
+    path = train_seam(experiment, 1, tmp_path / 'w')
+    assert train_seam(experiment, 1, tmp_path / 'w', resume=True) == path
+    Image.new('RGB', (32, 32), 'red').save(picture)
+    with pytest.raises(InvalidInputError, match='was started with negatives = '):
+        train_seam(experiment, 1, tmp_path / 'w', resume=True)
 
 
 def test_backbone_starts_from_step_0(stoppable, tiny_seam, tmp_path):

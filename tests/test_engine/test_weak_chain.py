@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from incseg.apis import load_config
 from incseg.datasets import PseudoLabelFiles
@@ -12,7 +13,7 @@ from incseg.engine.annotation import label_files
 from incseg.engine.data_config import dataset_config
 from incseg.engine.seam_store import seam_folder
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.registry import DATASETS
+from incseg.registry import DATASETS, MODELS
 from tests.conftest import TINY
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -108,6 +109,58 @@ def test_scope_step(weak, trained, tmp_path):
     assert seam_folder(experiment, 1) != seam_folder(experiment, 2)
     assert [label_files(experiment, k)[0].read_meta()['ids'] for k in (1, 2)] == [[3, 4], [5, 6]]
     assert [len(entry.get('pseudo_labels', [])) for entry in ledger.steps] == [0, 1, 1]
+
+
+def test_another_setting(weak, trained):
+    """Overlapping, then disjoint steps of one data set: one SEAM, labels of each setting's images;
+    joint training, whose images are the same in both, also shares the labels."""
+    made = {}
+    for method, step in (('mib_s', 1), ('joint_s', 0)):
+        for setting in ('overlap', 'disjoint'):
+            experiment = Experiment(weak(method, **{'protocol.setting': setting}))
+            weak_chain.make_annotation(experiment, step, None)
+            made[method, setting], = label_files(experiment, step)
+    assert trained == [1], 'one network'
+    count = {key: len(list((files.folder / 'labels').iterdir())) for key, files in made.items()}
+    assert 0 < count['mib_s', 'disjoint'] <= count['mib_s', 'overlap'] < 32
+    folders = {key: files.folder for key, files in made.items()}
+    assert folders['mib_s', 'overlap'] != folders['mib_s', 'disjoint']
+    assert folders['joint_s', 'overlap'] == folders['joint_s', 'disjoint']
+    assert made['mib_s', 'disjoint'].read_meta()['protocol']['setting'] == 'disjoint'
+
+
+def test_another_class_order(weak, trained):
+    """Two orders of one data set share a SEAM; each has the labels of its own steps."""
+    shown = {}
+    for order in ([1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]):
+        experiment = Experiment(weak('mib_s', **{'protocol.class_order': order}))
+        weak_chain.make_annotation(experiment, 1, None)
+        files, = label_files(experiment, 1)
+        assert files.read_meta()['ids'] == [1, 2, 3, 4, 5, 6]
+        names = set(experiment.names(experiment.protocol.new(1)))
+        listed = json.loads((files.folder / 'image_labels.json').read_text())
+        assert listed and all(names & set(found) for found in listed.values())
+        shown[files.folder] = listed
+    assert trained == [1] and len(shown) == 2
+
+
+def test_an_affinity_network_that_was_replaced(weak, trained, tmp_path):
+    """Its path is the same, its weights are not: the labels are made anew by the same SEAM."""
+    net = dict(type='AffinityNet', channels=[4, 4, 4],
+               backbone=dict(type='ResNet', depth=18, output_stride=8, pretrained=False))
+    path = tmp_path / 'affinity.pth'
+    experiment = Experiment(weak('mib_s', **{'seam.refine': dict(
+        type='AffinityRandomWalk', net=net, checkpoint=str(path), doublings=1)}))
+    made = []
+    for seed in (0, 1, 1):
+        torch.manual_seed(seed)
+        torch.save(dict(state_dict=MODELS.build(net).state_dict()), path)
+        weak_chain.make_annotation(experiment, 1, None)
+        made.append(label_files(experiment, 1)[0])
+    first, second, again = made
+    assert trained == [1] and first.folder != second.folder == again.folder
+    assert first.read_meta()['refine_sha'] != second.read_meta()['refine_sha']
+    assert list(second.read_meta()['refine_sha']) == [str(path)]
 
 
 def test_negatives_through_the_network_before(weak, trained, monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from mmengine.hooks import Hook
 
 from incseg.apis import init_model, load_config
+from incseg.datasets import VOCDataset
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.step_config import config_for_step
@@ -128,3 +129,17 @@ def test_published_schedule():
         assert added.model.distillation.encoder.loss_weight == 1
         assert added.train_dataloader.dataset.type == 'WeakDataset'
         assert 'LoadLabels' not in [t.type for t in added.train_dataloader.dataset.pipeline]
+
+
+def test_published_coco_to_voc():
+    """coco.sh: 30 epochs for both steps, alpha 0.9, crops of 448; 60 classes, then VOC's 20."""
+    leaf = Path(__file__).parents[2] / 'configs/wilson/bisenet_r101_coco-voc_60-20.py'
+    config = load_config(leaf, {'pretrained': False})
+    experiment = Experiment(config)
+    assert [experiment.epochs(k) for k in (0, 1)] == [30, 30]
+    assert (config.crop_size, config.batch_size, config.warmup_epochs) == (448, 24, 5)
+    assert config.method.target_labeller.alpha == 0.9
+    assert dict(config.schedule.lr) == dict(base=0.01, added=0.001)
+    assert [len(step) for step in experiment.protocol.steps] == [60, 20]
+    assert experiment.classes[61:] == list(VOCDataset.METAINFO['classes'][1:])
+    assert config_for_step(experiment, 0, 23274, 'w').train_cfg.max_iters == 30 * (23274 // 24)

@@ -11,7 +11,7 @@ def test_flatten():
 
 def test_free_keys_are_whole_keys():
     """data_root may change; a key that only begins like it, or holds it, may not."""
-    assert is_free('data_root') and is_free('schedule.log_interval')
+    assert is_free('data_root') and is_free('voc_root') and is_free('schedule.log_interval')
     assert not is_free('data_rooted') and not is_free('schedule.lr.base') and not is_free('epochs')
 
 

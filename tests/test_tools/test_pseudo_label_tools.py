@@ -1,4 +1,5 @@
 """From a checkpoint to pseudo-labels to their sweep, by the command lines."""
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -73,10 +74,15 @@ def test_affinity_network(tool, weak, tmp_path):
     train = ('train_affinity', config, '--strong', folders[0], '--weak', folders[1], '--out',
              tmp_path / 'a.pth', '--epochs', '1', '--batch-size', '2', '--crop-size', '96')
     status, _ = tool(*train)
-    assert status.startswith('error: seam.refine of ') and 'AffinityRandomWalk' in status
+    assert status.startswith('error: seam.refine is ') and 'AffinityRandomWalk' in status
     refine = f"seam.refine={{'type': 'AffinityRandomWalk', 'net': {net}"
     status, output = tool(*train, '--cfg-options', refine + '}')
-    assert status == 0 and 'mean loss of the last epoch' in output.out
+    line = output.out.splitlines()[-1]
+    assert status == 0 and re.fullmatch(
+        r'\d+ images in \d+ s, mean loss of the last epoch \d\.\d{4}; written to .*a\.pth', line)
+    status, _ = tool(*train[:-1], '16', '--cfg-options', refine + '}')
+    assert status.startswith('error: crop_size of AffinityNet is 16; allowed is a multiple of 8')
+    assert '\n' not in status
     status, _ = tool(*train, '--init-from', tmp_path / 'none.pth', '--cfg-options', refine + '}')
     assert status.startswith('error: ') and 'none.pth' in status
     status, _ = tool(

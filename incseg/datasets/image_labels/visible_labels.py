@@ -3,7 +3,8 @@ import numpy as np
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 
-SCOPES = ('step', 'all')
+#: whose classes weak supervision sees: those of all steps, or the step's own
+SCOPES = ('all', 'step')
 
 
 def visible_labels(

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ class NegativeFolder:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def file_states(self) -> list[tuple[str, int, int]]:
+        """Name, size and modification time of each image, as those of a :class:`SegDataset`."""
+        return [(path.name, (found := os.stat(path)).st_size, found.st_mtime_ns)
+                for path in self.paths]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """``image_id`` and ``img_path``, what a pipeline starts from."""

@@ -35,10 +35,11 @@ class LoadPseudoLabels(LoadLabels):
 
     Raises:
         MissingFileError: an image has no pseudo-labels, or no scores though
-            they are needed.  One of several folders, or one beside masks, may
-            lack an image that shows none of its classes.
+            they are needed.  One of several folders, or one beside the image's
+            mask, may lack an image that shows none of its classes.
         InvalidInputError: an argument or a file is not acceptable, or the
-            labels have another size than the image.
+            labels have another size than the image, or ids that ``meta.json``
+            does not name.
     """
 
     def __init__(self, folders: str | Sequence[str], threshold: float | None = None,
@@ -64,25 +65,22 @@ class LoadPseudoLabels(LoadLabels):
         visible = shown if self.gating else None
         if shown is None and mask is not None:
             shown = np.bincount(mask.ravel(), minlength=256) > 0
+        labels_elsewhere = len(self.views) > 1 or mask is not None
         label: np.ndarray | None = None
         for view in self.views:
             image_id = results['image_id']
-            if not view.has(image_id) and shown is not None and not shown[view.meta['ids']].any():
+            if (labels_elsewhere and shown is not None and not view.has(image_id)
+                    and not shown[view.meta['ids']].any()):
                 continue
             found = view.label_map(image_id, visible)
             label = found.copy() if label is None else _fill(label, found, view)
-        if label is None and shown is not None:
+        if label is None:
             label = np.zeros(results['ori_shape'], np.uint8)
         if mask is not None:
-            label = np.zeros_like(mask) if label is None else label
             label[np.isin(label, self.mask_classes)] = 0
             if label.shape == mask.shape and np.isin(mask, self.mask_classes).any():
                 taken = np.isin(mask, [*self.mask_classes, VOID])
                 label[taken] = mask[taken]
-        if label is None:
-            raise InvalidInputError(
-                f'image {results["image_id"]!r} shows none of the classes of '
-                f'{[str(view.files.folder) for view in self.views]}')
         reader = results.get('label_reader')
         name = str(self.views[0].files.label_path(results['image_id']))
         return label, name, reader_in_memory(reader.num_classes if reader else MAX_CLASSES)

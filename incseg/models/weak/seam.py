@@ -29,7 +29,8 @@ class SEAM(BaseModel):
 
     Args:
         backbone: Config of a backbone with ``taps`` and ``tap_channels``, see
-            :class:`BaseBackbone`.
+            :class:`BaseBackbone`; one that loads weights has ``init_weights``,
+            one that may be frozen ``early_layers`` and ``norm_layers``.
         num_classes: C, the foreground classes.
         head: Config of the head; its ``in_channels`` and ``num_classes``
             are known here.
@@ -60,6 +61,10 @@ class SEAM(BaseModel):
             raise InvalidInputError(
                 f'SEAM reads three maps of its backbone, which {backbone["type"]} does not offer: '
                 'it has no taps() and tap_channels')
+        if frozen and not hasattr(self.backbone, 'early_layers'):
+            raise InvalidInputError(
+                f'SEAM freezes early layers and norms after pretraining, which {backbone["type"]} '
+                'does not name: it has no early_layers() and norm_layers(); or pretrained=False')
         self.head = MODELS.build(dict(
             head or dict(type='SEAMHead'), in_channels=self.backbone.tap_channels,
             num_classes=num_classes))
@@ -71,7 +76,8 @@ class SEAM(BaseModel):
 
     def init_weights(self) -> None:
         """Load pretrained weights where the backbone has some."""
-        self.backbone.init_weights()
+        if hasattr(self.backbone, 'init_weights'):
+            self.backbone.init_weights()
 
     def train(self, mode: bool = True) -> 'SEAM':
         """As every module's; frozen normalisations stay in evaluation."""

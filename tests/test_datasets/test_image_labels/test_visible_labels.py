@@ -22,5 +22,5 @@ def test_scope_all_is_a_copy():
     """Everything stays; what the caller does with it does not reach the data set's labels."""
     rows = visible_labels(LABELS, PROTOCOL, 1, 'all')
     assert rows.all() and not np.shares_memory(rows, LABELS)
-    with pytest.raises(InvalidInputError, match="scope is 'new'; allowed are step, all"):
+    with pytest.raises(InvalidInputError, match="scope is 'new'; allowed are all, step"):
         visible_labels(LABELS, PROTOCOL, 1, 'new')

@@ -17,6 +17,15 @@ def test_every_image_below(tmp_path, write_image):
     assert infos[2]['image_id'] == 'negative_c'
 
 
+def test_file_states(tmp_path, write_image):
+    """Another picture under the same name is told from the one before."""
+    path = write_image(tmp_path / 'sub/a.png', (12, 16))
+    before = NegativeFolder(str(tmp_path)).file_states()
+    assert before == [('a.png', path.stat().st_size, path.stat().st_mtime_ns)]
+    write_image(path, (40, 30))
+    assert NegativeFolder(str(tmp_path)).file_states() != before
+
+
 def test_no_image(tmp_path):
     """An empty folder would leave the class without a negative, unnoticed."""
     with pytest.raises(MissingFileError, match='has no .jpg or .png file; .*seam.negatives'):

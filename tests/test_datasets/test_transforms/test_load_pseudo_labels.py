@@ -101,8 +101,19 @@ def test_an_image_of_another_step(folders):
         [4, 0, 0, 4, 0]]
     with pytest.raises(MissingFileError, match=r"a\.png' does not exist"):
         load(sample(gt_seg_map=np.uint8([[4, 0, 0, 7, 3]])))
-    none = LoadPseudoLabels(folders[0])(sample(image_labels=shows(9)))['gt_seg_map']
-    assert none.tolist() == [[0] * 5], 'no class of the step: all of it is background'
+    PseudoLabelFiles(folders[1]).label_path('a').unlink()
+    none = LoadPseudoLabels(folders)(sample(image_labels=shows(3)))['gt_seg_map']
+    assert none.tolist() == [[0] * 5], 'no class of any of the steps: all of it is background'
+
+
+def test_one_folder_has_every_image(folders):
+    """Alone, without masks beside it, it must not lack an image, whatever that shows: an image
+    whose labels and PNG are both lost would be learned as background."""
+    PseudoLabelFiles(folders[0]).label_path('a').unlink()
+    for load, more in ((LoadPseudoLabels(folders[0]), {}),
+                       (LoadPseudoLabels(folders[0], mask_classes=[4]), dict(has_mask=False))):
+        with pytest.raises(MissingFileError, match=r"1/labels/a\.png' does not exist"):
+            load(sample(image_labels=shows(9), **more))
 
 
 def test_bad_files(folders):
@@ -114,6 +125,9 @@ def test_bad_files(folders):
     PseudoLabelFiles(folders[1]).write('a', np.uint8([[9], [9]]))
     with pytest.raises(InvalidInputError, match="2' are 2 x 1, those of an earlier step 1 x 5"):
         LoadPseudoLabels(folders)(sample())
+    PseudoLabelFiles(folders[0]).write('a', np.uint8([[0, 7, 9, 7, 0]]))
+    with pytest.raises(InvalidInputError, match=r"1/labels/a\.png' have the ids 9; allowed are"):
+        LoadPseudoLabels(folders[0])(sample())
 
 
 def test_order_in_the_pipeline(folders):
@@ -128,6 +142,7 @@ def test_a_step_of_a_protocol(tmp_path):
     data, protocol = ShapesDataset(length=10, size=16), dict(base=4, increment=1)
     dense = IncrementalDataset(data, protocol, 1, [])
     files = PseudoLabelFiles(tmp_path)
+    files.write_meta(dict(ids=[5], classes=['cross'], bg=dict(mode='const', value=.26)))
     for i, image_id in enumerate(dense.image_ids):
         files.write(image_id, np.full((16, 16), 5 if i else 0, np.uint8))
     pipeline = [dict(type='LoadImage'), dict(type='LoadPseudoLabels', folders=str(tmp_path)),

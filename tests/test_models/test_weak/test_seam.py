@@ -183,3 +183,26 @@ def test_every_backbone_of_ours(backbone):
     sum(losses.values()).backward()
     assert all(value.isfinite() for value in losses.values())
     assert model.head.classifier.weight.grad.any()
+
+
+class BareTaps(nn.Module):
+    """What the docs ask of a backbone, nothing more."""
+
+    tap_channels = (4, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 2, 1)
+
+    def taps(self, x):
+        return (self.conv(x).relu(),) * 3
+
+
+def test_a_backbone_with_taps_alone(images):
+    """If it fails, a backbone as documented ends in an AttributeError."""
+    MODELS.register_module(module=BareTaps, force=True)
+    model = SEAM(dict(type='BareTaps'), 3)
+    model.init_weights()
+    assert all(torch.isfinite(loss) for loss in model.loss(images, LABELS).values())
+    with pytest.raises(InvalidInputError, match='BareTaps does not name: it has no early_layers'):
+        SEAM(dict(type='BareTaps'), 3, frozen=True)

@@ -48,7 +48,8 @@ def equivariant_losses(
           other, which get no gradient.
 
     Raises:
-        InvalidInputError: A size does not fit.
+        InvalidInputError: A size does not fit; or, on a CPU, a label is
+            neither 0 nor 1.
 
     Source: Wang et al., "Self-supervised Equivariant Attention Mechanism for
     Weakly Supervised Semantic Segmentation", CVPR 2020, as its authors' code
@@ -113,3 +114,6 @@ def check_sizes(
             raise InvalidInputError(
                 f'{name} is {tuple(value.shape)}, expected {shape} for cam {tuple(cam.shape)} '
                 f'and scale {scale}')
+    # elsewhere looking would wait for the GPU in every iteration
+    if image_labels.device.type == 'cpu' and not ((image_labels == 0) | (image_labels == 1)).all():
+        raise InvalidInputError('image_labels has other values than 0 and 1')

@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from incseg.errors import InvalidInputError
 from incseg.models.losses.functional.precision import at_least_float32
 from incseg.models.weak.functional.resize import resize_corners
 
@@ -30,8 +31,17 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
     Returns:
         ``(N, C, h, w)`` at the features' size.
 
+    Raises:
+        InvalidInputError: The shapes do not fit, or ``chunk`` is below 1.
+
     Source: SEAM (Wang et al., CVPR 2020), the pixel correlation module.
     """
+    if cam.ndim != 4 or features.ndim != 4 or len(cam) != len(features):
+        raise InvalidInputError(
+            f'cam is {tuple(cam.shape)} and features are {tuple(features.shape)}, expected '
+            '(N, C, h, w) and (N, D, h, w)')
+    if chunk is not None and chunk < 1:
+        raise InvalidInputError(f'chunk is {chunk}, allowed: 1 or more, or None')
     dtype = torch.promote_types(torch.float32, torch.promote_types(cam.dtype, features.dtype))
     scores = resize_corners(cam, features.shape[-2:]).to(dtype).flatten(2)
     with torch.autocast(features.device.type, enabled=False):

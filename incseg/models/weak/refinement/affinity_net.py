@@ -19,16 +19,19 @@ class AffinityNet(nn.Module):
     convolution and ELU each; joined, through another.
 
     Args:
-        backbone: a backbone with at least three maps, by its config.
+        backbone: a :class:`BaseBackbone` with at least three maps, by its config.
         channels: outputs of the three convolutions, shallow to deep; their sum
             is the number of features.
         data_preprocessor: makes batches of images, by its config.
+        frozen: whether the backbone's early layers keep their weights, and all
+            its ``norm_layers`` their weights and statistics, as in :class:`SEAM`.
 
-    Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.1.
+    Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.1; channels, start
+    and what is frozen after ImageNet as in SEAM's code.
     """
 
     def __init__(self, backbone: dict, channels: Sequence[int] = (64, 128, 256),
-                 data_preprocessor: dict | None = None) -> None:
+                 data_preprocessor: dict | None = None, frozen: bool = False) -> None:
         super().__init__()
         self.data_preprocessor = MODELS.build(
             data_preprocessor or dict(type='SegDataPreProcessor'))
@@ -44,10 +47,27 @@ class AffinityNet(nn.Module):
         for side in sides:
             nn.init.kaiming_normal_(side.weight)
         nn.init.xavier_uniform_(self.joint.weight, gain=4)
+        self.frozen = frozen
+        if frozen:
+            for module in (*self.backbone.early_layers(), *self.backbone.norm_layers()):
+                module.requires_grad_(False)
+
+    @property
+    def head(self) -> nn.ModuleList:
+        """The convolutions on the backbone, see :class:`FineTuneOptim`."""
+        return nn.ModuleList([*self.sides, self.joint])
 
     def init_weights(self) -> None:
         """Load the backbone's pretrained weights, if its config wants them."""
         self.backbone.init_weights()
+
+    def train(self, mode: bool = True) -> 'AffinityNet':
+        """As every module's; frozen normalisations stay in evaluation."""
+        super().train(mode)
+        if self.frozen:
+            for module in self.backbone.norm_layers():
+                module.eval()
+        return self
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Features ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images ``(N, 3, H, W)``."""
@@ -61,5 +81,8 @@ class AffinityNet(nn.Module):
         return F.elu(self.joint(torch.cat(maps, 1)))
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """:func:`affinity_loss` of images against labels ``(N, ceil(H / 8), ceil(W / 8))``."""
-        return affinity_loss(pixel_affinities(self(inputs)), labels)
+        """:func:`affinity_loss` of images against labels ``(N, ceil(H / 8), ceil(W / 8))``.
+
+        Computed in float32, under autocast, too.
+        """
+        return affinity_loss(pixel_affinities(self(inputs).float()), labels)

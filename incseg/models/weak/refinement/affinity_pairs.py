@@ -5,6 +5,26 @@ import torch
 from torch import Tensor
 
 RADIUS = 5
+#: the least that has neighbours
+LEAST_RADIUS = 2
+
+
+def fitting_radius(size: tuple[int, int], radius: int = RADIUS) -> int:
+    """The radius on a map ``(h, w)``: smaller where ``2 radius + 1`` pixels do not fit into it.
+
+    A map whose shorter edge is ``n < 2 radius + 1`` has ``(n - 1) // 2``, as
+    the published code has it when it walks, here in training, too.  That is 3
+    for 8 x 8, the map of an image of 64 x 64 pixels.  It never falls below 2:
+    on maps of edge 4 and less the published code stops with an error.
+    """
+    edge = min(size)
+    return radius if edge > 2 * radius else max((edge - 1) // 2, LEAST_RADIUS)
+
+
+def has_pairs(size: tuple[int, int], radius: int = RADIUS) -> bool:
+    """Whether a map is large enough for one pair: 2 rows and 3 columns."""
+    rows, columns = sources(size, fitting_radius(size, radius))
+    return rows.stop > rows.start and columns.stop > columns.start
 
 
 def offsets(radius: int = RADIUS) -> list[tuple[int, int]]:
@@ -25,12 +45,15 @@ def pixel_pairs(maps: Tensor, radius: int = RADIUS) -> tuple[Tensor, Iterator[Te
 
     Args:
         maps: ``(…, h, w)``.
-        radius: neighbours are nearer than this, in pixels of the map.
+        radius: neighbours are nearer than this, in pixels of the map; on a
+            small map than its :func:`fitting_radius`.
 
     Returns:
         ``(…, s)``, and P times the same for P offsets.
     """
-    rows, columns = sources((maps.shape[-2], maps.shape[-1]), radius)
+    size = (maps.shape[-2], maps.shape[-1])
+    radius = fitting_radius(size, radius)
+    rows, columns = sources(size, radius)
     neighbours = (
         maps[..., rows.start + dy:rows.stop + dy, columns.start + dx:columns.stop + dx].flatten(-2)
         for dy, dx in offsets(radius))
@@ -39,6 +62,8 @@ def pixel_pairs(maps: Tensor, radius: int = RADIUS) -> tuple[Tensor, Iterator[Te
 
 def pixel_affinities(features: Tensor, radius: int = RADIUS) -> Tensor:
     """``a = exp(-mean over channels of |f_i - f_j|)``, ``(N, P, s)``, from ``(N, C, h, w)``.
+
+    P offsets and s sources are those of :func:`pixel_pairs`.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, equation 3.
     """

@@ -28,7 +28,8 @@ class AffinityRandomWalk:
 
     At stride 8: scores are averaged over blocks, multiplied by the transition
     matrix to the power ``2^doublings``, and enlarged again.  The background that
-    goes with it is ``dict(mode='pow', value=6)``.
+    goes with it is ``dict(mode='pow', value=6)``.  Within 8 rows or 16 columns
+    there is no pair to walk along: such an image's scores are only averaged.
 
     Args:
         net: an :class:`AffinityNet`, or its config.

@@ -2,7 +2,12 @@
 import torch
 from torch import Tensor
 
-from incseg.models.weak.refinement.affinity_pairs import RADIUS, offsets, sources
+from incseg.models.weak.refinement.affinity_pairs import (
+    RADIUS,
+    fitting_radius,
+    offsets,
+    sources,
+)
 
 
 def transition_matrix(
@@ -26,6 +31,7 @@ def transition_matrix(
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, equation 7.
     """
     height, width = size
+    radius = fitting_radius(size, radius)
     places = torch.arange(height * width, device=affinities.device).view(height, width)
     rows, columns = sources(size, radius)
     source = places[rows, columns].flatten()

@@ -192,7 +192,8 @@ def test_half_types_are_raised():
 @pytest.mark.parametrize(('index', 'change', 'message'), [
     (2, lambda x: x[..., :-1], r'cam_small is \(2, 4, 6, 5\), expected \(2, 4, 6, 6\)'),
     (1, lambda x: x[:, 1:], r'refined is \(2, 3, 23, 20\), expected \(2, 4, 23, 20\)'),
-    (4, lambda x: x[:, :2], r'image_labels is \(2, 2\), expected \(2, 3\)')])
+    (4, lambda x: x[:, :2], r'image_labels is \(2, 2\), expected \(2, 3\)'),
+    (4, lambda x: x + 1, 'image_labels has other values than 0 and 1')])
 def test_sizes_that_do_not_fit(index, change, message):
     """Broadcasting would hide a forgotten background or another scale."""
     given = list(example())

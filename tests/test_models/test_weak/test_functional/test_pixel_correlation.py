@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from incseg.errors import InvalidInputError
 from incseg.models.weak.functional import pixel_correlation, resize_corners
 
 
@@ -120,3 +121,14 @@ def test_autocast_does_not_reach_inside():
         half = pixel_correlation(cam, features.bfloat16())
     assert half.dtype == torch.float32
     assert torch.equal(half, pixel_correlation(cam, features.bfloat16().float()))
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (dict(cam=torch.ones(2, 3, 4, 5)), r'cam is \(2, 3, 4, 5\) and features are \(1, 6'),
+    (dict(cam=torch.ones(3, 4, 5)), r'cam is \(3, 4, 5\)'),
+    (dict(chunk=0), 'chunk is 0, allowed: 1 or more, or None')])
+def test_shapes_that_do_not_fit(arguments, message):
+    """If it fails, one image's features are broadcast to another's scores."""
+    fitting = dict(cam=torch.ones(1, 3, 4, 5), features=torch.ones(1, 6, 4, 5))
+    with pytest.raises(InvalidInputError, match=message):
+        pixel_correlation(**{**fitting, **arguments})

@@ -19,6 +19,22 @@ def test_nobody_alike_is_pooling(affinity_net):
         atol=.02, rtol=0)
 
 
+@pytest.mark.parametrize('size, block', [
+    ((64, 64), (2, 3)), ((32, 32), (1, 1)), ((16, 24), (0, 1))])
+def test_small_pictures_walk(affinity_net, size, block):
+    """64 x 64 as Shapes has it, and down to the least: where all are held alike (an exponent near
+    0) the score of one block spreads to the lowest row, where nobody is (a huge one) it stays."""
+    image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
+    row, column = 8 * block[0], 8 * block[1]
+    scores = torch.zeros(2, *size)
+    scores[1, row:row + 8, column:column + 8] = 1.
+    still = AffinityRandomWalk(affinity_net, exponent=1e6).refine(image, scores)[1]
+    walked = AffinityRandomWalk(affinity_net, exponent=.01).refine(image, scores)[1]
+    inside = (slice(row, row + 8), slice(column, column + 8))
+    assert walked[inside].max() < .6 * still[inside].max()
+    assert walked[-1, column + 4] > .01 > still[-1, column + 4]
+
+
 def test_constant_scores_stay(affinity_net):
     """Columns sum to 1, and the padding of the right and bottom stays out of the middle."""
     refined = AffinityRandomWalk(affinity_net).refine(

@@ -1,9 +1,11 @@
+import math
+
 import torch
 
 from incseg.models.weak.refinement.affinity_pairs import offsets, pixel_affinities, sources
 from incseg.models.weak.refinement.random_walk import random_walk, transition_matrix
 
-SIZE = (7, 11)
+SIZE = (11, 12)
 
 
 def transition(exponent=8.):
@@ -24,6 +26,43 @@ def test_equals_the_formula():
                 i, j = y * SIZE[1] + x, (y + dy) * SIZE[1] + x + dx
                 matrix[i, j] = matrix[j, i] = a
     torch.testing.assert_close(got, matrix / matrix.sum(0))
+
+
+def test_small_map_by_hand():
+    """2 x 3, radius 2: the middle of the upper row and its four neighbours.  They differ by
+    ln 2 from it but for the last, which is alike: affinities 1/2 and 1, squared 1/4 and 1."""
+    half = math.log(2)
+    features = torch.tensor([[[[half, 0., half], [half, half, 0.]]]], dtype=torch.float64)
+    got = transition_matrix(pixel_affinities(features)[0], (2, 3), exponent=2.)
+    # columns: upper left, middle, right; lower left, middle, right.  No pair on the upper left.
+    ties = torch.tensor([
+        [1, 0, 0, 0, 0, 0],
+        [0, 1, .25, .25, .25, 1],
+        [0, .25, 1, 0, 0, 0],
+        [0, .25, 0, 1, 0, 0],
+        [0, .25, 0, 0, 1, 0],
+        [0, 1, 0, 0, 0, 1]], dtype=torch.float64)
+    torch.testing.assert_close(
+        got, ties / torch.tensor([1, 2.75, 1.25, 1.25, 1.25, 2], dtype=torch.float64))
+
+
+def test_map_of_64_pixels():
+    """8 x 8, float64, against the formula over all pairs of pixels: within a distance of 3, the
+    upper or left one in the first 6 rows and the middle 4 columns.  Were it the identity, no
+    score of an image of 64 x 64 would move."""
+    torch.manual_seed(1)
+    features = torch.randn(1, 4, 8, 8, dtype=torch.float64)
+    got = transition_matrix(pixel_affinities(features)[0], (8, 8))
+    flat = features[0].flatten(1)
+    matrix = torch.eye(64, dtype=torch.float64)
+    for i in range(64):
+        for j in range(i + 1, 64):
+            (y, x), (v, u) = divmod(i, 8), divmod(j, 8)
+            if (y - v) ** 2 + (x - u) ** 2 < 9 and y < 6 and 2 <= x < 6:
+                a = (-(flat[:, i] - flat[:, j]).abs().mean()).exp() ** 8
+                matrix[i, j] = matrix[j, i] = a
+    torch.testing.assert_close(got, matrix / matrix.sum(0))
+    assert (got - torch.eye(64)).abs().max() > .01
 
 
 def test_columns_sum_to_one():
@@ -49,8 +88,8 @@ def test_six_squarings_are_64_steps():
 def test_limits():
     """Nobody alike: nothing moves.  Constant scores stay constant, because columns sum to 1."""
     scores = torch.rand(2, *SIZE, dtype=torch.float64)
-    apart = transition_matrix(torch.zeros(34, 9, dtype=torch.float64), SIZE)
-    assert torch.equal(apart, torch.eye(77, dtype=torch.float64))
+    apart = transition_matrix(torch.zeros(34, 28, dtype=torch.float64), SIZE)
+    assert torch.equal(apart, torch.eye(132, dtype=torch.float64))
     torch.testing.assert_close(random_walk(scores, apart), scores)
     step, _ = transition()
     flat = torch.full_like(scores, .3)

@@ -1,0 +1,57 @@
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from incseg.datasets.image_labels.base_image_labels import BaseImageLabels
+from incseg.datasets.joined_dataset import JoinedDataset
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.registry import TASK_UTILS
+
+
+@TASK_UTILS.register_module()
+class PartImageLabels(BaseImageLabels):
+    """Image-level labels of a :class:`JoinedDataset`, each part from its own source.
+
+    Args:
+        dataset: the data set.
+        parts: config of the source by the name of the split, as in
+            ``dict(voc_train_aug=dict(type='VOCXMLImageLabels'))``; it names
+            classes as the part does.  A part that is not named has
+            :class:`MaskImageLabels`.
+
+    Raises:
+        InvalidInputError: the data set is not joined, or has no such split.
+    """
+
+    def __init__(self, dataset: SegDataset, parts: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__(dataset)
+        if not isinstance(dataset, JoinedDataset):
+            raise InvalidInputError(
+                f'PartImageLabels are for joined data sets; {type(dataset).__name__} is none')
+        unknown = [name for name in parts if name not in dataset.splits]
+        if unknown:
+            raise InvalidInputError(
+                f'parts of PartImageLabels has {unknown[0]!r}; allowed are '
+                f'{", ".join(dataset.splits)}')
+        self.joined = dataset
+        self.sources = [
+            TASK_UTILS.build(dict(parts.get(split) or dict(type='MaskImageLabels')),
+                             default_args=dict(dataset=part))
+            for split, part in zip(dataset.splits, dataset.parts)]
+
+    def class_ids(self, image_id: str) -> Iterable[int]:
+        """Dataset ids, here, of the classes that the part's source names."""
+        if image_id not in self._rows:
+            raise MissingFileError(
+                f'image {image_id!r} is not one of the {len(self._rows)} images of '
+                f'{type(self.dataset).__name__} {"+".join(self.dataset.splits)}')
+        return np.flatnonzero(self._rows[image_id]).tolist()
+
+    @cached_property
+    def _rows(self) -> dict[str, np.ndarray]:
+        known = [source.labels(part.image_ids)
+                 for source, part in zip(self.sources, self.joined.parts)]
+        return dict(zip(self.joined.image_ids, self.joined.joined_rows(known)))

@@ -1,0 +1,109 @@
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from incseg.datasets import image_lists
+from incseg.datasets.label_reader import LabelReader
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.errors import InvalidInputError
+
+
+class JoinedDataset(SegDataset):
+    """Images of several data sets, with one numbering of their classes.
+
+    A subclass says what the joined classes are (``METAINFO``), what a class of
+    a part is called here where that differs (``RENAMED``), and what data set a
+    split stands for (:meth:`make_part`).  The parts follow one another in the
+    order of ``split``; each keeps its files, its list of images and the meaning
+    of the ids in its label maps.
+
+    Attributes:
+        parts: the data set of each split; images left out of it are still there.
+        new_ids: for each part, int64 ``(its C + 1,)``: the dataset id here of its
+            dataset ids.
+
+    Raises:
+        InvalidInputError: a part has a class that is not here, an image is in two
+            parts, or an argument is for a data set with files of its own.
+    """
+
+    DATA_PREFIX: ClassVar[dict[str, str]] = {}
+    #: name in a part -> name here
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, data_root: str = '', split: str | Sequence[str] = 'train',
+                 pipeline: Sequence[dict | Callable] = (), **kwargs: Any) -> None:
+        for key in ('data_prefix', 'ann_file', 'img_suffix', 'seg_map_suffix'):
+            if key in kwargs:
+                raise InvalidInputError(
+                    f'{key} is {kwargs[key]!r}, but {type(self).__name__} has no files of its own; '
+                    'its parts say where theirs are')
+        super().__init__(data_root, split, pipeline, **kwargs)
+
+    @abstractmethod
+    def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
+        """The data set of a split, and which of its images are taken: int64 indices."""
+
+    def load_data_list(self) -> list[dict]:
+        """The parts' entries, each with ``part`` and its ``index`` in it."""
+        self.parts: list[SegDataset] = []
+        self.new_ids: list[np.ndarray] = []
+        self.part_readers: list[LabelReader] = []
+        data_list: list[dict] = []
+        for number, split in enumerate(self.splits):
+            part, indices = self.make_part(split)
+            ids = self._ids_here(part)
+            self.parts.append(part)
+            self.new_ids.append(ids)
+            self.part_readers.append(part.label_reader.renumbered(self.num_classes, ids.tolist()))
+            for index in indices.tolist():
+                entry = part.get_data_info(index)
+                kept = ('image_id', 'img_path', 'seg_map_path', 'has_mask')
+                data_list.append(dict(
+                    {key: entry[key] for key in kept if key in entry}, part=number, index=index))
+        image_lists.check_unique([entry['image_id'] for entry in data_list], self.splits)
+        return data_list
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """As :meth:`SegDataset.get_data_info`, with the part's own ``label_reader``."""
+        info = super().get_data_info(idx)
+        info['label_reader'] = self.part_readers[info['part']]
+        return info
+
+    def places(self) -> np.ndarray:
+        """Where each image comes from: int64 ``(len(self), 2)``, its part and its index there."""
+        infos = map(self.get_data_info, range(len(self)))
+        return np.array([(info['part'], info['index']) for info in infos], np.int64).reshape(-1, 2)
+
+    def joined_rows(self, rows: list[np.ndarray]) -> np.ndarray:
+        """What is known of the parts' images, of the images here.
+
+        Args:
+            rows: for each part bool ``(its length, its C + 1)``, column = its dataset id.
+
+        Returns:
+            bool ``(len(self), C + 1)``, column = dataset id here.
+        """
+        joined = np.zeros((len(self), self.num_classes + 1), np.bool_)
+        places = self.places()
+        for number, (of_part, ids) in enumerate(zip(rows, self.new_ids)):
+            here = np.flatnonzero(places[:, 0] == number)
+            joined[np.ix_(here, ids)] = of_part[places[here, 1]]
+        return joined
+
+    def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
+        return self.joined_rows([part.presence(num_workers, progress) for part in self.parts])
+
+    def _ids_here(self, part: SegDataset) -> np.ndarray:
+        here = {str(name): i for i, name in enumerate(self.metainfo['classes'])}
+        ids = []
+        for name in part.metainfo['classes']:
+            new_name = self.RENAMED.get(name, name)
+            if new_name not in here:
+                raise InvalidInputError(
+                    f'{type(part).__name__} has the class {name!r}, but {type(self).__name__} has '
+                    f'no {new_name!r}; allowed are {", ".join(here)}')
+            ids.append(here[new_name])
+        return np.array(ids, np.int64)
