@@ -42,6 +42,19 @@ def surroundings(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
+def gpu_settings():
+    """Sets what decides over a GPU's numbers, ``gpu_settings(tf32=True, benchmark=True)``, and
+    puts back what was there."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+
+    def put(matmul_tf32, cudnn_tf32, benchmark):
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = matmul_tf32, cudnn_tf32, benchmark
+    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    yield lambda tf32, benchmark: put(tf32, tf32, benchmark)
+    put(*before)
+
+
+@pytest.fixture
 def shared_data():
     """The folder of real data beside the repository; skips where it is missing."""
     folder = ROOT.parent / 'shared' / 'data'

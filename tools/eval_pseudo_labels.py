@@ -5,8 +5,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import command_line
-from incseg.apis.config import load_config, parse_options
+from incseg.apis.command_line import add_config_arguments, command_line, options_of
+from incseg.apis.config import load_config
 from incseg.engine.eval_pseudo_labels import THRESHOLDS, report_pseudo_labels
 from incseg.engine.experiment import Experiment
 from incseg.engine.training_set import weak_training_set
@@ -22,14 +22,9 @@ def main() -> None:
     parser.add_argument(
         '--thresholds', type=float, nargs='+', default=THRESHOLDS, metavar='T',
         help='default: 0.00 to 0.99 by 0.01')
-    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])
+    add_config_arguments(parser)
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    if args.data_root is not None:
-        options['data_root'] = args.data_root
-    config = load_config(args.config, options)
+    config = load_config(args.config, options_of(args))
     settings = weak_training_set(Experiment(config))
     if args.split is not None:
         settings['split'] = args.split

@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from mmengine.dist import is_main_process
 
 from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import add_common_arguments, command_line
-from incseg.apis.config import load_config, parse_options
+from incseg.apis.command_line import add_common_arguments, command_line, options_of
+from incseg.apis.config import load_config
 from incseg.engine import Experiment
 from incseg.engine.distributed import end_launcher, init_launcher
 from incseg.engine.pseudo_label_job import pseudo_label_job
@@ -32,10 +32,7 @@ def main() -> None:
     parser.add_argument(
         '--coco', action='store_true', help="also write coco.json, COCO's run-length masks")
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    if args.data_root is not None:
-        options['data_root'] = args.data_root
-    config = load_config(args.config, options)
+    config = load_config(args.config, options_of(args))
     init_launcher(args.launcher)
     files = pseudo_label_job(
         Experiment(config), args.checkpoint, args.out, args.step, args.resume, args.coco)

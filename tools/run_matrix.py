@@ -7,8 +7,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import command_line
-from incseg.apis.config import parse_options
+from incseg.apis.command_line import add_config_arguments, command_line, options_of
 from incseg.apis.run_list import plan_runs
 from incseg.engine.run_matrix import run_matrix
 from incseg.errors import InvalidInputError
@@ -25,14 +24,11 @@ def main() -> None:
     parser.add_argument(
         '--work-dir', metavar='DIR', default='work_dirs/matrix',
         help='holds a work dir for every run, and comparison/ (default: work_dirs/matrix)')
-    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
+    add_config_arguments(parser, "override keys of every config, and of the file's options")
     parser.add_argument('--epochs', type=whole_number, help='of every step of every run')
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     parser.add_argument(
         '--no-reuse', action='store_true', help='neither take nor share base steps')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[],
-        help="override keys of every config, and of the file's options")
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     parser.add_argument(
         '--nproc', type=whole_number, metavar='N',
@@ -44,10 +40,7 @@ def main() -> None:
         raise InvalidInputError(
             f'--nproc is {args.nproc}: --launcher pytorch needs a number of processes, '
             '--launcher none takes none')
-    options = parse_options(args.cfg_options)
-    named = {'data_root': args.data_root, 'epochs': args.epochs,
-             'schedule.amp': True if args.amp else None}
-    options.update({key: value for key, value in named.items() if value is not None})
+    options = options_of(args, {'epochs': args.epochs, 'schedule.amp': args.amp or None})
     folder = Path(args.work_dir)
     runs = plan_runs(args.runs, folder, args.seeds, options)
     try:

@@ -5,8 +5,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import command_line
-from incseg.apis.config import load_config, parse_options
+from incseg.apis.command_line import add_config_arguments, command_line, options_of
+from incseg.apis.config import load_config
 from incseg.engine import Experiment
 from incseg.engine.pseudo_label_figure import draw_pseudo_labels
 from incseg.engine.training_set import weak_training_set
@@ -19,14 +19,9 @@ def main() -> None:
     parser.add_argument('folder', metavar='DIR', help='<root>/<protocol>/<step>')
     parser.add_argument('out', help='the picture to write')
     parser.add_argument('--images', nargs='+', required=True, metavar='ID')
-    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])
+    add_config_arguments(parser)
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    if args.data_root is not None:
-        options['data_root'] = args.data_root
-    experiment = Experiment(load_config(args.config, options))
+    experiment = Experiment(load_config(args.config, options_of(args)))
     draw_pseudo_labels(
         DATASETS.build(weak_training_set(experiment)), args.folder, args.images, Path(args.out))
 

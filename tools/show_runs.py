@@ -5,7 +5,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import command_line
+from incseg.apis.command_line import add_config_arguments, command_line, options_of
 from incseg.apis.config import load_config, parse_options
 from incseg.engine.comparison import draw_comparison
 
@@ -19,15 +19,10 @@ def main() -> None:
         help="final.pth of steps of this config's protocol, in the order of the columns")
     parser.add_argument(
         '--images', type=whole_number, nargs='+', default=[0, 1, 2, 3], metavar='INDEX')
-    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])
+    add_config_arguments(parser)
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    if args.data_root is not None:
-        options['data_root'] = args.data_root
-    draw_comparison(
-        load_config(args.config, options), parse_options(args.runs), args.images, Path(args.out))
+    config = load_config(args.config, options_of(args))
+    draw_comparison(config, parse_options(args.runs), args.images, Path(args.out))
 
 
 if __name__ == '__main__':

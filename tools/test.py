@@ -10,8 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from mmengine.dist import is_main_process
 
 from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import add_common_arguments, command_line
-from incseg.apis.config import parse_options
+from incseg.apis.command_line import add_common_arguments, command_line, options_of
 from incseg.apis.trained_config import load_trained_config
 from incseg.engine import test_step
 from incseg.engine.distributed import end_launcher, init_launcher
@@ -25,10 +24,7 @@ def main() -> None:
     parser.add_argument(
         '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image')
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    if args.data_root is not None:
-        options['data_root'] = args.data_root
-    config, notes = load_trained_config(args.config, options, args.checkpoint)
+    config, notes = load_trained_config(args.config, options_of(args), args.checkpoint)
     init_launcher(args.launcher)
     if is_main_process():
         print(*notes, sep='\n', end='\n' if notes else '')

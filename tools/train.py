@@ -8,8 +8,8 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import add_common_arguments, command_line
-from incseg.apis.config import load_config, parse_options
+from incseg.apis.command_line import add_common_arguments, command_line, options_of
+from incseg.apis.config import load_config
 from incseg.engine import train_protocol
 from incseg.engine.distributed import end_launcher, init_launcher
 
@@ -28,11 +28,8 @@ def main() -> None:
         '--no-reuse', action='store_true', help='neither take nor share the base step')
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    named = {'data_root': args.data_root, 'seed': args.seed, 'epochs': args.epochs,
-             'schedule.amp': True if args.amp else None}
-    options.update({key: value for key, value in named.items() if value is not None})
-    config = load_config(args.config, options)
+    config = load_config(args.config, options_of(args, {
+        'seed': args.seed, 'epochs': args.epochs, 'schedule.amp': args.amp or None}))
     init_launcher(args.launcher)
     train_protocol(
         config, args.work_dir or Path('work_dirs', Path(args.config).stem), args.steps,

@@ -8,8 +8,8 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import command_line
-from incseg.apis.config import load_config, parse_options
+from incseg.apis.command_line import add_config_arguments, command_line, options_of
+from incseg.apis.config import load_config
 from incseg.engine import Experiment
 from incseg.engine.affinity_job import affinity_job
 
@@ -31,14 +31,9 @@ def main() -> None:
     parser.add_argument('--batch-size', type=whole_number, default=8)
     parser.add_argument('--crop-size', type=whole_number, default=448)
     parser.add_argument('--lr', type=float, default=0.01)
-    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])
+    add_config_arguments(parser)
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    if args.data_root is not None:
-        options['data_root'] = args.data_root
-    config = load_config(args.config, options)
+    config = load_config(args.config, options_of(args))
     made = affinity_job(
         Experiment(config), args.strong, args.weak, args.out, args.init_from,
         epochs=args.epochs, batch_size=args.batch_size, crop_size=args.crop_size, lr=args.lr)

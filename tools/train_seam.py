@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from mmengine.dist import is_main_process
 
 from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import add_common_arguments, command_line
-from incseg.apis.config import load_config, parse_options
+from incseg.apis.command_line import add_common_arguments, command_line, options_of
+from incseg.apis.config import load_config
 from incseg.engine import Experiment, train_seam
 from incseg.engine.distributed import end_launcher, init_launcher
 
@@ -31,10 +31,7 @@ def main() -> None:
         help="step K-1's final.pth, for seam.negatives that look through it")
     parser.add_argument('--resume', action='store_true', help='go on where it was interrupted')
     args = parser.parse_args()
-    options = parse_options(args.cfg_options)
-    named = {'data_root': args.data_root, 'seed': args.seed}
-    options.update({key: value for key, value in named.items() if value is not None})
-    config = load_config(args.config, options)
+    config = load_config(args.config, options_of(args, {'seed': args.seed}))
     init_launcher(args.launcher)
     path = train_seam(
         Experiment(config), args.step, args.work_dir, resume=args.resume, step0=args.step0,

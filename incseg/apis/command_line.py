@@ -2,21 +2,47 @@ import argparse
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
+from incseg.apis.config import parse_options
 from incseg.errors import UserError
+
+
+def add_config_arguments(
+    parser: argparse.ArgumentParser, overrides: str = 'override keys of the config'
+) -> None:
+    """What every tool that reads a config has; :func:`options_of` is its other half."""
+    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[],
+        help=f'{overrides}, for instance batch_size=8 protocol.setting=disjoint')
+
+
+def options_of(
+    args: argparse.Namespace, named: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The overrides of a config, by dotted key, that a command line asks for.
+
+    Args:
+        args: What :func:`add_config_arguments` was asked for.
+        named: What options of their own say, over ``--cfg-options``; None: not given.
+
+    Raises:
+        InvalidInputError: An option is not of the form ``key=value``.
+    """
+    named = {'data_root': args.data_root, **(named or {})}
+    given = {key: value for key, value in named.items() if value is not None}
+    return {**parse_options(args.cfg_options), **given}
 
 
 def add_common_arguments(
     parser: argparse.ArgumentParser, work_dir: str = 'work_dirs/<config stem>'
 ) -> None:
     """What ``train.py``, ``test.py`` and the like have in common; ``work_dir`` is its default."""
-    parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
+    add_config_arguments(parser)
     parser.add_argument('--work-dir', metavar='DIR', help=f'default: {work_dir}')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[],
-        help='override keys of the config, for instance batch_size=8 protocol.setting=disjoint')
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)

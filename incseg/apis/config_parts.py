@@ -55,6 +55,8 @@ def check_types(config: Any) -> None:
         check_part(f'custom_hooks.{name}', hook, HOOKS)
     check_part('schedule.optimizer', config['schedule']['optimizer'], OPTIMIZERS)
     seam = config.get('seam') or {}
+    if not isinstance(seam, Mapping):
+        raise InvalidInputError(f'seam is {seam!r}, expected a dict, or None')
     for key, registry in (('model', MODELS), ('refine', MODELS), ('image_labels', TASK_UTILS)):
         check_part(f'seam.{key}', seam.get(key), registry)
 

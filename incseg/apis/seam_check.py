@@ -1,6 +1,5 @@
 """The ``seam`` section of a config: how classes are located from image-level labels."""
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from mmengine.registry import DefaultScope, init_default_scope
@@ -10,14 +9,27 @@ from incseg.datasets.weak_dataset import SCOPES
 from incseg.engine.experiment import Experiment
 from incseg.engine.seam_config import seam_model_config
 from incseg.engine.seam_negatives import is_old_network_negatives
+from incseg.engine.seam_settings import SeamSettings
 from incseg.errors import InvalidInputError, UserError
+from incseg.protocols.value_rules import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    Rule,
+    check_values,
+    is_number,
+    whole,
+)
 from incseg.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
 
 KEYS = ({'model', 'scope', 'schedule', 'train_pipeline', 'inference'},
         {'init_from', 'negatives', 'refine', 'image_labels'})
-WHOLE = {'epochs', 'batch_size', 'log_interval', 'checkpoint_interval'}
-POSITIVE = {'lr', 'head_factor'}
-SCHEDULE = {*WHOLE, *POSITIVE, 'momentum', 'weight_decay', 'poly_power', 'amp'}
+SCHEDULE: dict[str, Rule] = dict(
+    epochs=whole(1), batch_size=whole(1), log_interval=whole(1), checkpoint_interval=whole(1),
+    lr=POSITIVE, head_factor=POSITIVE, weight_decay=NOT_NEGATIVE, poly_power=NOT_NEGATIVE,
+    amp=(lambda value: isinstance(value, bool) or value == 'auto', "True, False or 'auto'"))
+SHARE_KEPT: Rule = (
+    lambda value: is_number(value) and 0 <= value < 1, 'a number of at least 0, below 1')
+MOMENTUM = dict(pretrained=SHARE_KEPT, scratch=SHARE_KEPT)
 
 
 def check_seam(experiment: Experiment) -> None:
@@ -36,22 +48,44 @@ def check_seam(experiment: Experiment) -> None:
         raise InvalidInputError(
             f"seam.init_from is {init_from!r}, allowed: None, 'step0' or the path of a final.pth")
     check_schedule(seam['schedule'])
-    own = seam['model'].get('type') == 'SEAM'  # another network may lack a part of that name
+    check_part('seam.model', seam['model'], MODELS, needed=True)
+    own = seam['model']['type'] == 'SEAM'  # another network may lack a part of that name
     for key in ('backbone', 'head'):
         check_part(f'seam.model.{key}', seam['model'].get(key), MODELS,
                    needed=own and key == 'backbone')
-    check_part('seam.model', seam['model'], MODELS, needed=True)
     check_negatives(experiment)
+    if not isinstance(seam['train_pipeline'], Mapping):
+        raise InvalidInputError(
+            f"seam.train_pipeline is {seam['train_pipeline']!r}, expected transforms by name")
     for name, transform in seam['train_pipeline'].items():
         check_part(f'seam.train_pipeline.{name}', transform, TRANSFORMS)
+    try_part('seam.model', seam_model_config(experiment, experiment.protocol.num_classes))
+    check_refinement(SeamSettings.of(experiment.config).refine)
+
+
+def check_refinement(refine: Mapping[str, Any]) -> None:
+    """It can be built, and refines.
+
+    Its checkpoint is left out: tools/train_affinity.py makes it by this very
+    config.  The training looks for it before its first step.
+    """
+    without_files = {key: value for key, value in refine.items() if key != 'checkpoint'}
+    if not hasattr(try_part('seam.refine', without_files), 'refine'):
+        raise InvalidInputError(
+            f"seam.refine.type is {refine['type']!r}, expected a part with a method "
+            'refine(image, scores), as NoRefinement, PAMR, DenseCRF or AffinityRandomWalk')
+
+
+def try_part(key: str, part: Mapping[str, Any]) -> Any:
+    """A part that is built without memory for its weights."""
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
     try:
-        build_without_memory(seam_model_config(experiment, experiment.protocol.num_classes))
+        return build_without_memory(dict(part))
     except UserError:
         raise
     except Exception as error:  # whatever a part's constructor does not like
-        raise InvalidInputError(f'seam.model cannot be built: {error}') from error
+        raise InvalidInputError(f'{key} cannot be built: {error}') from error
 
 
 def check_negatives(experiment: Experiment) -> None:
@@ -75,22 +109,10 @@ def check_negatives(experiment: Experiment) -> None:
 
 def check_schedule(schedule: Any) -> None:
     """Numbers within their limits."""
-    check_keys('seam.schedule', schedule, SCHEDULE, set())
-    check_keys('seam.schedule.momentum', schedule['momentum'], {'pretrained', 'scratch'}, set())
-    numbers = {f'seam.schedule.{key}': schedule[key] for key in SCHEDULE - {'momentum', 'amp'}}
-    numbers |= {f'seam.schedule.momentum.{key}': value
-                for key, value in schedule['momentum'].items()}
-    for key, value in sorted(numbers.items()):
-        name = key.rpartition('.')[2]
-        whole, least = name in WHOLE, 1 if name in WHOLE else 0
-        ok = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-        if not ok or not isfinite(value) or value < least or (name in POSITIVE and not value):
-            kind = 'a whole number of at least 1' if whole else (
-                'a number above 0' if name in POSITIVE else 'a number of at least 0')
-            raise InvalidInputError(f'{key} is {value!r}, expected {kind}')
-    if schedule['amp'] not in (True, False, 'auto'):
-        raise InvalidInputError(
-            f"seam.schedule.amp is {schedule['amp']!r}, expected True, False or 'auto'")
+    check_keys('seam.schedule', schedule, {*SCHEDULE, 'momentum'}, set())
+    check_values('seam.schedule', schedule, SCHEDULE)
+    check_keys('seam.schedule.momentum', schedule['momentum'], set(MOMENTUM), set())
+    check_values('seam.schedule.momentum', schedule['momentum'], MOMENTUM)
 
 
 def check_keys(where: str, section: Any, required: set[str], optional: set[str]) -> None:

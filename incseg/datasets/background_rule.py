@@ -6,8 +6,21 @@ from torch import Tensor
 
 from incseg.datasets.label_reader import VOID
 from incseg.errors import InvalidInputError
+from incseg.protocols.value_rules import (
+    POSITIVE,
+    SHARE,
+    Rule,
+    check_values,
+    one_of,
+    or_none,
+)
 
-MODES = ('const', 'pow', 'score')
+#: what goes with each mode
+VALUES: dict[str, Rule] = {
+    'const': (SHARE[0], "a score of 0 to 1 with mode 'const'"),
+    'pow': (POSITIVE[0], "an exponent above 0 with mode 'pow'"),
+    'score': (lambda value: value is None, "None with mode 'score'")}
+UNCERTAIN = dict(uncertain=or_none(SHARE))
 
 
 class BackgroundRule:
@@ -31,11 +44,8 @@ class BackgroundRule:
     """
 
     def __init__(self, mode: str = 'const', value: float | None = None) -> None:
-        if mode not in MODES:
-            raise InvalidInputError(
-                f'background.mode is {mode!r}; allowed are {", ".join(MODES)}')
-        if mode != 'score':
-            _check_value(mode, value)
+        check_values('background', dict(mode=mode), dict(mode=one_of(*VALUES)))
+        check_values('background', dict(value=value), dict(value=VALUES[mode]))
         self.mode, self.value = mode, value
 
     @classmethod
@@ -48,7 +58,10 @@ class BackgroundRule:
         if (not isinstance(settings, Mapping) or 'mode' not in settings
                 or set(settings) - {'mode', 'value'}):
             raise InvalidInputError(f'{where} is {settings!r}; allowed is {{mode, value}}')
-        return cls(**settings)
+        try:
+            return cls(**settings)
+        except InvalidInputError as error:
+            raise InvalidInputError(f'{where}: {error}') from None
 
     def as_meta(self) -> dict[str, Any]:
         """The rule as ``meta.json`` has it."""
@@ -75,12 +88,16 @@ class BackgroundRule:
         Args:
             ids: k dataset ids; with ``score``, 0 first.
             scores: ``(k, H, W)`` of 0 to 1.
-            uncertain: pixels whose best class is closer than this to the
-                background become 255.
+            uncertain: pixels whose best class is closer than this, 0 to 1, to
+                the background become 255.
 
         Returns:
             uint8 ``(H, W)``; where no class's score is above the background's, 0.
+
+        Raises:
+            InvalidInputError: ``uncertain`` is out of range.
         """
+        check_values('inference', dict(uncertain=uncertain), UNCERTAIN)
         own_map = self.mode == 'score'
         if len(ids) <= own_map:  # no class
             return torch.zeros(scores.shape[1:], dtype=torch.uint8, device=scores.device)
@@ -94,13 +111,3 @@ class BackgroundRule:
         if uncertain is not None:
             label[(best - background).abs() < uncertain] = VOID
         return label
-
-
-def _check_value(mode: str, value: Any) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if mode == 'const' and not (number and 0 <= value <= 1):
-        raise InvalidInputError(
-            f'background.value is {value!r}; allowed with const is a score of 0 to 1')
-    if mode == 'pow' and not (number and 0 < value < float('inf')):
-        raise InvalidInputError(
-            f'background.value is {value!r}; allowed with pow is an exponent above 0')

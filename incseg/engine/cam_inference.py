@@ -7,9 +7,11 @@ from torch import Tensor
 
 from incseg.errors import InvalidInputError
 from incseg.models.weak.functional import max_norm
+from incseg.protocols.value_rules import POSITIVE, SWITCH, check_values, one_of, several
 
 #: what a network's ``cams`` gives, in order
 MAPS = ('cam', 'refined')
+RULES = dict(scales=several(POSITIVE), flip=SWITCH, maps=one_of(*MAPS))
 
 
 class CamInference:
@@ -31,19 +33,14 @@ class CamInference:
             correlation.
 
     Raises:
-        InvalidInputError: a scale is not above 0, or there is none; there are
-            no such maps.
+        InvalidInputError: an argument is out of range.
 
     Source: Wang et al., SEAM, CVPR 2020, section 4.1 and its code.
     """
 
     def __init__(self, model: Any, scales: Sequence[float] = (.5, 1., 1.5, 2.),
                  flip: bool = True, maps: str = 'refined') -> None:
-        if maps not in MAPS:
-            raise InvalidInputError(f'inference.maps is {maps!r}, allowed: {list(MAPS)}')
-        if not scales or min(scales) <= 0:
-            raise InvalidInputError(
-                f'inference.scales is {tuple(scales)}; allowed are one or more numbers above 0')
+        check_values('inference', dict(scales=scales, flip=flip, maps=maps), RULES)
         self.model = model
         self.scales = tuple(scales)
         self.flip = flip
@@ -61,6 +58,9 @@ class CamInference:
         Returns:
             For each image float32 ``(k, H, W)`` of 0 to 1, its ``k`` classes in
             order.
+
+        Raises:
+            InvalidInputError: at one of the scales nothing is left of an image.
         """
         image_of, class_of = shown.nonzero(as_tuple=True)
         total = torch.zeros(len(image_of), *images.shape[2:], device=images.device)
@@ -88,11 +88,26 @@ class CamInference:
 
 def resized(images: Tensor, scale: float) -> Tensor:
     """Images ``(N, 3, H, W)`` of 0..255 at a scale, rounded as an 8-bit image would be."""
-    size = [round(n * scale) for n in images.shape[2:]]
+    size = scaled_size(images.shape[2:], scale)
     if size == list(images.shape[2:]):
         return images
     return F.interpolate(
         images, size, mode='bicubic', align_corners=False, antialias=True).round_().clamp_(0, 255)
+
+
+def scaled_size(size: Sequence[int], scale: float) -> list[int]:
+    """Height and width at a scale, in whole pixels.
+
+    Raises:
+        InvalidInputError: one of them would be 0.
+    """
+    scaled = [round(n * scale) for n in size]
+    if min(scaled) < 1:
+        raise InvalidInputError(
+            f'at scale {scale} (of inference.scales, times image_scale) nothing is left of an '
+            f'image of {size[0]} x {size[1]} pixels (height x width), expected at least '
+            f'{1 / min(size):.2g}')
+    return scaled
 
 
 def enlarged(maps: Tensor, size: Sequence[int], full_size: tuple[int, int]) -> Tensor:

@@ -1,10 +1,10 @@
 from typing import Any
 
-import torch
 from mmengine.model import is_model_wrapper
 
 from incseg.engine.checkpoint import load_weights
 from incseg.engine.experiment import Experiment
+from incseg.engine.gpu_arithmetic import gpu_arithmetic
 from incseg.engine.step_config import config_for_test
 from incseg.engine.step_runner import StepRunner
 
@@ -34,9 +34,7 @@ def evaluate(
     load_weights(model, checkpoint['state_dict'], path)
     for hook in hooks:
         runner.register_hook(hook)
-    # the same algorithms at the end of training and in test.py, whatever the timing says
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True,
-                                    allow_tf32=torch.backends.cudnn.allow_tf32):
+    with gpu_arithmetic(bool(experiment.config['schedule'].get('tf32', True))):
         metrics = runner.test()
     runner.close()
     return {name.removeprefix('seg/'): value for name, value in metrics.items()}

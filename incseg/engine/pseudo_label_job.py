@@ -8,6 +8,7 @@ from mmengine.dist import is_main_process
 from incseg.datasets import BackgroundRule, PseudoLabelFiles, export_coco, visible_labels
 from incseg.engine.cam_inference import CamInference
 from incseg.engine.experiment import Experiment, check_step
+from incseg.engine.gpu_arithmetic import gpu_arithmetic
 from incseg.engine.named_files import file_sha, named_files
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.pseudo_labels import make_pseudo_labels
@@ -65,17 +66,17 @@ def pseudo_label_job(
         MODELS.build(seam.refine), uncertain=options['uncertain'],
         score_stride=options['score_stride'] if options['scores'] else 0,
         batch_size=options['batch_size'], num_threads=options['num_threads'])
-    make_pseudo_labels(
-        maker, dataset, indices, visible_labels(labels, protocol, step, meta['scope']), dict(
-            dataset=config['data']['name'], protocol=describe_steps(protocol), step=step,
-            scope=meta['scope'], classes=experiment.names(tuple(own_ids(meta))),
-            ids=own_ids(meta),
-            background=options['background'], uncertain=options['uncertain'], scales=scales,
-            flip=options['flip'], maps=options['maps'], refine=seam.refine,
-            refine_sha=named_files(seam.refine), score_stride=maker.score_stride,
-            ckpt_sha=file_sha(checkpoint),
-            pretrained=meta['pretrained'], init_from=meta.get('init_from'), seed=meta['seed'],
-            image_label_source=seam.image_labels), resume)
+    made_by = dict(
+        dataset=config['data']['name'], protocol=describe_steps(protocol), step=step,
+        scope=meta['scope'], classes=experiment.names(tuple(own_ids(meta))), ids=own_ids(meta),
+        background=options['background'], uncertain=options['uncertain'], scales=scales,
+        flip=options['flip'], maps=options['maps'], refine=seam.refine,
+        refine_sha=named_files(seam.refine), score_stride=maker.score_stride,
+        ckpt_sha=file_sha(checkpoint), pretrained=meta['pretrained'],
+        init_from=meta.get('init_from'), seed=meta['seed'], image_label_source=seam.image_labels)
+    shown = visible_labels(labels, protocol, step, meta['scope'])
+    with gpu_arithmetic(bool(config['schedule'].get('tf32', True))):
+        make_pseudo_labels(maker, dataset, indices, shown, made_by, resume)
     if coco and is_main_process():
         export_coco(files, [dataset.image_ids[i] for i in indices], dataset.metainfo['classes'],
                     files.folder / 'coco.json')

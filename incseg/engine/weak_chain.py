@@ -9,6 +9,7 @@ from incseg.engine.annotation_folder import check_label_folder
 from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_job import pseudo_label_job
 from incseg.engine.seam_config import seam_dataset_config
+from incseg.engine.seam_preflight import check_labelling, check_start
 from incseg.engine.seam_store import labels_root, seam_folder
 from incseg.engine.seam_training import train_seam
 from incseg.registry import DATASETS
@@ -48,8 +49,9 @@ def make_annotation(
 def check_annotation(experiment: Experiment, k: int, dataset: Any) -> None:
     """Refuse what would stop step ``k`` before its training, as far as it is known beforehand.
 
-    That are labels which the config names but which are not there, and classes
-    that SEAM could not learn from the images of its step.
+    That are labels and files which the config names but which are not there,
+    classes that SEAM could not learn from the images of its step, and scales at
+    which nothing is left of an image.
 
     Args:
         experiment: The experiment.
@@ -65,7 +67,10 @@ def check_annotation(experiment: Experiment, k: int, dataset: Any) -> None:
         check_label_folder(experiment, k, dataset)
         return
     for _, step in label_parts(experiment, k):
-        DATASETS.build(dict(seam_dataset_config(experiment, step), dataset=dataset.dataset))
+        images = DATASETS.build(
+            dict(seam_dataset_config(experiment, step), dataset=dataset.dataset))
+        check_labelling(experiment, images)
+    check_start(experiment)
 
 
 def annotation_entry(

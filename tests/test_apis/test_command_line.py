@@ -5,10 +5,39 @@ from pathlib import Path
 
 import pytest
 
-from incseg.apis.command_line import command_line, one_line
+from incseg.apis.argument_parser import ArgumentParser
+from incseg.apis.command_line import (
+    add_common_arguments,
+    add_config_arguments,
+    command_line,
+    one_line,
+    options_of,
+)
 from incseg.errors import InvalidInputError
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize('add', [add_config_arguments, add_common_arguments])
+def test_options(add):
+    """Every `--cfg-options` counts, options of their own hold over it, those not given do not."""
+    parser = ArgumentParser()
+    add(parser)
+    arguments = ['--cfg-options', 'seed=1', 'data_root=a', '--cfg-options', 'epochs=[2,3]']
+    assert options_of(parser.parse_args(arguments)) == dict(
+        seed=1, data_root='a', epochs=[2, 3])
+    args = parser.parse_args([*arguments, '--data-root', 'b'])
+    assert options_of(args, {'seed': 0, 'epochs': None}) == dict(
+        seed=0, data_root='b', epochs=[2, 3])
+    assert options_of(parser.parse_args([])) == {}
+    with pytest.raises(InvalidInputError, match="--cfg-options 'seed': expected key=value"):
+        options_of(parser.parse_args(['--cfg-options', 'seed']))
+
+
+@pytest.mark.parametrize('tool', sorted((ROOT / 'tools').glob('*.py')), ids=lambda p: p.name)
+def test_tools_share_the_options_of_a_config(tool):
+    """A tool that parses them by itself would miss what is added for all."""
+    assert '--data-root' not in tool.read_text() and "'--cfg-options'" not in tool.read_text()
 
 
 def test_a_users_mistake_is_one_line():

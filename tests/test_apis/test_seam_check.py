@@ -6,6 +6,7 @@ from incseg.apis import load_config
 from incseg.errors import InvalidInputError
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
+NET = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18))
 
 
 @pytest.fixture
@@ -31,7 +32,26 @@ def test_a_config_without_the_section(tiny):
     ({'seam.schedule.epochs': 1.5}, 'seam.schedule.epochs is 1.5, expected a whole number'),
     ({'seam.schedule.momentum.scratch': 'x'}, "momentum.scratch is 'x', expected a number"),
     ({'seam.schedule.amp': 'yes'}, "seam.schedule.amp is 'yes', expected True"),
+    ({'seam.schedule.amp': 1}, 'seam.schedule.amp is 1, expected True'),
     ({'seam.schedule': 3}, 'seam.schedule is 3, expected a dict'),
+    ({'seam.schedule.momentum': .9}, 'seam.schedule.momentum is 0.9, expected a dict'),
+    ({'seam.schedule.momentum.pretrained': 1}, 'momentum.pretrained is 1, .* below 1'),
+    ({'seam.schedule.weight_decay': float('nan')}, 'seam.schedule.weight_decay is nan, expected'),
+    ({'seam': 3}, 'seam is 3, expected a dict'),
+    ({'seam.model': None}, r'seam.model is None, expected dict\(type='),
+    ({'seam.model.scale': 0}, 'seam.model.scale is 0, expected a number above 0'),
+    ({'seam.model.ref_num_classes': -1}, 'seam.model.ref_num_classes is -1, expected a whole'),
+    ({'seam.train_pipeline': 3}, 'seam.train_pipeline is 3, expected transforms by name'),
+    ({'seam.inference': 3}, 'seam.inference is 3, expected a dict'),
+    ({'seam.inference.uncertain': -3}, 'seam.inference.uncertain is -3, expected a number of 0'),
+    ({'seam.inference.background.value': 3}, 'seam.inference.background: background.value is 3'),
+    ({'seam.inference.scales': None}, 'seam.inference.scales is None, expected a list of one'),
+    ({'seam.refine': dict(type='PAMR', num_iters=-1)}, 'PAMR.num_iters is -1, expected a whole'),
+    ({'seam.refine': dict(type='DenseCRF', bilateral_sxy=0)}, 'DenseCRF.bilateral_sxy is 0'),
+    ({'seam.refine': dict(type='AffinityRandomWalk')}, 'seam.refine cannot be built: .*net'),
+    ({'seam.refine': dict(type='AffinityRandomWalk', doublings=-1, net=NET)}, 'doublings is -1'),
+    ({'seam.refine': dict(type='FCNHead', in_channels=4, channels=4)},
+     r"seam.refine.type is 'FCNHead', expected a part with a method refine\("),
     ({'seam.model.backbone.deep': 3}, "unknown key 'seam.model.backbone.deep' of ResNet"),
     ({'seam.model.backbone': None}, r'seam.model.backbone is None, expected dict\(type='),
     ({'seam.model.backbone.output_stride': 5}, 'output_stride is 5, allowed'),
@@ -48,6 +68,12 @@ def test_values(options, message, tiny_seam):
     """The key, the value and what is allowed, before anything is read or trained."""
     with pytest.raises(InvalidInputError, match=message):
         tiny_seam(**options)
+
+
+def test_a_checkpoint_that_is_to_be_made(tiny_seam):
+    """tools/train_affinity.py makes the refinement's checkpoint by the config that names it."""
+    refine = dict(type='AffinityRandomWalk', net=NET, checkpoint='none_yet.pth')
+    assert tiny_seam(**{'seam.refine': refine}).seam.refine.checkpoint == 'none_yet.pth'
 
 
 def test_joint_training_has_no_step_before():

@@ -2,11 +2,13 @@
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from incseg.apis import init_model, load_config
 from incseg.engine import Experiment
 from incseg.engine.resolve import resolve
 from incseg.engine.step_config import config_for_step, config_for_test
+from incseg.evaluation.run_settings import flatten
 from incseg.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[2] / 'configs'
@@ -29,6 +31,19 @@ def test_builds(path):
         assert MODELS.get(term['type']) is not None
     for split in ('train', 'test'):
         assert DATASETS.get(resolve(config['data'], config)[split]['type']) is not None
+
+
+@pytest.mark.parametrize(('name', 'shared', 'own'), [
+    ('wilson_40e', 'incremental_30e', {'epochs', 'warmup_epochs', 'schedule.lr_factors'}),
+    ('wilson_shapes', 'shapes',
+     {'epochs', 'warmup_epochs', 'schedule.lr.added', 'schedule.lr_factors'})])
+def test_wilson_differs_by_its_own(name, shared, own):
+    """If it fails, WILSON is compared with methods that were trained by another schedule."""
+    ours, theirs = (
+        dict(flatten(Config.fromfile(ROOT / f'_base_/schedules/{stem}.py').to_dict()))
+        for stem in (name, shared))
+    differing = {key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)}
+    assert {next((o for o in own if key.startswith(o)), key) for key in differing} == own
 
 
 def test_stem_names_the_experiment():

@@ -56,11 +56,13 @@ def test_no_class():
 
 
 @pytest.mark.parametrize(('mode', 'value', 'message'), [
-    ('power', 4, "background.mode is 'power'; allowed are const, pow, score"),
-    ('const', 1.5, 'background.value is 1.5; allowed with const is a score of 0 to 1'),
-    ('const', None, 'background.value is None; allowed with const'),
-    ('pow', 0, 'background.value is 0; allowed with pow is an exponent above 0'),
-    ('pow', True, 'background.value is True; allowed with pow'),
+    ('power', 4, "background.mode is 'power', expected 'const' or 'pow' or 'score'"),
+    (['pow'], 4, r"background.mode is \['pow'\], expected"),
+    ('const', 1.5, "background.value is 1.5, expected a score of 0 to 1 with mode 'const'"),
+    ('const', None, 'background.value is None, expected a score'),
+    ('pow', 0, "background.value is 0, expected an exponent above 0 with mode 'pow'"),
+    ('pow', True, 'background.value is True, expected an exponent'),
+    ('score', .3, "background.value is 0.3, expected None with mode 'score'"),
 ])
 def test_bad_arguments(mode, value, message):
     """The key, the value and what is allowed."""
@@ -75,3 +77,12 @@ def test_meta_round_trip():
     for settings in (None, dict(value=4), dict(mode='pow', value=4, power=4)):
         with pytest.raises(InvalidInputError, match='^bg is .*; allowed is {mode, value}$'):
             BackgroundRule.of(settings, 'bg')
+    with pytest.raises(InvalidInputError, match='^bg in m.json: background.value is 3, expected'):
+        BackgroundRule.of(dict(mode='const', value=3), 'bg in m.json')
+
+
+@pytest.mark.parametrize('uncertain', [-3, 2, 'a'])
+def test_bad_uncertain(uncertain):
+    """A negative band would be none without a word, one of 2 would take every pixel."""
+    with pytest.raises(InvalidInputError, match='inference.uncertain is .*, expected a number of'):
+        BackgroundRule('const', .3).label_map([7, 16], SCORES, uncertain)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from incseg.engine.cam_inference import CamInference, enlarged, resized, stretched
+from incseg.engine.cam_inference import CamInference, enlarged, resized, scaled_size, stretched
 from incseg.errors import InvalidInputError
 
 
@@ -104,11 +104,28 @@ def test_stretched_worked_by_hand():
     torch.testing.assert_close(stretched(total), expected)
 
 
-@pytest.mark.parametrize('scales', [(), (1., 0.)])
-def test_scales(scales, colour_cams):
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (dict(scales=()), r'inference.scales is \(\), expected a list of one or more'),
+    (dict(scales=(1., 0.)), r'inference.scales is \(1.0, 0.0\), expected .* each a number above 0'),
+    (dict(scales=None), 'inference.scales is None'),
+    (dict(scales=('a',)), r"inference.scales is \('a',\)"),
+    (dict(flip='x'), "inference.flip is 'x', expected True or False"),
+    (dict(maps='CAM'), "inference.maps is 'CAM', expected 'cam' or 'refined'")])
+def test_bad_arguments(arguments, message, colour_cams):
     """Named as the config has it."""
-    with pytest.raises(InvalidInputError, match='inference.scales is .* allowed are one or more'):
-        CamInference(colour_cams(), scales)
+    with pytest.raises(InvalidInputError, match=message):
+        CamInference(colour_cams(), **arguments)
+
+
+def test_nothing_is_left(images, colour_cams):
+    """37 x 50 at 0.01 has 0 rows: said with the size and the least scale, which then works."""
+    shown = torch.ones(3, 3, dtype=torch.bool)
+    with pytest.raises(
+            InvalidInputError,
+            match=r'at scale 0.01 .* nothing is left of an image of 37 x 50 .* at least 0\.027'):
+        CamInference(colour_cams(), (.01,))(images, shown)
+    assert scaled_size((37, 50), .027) == [1, 1]
+    assert scaled_size((37, 50), .5) == [18, 25]  # 18.5 rounds to even
 
 
 def test_maps_before_the_correlation(images, colour_cams):
@@ -122,9 +139,3 @@ def test_maps_before_the_correlation(images, colour_cams):
     [neither] = CamInference(colour_cams(), (1.,))(images[:1], shown)
     torch.testing.assert_close(before, neither, rtol=1e-3, atol=1e-4)  # the same, stretched
     assert not torch.allclose(after, neither, atol=1e-2)
-
-
-def test_unknown_maps(colour_cams):
-    """Named as the config has it."""
-    with pytest.raises(InvalidInputError, match=r"inference.maps is 'CAM', allowed: \['cam'"):
-        CamInference(colour_cams(), maps='CAM')

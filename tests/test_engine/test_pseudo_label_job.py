@@ -6,6 +6,7 @@ import torch
 
 from incseg.datasets import PseudoLabelFiles, ShapesDataset
 from incseg.engine import Experiment
+from incseg.engine import pseudo_label_job as pseudo_label_job_module
 from incseg.engine.pseudo_label_job import pseudo_label_job
 from incseg.errors import InvalidInputError, MissingFileError
 
@@ -52,6 +53,28 @@ def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
     assert len(json.loads((files.folder / 'coco.json').read_text())['images']) == len(made)
 
 
+@pytest.mark.parametrize('tf32', [True, False, None])
+def test_arithmetic_is_the_configs(
+        tf32, tiny, checkpoint, tmp_path, colour_cams, gpu_settings, monkeypatch):
+    """Labels made after a training in the same process, which leaves TF32 and cuDNN's choice by
+    timing behind, are those that tools/make_pseudo_labels.py makes."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    gpu_settings(tf32=not tf32, benchmark=True)
+    seen = []
+    plain = colour_cams.cams
+
+    def cams(self, inputs):
+        seen.append((matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic))
+        return plain(self, inputs)
+    experiment, path = weak(tiny), checkpoint()
+    experiment.config['schedule']['tf32'] = tf32
+    monkeypatch.setattr(colour_cams, 'cams', cams)
+    monkeypatch.setattr(pseudo_label_job_module, 'fold_batch_norm', lambda *args: None)
+    pseudo_label_job(experiment, path, tmp_path / 'out')
+    assert seen and set(seen) == {(bool(tf32), bool(tf32), False, True)}
+    assert matmul.allow_tf32 is (not tf32) and cudnn.benchmark
+
+
 def test_helper_classes_are_not_written(tiny, checkpoint, tmp_path, colour_cams):
     """Old classes that the network was taught to tell the new one from are no pseudo-labels."""
     files = pseudo_label_job(
@@ -90,7 +113,8 @@ def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
         pseudo_label_job(Experiment(tiny()), checkpoint(), out)
     for seam, message in (
             (dict(inference=dict(background=.3)), 'seam.inference.background is 0.3; allowed is'),
-            (dict(inference=dict(background=dict(mode='score'))), "is 'score'; allowed are const")):
+            (dict(inference=dict(background=dict(mode='score'))),
+             "background.mode is 'score', which .* expected 'const' or 'pow'")):
         with pytest.raises(InvalidInputError, match=message):
             pseudo_label_job(weak(tiny, **seam), checkpoint(), out)
     with pytest.raises(MissingFileError, match=r'no checkpoint at none\.pth'):

@@ -1,15 +1,5 @@
+_base_ = './incremental_30e.py'
 epochs = [30, 40]  # of step 0, of every later one
 warmup_epochs = 5  # of an added step: full learning rate, the localiser learns alone
-batch_size = 24  # over all processes
-crop_size = 512
 schedule = dict(
-    lr=dict(base=0.01, added=0.001),
-    lr_factors=dict(decode_head=10., auxiliary_head=10., target_labeller=10.),  # added steps
-    optimizer=dict(type='SGD', momentum=0.9, nesterov=True, weight_decay=1e-4),
-    poly_power=0.9,
-    amp='auto',  # bfloat16 autocast where the device has instructions for it
-    compile=False,
-    tf32=True,
-    pin_memory=True,
-    log_interval=50,
-    checkpoint_interval=500)
+    lr_factors=dict(decode_head=10., auxiliary_head=10., target_labeller=10.))  # added steps

@@ -9,8 +9,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.errors import InvalidInputError
 from incseg.models.weak.functional import equivariant_losses, resize_corners
+from incseg.protocols.value_rules import Rule, check_values, is_number, or_none, whole
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
+
+RULES: dict[str, Rule] = dict(
+    scale=(lambda value: is_number(value) and 0 < value <= 1, 'a number above 0, up to 1'),
+    ref_num_classes=or_none(whole(2)))
 
 
 @MODELS.register_module()
@@ -29,12 +34,16 @@ class SEAM(BaseModel):
         num_classes: C, the foreground classes.
         head: Config of the head; its ``in_channels`` and ``num_classes``
             are known here.
-        scale: Of the smaller copy.
-        ref_num_classes: See :func:`equivariant_losses`.
+        scale: Of the smaller copy, above 0, up to 1.
+        ref_num_classes: See :func:`equivariant_losses`; at least 2, or None.
         frozen: Whether the backbone's early layers keep their weights, and all
             its ``norm_layers`` their weights and statistics: what fine-tuning from
             ImageNet does.
         data_preprocessor: Config of the preprocessor.
+
+    Raises:
+        InvalidInputError: An argument is out of range, or the backbone lacks
+            the three maps.
 
     Source: Wang et al., "SEAM", CVPR 2020.
     """
@@ -44,6 +53,8 @@ class SEAM(BaseModel):
         ref_num_classes: int | None = 21, frozen: bool = False,
         data_preprocessor: dict | None = None,
     ):
+        check_values(
+            'seam.model', dict(scale=scale, ref_num_classes=ref_num_classes), RULES)
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
         if not hasattr(self.backbone, 'taps') or not hasattr(self.backbone, 'tap_channels'):

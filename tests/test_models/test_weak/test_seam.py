@@ -150,6 +150,18 @@ def test_autocast(images):
         assert value.item() == pytest.approx(plain[name].item(), rel=0.1, abs=0.02), name
 
 
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (dict(scale=0), 'seam.model.scale is 0, expected a number above 0, up to 1'),
+    (dict(scale=1.5), 'seam.model.scale is 1.5, expected'),
+    (dict(scale='a'), "seam.model.scale is 'a', expected"),
+    (dict(ref_num_classes=-1), 'ref_num_classes is -1, expected a whole number of at least 2, or'),
+    (dict(ref_num_classes=2.5), 'ref_num_classes is 2.5, expected a whole')])
+def test_bad_arguments(arguments, message):
+    """Said when it is built: with a negative number of classes the losses would be negative."""
+    with pytest.raises(InvalidInputError, match=message):
+        make(**arguments)
+
+
 def test_a_backbone_without_taps():
     """Named, with what it lacks."""
     @MODELS.register_module(force=True)

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from os import PathLike
 from pickle import UnpicklingError
 from typing import Any
 
@@ -11,7 +12,14 @@ from incseg.models.weak.refinement.affinity_labels import STRIDE
 from incseg.models.weak.refinement.affinity_net import AffinityNet
 from incseg.models.weak.refinement.affinity_pairs import pixel_affinities
 from incseg.models.weak.refinement.random_walk import random_walk, transition_matrix
+from incseg.protocols.value_rules import POSITIVE, Rule, check_values, or_none, whole
 from incseg.registry import MODELS
+
+RULES: dict[str, Rule] = dict(
+    net=(lambda value: isinstance(value, (AffinityNet, Mapping)),
+         "an AffinityNet, or dict(type='AffinityNet', backbone=…)"),
+    checkpoint=or_none((lambda value: isinstance(value, (str, PathLike)), "a file's path")),
+    exponent=POSITIVE, doublings=whole(0))
 
 
 @MODELS.register_module()
@@ -41,11 +49,12 @@ class AffinityRandomWalk:
 
     def __init__(self, net: AffinityNet | Mapping[str, Any], checkpoint: str | None = None,
                  exponent: float = 8., doublings: int = 6) -> None:
-        if not exponent > 0 or doublings < 0:
-            raise InvalidInputError(
-                f'AffinityRandomWalk has exponent={exponent} and doublings={doublings}; allowed '
-                'are an exponent above 0 and 0 or more doublings')
+        check_values('AffinityRandomWalk', dict(
+            net=net, checkpoint=checkpoint, exponent=exponent, doublings=doublings), RULES)
         built = net if isinstance(net, AffinityNet) else MODELS.build(dict(net))
+        if not isinstance(built, AffinityNet):
+            raise InvalidInputError(
+                f'AffinityRandomWalk.net is a {type(built).__name__}, expected {RULES["net"][1]}')
         if checkpoint is not None:
             _load(built, checkpoint)
         self.net: AffinityNet = built.eval().requires_grad_(False)

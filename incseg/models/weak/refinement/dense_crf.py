@@ -6,9 +6,13 @@ from torch import Tensor
 
 from incseg.errors import InvalidInputError
 from incseg.models.weak.refinement.bilateral_grid import BilateralGrid
+from incseg.protocols.value_rules import NOT_NEGATIVE, POSITIVE, check_values, one_of, whole
 from incseg.registry import MODELS
 
-BACKENDS = ('torch', 'pydensecrf', 'auto')
+RULES = dict(
+    num_iters=whole(0), gaussian_sxy=POSITIVE, gaussian_weight=NOT_NEGATIVE,
+    bilateral_sxy=POSITIVE, bilateral_srgb=POSITIVE, bilateral_weight=NOT_NEGATIVE,
+    backend=one_of('torch', 'pydensecrf', 'auto'))
 CLIP = 1e-5
 
 
@@ -45,13 +49,10 @@ class DenseCRF:
         bilateral_sxy: float = 80., bilateral_srgb: float = 13., bilateral_weight: float = 10.,
         backend: str = 'torch',
     ) -> None:
-        if backend not in BACKENDS:
-            raise InvalidInputError(
-                f'DenseCRF backend is {backend!r}; allowed are {", ".join(BACKENDS)}')
-        for name, value in (('gaussian_sxy', gaussian_sxy), ('bilateral_sxy', bilateral_sxy),
-                            ('bilateral_srgb', bilateral_srgb)):
-            if not value > 0:
-                raise InvalidInputError(f'DenseCRF {name} is {value}; allowed is more than 0')
+        check_values('DenseCRF', dict(
+            num_iters=num_iters, gaussian_sxy=gaussian_sxy, gaussian_weight=gaussian_weight,
+            bilateral_sxy=bilateral_sxy, bilateral_srgb=bilateral_srgb,
+            bilateral_weight=bilateral_weight, backend=backend), RULES)
         installed = find_spec('pydensecrf') is not None
         if backend == 'pydensecrf' and not installed:
             raise InvalidInputError(

@@ -4,8 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from incseg.errors import InvalidInputError
+from incseg.protocols.value_rules import check_values, several, whole
 from incseg.registry import MODELS
+
+RULES = dict(num_iters=whole(0), dilations=several(whole(1)))
 
 
 @MODELS.register_module()
@@ -30,10 +32,7 @@ class PAMR:
 
     def __init__(self, num_iters: int = 10,
                  dilations: Sequence[int] = (1, 2, 4, 8, 12)) -> None:
-        if num_iters < 0 or not dilations or min(dilations) < 1:
-            raise InvalidInputError(
-                f'PAMR has num_iters={num_iters} and dilations={tuple(dilations)}; allowed are 0 '
-                'or more iterations and one or more dilations of at least 1')
+        check_values('PAMR', dict(num_iters=num_iters, dilations=dilations), RULES)
         self.num_iters = num_iters
         self.dilations = tuple(dilations)
 

@@ -46,8 +46,20 @@ def test_net_is_frozen(affinity_net):
     """Its dropout and norms are those of evaluation."""
     walk = AffinityRandomWalk(affinity_net)
     assert not walk.net.training and not any(p.requires_grad for p in walk.net.parameters())
-    with pytest.raises(InvalidInputError, match='has exponent=0 and doublings=6; allowed are an'):
-        AffinityRandomWalk(affinity_net, exponent=0)
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (dict(exponent=0), 'AffinityRandomWalk.exponent is 0, expected a number above 0'),
+    (dict(exponent='a'), "AffinityRandomWalk.exponent is 'a', expected a number"),
+    (dict(doublings=-1), 'AffinityRandomWalk.doublings is -1, expected a whole number of at'),
+    (dict(doublings=1.5), 'AffinityRandomWalk.doublings is 1.5, expected a whole'),
+    (dict(checkpoint=3), "AffinityRandomWalk.checkpoint is 3, expected a file's path, or None"),
+    (dict(net=3), 'AffinityRandomWalk.net is 3, expected an AffinityNet, or dict'),
+    (dict(net=dict(type='PAMR')), 'AffinityRandomWalk.net is a PAMR, expected an AffinityNet')])
+def test_bad_arguments(arguments, message, affinity_net):
+    """Said when it is built; later, hours of training would be lost."""
+    with pytest.raises(InvalidInputError, match=message):
+        AffinityRandomWalk(**{'net': affinity_net, **arguments})
 
 
 def test_checkpoint(affinity_net, tmp_path):

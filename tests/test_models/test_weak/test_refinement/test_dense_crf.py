@@ -84,7 +84,18 @@ def test_arguments(monkeypatch):
     assert MODELS.build(dict(type='DenseCRF', backend='auto')).backend == 'torch'
     with pytest.raises(InvalidInputError, match="'pydensecrf' is not installed: .*incseg.crf"):
         DenseCRF(backend='pydensecrf')
-    with pytest.raises(InvalidInputError, match="backend is 'cpp'; allowed are torch, pydensecrf"):
-        DenseCRF(backend='cpp')
-    with pytest.raises(InvalidInputError, match='bilateral_srgb is 0; allowed is more than 0'):
-        DenseCRF(bilateral_srgb=0)
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (dict(backend='cpp'), "DenseCRF.backend is 'cpp', expected 'torch' or 'pydensecrf' or 'auto'"),
+    (dict(num_iters=-1), 'DenseCRF.num_iters is -1, expected a whole number of at least 0'),
+    (dict(num_iters=1.5), 'DenseCRF.num_iters is 1.5, expected a whole'),
+    (dict(gaussian_sxy='a'), "DenseCRF.gaussian_sxy is 'a', expected a number above 0"),
+    (dict(gaussian_weight=-1), 'DenseCRF.gaussian_weight is -1, expected a number of at least 0'),
+    (dict(bilateral_sxy=None), 'DenseCRF.bilateral_sxy is None, expected a number'),
+    (dict(bilateral_srgb=0), 'DenseCRF.bilateral_srgb is 0, expected a number above 0'),
+    (dict(bilateral_weight=float('nan')), 'DenseCRF.bilateral_weight is nan, expected')])
+def test_bad_arguments(arguments, message):
+    """Said when it is built; later, hours of training would be lost."""
+    with pytest.raises(InvalidInputError, match=message):
+        DenseCRF(**arguments)

@@ -83,9 +83,14 @@ def test_borders_of_colour_stop_it():
     assert refined[1, 3, 6] > .9 and refined[0, :, :4].min() > .9
 
 
-@pytest.mark.parametrize('arguments', [
-    dict(num_iters=-1), dict(dilations=()), dict(dilations=(1, 0))])
-def test_bad_arguments(arguments):
-    """Said when it is built."""
-    with pytest.raises(InvalidInputError, match='PAMR has num_iters=.* allowed are'):
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (dict(num_iters=-1), 'PAMR.num_iters is -1, expected a whole number of at least 0'),
+    (dict(num_iters='a'), "PAMR.num_iters is 'a', expected a whole number"),
+    (dict(dilations=()), r'PAMR.dilations is \(\), expected a list of one or more'),
+    (dict(dilations=(1, 0)), r'PAMR.dilations is \(1, 0\), expected .* whole number of at least 1'),
+    (dict(dilations=None), 'PAMR.dilations is None'),
+    (dict(dilations=(1.5,)), r'PAMR.dilations is \(1.5,\)')])
+def test_bad_arguments(arguments, message):
+    """Said when it is built; later, hours of training would be lost."""
+    with pytest.raises(InvalidInputError, match=message):
         PAMR(**arguments)
