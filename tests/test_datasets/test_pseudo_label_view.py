@@ -66,7 +66,7 @@ def test_labels_of_another_tool(files):
     files.write('a', np.uint8([[16, 0, 255, 0]]))
     assert PseudoLabelView(files.folder).label_map('a').tolist() == [[16, 0, 255, 0]]
     files.meta_path.unlink()
-    with pytest.raises(MissingFileError, match=r"meta\.json' does not exist"):
+    with pytest.raises(MissingFileError, match=r"there is no such folder; .*holds meta\.json"):
         PseudoLabelView(files.folder).label_map('a')
 
 
@@ -74,6 +74,10 @@ def test_errors(files):
     """A value out of range, and scores that are not there."""
     with pytest.raises(InvalidInputError, match='threshold of pseudo-labels is 26; allowed is a s'):
         PseudoLabelView(files.folder, 26)
+    for value in ('0.3', True, float('nan'), [.3]):
+        with pytest.raises(InvalidInputError, match='uncertain of pseudo-labels is .* of 0 to 1'):
+            PseudoLabelView(files.folder, uncertain=value)
+    assert PseudoLabelView(files.folder, np.float32(.5)).threshold == .5
     files.score_path('a').unlink()
     with pytest.raises(MissingFileError, match=r"a\.npz' does not exist"):
         PseudoLabelView(files.folder, .3).label_map('a')

@@ -86,7 +86,8 @@ class LoadPseudoLabels(LoadLabels):
         return label, name, reader_in_memory(reader.num_classes if reader else MAX_CLASSES)
 
     def _mask(self, results: dict) -> np.ndarray | None:
-        if not results.get('has_mask', True):
+        there = 'gt_seg_map' in results or results.get('seg_map_path') is not None
+        if not (there and results.get('has_mask', True)):
             return None
         raw, name, reader = super().read(results)
         return (reader or reader_in_memory(MAX_CLASSES)).convert(raw, name)
