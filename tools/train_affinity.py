@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    command_line(main)
+    command_line(main, 'nothing was written: the training has to start anew')

@@ -66,7 +66,7 @@ def test_labels_of_another_tool(files):
     files.write('a', np.uint8([[16, 0, 255, 0]]))
     assert PseudoLabelView(files.folder).label_map('a').tolist() == [[16, 0, 255, 0]]
     files.meta_path.unlink()
-    with pytest.raises(MissingFileError, match=r"there is no such folder; .*holds meta\.json"):
+    with pytest.raises(MissingFileError, match=r"it has no meta\.json; expected is"):
         PseudoLabelView(files.folder).label_map('a')
 
 
