@@ -27,10 +27,14 @@ def main() -> None:
         '--init-from', metavar='FILE',
         help="a network whose backbone this one's starts from, as SEAM's seam.pth; default: "
              'ImageNet where the config of its backbone says pretrained=True, else noise')
-    parser.add_argument('--epochs', type=whole_number, default=8)
-    parser.add_argument('--batch-size', type=whole_number, default=8)
-    parser.add_argument('--crop-size', type=whole_number, default=448)
-    parser.add_argument('--lr', type=float, default=0.01)
+    parser.add_argument('--epochs', type=whole_number, default=8, help='default: 8')
+    parser.add_argument(
+        '--batch-size', type=whole_number, default=8, help='crops of a batch, default: 8')
+    parser.add_argument(
+        '--crop-size', type=whole_number, default=448,
+        help='side of a crop in pixels, a multiple of 8, 24 at least; default: 448')
+    parser.add_argument(
+        '--lr', type=float, default=0.01, help='of the backbone at the start, default: 0.01')
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
     parser.add_argument(
         '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[])
