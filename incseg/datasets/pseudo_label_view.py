@@ -17,7 +17,7 @@ class PseudoLabelView:
     Args:
         folder: ``<root>/<protocol>/<step>``.
         threshold: the background's score, 0 to 1, in place of the rule in
-            ``meta.json``.
+            ``meta.json``; of refined scores in place of the background's map.
         uncertain: pixels whose best class is closer than this to the
             background, 0 to 1, become 255.
 

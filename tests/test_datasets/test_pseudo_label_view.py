@@ -70,6 +70,17 @@ def test_labels_of_another_tool(files):
         PseudoLabelView(files.folder).label_map('a')
 
 
+def test_threshold_of_refined_scores(files):
+    """It takes the place of the background's own map, which is then not looked at: classes of no
+    small score leave no background, whatever the map says."""
+    files.write_meta(dict(ids=[16], bg=dict(mode='score', value=None)))
+    scores = np.float32([[[.8, .4, .3, .9]], [[.2, .6, .7, .1]]])
+    files.write('a', np.uint8([[0, 16, 16, 0]]), ScoreFile.quantise([0, 16], scores))
+    found = [PseudoLabelView(files.folder, threshold, uncertain).label_map('a').tolist()
+             for threshold, uncertain in ((None, .05), (.65, None), (.05, None))]
+    assert found == [[[0, 16, 16, 0]], [[0, 0, 16, 0]], [[16] * 4]]
+
+
 def test_errors(files):
     """A value out of range, and scores that are not there."""
     with pytest.raises(InvalidInputError, match='threshold of pseudo-labels is 26; allowed is a s'):

@@ -22,8 +22,8 @@ class LoadPseudoLabels(LoadLabels):
         folders: ``<root>/<protocol>/<step>``, or several, for training several
             steps at once.  Of several, a pixel gets the class of the first that
             gives it one.
-        threshold: the background's score, 0 to 1, instead of the one in
-            ``meta.json``.
+        threshold: the background's score, 0 to 1, in place of the rule in
+            ``meta.json``; of refined scores in place of the background's map.
         uncertain: pixels whose best class is closer than this to the
             background become void.
         gating: whether only classes of the sample's ``image_labels`` (bool
