@@ -32,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    command_line(main)
+    command_line(main, 'start it again')

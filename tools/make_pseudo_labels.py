@@ -42,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    command_line(main)
+    command_line(main, '--resume keeps the whole files and makes the others')

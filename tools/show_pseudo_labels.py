@@ -24,7 +24,8 @@ def main() -> None:
     experiment = Experiment(load_config(args.config, options_of(args)))
     draw_pseudo_labels(
         DATASETS.build(weak_training_set(experiment)), args.folder, args.images, Path(args.out))
+    print(f'{len(args.images)} images of {args.folder} written to {args.out}')
 
 
 if __name__ == '__main__':
-    command_line(main)
+    command_line(main, 'start it again')

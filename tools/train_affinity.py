@@ -27,10 +27,14 @@ def main() -> None:
         '--init-from', metavar='FILE',
         help="a network whose backbone this one's starts from, as SEAM's seam.pth; default: "
              'ImageNet where the config of its backbone says pretrained=True, else noise')
-    parser.add_argument('--epochs', type=whole_number, default=8)
-    parser.add_argument('--batch-size', type=whole_number, default=8)
-    parser.add_argument('--crop-size', type=whole_number, default=448)
-    parser.add_argument('--lr', type=float, default=0.01)
+    parser.add_argument('--epochs', type=whole_number, default=8, help='default: 8')
+    parser.add_argument(
+        '--batch-size', type=whole_number, default=8, help='crops of a batch, default: 8')
+    parser.add_argument(
+        '--crop-size', type=whole_number, default=448,
+        help='side of a crop in pixels, a multiple of 8, 24 at least; default: 448')
+    parser.add_argument(
+        '--lr', type=float, default=0.01, help='of the backbone at the start, default: 0.01')
     add_config_arguments(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))
@@ -42,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    command_line(main)
+    command_line(main, 'nothing was written: the training has to start anew')

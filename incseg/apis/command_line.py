@@ -9,6 +9,8 @@ from typing import Any
 from incseg.apis.config import parse_options
 from incseg.errors import UserError
 
+FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
+
 
 def add_config_arguments(
     parser: argparse.ArgumentParser, overrides: str = 'override keys of the config'
@@ -48,17 +50,21 @@ def add_common_arguments(
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
 
 
-def command_line(main: Callable[[], None]) -> None:
+def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOINT) -> None:
     """Run a tool: a user's mistake is one line and exit status 1, no traceback.
 
     Where nobody reads its output any more (``… | head``) it ends without a word.
+
+    Args:
+        main: the tool.
+        after_interrupt: what is said of a run that Ctrl-C has stopped.
     """
     try:
         main()
     except UserError as error:
         sys.exit(f'error: {one_line(error)}')
     except KeyboardInterrupt:
-        sys.exit('interrupted; --resume goes on from the last checkpoint, if there is one')
+        sys.exit(f'interrupted; {after_interrupt}')
     except BrokenPipeError:
         if not reader_is_gone():  # another pipe, to a loader's worker say: a fault of ours
             raise

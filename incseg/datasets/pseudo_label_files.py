@@ -9,6 +9,7 @@ import numpy as np
 
 from incseg.atomic_file import write_atomically
 from incseg.datasets.label_files import read_label_file, write_label_file
+from incseg.datasets.label_folders import no_labels
 from incseg.datasets.label_reader import MAX_CLASSES, VOID, LabelReader
 from incseg.datasets.score_file import ScoreFile
 from incseg.errors import InvalidInputError, MissingFileError, UserError
@@ -127,15 +128,14 @@ class PseudoLabelFiles:
         """The content of ``meta.json``.
 
         Raises:
-            MissingFileError: there is none.
+            MissingFileError: there is none; says which folder is expected.
             InvalidInputError: it is damaged, or of another version.
         """
         path = self.meta_path
         try:
             meta = json.loads(path.read_text(encoding='utf-8'))
         except FileNotFoundError as error:
-            raise MissingFileError(
-                f"no pseudo-labels in '{self.folder}': '{path}' does not exist") from error
+            raise MissingFileError(no_labels(self.folder)) from error
         except (OSError, ValueError) as error:
             raise InvalidInputError(f"'{path}' cannot be read ({error})") from error
         version = meta.get('version') if isinstance(meta, dict) else None

@@ -1,5 +1,6 @@
 import os
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,18 @@ class PseudoLabelView:
     Args:
         folder: ``<root>/<protocol>/<step>``.
         threshold: the background's score, 0 to 1, in place of the rule in
-            ``meta.json``.
+            ``meta.json``; of refined scores in place of the background's map.
         uncertain: pixels whose best class is closer than this to the
             background, 0 to 1, become 255.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: an argument is no number, or out of range.
     """
 
     def __init__(self, folder: str | os.PathLike, threshold: float | None = None,
                  uncertain: float | None = None) -> None:
         for name, value in (('threshold', threshold), ('uncertain', uncertain)):
-            if value is not None and not 0 <= value <= 1:
+            if value is not None and not is_score(value):
                 raise InvalidInputError(
                     f'{name} of pseudo-labels is {value!r}; allowed is a score of 0 to 1')
         self.files = PseudoLabelFiles(folder)
@@ -75,3 +76,8 @@ class PseudoLabelView:
             scores, ids = scores[kept], ids[kept]
         label = self.rule.label_map(ids.tolist(), torch.from_numpy(scores), self.uncertain)
         return label.numpy()
+
+
+def is_score(value: Any) -> bool:
+    """Whether it is a number from 0 to 1."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1

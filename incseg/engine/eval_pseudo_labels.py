@@ -12,6 +12,7 @@ import torch
 from incseg.atomic_file import write_atomically
 from incseg.datasets import LoadImage, LoadLabels, PseudoLabelFiles
 from incseg.datasets.label_reader import VOID
+from incseg.engine.pseudo_label_meta import check_classes, count_made, new_ids
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.confusion import confusion_matrix, iou_per_class
 from incseg.evaluation.conventions import mean
@@ -41,19 +42,22 @@ def eval_pseudo_labels(
         num_threads: files that are read at a time.
 
     Returns:
-        ``{set, images, of, stage, sweep, labels}``: name of the set, how many
-        images of how many, which refinement made the scores,
-        :meth:`ThresholdSweep.rows` (empty without scores), and of the PNGs
-        ``{iou, classes, all, uncertain}``, in percent; uncertain pixels are
-        left out of their IoU.
+        ``{set, images, of, stage, classes, new, sweep, labels}``: name of the
+        set, how many images of how many, which refinement made the scores,
+        names of the classes, the background first, and of those that are new in
+        the step, :meth:`ThresholdSweep.rows` (empty without scores), and of the
+        PNGs ``{iou, classes, all, uncertain}``, in percent; uncertain pixels
+        are left out of their IoU.  Rows and PNGs also have ``new``, the mean
+        IoU of the new classes.
 
     Raises:
         MissingFileError: no image of the data set has both.
         InvalidInputError: a file is damaged, or has an id that ``meta.json``
-            does not name.
+            does not name; or the labels are of another data set.
     """
     files = PseudoLabelFiles(folder)
     meta = files.read_meta()
+    check_classes(files, dataset)
     labelled = dataset.has_mask
     chosen = [i for i, image_id in enumerate(dataset.image_ids)
               if labelled[i] and files.label_path(image_id).is_file()]
@@ -83,12 +87,18 @@ def eval_pseudo_labels(
                 torch.from_numpy(label), torch.from_numpy(truth), len(ids) + 1)
             bar.update(1)
     iou = iou_per_class(matrix)
+    names = dataset.metainfo['classes']
+    new = new_ids(meta)
+    rows = sweep.rows() if with_scores else []
+    labels = dict(iou=iou, classes=mean(iou[1:]), all=mean(iou),
+                  uncertain=100 * uncertain / known if known else None)
+    for row in (*rows, labels):
+        row['new'] = mean([row['iou'][1 + ids.index(i)] for i in new])
     return dict(
         set=name, images=len(chosen), of=len(dataset),
         stage=(meta.get('refine') or {}).get('type', 'unknown'),
-        sweep=sweep.rows() if with_scores else [],
-        labels=dict(iou=iou, classes=mean(iou[1:]), all=mean(iou),
-                    uncertain=100 * uncertain / known if known else None))
+        classes=['background', *(names[i] for i in ids)], new=[names[i] for i in new],
+        sweep=rows, labels=labels)
 
 
 def _read(dataset: Any, index: int, files: PseudoLabelFiles, ids: list[int],
@@ -121,17 +131,22 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
     """Evaluate, write ``sweep.json`` and ``sweep.png`` into the folder, and say what was found."""
     folder = Path(folder)
     found = eval_pseudo_labels(dataset, folder, thresholds)
-    meta = PseudoLabelFiles(folder).read_meta()
+    files = PseudoLabelFiles(folder)
+    meta = files.read_meta()
     title = (f'{found["set"]}: {found["images"]} of {found["of"]} images, '
              f'stage {found["stage"]}')
     labels = found['labels']
     lines = [title]
+    other_classes = len(found['new']) < len(found['classes']) - 1
+    if other_classes:
+        lines.append(f'new in step {meta["step"]}: {", ".join(found["new"])}')
     if found['sweep']:
-        lines.append(sweep_table(found['sweep']))
+        lines.append(sweep_table(found['sweep'], with_new=other_classes))
     else:
         lines.append('no sweep: there are no scores, only label maps')
+    new = f'new classes {number(labels["new"])}, ' if other_classes else ''
     lines.append(
-        f'labels as written: background {number(labels["iou"][0])}, classes '
+        f'labels as written: background {number(labels["iou"][0])}, {new}classes '
         f'{number(labels["classes"])}, all {number(labels["all"])}, uncertain pixels '
         f'{number(labels["uncertain"])} %')
     write_atomically(folder / 'sweep.json', json.dumps(found, indent=1) + '\n')
@@ -141,4 +156,8 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
         drawn = draw_sweep(found['sweep'], title, folder / 'sweep.png', used)
         lines.append(f"written to '{folder}': sweep.json" + (', sweep.png' if drawn else (
             '; no plot: it needs matplotlib (python -m pip install matplotlib)')))
+    made, wanted = count_made(files, dataset)
+    if made < wanted:
+        lines.append(f'incomplete: {made} of {wanted} images of the step have pseudo-labels; '
+                     'make_pseudo_labels.py --resume makes the rest')
     return '\n'.join(lines)

@@ -7,7 +7,9 @@ import numpy as np
 
 from incseg.datasets import LoadImage, LoadLabels, PseudoLabelFiles
 from incseg.datasets.label_reader import VOID
-from incseg.engine.comparison import grid
+from incseg.engine.comparison import GAP, HEAD, SCALE, grid
+from incseg.engine.figure_captions import with_legend, with_row_names
+from incseg.engine.pseudo_label_meta import check_classes
 from incseg.errors import InvalidInputError, SaveError
 from incseg.structures.painting import paint
 
@@ -19,7 +21,8 @@ def draw_pseudo_labels(
 
     Only classes of the pseudo-labels have a colour.  The third column is the
     greatest score of any class, black is 0 and white 1; without score files it
-    is left out.  Void and uncertain pixels stay as they are in the image.
+    is left out.  Void and uncertain pixels stay as they are in the image.  The
+    images' ids stand beside their rows, the colours of the classes below.
 
     Args:
         dataset: A :class:`SegDataset` with the images' masks.
@@ -33,6 +36,7 @@ def draw_pseudo_labels(
     """
     files = PseudoLabelFiles(folder)
     ids = files.read_meta()['ids']
+    check_classes(files, dataset)
     palette = [[0, 0, 0] if i and i not in ids else list(colour)
                for i, colour in enumerate(dataset.metainfo['palette'])]
     shown = np.zeros(256, np.uint8)
@@ -62,5 +66,9 @@ def draw_pseudo_labels(
     if len(sizes) > 1:
         raise InvalidInputError(f'the images have the sizes {sorted(sizes)}, expected one')
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), grid(columns)):
+    height = SCALE * columns['image'][0].shape[0]
+    picture = with_row_names(grid(columns), images, HEAD, height + GAP)
+    names = dataset.metainfo['classes']
+    picture = with_legend(picture, {names[i]: palette[i] for i in (0, *ids)})
+    if not cv2.imwrite(str(path), picture):
         raise SaveError(f"cannot write '{path}'")

@@ -66,14 +66,16 @@ def pseudo_label_job(
         MODELS.build(seam.refine), uncertain=options['uncertain'],
         score_stride=options['score_stride'] if options['scores'] else 0,
         batch_size=options['batch_size'], num_threads=options['num_threads'])
+    refined = dict(background=options['background']) if maker.rule.mode == 'score' else {}
     made_by = dict(
         dataset=config['data']['name'], protocol=describe_steps(protocol), step=step,
         scope=meta['scope'], classes=experiment.names(tuple(own_ids(meta))), ids=own_ids(meta),
-        background=options['background'], uncertain=options['uncertain'], scales=scales,
+        **refined, uncertain=options['uncertain'], scales=scales,
         flip=options['flip'], maps=options['maps'], refine=seam.refine,
         refine_sha=named_files(seam.refine), score_stride=maker.score_stride,
         ckpt_sha=file_sha(checkpoint), pretrained=meta['pretrained'],
-        init_from=meta.get('init_from'), seed=meta['seed'], image_label_source=seam.image_labels)
+        init_from=meta.get('init_from'), seed=meta['seed'],
+        negatives=meta.get('negatives'), image_label_source=seam.image_labels)
     shown = visible_labels(labels, protocol, step, meta['scope'])
     with gpu_arithmetic(bool(config['schedule'].get('tf32', True))):
         make_pseudo_labels(maker, dataset, indices, shown, made_by, resume)

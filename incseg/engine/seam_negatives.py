@@ -1,6 +1,7 @@
 """What makes a class learnable that every image of its step shows, as the config says."""
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,23 @@ def negatives_config(experiment: Experiment, step: int) -> dict[str, Any] | None
     seam = resolve(experiment.config.get('seam') or {}, experiment.config)
     negatives = seam.get('negatives')
     return None if step == 0 and is_old_network_negatives(negatives) else negatives
+
+
+def describe_negatives(experiment: Experiment, step: int) -> dict[str, Any] | None:
+    """``seam.negatives`` at a step as files say it: type and options, of a path the last part."""
+    negatives = negatives_config(experiment, step)
+    return None if negatives is None else without_places(negatives)
+
+
+def without_places(value: Any) -> Any:
+    """Plain data with the last part of each path, the same on every machine."""
+    if isinstance(value, Mapping):
+        return {key: without_places(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_places(item) for item in value]
+    if isinstance(value, str | Path):
+        return Path(value).name
+    return value.__name__ if isinstance(value, type) else value
 
 
 def needs_old_network(experiment: Experiment, step: int) -> bool:

@@ -14,7 +14,8 @@ from incseg.engine.old_network import OldNetwork
 from incseg.engine.run_config import check_run_config, write_run_config
 from incseg.engine.seam_checkpoint import FILE
 from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
-from incseg.engine.seam_negatives import needs_old_network
+from incseg.engine.seam_negatives import describe_negatives, needs_old_network
+from incseg.engine.seam_report import describe_images
 from incseg.engine.seam_store import network_settings, seam_folder
 from incseg.engine.step_runner import StepRunner
 from incseg.errors import InvalidInputError, MissingFileError
@@ -43,8 +44,8 @@ def train_seam(
 
     Returns:
         The path of ``seam.pth``, a step's checkpoint whose ``meta`` also has
-        ``ids``, ``helpers``, ``scope``, ``pretrained``, ``init_from``, ``seed``
-        and ``images``; ``ids`` are the dataset ids of the maps 1..C,
+        ``ids``, ``helpers``, ``scope``, ``pretrained``, ``init_from``,
+        ``seed``, ``images`` and ``negatives``; ``ids`` are the dataset ids of the maps 1..C,
         ``classes`` their names, ``helpers`` those of the ids that are there to
         tell the step's classes from.
 
@@ -74,6 +75,7 @@ def train_seam(
         return path
     if previous is not None and needs_old_network(experiment, step):
         dataset.look_through(OldNetwork(experiment, step, previous))
+    on_rank_zero(lambda: print(describe_images(dataset, scope, step), flush=True))
     start = start_of_backbone(experiment, step0)
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
@@ -89,7 +91,7 @@ def train_seam(
         ids=list(dataset.class_ids), helpers=list(dataset.helper_ids), scope=scope,
         pretrained=from_imagenet(experiment),
         init_from=experiment.config['seam'].get('init_from'), seed=experiment.seed,
-        images=len(dataset))
+        images=len(dataset), negatives=describe_negatives(experiment, step))
     content = run(runner, meta)
     on_rank_zero(lambda: save_atomically(content, path))
     on_rank_zero(lambda: interrupted.unlink(missing_ok=True))

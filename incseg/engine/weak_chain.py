@@ -78,13 +78,19 @@ def annotation_entry(
 ) -> dict[str, Any]:
     """What the ledger says of the labels of step ``k``: nothing where they are masks.
 
-    ``previous`` is the ``final.pth`` of the step before, if there is one.
+    How they were made is in the keys of their ``meta.json``; ``annotation`` has
+    what the config reads them with instead, where it does.  ``previous`` is the
+    ``final.pth`` of the step before, if there is one.
     """
     if not is_weak(experiment, k):
         return {}
-    keys = ('scope', 'pretrained', 'init_from', 'refine', 'bg', 'ckpt_sha')
-    made_by = [{key: value for key, value in files.read_meta().items() if key in keys}
-               for files in label_files(experiment, k, previous)]
+    keys = ('scope', 'negatives', 'pretrained', 'init_from', 'refine', 'bg', 'ckpt_sha')
+    annotation = experiment.config['annotation']
+    given = {key: annotation[key] for key in ('threshold', 'uncertain', 'gating')
+             if annotation[key] is not None and annotation[key] is not False}
+    read_with = dict(annotation=given) if given else {}
+    made_by = [{**{key: value for key, value in files.read_meta().items() if key in keys},
+                **read_with} for files in label_files(experiment, k, previous)]
     return dict(pseudo_labels=made_by)
 
 

@@ -17,20 +17,28 @@ def best_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return max(rows, key=lambda row: -1. if row['all'] is None else row['all'])
 
 
-def sweep_table(rows: Sequence[dict[str, Any]], step: float = .05) -> str:
+def sweep_table(
+    rows: Sequence[dict[str, Any]], step: float = .05, with_new: bool = False
+) -> str:
     """Every ``step`` of the threshold and the best one, which has a star.
 
     Args:
         rows: as :meth:`ThresholdSweep.rows` returns them.
         step: distance of the rows that are printed.
+        with_new: whether rows have ``new``, the mean over a step's new classes,
+            which gets a column.
     """
     best = best_row(rows)
     shown = [row for row in rows if row is best or is_multiple(row['threshold'], step)]
-    table = [['threshold', 'background', 'classes', 'all (mIoU)']]
+    columns = {'background': lambda row: row['iou'][0], 'classes': lambda row: row['classes'],
+               'all (mIoU)': lambda row: row['all']}
+    if with_new:
+        columns['new classes'] = lambda row: row['new']
+    table = [['threshold', *columns]]
     for row in shown:
         mark = '*' if row is best else ''
-        table.append([f'{row["threshold"]:.2f}{mark}', number(row['iou'][0]),
-                      number(row['classes']), number(row['all'])])
+        table.append([f'{row["threshold"]:.2f}{mark}',
+                      *(number(value(row)) for value in columns.values())])
     return str(AsciiTable(table).table)
 
 

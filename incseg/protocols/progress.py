@@ -22,8 +22,9 @@ class Progress:
         seconds = max(now - self.start, 1e-9)
         rate = self.done / seconds
         left = round((self.total - self.done) / rate)
+        digits = 0 if rate >= 10 else 1
         line = (
-            f'{self.description}: {self.done}/{self.total}, {rate:.0f} images/s, '
+            f'{self.description}: {self.done}/{self.total}, {rate:.{digits}f} images/s, '
             f'ETA {left // 60}:{left % 60:02d}'
         )
         if self.terminal:

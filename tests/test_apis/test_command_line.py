@@ -56,6 +56,16 @@ def test_our_mistakes_keep_their_traceback():
         command_line(main)
 
 
+def test_interrupted():
+    """Said is what the tool's own --resume does; by default, that of a training."""
+    def main():
+        raise KeyboardInterrupt
+    with pytest.raises(SystemExit, match='^interrupted; --resume goes on from the last checkpoint'):
+        command_line(main)
+    with pytest.raises(SystemExit, match='^interrupted; whole files stay$'):
+        command_line(main, 'whole files stay')
+
+
 @pytest.mark.parametrize(('arguments', 'unbuffered', 'status'), [
     ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '', 0),
     ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '1', 1),

@@ -83,7 +83,7 @@ def test_no_scores(files):
 
 def test_meta(files):
     """Strict: a file of another version is not guessed at."""
-    with pytest.raises(MissingFileError, match=r"no pseudo-labels in '.*3': '.*meta.json' does n"):
+    with pytest.raises(MissingFileError, match=r"labels in '.*3': there is no such folder"):
         files.read_meta()
     files.write_meta(dict(ids=[16], bg=dict(mode='const', value=.26)))
     assert files.read_meta() == dict(version=1, ids=[16], bg=dict(mode='const', value=.26))

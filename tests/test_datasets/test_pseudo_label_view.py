@@ -66,14 +66,29 @@ def test_labels_of_another_tool(files):
     files.write('a', np.uint8([[16, 0, 255, 0]]))
     assert PseudoLabelView(files.folder).label_map('a').tolist() == [[16, 0, 255, 0]]
     files.meta_path.unlink()
-    with pytest.raises(MissingFileError, match=r"meta\.json' does not exist"):
+    with pytest.raises(MissingFileError, match=r"it has no meta\.json; expected is"):
         PseudoLabelView(files.folder).label_map('a')
+
+
+def test_threshold_of_refined_scores(files):
+    """It takes the place of the background's own map, which is then not looked at: classes of no
+    small score leave no background, whatever the map says."""
+    files.write_meta(dict(ids=[16], bg=dict(mode='score', value=None)))
+    scores = np.float32([[[.8, .4, .3, .9]], [[.2, .6, .7, .1]]])
+    files.write('a', np.uint8([[0, 16, 16, 0]]), ScoreFile.quantise([0, 16], scores))
+    found = [PseudoLabelView(files.folder, threshold, uncertain).label_map('a').tolist()
+             for threshold, uncertain in ((None, .05), (.65, None), (.05, None))]
+    assert found == [[[0, 16, 16, 0]], [[0, 0, 16, 0]], [[16] * 4]]
 
 
 def test_errors(files):
     """A value out of range, and scores that are not there."""
     with pytest.raises(InvalidInputError, match='threshold of pseudo-labels is 26; allowed is a s'):
         PseudoLabelView(files.folder, 26)
+    for value in ('0.3', True, float('nan'), [.3]):
+        with pytest.raises(InvalidInputError, match='uncertain of pseudo-labels is .* of 0 to 1'):
+            PseudoLabelView(files.folder, uncertain=value)
+    assert PseudoLabelView(files.folder, np.float32(.5)).threshold == .5
     files.score_path('a').unlink()
     with pytest.raises(MissingFileError, match=r"a\.npz' does not exist"):
         PseudoLabelView(files.folder, .3).label_map('a')

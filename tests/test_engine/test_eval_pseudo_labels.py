@@ -42,7 +42,41 @@ def test_perfect_between_the_scores(dataset, files):
     assert high['classes'] == 0 and 0 < high['iou'][0] < 100
     assert 0 < low['all'] < 100
     assert found['labels'] == dict(
-        iou=[100.] * 3, classes=100., all=100., uncertain=0.)
+        iou=[100.] * 3, classes=100., all=100., uncertain=0., new=100.)
+    names = dataset.metainfo['classes']
+    assert found['classes'] == ['background', names[5], names[2]]
+    assert found['new'] == found['classes'][1:], 'nothing says that only some are new'
+
+
+def test_new_classes_of_scope_all(dataset, files):
+    """If it fails, a step's own class hides in the mean over all."""
+    first = dataset.image_ids[0]
+    files.write(first, np.full((32, 32), 5, np.uint8))
+    files.write_meta({**files.read_meta(), 'step': 1, 'protocol': dict(
+        name='4-1', steps=[[1, 2, 3, 4], [5], [6]])})
+    found = eval_pseudo_labels(dataset, files.folder, [.4])
+    assert found['new'] == ['cross'] and found['labels']['new'] == found['labels']['iou'][1] < 100
+    assert found['sweep'][0]['new'] == 100
+    text = report_pseudo_labels(dataset, files.folder, [.4])
+    assert '\nnew in step 1: cross\n' in text and '| new classes |' in text
+    assert f'new classes {found["labels"]["new"]:.1f}, classes' in text
+
+
+def test_interrupted_labels(dataset, files):
+    """They are not mistaken for all of the step's; images of another set do not count."""
+    listed = {name: [] for name in (*dataset.image_ids, 'elsewhere')}
+    (files.folder / 'image_labels.json').write_text(json.dumps(listed))
+    last = report_pseudo_labels(dataset, files.folder, [.4]).splitlines()[-1]
+    assert last.startswith('incomplete: 4 of 6 images of the step have pseudo-labels; ')
+
+
+def test_labels_of_another_data_set(dataset, files):
+    """Told from a folder without images, by the classes."""
+    files.write_meta({**files.read_meta(), 'dataset': 'voc', 'classes': ['bottle', 'bicycle']})
+    with pytest.raises(InvalidInputError, match=(
+            "are of the data set voc, where 5 is bottle; in the ShapesDataset of the config it "
+            "is cross: take")):
+        eval_pseudo_labels(dataset, files.folder)
 
 
 def test_uncertain_pixels_are_left_out_and_counted(dataset, files):

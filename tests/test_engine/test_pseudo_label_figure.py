@@ -29,10 +29,14 @@ def test_columns(dataset, files, tmp_path):
     """Image, truth, score and label, a row an image; only the classes of the labels are painted."""
     draw_pseudo_labels(dataset, files.folder, dataset.image_ids, tmp_path / 'out' / 'x.png')
     picture = cv2.imread(str(tmp_path / 'out' / 'x.png')).astype(int)
-    assert picture.shape == (22 + 3 * 70, 4 * 64 + 3 * 6, 3)
+    assert picture.shape[0] == 22 + 3 * 70 + 22 and picture.shape[1] > 4 * 64 + 3 * 6
+    for row in range(3):  # an id beside each row, the legend below
+        assert (picture[22 + 70 * row:44 + 70 * row, 274:] < 128).any()
+    star = dataset.metainfo['palette'][6][::-1]
+    assert (picture[232:] == star).all(2).sum() == 14 * 14
     score = picture[22:86, 140:204]
     assert (score[:, :32] == 128).all() and (score[:, 32:] == 0).all()
-    image, label = picture[22:86, :64], picture[22:86, 210:]
+    image, label = picture[22:86, :64], picture[22:86, 210:274]
     expected = .7 * np.array(dataset.metainfo['palette'][6])[::-1] + .3 * image[:, :32]
     assert np.abs(label[:, :32] - expected).max() <= 1
     assert np.abs(label[:, 32:] - .3 * image[:, 32:]).max() <= 1  # background is black
@@ -43,7 +47,8 @@ def test_without_scores(dataset, files, tmp_path):
     """Labels of others need no scores to be looked at."""
     files.score_path(dataset.image_ids[0]).unlink()
     draw_pseudo_labels(dataset, files.folder, dataset.image_ids[:1], tmp_path / 'x.png')
-    assert cv2.imread(str(tmp_path / 'x.png')).shape == (22 + 70, 3 * 64 + 2 * 6, 3)
+    picture = cv2.imread(str(tmp_path / 'x.png'))
+    assert picture.shape[0] == 22 + 70 + 22 and (picture[22:92, 3 * 64 + 2 * 6:] < 128).any()
 
 
 def test_unknown_image(dataset, files, tmp_path):

@@ -44,6 +44,7 @@ def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
     meta = files.read_meta()
     assert (meta['ids'], meta['classes'], meta['scope']) == ([5], ['cross'], 'step')
     assert meta['refine'] == dict(type='NoRefinement') and len(meta['ckpt_sha']) == 64
+    assert 'bg' in meta and 'background' not in meta and meta['negatives'] is None
     data = ShapesDataset(length=32, size=32)
     step = experiment.protocol.select(data.presence(), 1)
     made = sorted(path.stem for path in (files.folder / 'labels').iterdir())
@@ -78,8 +79,10 @@ def test_arithmetic_is_the_configs(
 def test_helper_classes_are_not_written(tiny, checkpoint, tmp_path, colour_cams):
     """Old classes that the network was taught to tell the new one from are no pseudo-labels."""
     files = pseudo_label_job(
-        weak(tiny), checkpoint((5, 1, 3), helpers=[1, 3]), tmp_path / 'out')
+        weak(tiny), checkpoint((5, 1, 3), helpers=[1, 3], negatives=dict(type='OldModelLabels')),
+        tmp_path / 'out')
     meta = files.read_meta()
+    assert meta['negatives'] == dict(type='OldModelLabels')
     assert (meta['ids'], meta['classes']) == ([5], ['cross'])
     made = [path.stem for path in (files.folder / 'labels').iterdir()]
     assert made and all(set(np.unique(files.read_label(name))) <= {0, 5} for name in made)
@@ -102,6 +105,7 @@ def test_refinement_by_config(tiny, checkpoint, tmp_path, colour_cams):
     files = pseudo_label_job(weak(tiny, refine=refine), checkpoint(), tmp_path / 'out')
     meta = files.read_meta()
     assert meta['refine'] == refine and meta['bg'] == dict(mode='score', value=None)
+    assert meta['background']['mode'] == 'const', "what the refinement's first map was"
     first = next(iter(json.loads((files.folder / 'image_labels.json').read_text())))
     assert files.read_scores(first).ids.tolist() == [0, 5]
 

@@ -5,6 +5,7 @@ from PIL import Image
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import save_atomically
 from incseg.engine.seam_negatives import (
+    describe_negatives,
     is_old_network_negatives,
     needs_old_network,
     negatives_config,
@@ -34,6 +35,20 @@ def test_a_folder_serves_every_step(tiny_seam):
     experiment = Experiment(tiny_seam(**{'seam.negatives': folder}))
     assert negatives_config(experiment, 0) == folder == negatives_config(experiment, 1)
     assert not needs_old_network(experiment, 1)
+
+
+def test_description_is_of_no_machine(tiny_seam):
+    """Type and options; a folder by its own name."""
+    def described(negatives, step=1):
+        return describe_negatives(Experiment(tiny_seam(**{
+            'seam.scope': 'step', 'seam.negatives': negatives})), step)
+    assert described(None) is None
+    assert described(dict(type='NegativeFolder', folder='/data/of/me/skies', img_suffix=(
+        '.jpg', '.png'))) == dict(
+            type='NegativeFolder', folder='skies', img_suffix=['.jpg', '.png'])
+    crops = dict(type='BackgroundCrops', sizes=(.5, .25), share=.9)
+    assert described(crops) == dict(type='BackgroundCrops', sizes=[.5, .25], share=.9)
+    assert described(crops, step=0) is None
 
 
 def test_digest_is_of_the_weights(tmp_path):

@@ -58,7 +58,7 @@ def test_what_is_written(tiny_seam, tmp_path):
     assert meta == dict(
         classes=['cross', 'star'], palette=[[190, 60, 200], [230, 50, 50]], ids=[5, 6], helpers=[],
         scope='step', step=1, pretrained=False, init_from=None, seed=42, method='seam',
-        protocol=experiment.describe_protocol())
+        negatives=None, protocol=experiment.describe_protocol())
     assert model.num_classes == 2
 
 

@@ -218,6 +218,13 @@ def test_labels_that_are_there(weak, trained, tmp_path):
     config = weak('mib_s', **{'annotation.folder': str(root)}, seam=None, seam_dir='nowhere')
     again = train_protocol(config, tmp_path / 'again')
     assert trained == [1]
+    made_by, = again.steps[1]['pseudo_labels']
+    assert 'annotation' not in made_by
+    given = {'threshold': .63, 'uncertain': .05, 'gating': True}
+    read_anew = Experiment(weak('ft_s', **{
+        'annotation.folder': str(root), **{f'annotation.{key}': v for key, v in given.items()}}))
+    assert weak_chain.annotation_entry(read_anew, 1)['pseudo_labels'] == [
+        {**made_by, 'annotation': given}], 'what took the place of the rule in meta.json'
     assert again.steps[1]['iou'] == json.loads(
         (tmp_path / 'w/results.json').read_text())['steps'][1]['iou']
     leaf = weak('mib_s', **{'annotation.folder': str(root / '4-2' / '1')})

@@ -18,6 +18,14 @@ def test_table_has_the_grid_and_the_best():
     assert [line[1].strip() for line in lines[1:]] == ['0.00', '0.05', '0.07*', '0.10']
     assert [cell.strip() for cell in lines[1][2:5]] == ['50.0', '-', '23.0']
     assert best_row(ROWS) is ROWS[7]
+    assert 'new' not in lines[0]
+
+
+def test_column_of_the_new_classes():
+    """Only where the labels have other classes, too."""
+    lines = [line.split('|') for line in sweep_table(
+        [{**ROWS[5], 'new': 12.34}], with_new=True).splitlines() if '|' in line]
+    assert lines[0][-2].strip() == 'new classes' and lines[1][-2].strip() == '12.3'
 
 
 def test_picture(tmp_path, monkeypatch):

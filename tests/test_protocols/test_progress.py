@@ -18,7 +18,7 @@ def test_progress_off_a_terminal(tmp_path, scan, capsys, make_masks):
     scan(files, progress=True, description='VOC labels')
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10  # 20 chunks, a line every 10 %
-    pattern = r'VOC labels: (\d+)/640, \d+ images/s, ETA \d+:\d\d'
+    pattern = r'VOC labels: (\d+)/640, [\d.]+ images/s, ETA \d+:\d\d'
     done = [int(re.fullmatch(pattern, line)[1]) for line in lines]
     assert done == list(range(64, 641, 64))
     scan(files, progress=True)  # from the cache
@@ -36,6 +36,17 @@ def test_progress_on_a_terminal(tmp_path, scan, monkeypatch, make_masks):
     assert text.count('\n') == 1 and text.endswith('\n')
     assert 2 <= text.count('\r') <= 2 + 5 * seconds
     assert 'class index: 640/640' in text.split('\r')[-1]
+
+
+def test_slow_work(monkeypatch, capsys):
+    """Half an image a second is not "0 images/s"."""
+    now = iter([0., 2., 2.1])
+    monkeypatch.setattr(time, 'monotonic', lambda: next(now))
+    bar = Progress(30, 'work', enabled=True)
+    bar.update(3)
+    bar.update(27)
+    assert capsys.readouterr().err.splitlines() == [
+        'work: 3/30, 1.5 images/s, ETA 0:18', 'work: 30/30, 14 images/s, ETA 0:00']
 
 
 def test_disabled_it_says_nothing(capsys):

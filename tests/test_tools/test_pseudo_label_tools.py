@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from incseg.datasets import PseudoLabelFiles
+
 ROOT = Path(__file__).parents[2]
 SHAPES = ROOT / 'configs/ft/bisenet_r18_shapes_4-1.py'
 SEAM = ROOT / 'configs/_base_/seam/shapes.py'
@@ -53,10 +55,24 @@ def test_make_resume_and_evaluate(tool, weak, tmp_path):
     assert status.startswith(f"error: '{folder}' already holds pseudo-labels")
     assert '\n' not in status
     assert tool(*make, '--resume', '--coco')[0] == 0 and (folder / 'coco.json').is_file()
+    status, output = tool('eval_pseudo_labels', config, folder.parents[1])
+    assert status.startswith('error: no pseudo-labels in ') and status.endswith(' + 4-1/2')
+    first = min((folder / 'labels').iterdir()).stem
+    status, output = tool('show_pseudo_labels', config, folder, 'x.png', '--images', first)
+    assert status == 0 and output.out == f'1 images of {folder} written to x.png\n'
     status, output = tool('eval_pseudo_labels', config, folder, '--thresholds', '.1', '.3')
     assert status == 0
     assert output.out.startswith('ShapesDataset train: ') and 'stage NoRefinement' in output.out
     assert (folder / 'sweep.png').is_file()
+
+
+def test_interrupted(tool, weak, tmp_path, monkeypatch):
+    """Labels have no checkpoint to go on from: whole files stay."""
+    def stop(*_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(PseudoLabelFiles, 'write_meta', stop)
+    status, _ = tool('make_pseudo_labels', *weak, '--out', tmp_path / 'out')
+    assert status == 'interrupted; --resume keeps the whole files and makes the others'
 
 
 def test_affinity_network(tool, weak, tmp_path):

@@ -31,6 +31,7 @@ def test_trains(run, tmp_path):
     assert done.returncode == 0, done.stderr
     path = tmp_path / done.stdout.strip().rpartition('SEAM in ')[2]
     assert path.parent.parent == tmp_path / 'work_dirs/_seam'
+    assert done.stdout.splitlines()[0].startswith("SEAM, scope 'all': 16 images, 6 classes: ")
     content = read_seam_checkpoint(path)
     assert (content['meta']['step'], content['meta']['seed']) == (2, 5)
     assert all(torch.isfinite(value).all() for value in content['state_dict'].values())

@@ -22,8 +22,8 @@ class LoadPseudoLabels(LoadLabels):
         folders: ``<root>/<protocol>/<step>``, or several, for training several
             steps at once.  Of several, a pixel gets the class of the first that
             gives it one.
-        threshold: the background's score, 0 to 1, instead of the one in
-            ``meta.json``.
+        threshold: the background's score, 0 to 1, in place of the rule in
+            ``meta.json``; of refined scores in place of the background's map.
         uncertain: pixels whose best class is closer than this to the
             background become void.
         gating: whether only classes of the sample's ``image_labels`` (bool
@@ -86,7 +86,8 @@ class LoadPseudoLabels(LoadLabels):
         return label, name, reader_in_memory(reader.num_classes if reader else MAX_CLASSES)
 
     def _mask(self, results: dict) -> np.ndarray | None:
-        if not results.get('has_mask', True):
+        there = 'gt_seg_map' in results or results.get('seg_map_path') is not None
+        if not (there and results.get('has_mask', True)):
             return None
         raw, name, reader = super().read(results)
         return (reader or reader_in_memory(MAX_CLASSES)).convert(raw, name)

@@ -85,6 +85,15 @@ def test_no_mask_beside_pseudo_labels(folders):
     where nothing is, is not opened."""
     load = LoadPseudoLabels(folders[0], mask_classes=[4])
     assert load(sample(has_mask=False))['gt_seg_map'].tolist() == LABELS[1]
+    pathless = sample()
+    del pathless['seg_map_path']
+    assert load(pathless)['gt_seg_map'].tolist() == LABELS[1]
+
+
+def test_the_root_in_place_of_a_step(folders, tmp_path):
+    """Said with the folders that would do."""
+    with pytest.raises(MissingFileError, match=r"it has no meta\.json; .* \+ 5-1/1, 5-1/2$"):
+        LoadPseudoLabels(str(tmp_path))(sample())
 
 
 def test_an_image_of_another_step(folders):

@@ -1,0 +1,30 @@
+"""Before SEAM is trained it is said on what."""
+from types import SimpleNamespace
+
+import numpy as np
+
+from incseg.datasets.negatives import BackgroundCrops
+from incseg.engine.seam_report import describe_images
+
+
+def data(negatives=None, helpers=()):
+    return SimpleNamespace(
+        metainfo=dict(classes=('cross', 'star', *helpers)), helper_ids=tuple(helpers),
+        indices=np.arange(374), negatives=negatives)
+
+
+def test_images_and_classes():
+    """The step is named only where it matters."""
+    assert describe_images(data(), 'all', 1) == (
+        "SEAM, scope 'all': 374 images, 2 classes: cross, star")
+    assert describe_images(data(), 'step', 1).startswith("SEAM, scope 'step', step 1: 374 images")
+
+
+def test_negatives():
+    """If it fails, nobody sees that hardly a crop was found."""
+    crops = BackgroundCrops()
+    crops.gather(None, range(374), [(0, 0, 4, 4)] * 41 + [None] * 333)
+    assert describe_images(data(crops, ['disc']), 'step', 2).endswith(
+        'classes: cross, star; negatives: BackgroundCrops found 41 crops in the 374 images; '
+        'helper classes: disc')
+    assert describe_images(data(range(7)), 'step', 2).endswith('negatives: 7 images of range')
