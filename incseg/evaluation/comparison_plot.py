@@ -14,7 +14,7 @@ PANEL, MOST_COLUMNS, DPI = (4.6, 3.6), 3, 150
 #: most rows whose legend stands in one column to the right; more stand below, in several
 MOST_BESIDE = 12
 #: of the legend, in inches: a line's height; a column's width without its text; a letter's width
-LINE, SAMPLE, LETTER = 0.21, 0.8, 0.09
+LINE, SAMPLE, LETTER = 0.21, 1., 0.09
 
 
 def draw_curves(table: ComparisonTable, path: Path) -> bool:
@@ -50,7 +50,8 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
             axis.set_ylabel(f'mIoU of all seen classes ({table.convention}), %')
     for axis in axes[len(table.protocols):]:
         axis.remove()
-    figure.legend([handles[row] for row in styles], list(styles), frameon=False, **place)
+    figure.legend([handles[row] for row in styles], list(styles), handlelength=3.5,
+                  frameon=False, **place)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format='png')
     return True

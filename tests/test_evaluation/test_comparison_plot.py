@@ -60,17 +60,17 @@ def test_a_row_looks_the_same_in_every_panel(make_run, tmp_path):
 def test_the_legend_of_many_rows_stands_below():
     """Few rows: a column at the right.  Many: columns below, as many as there is room for.
 
-    With 15 letters a column is 0.8 + 15 * 0.09 = 2.15 inches: 4 beside each other below panels of
+    With 14 letters a column is 1 + 14 * 0.09 = 2.26 inches: 4 beside each other below panels of
     9.2 inches, so that 40 rows take 10 lines of 0.21.  If it fails, they run out of the picture.
     """
-    row = 'x' * 15
+    row = 'x' * 14
     size, place = layout([row] * 12, 9.2, 3.6)
-    assert size == pytest.approx((9.2 + 2.15, 3.6)) and place['ncols'] == 1
+    assert size == pytest.approx((9.2 + 2.26, 3.6)) and place['ncols'] == 1
     size, place = layout([row] * 40, 9.2, 3.6)
     assert size == pytest.approx((9.2, 3.6 + .3 + 2.1))
     assert place == {'loc': 'outside lower center', 'ncols': 4}
     size, place = layout([row * 2] * 40, 4.6, 3.6)
-    assert size[0] == pytest.approx(2 * 3.5) and place['ncols'] == 2
+    assert size[0] == pytest.approx(2 * 3.52) and place['ncols'] == 2
 
 
 def test_rows_without_a_curve_are_not_in_the_legend(make_run, tmp_path):
