@@ -114,6 +114,6 @@ def test_order():
 
 
 def test_the_order_lists_what_there_is():
-    """If it fails, the order names a method that has no config, or lacks one that has."""
+    """If it fails, the order names a method that has no config; one that it lacks goes by name."""
     folders = {path.name for path in (Path(__file__).parents[2] / 'configs').iterdir()}
-    assert {*METHOD_ORDER, *LAST} == folders - {'_base_', 'bisenet'}
+    assert {*METHOD_ORDER, *LAST} <= folders
