@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from incseg.engine.experiment import Experiment
-from incseg.engine.run_config import check_run_config
+from incseg.engine.run_config import as_written, check_run_config
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
 from incseg.evaluation.report import number
 from incseg.evaluation.run_result import COLUMNS, RunResult
+from incseg.evaluation.run_settings import flatten, row_settings
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
@@ -60,6 +61,11 @@ class MatrixRun:
     def argument(self) -> str:
         """The run as :func:`incseg.evaluation.compare.compare` takes it."""
         return f'{self.name}={self.work_dir}' if self.name else str(self.work_dir)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """By dotted key, what seeds of one row have in common."""
+        return row_settings(dict(flatten(as_written(self.config))))
 
     def ledger(self) -> RunResult | None:
         """What the work dir's ledger says, if there is one.

@@ -1,8 +1,10 @@
 """Configs by seeds, one run after another, going on where an earlier attempt stopped."""
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 
 from incseg.engine.child_process import run_logged
@@ -10,6 +12,7 @@ from incseg.engine.dir_lock import DirLock
 from incseg.engine.matrix_run import MatrixRun, environment
 from incseg.errors import InvalidInputError, UserError
 from incseg.evaluation.compare import compare
+from incseg.evaluation.row_titles import differing
 from incseg.evaluation.run_settings import CONFIG_FILE
 
 Say = Callable[[str], None]
@@ -37,8 +40,9 @@ def run_matrix(
         How many runs failed.
 
     Raises:
-        InvalidInputError: If two runs would share a work dir, or another
-            process works in the folder.
+        InvalidInputError: If two runs would share a work dir, or a row
+            without being seeds of one thing, or another process works in
+            the folder.
     """
     check_distinct(runs)
     if dry_run:
@@ -59,7 +63,11 @@ def run_matrix(
 
 
 def check_distinct(runs: Sequence[MatrixRun]) -> None:
-    """Refuse two runs in one work dir."""
+    """Refuse two runs in one work dir, and one row for what are not seeds of one thing.
+
+    A name may be given on several protocols, but to one method, and on one
+    protocol to one config with its options.
+    """
     seen: dict[Path, MatrixRun] = {}
     for run in runs:
         if (before := seen.get(run.work_dir)) is not None:
@@ -67,6 +75,24 @@ def check_distinct(runs: Sequence[MatrixRun]) -> None:
                 f'{before.config_path} and {run.config_path} would both run in {run.work_dir}: '
                 'leave one out, or give each a "name" in a file of runs')
         seen[run.work_dir] = run
+    rows = defaultdict(list)
+    for run in runs:
+        rows[run.name or run.experiment.method].append(run)
+    for row, members in rows.items():
+        for first, second in combinations(members, 2):
+            if (first.name or second.name) and (key := row_conflict(first, second)):
+                raise InvalidInputError(
+                    f'{first.config_path} and {second.config_path} would both be the row {row!r}, '
+                    f'but differ in {key}: give each a "name" of its own in the file of runs')
+
+
+def row_conflict(first: MatrixRun, second: MatrixRun) -> str | None:
+    """The setting that keeps two runs out of one row, if there is one."""
+    if first.experiment.method != second.experiment.method:
+        return 'method'
+    if first.experiment.describe_protocol() != second.experiment.describe_protocol():
+        return None
+    return min(differing([first.settings, second.settings]), default=None)
 
 
 def plan(run: MatrixRun, convention: str, processes: int, reuse: bool) -> str:

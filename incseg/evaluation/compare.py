@@ -24,7 +24,7 @@ def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') 
 
     Raises:
         UserError: If a ledger is missing or damaged, no run is finished, or a
-            row has one seed twice.
+            row has one seed twice, two methods or two settings.
     """
     runs, without = find_runs(arguments)
     table = ComparisonTable(runs, convention, without)

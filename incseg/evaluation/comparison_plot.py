@@ -1,4 +1,5 @@
 """mIoU over the steps, one line a method, one panel a protocol."""
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -6,13 +7,14 @@ from typing import Any
 
 from incseg.atomic_file import whole_file
 from incseg.evaluation.comparison_table import ComparisonTable
+from incseg.evaluation.curve_styles import curve_styles, is_drawn, num_steps
 from incseg.evaluation.run_result import ProtocolKey
 
-#: colours that colour-blind readers keep apart; the markers do it again
-COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#882255', '#117733',
-           '#8c564b', '#7f7f7f', '#332288', '#b5a800')
-MARKERS = 'osD^vPX<>*hp'
 PANEL, MOST_COLUMNS, DPI = (4.6, 3.6), 3, 150
+#: most rows whose legend stands in one column to the right; more stand below, in several
+MOST_BESIDE = 12
+#: of the legend, in inches: a line's height; a column's width without its text; a letter's width
+LINE, SAMPLE, LETTER = 0.21, 1., 0.09
 
 
 def draw_curves(table: ComparisonTable, path: Path) -> bool:
@@ -37,46 +39,66 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
 
     lines = -(-len(table.protocols) // MOST_COLUMNS)
     columns = -(-len(table.protocols) // lines)  # four panels: two by two
-    legend = 0.8 + 0.09 * max(map(len, table.rows)), 0.4 + 0.21 * len(table.rows)
-    figure = Figure((PANEL[0] * columns + legend[0], max(PANEL[1] * lines, legend[1])),
-                    layout='constrained')
+    styles = curve_styles(table)
+    size, place = layout(list(styles), PANEL[0] * columns, PANEL[1] * lines)
+    figure = Figure(size, layout='constrained')
     axes = list(chain.from_iterable(figure.subplots(lines, columns, squeeze=False)))
     handles: dict[str, Any] = {}
     for i, (axis, key) in enumerate(zip(axes, table.protocols)):
-        handles.update(draw_panel(table, key, axis))
+        handles.update(draw_panel(table, key, axis, styles))
         if i % columns == 0:
             axis.set_ylabel(f'mIoU of all seen classes ({table.convention}), %')
     for axis in axes[len(table.protocols):]:
         axis.remove()
-    rows = [row for row in table.rows if row in handles]
-    figure.legend(
-        [handles[row] for row in rows], rows, loc='outside right upper', frameon=False)
+    figure.legend([handles[row] for row in styles], list(styles), handlelength=3.5,
+                  frameon=False, **place)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format='png')
     return True
 
 
-def draw_panel(table: ComparisonTable, key: ProtocolKey, axis: Any) -> dict[str, Any]:
+def layout(
+    rows: Sequence[str], width: float, height: float
+) -> tuple[tuple[float, float], dict[str, Any]]:
+    """The picture's size, and where the legend stands.
+
+    Args:
+        rows: The legend's texts.
+        width: Of all panels, in inches.
+        height: The same.
+
+    Returns:
+        Width and height of the whole in inches, and ``loc`` and ``ncols`` of
+        :meth:`matplotlib.figure.Figure.legend`.
+    """
+    column = SAMPLE + LETTER * max(map(len, rows), default=0)
+    if len(rows) <= MOST_BESIDE:
+        return ((width + column, max(height, 0.4 + LINE * len(rows))),
+                {'loc': 'outside right upper', 'ncols': 1})
+    columns = max(2, int(width / column))
+    lines = -(-len(rows) // columns)
+    return ((max(width, columns * column), height + 0.3 + LINE * lines),
+            {'loc': 'outside lower center', 'ncols': columns})
+
+
+def draw_panel(
+    table: ComparisonTable, key: ProtocolKey, axis: Any, styles: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
     """One protocol's panel; returns the legend's handle of each row in it."""
     from matplotlib.ticker import MaxNLocator
 
-    steps = max(len(run.content['protocol']['steps']) for (_, other), runs in table.cells.items()
-                if other == key for run in runs)
+    steps = num_steps(table, key)
     handles: dict[str, Any] = {}
-    for i, row in enumerate(table.rows):
-        curve = table.curve(row, key)
-        if not curve or any(point.mean is None for point in curve):
+    for row, style in styles.items():
+        if not is_drawn(table, row, key):
             continue
-        style: dict[str, Any] = dict(
-            color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], markersize=5,
-            clip_on=False)
-        if len(curve) == 1 and steps > 1:
-            first = all(handle.get_linestyle() != '--' for handle in handles.values())
-            style = dict(color='black' if first else style['color'], linestyle='--')
+        curve = table.curve(row, key)
+        if len(curve) == 1:
             curve = curve * steps
         mean = [point.mean or 0. for point in curve]
         spread = [point.std or 0. for point in curve]
-        [handles[row]] = axis.plot(range(len(curve)), mean, linewidth=1.6, **style)
+        [handles[row]] = axis.plot(
+            range(len(curve)), mean, linewidth=1.6, markersize=5, clip_on=False, **style)
         axis.fill_between(
             range(len(curve)), [m - s for m, s in zip(mean, spread)],
             [m + s for m, s in zip(mean, spread)], color=style['color'], alpha=.15, linewidth=0)

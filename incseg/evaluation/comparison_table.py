@@ -10,8 +10,10 @@ from incseg.errors import InvalidInputError
 from incseg.evaluation.conventions import CONVENTIONS
 from incseg.evaluation.other_settings import other_settings
 from incseg.evaluation.report import number
-from incseg.evaluation.row_titles import check_seeds, row_rank, row_titles
+from incseg.evaluation.row_checks import check_cell, check_method
+from incseg.evaluation.row_titles import row_rank, row_titles
 from incseg.evaluation.run_result import COLUMNS, ProtocolKey, RunResult
+from incseg.evaluation.run_settings import CONFIG_FILE
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class ComparisonTable:
 
     Raises:
         InvalidInputError: If the convention is unknown, no run is finished,
-            or a row has one seed twice.
+            or a row has one seed twice, two methods, or two settings on one
+            protocol.
     """
 
     def __init__(self, runs: Sequence[RunResult], convention: str = 'mib',
@@ -72,8 +75,10 @@ class ComparisonTable:
             self.cells.setdefault((title, run.protocol), []).append(run)
             ranks[title] = min(ranks.get(title, row_rank(run.method, title)),
                                row_rank(run.method, title))
+        for title in ranks:
+            check_method(title, self._members(title))
         for (title, _), members in self.cells.items():
-            check_seeds(title, members)
+            check_cell(title, members)
             members.sort(key=lambda run: run.seed)
         self.rows = sorted(ranks, key=lambda title: ranks[title])
         shape = {run.protocol: [len(step) for step in run.content['protocol']['steps']]
@@ -86,6 +91,20 @@ class ComparisonTable:
                 self.notes.append(f'{self.label(key)}: {", ".join(key[3][1:])}')
             column = {row: self.cells[row, key] for row in self.rows if (row, key) in self.cells}
             self.notes += [f'{self.label(key)}: {line}' for line in other_settings(column)]
+
+        self.notes += self._unknown_settings()
+
+    def _members(self, row: str) -> list[RunResult]:
+        return [run for (title, _), runs in self.cells.items() if title == row for run in runs]
+
+    def _unknown_settings(self) -> list[str]:
+        rows = [row for row in self.rows
+                if any(run.settings is None for run in self._members(row))]
+        if not rows:
+            return []
+        which = 'of all rows' if rows == self.rows else f'of {", ".join(rows)}'
+        return [f'Settings {which} are unknown, no {CONFIG_FILE} is beside their ledgers: epochs, '
+                'learning rate and all else may differ']
 
     def _same_name(self, key: ProtocolKey) -> int:
         return sum(other[:3] == key[:3] for other in self.protocols)

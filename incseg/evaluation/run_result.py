@@ -6,7 +6,7 @@ from typing import Any
 from incseg.errors import InvalidInputError
 from incseg.evaluation.conventions import CONVENTIONS
 from incseg.evaluation.ledger import Ledger
-from incseg.evaluation.run_settings import is_free, read_settings
+from incseg.evaluation.run_settings import read_settings, row_settings
 
 COLUMNS = ('base', 'added', 'all')
 #: data set, name, setting, classes in learning order
@@ -40,10 +40,7 @@ class RunResult:
         content = Ledger.read_file(path)
         check_ledger(path, content)
         settings = read_settings(path.parent) if path.name == Ledger.FILE else None
-        if settings is not None:
-            settings = {key: value for key, value in settings.items() if not is_free(key)
-                        and key != 'seed' and not key.startswith('protocol.')}
-        return cls(path, content, settings, name)
+        return cls(path, content, None if settings is None else row_settings(settings), name)
 
     @property
     def method(self) -> str:

@@ -42,6 +42,12 @@ def read_run_config(work_dir: Path) -> dict[str, Any] | None:
     return content
 
 
+def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What seeds of one row have in common: all but the seed, the protocol and what is free."""
+    return {key: value for key, value in settings.items() if not is_free(key)
+            and key != 'seed' and not key.startswith('protocol.')}
+
+
 def is_free(key: str) -> bool:
     """Whether a dotted key does not shape the results."""
     return any(key == name or key.startswith(f'{name}.') for name in FREE)

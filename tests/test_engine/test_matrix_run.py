@@ -6,7 +6,9 @@ import pytest
 from incseg.apis.config import parse_options
 from incseg.engine import train_protocol
 from incseg.engine.matrix_run import MatrixRun, as_text, environment
+from incseg.engine.run_config import write_run_config
 from incseg.errors import InvalidInputError
+from incseg.evaluation.run_settings import read_settings, row_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +41,15 @@ def test_work_dir_and_command(tiny, tmp_path):
     named = MatrixRun(path('ft'), {}, tiny('ft', seed=3), tmp_path, 'short')
     assert named.title == 'ft/bisenet_r18_shapes_4-1_short_seed3'
     assert named.argument == f'short={named.work_dir}'
+
+
+def test_settings(tiny, tmp_path):
+    """Seeds have the same settings, the very ones that are read beside the ledger."""
+    first, second = (MatrixRun(path('ft'), {}, tiny('ft', seed=seed), tmp_path) for seed in (0, 1))
+    assert first.settings == second.settings
+    assert first.settings != MatrixRun(path('ft'), {}, tiny('ft', epochs=2), tmp_path).settings
+    write_run_config(first.config, first.work_dir)
+    assert row_settings(read_settings(first.work_dir)) == first.settings
 
 
 def test_two_matrices_have_two_ports():

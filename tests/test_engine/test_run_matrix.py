@@ -110,6 +110,29 @@ def test_two_runs_in_one_place(runs, tmp_path):
                                        runs[0].folder)], tmp_path / 'matrix')
 
 
+def test_one_name_for_two_things(runs, tiny, tmp_path):
+    """If it fails, FT and joint, or 1 and 2 epochs, are averaged as two seeds when all is trained.
+
+    Seeds of a name, and the name on another protocol, are one row.
+    """
+    def named(name, method, seed, protocol='5-1', **changes):
+        return MatrixRun(f'configs/{method}/bisenet_r18_shapes_4-1.py', {}, tiny(
+            method, seed=seed, **{'protocol.name': protocol}, **changes), tmp_path / 'm', name)
+
+    def dry(*chosen):
+        run_matrix(chosen, tmp_path / 'm', dry_run=True, say=lambda line: None)
+    first = named('x', 'ft', 0)
+    dry(first, named('x', 'ft', 1), named('x', 'ft', 2, '4-1', epochs=2), named('y', 'joint', 0))
+    with pytest.raises(InvalidInputError, match=(
+            "configs/ft/.* and configs/joint/.* would both be the row 'x', but differ in method")):
+        dry(first, named('x', 'joint', 1, '4-1'))
+    with pytest.raises(InvalidInputError, match="row 'x', but differ in epochs: give each a"):
+        dry(first, named('x', 'ft', 1, epochs=2))
+    with pytest.raises(InvalidInputError, match="row 'joint', but differ in method"):
+        dry(runs[1], named('joint', 'ft', 1))
+    dry(named(None, 'ft', 0), named(None, 'ft', 1, epochs=2))  # the table tells them apart
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(runs, lines, monkeypatch, tmp_path, number):
     """Ctrl-C and SIGTERM stop the matrix, not only the run; the lock is given back."""

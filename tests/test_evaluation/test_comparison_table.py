@@ -119,6 +119,37 @@ def test_curve(make_run, compared):
     assert last == table.spread('mib', table.protocols[0], 'all')
 
 
+def test_a_row_of_two_methods(make_run):
+    """X=ft X=mib with two seeds had a mean and a spread; a name that is a method's is no way in."""
+    paths = make_run('ft', 0, STEPS), make_run('mib', 1, STEPS)
+    for names in (('X=', 'X='), ('mib=', '')):
+        runs, _ = find_runs([f'{name}{path}' for name, path in zip(names, paths)])
+        with pytest.raises(InvalidInputError, match='has two methods'):
+            ComparisonTable(runs)
+
+
+def test_a_row_of_two_settings(make_run):
+    """A user's name for two trainings of other lengths; on two protocols it is one row."""
+    paths = [make_run('mib', seed, STEPS, settings={'epochs': seed}, name=name)
+             for seed, name in ((0, '2-1'), (1, '2-1'), (2, '1-1'))]
+    runs, _ = find_runs([f'X={path}' for path in paths])
+    with pytest.raises(InvalidInputError, match=r"'X' has two settings .*: epochs is 0"):
+        ComparisonTable(runs)
+    assert ComparisonTable(runs[1:]).rows == ['X']
+
+
+def test_unknown_settings_are_told(make_run, compared):
+    """If it fails, a reader takes the missing "epochs differs" for equal terms."""
+    make_run('mib', 0, STEPS, settings={'epochs': 1})
+    assert not compared().notes
+    make_run('ft', 0, STEPS)
+    [note] = compared().notes
+    assert note.startswith('Settings of ft are unknown, no config.json is beside')
+    make_run('mib', 1, STEPS)
+    [note] = compared().notes
+    assert note.startswith('Settings of all rows are unknown') and note in compared().text()
+
+
 def test_unknown_convention():
     """A typo is named with what is allowed."""
     with pytest.raises(InvalidInputError, match="'voc', allowed: .'mib', 'plop', 'wilson'."):

@@ -1,9 +1,9 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
-from incseg.errors import InvalidInputError
-from incseg.evaluation.row_titles import check_seeds, row_rank, row_titles
+from incseg.evaluation.row_titles import LAST, METHOD_ORDER, row_rank, row_titles
 from incseg.evaluation.run_result import RunResult
 
 STEPS = [(80., 60.), (50., 40., 30.)]
@@ -69,7 +69,7 @@ def test_kept_ledgers_are_told_apart_by_their_names(make_run, tmp_path):
     """If it fails, a folder of kept ledgers with two variants of a method has no table.
 
     Protocol and seed are no part of the name: a variant's seeds and protocols share its row.
-    Where no seed is there twice, names play no part.
+    A variant alone has its name, too: else it stands in the method's row of other protocols.
     """
     def keep(name, seed=0, protocol='2-1'):
         path = tmp_path / f'{name}.json'
@@ -79,7 +79,8 @@ def test_kept_ledgers_are_told_apart_by_their_names(make_run, tmp_path):
             keep('mib_memory_2-1'), keep('mib_memory_1-1', protocol='1-1')]
     assert row_titles(runs) == ['mib'] * 3 + ['mib (mib_memory)'] * 2
     assert row_titles(runs[:3]) == ['mib'] * 3
-    assert row_titles([runs[1], keep('mib_memory_2-1')]) == ['mib', 'mib']
+    assert row_titles([runs[2], runs[3]]) == ['mib', 'mib (mib_memory)']
+    assert row_titles(runs[3:]) == ['mib (mib_memory)'] * 2
 
 
 def test_names_win(read):
@@ -88,18 +89,31 @@ def test_names_win(read):
     assert row_titles(runs) == ['mine', 'mib']
 
 
+def test_a_named_ledger_with_two_configs(make_run, tmp_path):
+    """If it fails, two configs under one kept name are averaged over their seeds."""
+    runs = []
+    for seed, config in enumerate(('r18', 'r101')):
+        path = tmp_path / f'mib_memory_2-1_seed{seed}.json'
+        shutil.copy(make_run('mib', seed, STEPS, config=f'configs/mib/{config}.py')
+                    / 'results.json', path)
+        runs.append(RunResult.read(path))
+    assert row_titles(runs) == ['mib (mib_memory) (r18)', 'mib (mib_memory) (r101)']
+
+
 def test_order():
-    """From fine-tuning over the known methods to joint training, strangers before joint."""
-    methods = ['joint', 'zeta', 'mib', 'alpha', 'ilt', 'LWF-MC', 'lwf', 'plop', 'ft']
+    """From fine-tuning over the known methods to joint training, strangers before joint.
+
+    The S rows stand beside the dense ones; joint_s, like joint, is what others are measured by.
+    """
+    methods = ['joint_s', 'joint', 'zeta', 'wilson', 'mib_s', 'mib', 'alpha', 'ilt', 'LWF-MC',
+               'lwf', 'replay', 'plop', 'ft_s', 'ft']
     assert sorted(methods, key=lambda method: row_rank(method, method)) == [
-        'ft', 'lwf', 'LWF-MC', 'ilt', 'mib', 'plop', 'alpha', 'zeta', 'joint']
+        'ft', 'ft_s', 'lwf', 'LWF-MC', 'ilt', 'mib', 'mib_s', 'plop', 'replay', 'wilson',
+        'alpha', 'zeta', 'joint', 'joint_s']
     assert row_rank('mib', 'mib') < row_rank('mib', 'a variant') < row_rank('plop', 'plop')
 
 
-def test_one_seed_twice(read):
-    """The same seed again would shrink the spread; both files and a way out are named."""
-    runs = [read(folder='a'), read(folder='b')]
-    with pytest.raises(InvalidInputError, match=(
-            r'a/results\.json and .*b/results\.json are both mib on toy 2-1 overlap with seed 0.*'
-            r'NAME=.*b/results\.json')):
-        check_seeds('mib', runs)
+def test_the_order_lists_what_there_is():
+    """If it fails, the order names a method that has no config; one that it lacks goes by name."""
+    folders = {path.name for path in (Path(__file__).parents[2] / 'configs').iterdir()}
+    assert {*METHOD_ORDER, *LAST} <= folders

@@ -1,7 +1,7 @@
 import pytest
 
 from incseg.errors import InvalidInputError
-from incseg.evaluation.run_settings import flatten, is_free, read_settings
+from incseg.evaluation.run_settings import flatten, is_free, read_settings, row_settings
 
 
 def test_flatten():
@@ -13,6 +13,12 @@ def test_free_keys_are_whole_keys():
     """data_root may change; a key that only begins like it, or holds it, may not."""
     assert is_free('data_root') and is_free('voc_root') and is_free('schedule.log_interval')
     assert not is_free('data_rooted') and not is_free('schedule.lr.base') and not is_free('epochs')
+
+
+def test_row_settings():
+    """If it fails, seeds are no seeds of one row, or another learning rate goes unseen."""
+    assert row_settings({'seed': 1, 'protocol.name': '4-1', 'num_workers': 2, 'lr': .1,
+                         'method.seed': 3}) == {'lr': .1, 'method.seed': 3}
 
 
 def test_read_settings(tmp_path):
