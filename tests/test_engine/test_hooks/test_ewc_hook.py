@@ -66,7 +66,7 @@ def test_zero_gradients(walk):
 @pytest.mark.parametrize('alpha', [-0.1, 1.5, float('nan')])
 def test_alpha(alpha):
     """An average with a negative share would be no average."""
-    with pytest.raises(InvalidInputError, match=r'method.hooks.ewc.alpha is .*, expected 0 to 1'):
+    with pytest.raises(InvalidInputError, match=r'method.hooks.ewc.alpha is .*, expected a number from'):
         EWCHook(alpha=alpha, name='ewc')
 
 

@@ -85,7 +85,7 @@ def test_scores_are_averaged(walk):
 @pytest.mark.parametrize('interval', [0, -1])
 def test_interval(interval):
     """If it fails, a run dies at its first iteration, in a division."""
-    with pytest.raises(InvalidInputError, match=rf'hooks.rw.interval is {interval}, expected 1'):
+    with pytest.raises(InvalidInputError, match=rf'hooks.rw.interval={interval!r}: expected a whole'):
         RiemannianWalkHook(interval=interval, name='rw')
 
 
