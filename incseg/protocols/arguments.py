@@ -3,7 +3,6 @@
 import operator
 from collections.abc import Iterable
 from math import isfinite
-from numbers import Real
 from typing import Any
 
 from incseg.errors import InvalidInputError
@@ -28,7 +27,7 @@ def real_number(name: str, value: Any, low: float, high: float | None = None, *,
         low, high: The least and the greatest that is allowed; None for no limit.
         above: Whether ``low`` itself is not allowed.
     """
-    if (isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value)
+    if (isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value)
             or value < low or (above and value == low) or (high is not None and value > high)):
         least = f'of more than {low}' if above else f'of at least {low}'
         allowed = least if high is None else f'from {low} to {high}'

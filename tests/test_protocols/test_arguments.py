@@ -26,7 +26,7 @@ def test_others_are_refused(value):
     assert str(caught.value) == f'n={value!r}: expected a whole number from 1 to 3 (why)'
 
 
-@pytest.mark.parametrize('value', [0, 1, 0.5, np.float32(0.5), np.int64(1)])
+@pytest.mark.parametrize('value', [0, 1, 0.5, np.float64(0.5)])
 def test_numbers_pass_as_float(value):
     """If it fails, a bound is taken for outside, or a number of numpy is refused."""
     number = real_number('n', value, 0, 1)
