@@ -92,10 +92,13 @@ def test_every_class_is_kept(steps):
 
 @pytest.mark.parametrize('seed', range(4))
 def test_every_class_is_kept_annotated(seed, steps):
-    """With the labels of their own steps: two images or more that teach each of 6 classes.
+    """With the labels of their own steps: 12 images, two or more that teach each of 6 classes.
 
-    If it fails, an image counts for a class that it shows and does not teach.
+    If it fails, an image counts for a class that it shows and does not teach;
+    of a disjoint protocol's later images that is every old class.
     """
+    steps = [IncrementalDataset(step.dataset, Protocol(6, 4, 1, 'disjoint'), k, LOAD)
+             for k, step in enumerate(steps)]
     kept = fill(ReplayMemory(dict(size=12, labels='own_step'), seed), steps)[2]
     shows = classes_of(steps[2], [entry['image'] for entry in kept])
     taught = np.zeros_like(shows)
