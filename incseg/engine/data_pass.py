@@ -5,6 +5,7 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor
 
+from incseg.datasets import ReplayDataset
 from incseg.structures import NetworkOutputs
 
 
@@ -31,14 +32,23 @@ def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
         yield model.data_preprocessor(batch, True)
 
 
+def step_images(runner: Any) -> Any:
+    """The data set of the step's own images: the one trained on, without a memory's exemplars."""
+    trained = runner.train_dataloader.dataset
+    return trained.dataset if isinstance(trained, ReplayDataset) else trained
+
+
 def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
-    """:func:`data_pass` through the teacher, under the training's autocast.
+    """:func:`data_pass` over the step's own images through the teacher.
+
+    Under the training's autocast.  A memory's exemplars are left out: their
+    labels are those of their steps and are not replaced.
 
     Yields:
         Labels ``(N, H, W)`` of train ids and the teacher's outputs.
     """
     student = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    for batch in data_pass(runner):
+    for batch in data_pass(runner, step_images(runner)):
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in batch['data_samples']])
         with runner.optim_wrapper.optim_context(runner.model):
             outputs = student.run_teacher(batch['inputs'])

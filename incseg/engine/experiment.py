@@ -16,6 +16,10 @@ class Experiment:
     Args:
         config: A complete, checked config (see :mod:`incseg.apis.config`).
 
+    Raises:
+        InvalidInputError: The data set is not registered, the protocol is not
+            one, or a joint method has a memory.
+
     Attributes:
         protocol: The config's protocol; tables report by it.
         training: The protocol that is trained: the same, or, for a joint
@@ -37,6 +41,11 @@ class Experiment:
         name = spec.pop('name')
         self.protocol = Protocol.parse(name, len(names) - 1, **spec)
         self.joint = bool(config['method'].get('joint', False))
+        memory = config['method'].get('memory')
+        if self.joint and isinstance(memory, Mapping) and memory.get('size'):
+            raise InvalidInputError(
+                f'method.memory is {dict(memory)!r} beside method.joint=True, which shows all '
+                'images in one step: nothing is replayed; allowed: None')
         self.training = Protocol(
             len(names) - 1, len(names) - 1, 0, self.protocol.setting, self.protocol.class_order
         ) if self.joint else self.protocol

@@ -4,9 +4,8 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from incseg.datasets import ReplayDataset
 from incseg.engine.checkpoint import load_weights, read_step_checkpoint
-from incseg.engine.data_pass import data_pass
+from incseg.engine.data_pass import data_pass, step_images
 from incseg.engine.hooks.incremental_hook import teacher_config
 from incseg.engine.importance import fisher_average
 from incseg.errors import InvalidInputError
@@ -42,11 +41,9 @@ def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
     network = MODELS.build(teacher_config(runner.cfg.model))
     load_weights(network, checkpoint['state_dict'], previous)
     network.to(next(runner.model.parameters()).device).eval()
-    trained = runner.train_dataloader.dataset
-    own = trained.dataset if isinstance(trained, ReplayDataset) else trained
     dataset = DATASETS.build(dict(
         settings.to_dict(), step=checkpoint['meta']['step'],
-        dataset=own.dataset))
+        dataset=step_images(runner).dataset))
     parameters = dict(network.named_parameters())
     fisher = {name: torch.ones_like(value, requires_grad=False)
               for name, value in parameters.items()}

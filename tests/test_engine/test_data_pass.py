@@ -1,4 +1,5 @@
 """A pass over a step's data beside its training."""
+import pytest
 import torch
 from mmengine.hooks import Hook
 
@@ -63,3 +64,35 @@ def test_a_pass_through_the_teacher(tiny, tmp_path):
     config.custom_hooks = dict(passes=dict(type='TeacherPassHook'))
     train_protocol(config, tmp_path, steps=[0, 1])
     assert TeacherPassHook.compared > 0
+
+
+@HOOKS.register_module()
+class ThresholdHook(Hook):
+    """Keeps what a pass through the teacher sees, and the labeller's thresholds after its own."""
+
+    priority = 'LOW'  # after the labeller was prepared
+    seen: list = []
+
+    def before_train(self, runner):
+        if runner.model.teacher is not None:
+            labels = torch.cat([labels for labels, _ in teacher_pass(runner)])
+            own = len(getattr(runner.train_dataloader.dataset, 'dataset', ()))
+            self.seen.append((labels, runner.model.target_labeller.thresholds, own))
+
+
+@pytest.mark.parametrize('share', [None, .5])
+def test_a_memory_is_no_part_of_the_teachers_pass(share, tiny, tmp_path):
+    """The same images, labels and thresholds as without a memory.
+
+    If it fails, medians count exemplars, whose labels are never replaced.
+    """
+    ThresholdHook.seen = []
+    for name, memory in (('plain', None), ('memory', dict(size=12, batch_share=share))):
+        config = tiny('plop', **{'protocol.name': '5-1', 'method.memory': memory})
+        config.custom_hooks = dict(passes=dict(type='ThresholdHook'))
+        train_protocol(config, tmp_path / name)
+    (labels, thresholds, _), (with_memory, others, own) = ThresholdHook.seen
+    assert len(with_memory) == own // 8 * 8
+    assert set(with_memory.unique().tolist()) <= {0, 6, 255}
+    assert torch.equal(labels, with_memory)
+    assert torch.equal(thresholds, others)

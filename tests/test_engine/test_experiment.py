@@ -56,3 +56,10 @@ def test_config_path_is_relative_to_the_repository(tmp_path):
     root = Path(__file__).parents[2]
     assert relative_to_repository(root / 'configs' / 'a.py') == 'configs/a.py'
     assert relative_to_repository(str(tmp_path / 'a.py')) == str(tmp_path / 'a.py')
+
+
+def test_joint_has_no_memory(tiny):
+    """If it fails, a memory is asked for, reported, and never shown."""
+    Experiment(tiny('joint', **{'method.memory': dict(size=0)}))
+    with pytest.raises(InvalidInputError, match="method.memory is .'size': 5. beside method.joint"):
+        tiny('joint', **{'method.memory': dict(size=5)})

@@ -90,6 +90,24 @@ def test_every_class_is_kept(steps):
     assert shows[:, 1:5].sum(0).min() >= 3
 
 
+@pytest.mark.parametrize('seed', range(4))
+def test_every_class_is_kept_annotated(seed, steps):
+    """With the labels of their own steps: 12 images, two or more that teach each of 6 classes.
+
+    If it fails, an image counts for a class that it shows and does not teach;
+    of a disjoint protocol's later images that is every old class.
+    """
+    steps = [IncrementalDataset(step.dataset, Protocol(6, 4, 1, 'disjoint'), k, LOAD)
+             for k, step in enumerate(steps)]
+    kept = fill(ReplayMemory(dict(size=12, labels='own_step'), seed), steps)[2]
+    shows = classes_of(steps[2], [entry['image'] for entry in kept])
+    taught = np.zeros_like(shows)
+    for row, entry in enumerate(kept):
+        for k in entry['steps']:
+            taught[row, list(steps[k].protocol.new(k))] = True
+    assert (shows & taught)[:, 1:].sum(0).min() >= 2
+
+
 def test_seed(steps):
     """The same seed keeps the same images, another one others."""
     first, same, other = (

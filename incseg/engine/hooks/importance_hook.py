@@ -9,6 +9,7 @@ from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.hooks.method_hook import MethodHook
 from incseg.engine.importance import firmness, placed, quadratic_penalty
 from incseg.errors import InvalidInputError
+from incseg.protocols.arguments import real_number
 
 
 class ImportanceHook(MethodHook):
@@ -39,10 +40,7 @@ class ImportanceHook(MethodHook):
 
     def __init__(self, loss_weight: float, **kwargs: Any):
         super().__init__(**kwargs)
-        if not loss_weight >= 0:
-            raise InvalidInputError(
-                f'{self.key}.loss_weight is {loss_weight!r}, expected 0 or more')
-        self.loss_weight = loss_weight
+        self.loss_weight = real_number(f'{self.key}.loss_weight', loss_weight, 0)
         self._penalty: Tensor | None = None
 
     @property

@@ -49,7 +49,6 @@ class IncrementalHook(Hook):
             student.target_labeller.prepare(
                 teacher_pass(runner), student.decode_head.classifier.num_outputs)
 
-
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if hasattr(student.target_labeller, 'set_epoch'):

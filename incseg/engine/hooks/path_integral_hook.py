@@ -1,10 +1,11 @@
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from incseg.engine.hooks.importance_hook import ImportanceHook
 from incseg.engine.importance import grown, normalised, path_score, placed
-from incseg.errors import InvalidInputError
+from incseg.protocols.arguments import real_number
 from incseg.registry import HOOKS
 
 
@@ -16,7 +17,8 @@ class PathIntegralHook(ImportanceHook):
     squared distance from the step's beginning, without what is negative, they
     are added to the scores of the steps before.  What the next step is held by
     is the score normalised within each tensor.  It needs the way of every
-    step, so it takes part in step 0.
+    step, so it takes part in step 0.  The way ends where the training does: what
+    :class:`WeightFusionHook` moves afterwards is no part of it.
 
     Args:
         loss_weight: See :class:`ImportanceHook`.
@@ -33,9 +35,7 @@ class PathIntegralHook(ImportanceHook):
 
     def __init__(self, loss_weight: float = 500., damping: float = 1e-20, **kwargs: Any):
         super().__init__(loss_weight, **kwargs)
-        if not damping > 0:
-            raise InvalidInputError(f'{self.key}.damping is {damping!r}, expected more than 0')
-        self.damping = damping
+        self.damping = real_number(f'{self.key}.damping', damping, 0, above=True)
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
@@ -45,6 +45,7 @@ class PathIntegralHook(ImportanceHook):
         self.start = self.anchor | placed(begun, new)
         self.path = grown(resumed.get('path', {}), self.parameters, 0.)
         self.last = placed(resumed.get('last', {}), self.parameters)
+        self.end: Mapping[str, Tensor] = self.parameters
 
     def old_importance(self) -> dict[str, Tensor]:
         score = self.previous_state.get('score', {})
@@ -57,10 +58,13 @@ class PathIntegralHook(ImportanceHook):
                 self.path[name] -= gradient * (value - self.last[name])
             self.last[name] = value.clone()
 
+    def after_train(self, runner: Any) -> None:
+        self.end = {name: value.detach().clone() for name, value in self.parameters.items()}
+
     def state(self) -> dict[str, Any]:
         score = {
             name: path_score(self.path[name], value.detach() - self.start[name], self.damping)
-            for name, value in self.parameters.items()}
+            for name, value in self.end.items()}
         for name, old in placed(self.previous_state.get('score', {}), self.parameters).items():
             score[name] += old
         return dict(score=score)

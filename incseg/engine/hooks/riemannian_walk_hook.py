@@ -4,7 +4,7 @@ from torch import Tensor
 
 from incseg.engine.hooks.ewc_hook import EWCHook
 from incseg.engine.importance import grown, normalised, placed, walk_score
-from incseg.errors import InvalidInputError
+from incseg.protocols.arguments import whole_number
 from incseg.registry import HOOKS
 
 
@@ -31,9 +31,7 @@ class RiemannianWalkHook(EWCHook):
 
     def __init__(self, loss_weight: float = 100., interval: int = 10, **kwargs: Any):
         super().__init__(loss_weight, **kwargs)
-        if interval < 1:
-            raise InvalidInputError(f'{self.key}.interval is {interval!r}, expected 1 or more')
-        self.interval = interval
+        self.interval = whole_number(f'{self.key}.interval', interval, 1)
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)

@@ -33,6 +33,8 @@ class WeightFusionHook(MethodHook):
         InvalidInputError: If the factor is not between 0 and 1.
     """
 
+    priority = 'LOW'  # after the other hooks have seen where the training ended
+
     def __init__(self, factor: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         if factor is not None and (

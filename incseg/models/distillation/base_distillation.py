@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base_backbone import hands_out_stages, no_stages
+from incseg.protocols.arguments import real_number
 from incseg.structures import NetworkOutputs
 
 
@@ -12,7 +13,7 @@ class BaseDistillation(nn.Module, ABC):
     """One thing that is kept from the teacher: a named term of the loss.
 
     Args:
-        loss_weight: Factor on the term.
+        loss_weight: Factor on the term, 0 or more.
         source: Which part of the network it compares: the name of a head
             (``'decode_head'`` or an auxiliary head's name).
 
@@ -20,13 +21,16 @@ class BaseDistillation(nn.Module, ABC):
         reads: What it reads of :class:`NetworkOutputs` besides logits:
             ``'features'``, and ``'intermediate'`` for stages and head features.
             What nobody reads is not kept.
+
+    Raises:
+        InvalidInputError: If the weight is not allowed.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({'features'})
 
     def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head'):
         super().__init__()
-        self.loss_weight = loss_weight
+        self.loss_weight = real_number(f'{type(self).__name__} loss_weight', loss_weight, 0)
         self.source = source
 
     def check(self, network: Any) -> None:

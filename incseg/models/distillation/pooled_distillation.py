@@ -7,6 +7,7 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 from incseg.models.distillation.base_distillation import BaseDistillation
 from incseg.models.losses.functional import pooled_distillation
+from incseg.protocols.arguments import real_number
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -29,7 +30,8 @@ class PooledDistillation(BaseDistillation):
         scales: Tiles along each side.
 
     Raises:
-        InvalidInputError: If the scales are not positive whole numbers.
+        InvalidInputError: If a factor is below 0, or the scales are not positive whole
+            numbers.
 
     See :func:`incseg.models.losses.functional.pooled_distillation`.
 
@@ -42,9 +44,10 @@ class PooledDistillation(BaseDistillation):
                  feature_factor: float = 0.01, logits_factor: float = 0.0005,
                  scales: Sequence[int] = (1, 2, 4)):
         super().__init__(loss_weight, source)
-        self.feature_factor = feature_factor
-        self.logits_factor = logits_factor
-        if not scales or not all(isinstance(s, int) and s > 0 for s in scales):
+        self.feature_factor = real_number('PooledDistillation feature_factor', feature_factor, 0)
+        self.logits_factor = real_number('PooledDistillation logits_factor', logits_factor, 0)
+        if (not isinstance(scales, Sequence) or not scales
+                or not all(isinstance(s, int) and s > 0 for s in scales)):
             raise InvalidInputError(
                 f'PooledDistillation scales is {scales!r}, allowed: positive whole numbers')
         self.scales = tuple(scales)

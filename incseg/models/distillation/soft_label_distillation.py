@@ -4,6 +4,7 @@ from torch import Tensor
 
 from incseg.models.distillation.base_distillation import BaseDistillation
 from incseg.models.losses.functional import distillation, fused_losses, unbiased_distillation
+from incseg.protocols.arguments import real_number
 from incseg.structures import NetworkOutputs
 
 
@@ -13,9 +14,12 @@ class SoftLabelDistillation(BaseDistillation):
     Args:
         loss_weight: Factor on the term.
         source: Name of the head whose logits are compared.
-        alpha: Factor on the teacher's logits before its softmax.
+        alpha: Factor on the teacher's logits before its softmax, 0 or more.
         fused: Whether logits are upsampled a few rows at a time, together with
             the head's cross-entropy where that is fused too; else at once.
+
+    Raises:
+        InvalidInputError: If a number is not allowed.
     """
 
     #: Whether the teacher's background is matched by background plus new classes.
@@ -25,7 +29,7 @@ class SoftLabelDistillation(BaseDistillation):
     def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head', alpha: float = 1.0,
                  fused: bool = True):
         super().__init__(loss_weight, source)
-        self.alpha = alpha
+        self.alpha = real_number(f'{type(self).__name__} alpha', alpha, 0)
         self.fused = fused
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 from incseg.models.labellers.class_medians import class_medians, published_medians
 from incseg.models.labellers.entropy_map import entropy_maps
+from incseg.protocols.arguments import real_number
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -59,12 +60,10 @@ class EntropyPseudoLabeller:
         if median not in BINS:
             raise InvalidInputError(
                 f'EntropyPseudoLabeller median is {median!r}, allowed: {sorted(BINS)}')
-        if not isinstance(min_threshold, (int, float)) or not min_threshold >= 0:
-            raise InvalidInputError(
-                f'EntropyPseudoLabeller min_threshold is {min_threshold!r}, expected 0 or more')
         self.source = source
         self.median = median
-        self.min_threshold = float(min_threshold)
+        self.min_threshold = real_number(
+            'EntropyPseudoLabeller min_threshold', min_threshold, 0)
         self.ignore_index = ignore_index
         self.thresholds: Tensor | None = None
         self.nats = 1.

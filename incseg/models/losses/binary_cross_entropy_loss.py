@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from incseg.models.losses.functional import binary_cross_entropy, soft_binary_cross_entropy
 from incseg.models.losses.functional.cross_entropy import check_image_weight
 from incseg.models.losses.functional.image_by_image import image_by_image
+from incseg.protocols.arguments import real_number
 from incseg.registry import MODELS
 
 
@@ -13,7 +14,7 @@ class BinaryCrossEntropyLoss(nn.Module):
     """LwF-MC's and WILSON's loss: one sigmoid a class; the base step is trained with it too.
 
     Args:
-        loss_weight: Factor on the loss.
+        loss_weight: Factor on the loss, 0 or more.
         fused: Whether it takes logits as the head made them and upsamples them
             an image at a time; else they come at the target's size.
 
@@ -26,7 +27,7 @@ class BinaryCrossEntropyLoss(nn.Module):
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()
-        self.loss_weight = loss_weight
+        self.loss_weight = real_number(f'{type(self).__name__} loss_weight', loss_weight, 0)
         self.fused = fused
 
     @property

@@ -3,20 +3,21 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from incseg.models.losses.functional import fused_losses, unbiased_cross_entropy
+from incseg.protocols.arguments import real_number
 
 
 class PixelCrossEntropy(nn.Module, ABC):
     """What the cross-entropies have in common: mean over all pixels, ignored ones zero.
 
     Args:
-        loss_weight: Factor on the loss.
+        loss_weight: Factor on the loss, 0 or more.
         fused: Whether it takes logits as the head made them and upsamples them
             a few rows at a time; else they come at the target's size.
     """
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()
-        self.loss_weight = loss_weight
+        self.loss_weight = real_number(f'{type(self).__name__} loss_weight', loss_weight, 0)
         self.fused = fused
 
     @property

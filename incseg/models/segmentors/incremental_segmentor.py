@@ -4,6 +4,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from incseg.errors import InvalidInputError
 from incseg.models.distillation import SoftLabelDistillation
 from incseg.models.distillation.one_pass import losses_in_one_pass, shares_a_pass
 from incseg.models.segmentors.encoder_decoder import IGNORE_INDEX, EncoderDecoder
@@ -53,7 +54,7 @@ class IncrementalSegmentor(EncoderDecoder):
     ):
         super().__init__(backbone, decode_head, outputs_per_step, **kwargs)
         self.distillation = nn.ModuleDict({
-            name: MODELS.build(term) for name, term in (distillation or {}).items()
+            name: build_term(name, term) for name, term in (distillation or {}).items()
             if term is not None})
         self.target_labeller: Any = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
@@ -176,3 +177,11 @@ class IncrementalSegmentor(EncoderDecoder):
             parts.append(self.target_labeller)
         return frozenset().union(
             *(getattr(part, 'reads', frozenset({'features'})) for part in parts))
+
+
+def build_term(name: str, config: dict) -> nn.Module:
+    """A term of distillation; what its arguments may not be is said with its name."""
+    try:
+        return MODELS.build(config)
+    except InvalidInputError as error:
+        raise InvalidInputError(f'distillation.{name}: {error}') from None

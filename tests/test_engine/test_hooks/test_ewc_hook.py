@@ -63,10 +63,10 @@ def test_zero_gradients(walk):
         assert not normalised(value).any()
 
 
-@pytest.mark.parametrize('alpha', [-0.1, 1.5, float('nan')])
+@pytest.mark.parametrize('alpha', [-0.1, 1.5, float('nan'), 'x'])
 def test_alpha(alpha):
     """An average with a negative share would be no average."""
-    with pytest.raises(InvalidInputError, match=r'method.hooks.ewc.alpha is .*, expected 0 to 1'):
+    with pytest.raises(InvalidInputError, match=r'hooks.ewc.alpha is .*, expected a number from 0'):
         EWCHook(alpha=alpha, name='ewc')
 
 

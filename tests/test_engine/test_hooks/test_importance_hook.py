@@ -90,6 +90,26 @@ def test_a_parameter_without_gradient_is_still_held(walk):
     assert hook.seen == {}
 
 
+def test_no_parameter_is_pulled_past_its_old_value(walk):
+    """However large the weight, a step of plain SGD ends on the anchor less the task's own move.
+
+    And again after the rate changed.  If it fails, the step ends 0.02 * 2e9 gaps
+    on the other side, and the next one further.
+    """
+    walk.step(equal(1e9), 0, 3)
+    model, hook, wrapper = walk.start(equal(1e9), 1)
+    for lr in (0.02, 0.005, 0.3):
+        for group in wrapper.optimizer.param_groups:
+            group.update(lr=lr, momentum=0., nesterov=False)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += 0.25
+        wrapper.update_params(model.loss(0))
+        for name, anchor in hook.anchor.items():
+            expected = anchor - lr * hook.seen[name]
+            assert torch.allclose(hook.parameters[name], expected, atol=1e-12), (name, lr)
+
+
 @pytest.mark.parametrize('kind', KINDS)
 def test_weight_zero_is_fine_tuning(walk, kind):
     """Gathering importance alone leaves the training as it is, bit for bit."""
@@ -130,10 +150,12 @@ def test_nothing_to_go_by(walk, kind):
         walk.start(kind, 2)
 
 
-def test_negative_weight():
-    """If it fails, parameters are pushed away from their old values."""
-    with pytest.raises(InvalidInputError, match=r'method.hooks.ewc.loss_weight is -1, expected 0'):
-        EWCHook(-1, name='ewc')
+@pytest.mark.parametrize('weight', [-1, 'much', float('nan'), None])
+def test_bad_weight(weight):
+    """If it fails, parameters are pushed away from their old values, or step 1 dies."""
+    message = f'^method.hooks.ewc.loss_weight is {weight!r}, expected a number of at least 0$'
+    with pytest.raises(InvalidInputError, match=message):
+        EWCHook(weight, name='ewc')
 
 
 @HOOKS.register_module()

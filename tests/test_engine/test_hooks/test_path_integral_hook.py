@@ -72,10 +72,52 @@ def test_scores_add_up(walk):
     assert not after['steps.1.weight'].any()
 
 
-@pytest.mark.parametrize('damping', [0., -1.])
+def test_the_way_ends_where_the_training_does(walk):
+    """If it fails, what moves the network after the training is divided by, as if it were the way.
+
+    Score of a move of 0.2 that saved 0.4: 10, though the parameter is put back by 0.1.
+    """
+    _, hook, _ = walk.start(pi, 0)
+    for _ in range(2):
+        hook.gather({'body.bias': torch.full((4,), 2., dtype=torch.float64)})
+        with torch.no_grad():
+            hook.parameters['body.bias'] -= 0.2
+    with torch.no_grad():
+        hook.parameters['body.bias'] += 0.2
+    hook.after_train(None)
+    with torch.no_grad():
+        hook.parameters['body.bias'] += 0.1
+    score = hook.state()['score']['body.bias']
+    assert torch.allclose(score, torch.full((4,), 10., dtype=torch.float64))
+
+
+def test_beside_weight_fusion(tiny, tmp_path):
+    """The same scores, PI's and RW's, with and without it; the networks differ.
+
+    If it fails, a factor of 0.25 makes the scores of PI 16 times as large.
+    """
+    found = []
+    for name, fusion in (('alone', None), ('fused', dict(type='WeightFusionHook', factor=.25))):
+        config = tiny('ft', **{'protocol.name': '5-1'})
+        config.method.hooks = dict(
+            fusion=fusion, pi=dict(type='PathIntegralHook', loss_weight=1.),
+            rw=dict(type='RiemannianWalkHook', loss_weight=1., interval=1))
+        train_protocol(config, tmp_path / name)
+        found.append(read_checkpoint(tmp_path / name / 'step_1/final.pth'))
+    alone, fused = found
+    assert set(alone['method_state']) == set(fused['method_state']) == {'pi', 'rw'}
+    for hook, parts in alone['method_state'].items():
+        for part, values in parts.items():
+            for name, value in values.items():
+                assert torch.equal(value, fused['method_state'][hook][part][name]), (hook, name)
+    weight = 'decode_head.classifier.steps.0.weight'
+    assert not torch.equal(alone['state_dict'][weight], fused['state_dict'][weight])
+
+
+@pytest.mark.parametrize('damping', [0., -1., 'x'])
 def test_damping(damping):
     """If it fails, a parameter that did not move has the score 0 / 0."""
-    with pytest.raises(InvalidInputError, match=r'hooks.pi.damping is .*, expected more than 0'):
+    with pytest.raises(InvalidInputError, match=r'hooks.pi.damping is .*, expected a number of'):
         PathIntegralHook(damping=damping, name='pi')
 
 

@@ -82,10 +82,11 @@ def test_scores_are_averaged(walk):
     assert not after['score']['steps.1.weight'].any()
 
 
-@pytest.mark.parametrize('interval', [0, -1])
+@pytest.mark.parametrize('interval', [0, -1, 2.5, 'x'])
 def test_interval(interval):
     """If it fails, a run dies at its first iteration, in a division."""
-    with pytest.raises(InvalidInputError, match=rf'hooks.rw.interval is {interval}, expected 1'):
+    message = f'^method.hooks.rw.interval={interval!r}: expected a whole number of at least 1$'
+    with pytest.raises(InvalidInputError, match=message):
         RiemannianWalkHook(interval=interval, name='rw')
 
 

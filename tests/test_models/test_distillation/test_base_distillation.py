@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from incseg.errors import InvalidInputError
 from incseg.models import BaseDistillation
 from incseg.structures import NetworkOutputs
 
@@ -25,3 +26,11 @@ def test_compare_is_required():
     """If it fails, a term that compares nothing can be built."""
     with pytest.raises(TypeError):
         BaseDistillation()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize('weight', [-10, 'x', None, float('inf')])
+def test_bad_weight(weight):
+    """If it fails, a term drives the student away from its teacher, or step 1 dies."""
+    with pytest.raises(InvalidInputError, match=f'^Constant loss_weight is {weight!r}, expected a '
+                                                'number of at least 0$'):
+        Constant(loss_weight=weight)

@@ -44,6 +44,15 @@ def test_the_published_numbers_are_the_default():
         dict(type='PooledDistillation', **factors))(student, teacher)
 
 
+@pytest.mark.parametrize('key', ['feature_factor', 'logits_factor'])
+@pytest.mark.parametrize('value', ['a', -0.01, None])
+def test_bad_factors(key, value):
+    """If it fails, it is found after the base step was trained."""
+    with pytest.raises(InvalidInputError, match=f'^PooledDistillation {key} is {value!r}, '
+                                                'expected a number of at least 0$'):
+        MODELS.build(dict(type='PooledDistillation', **{key: value}))
+
+
 def test_no_new_class():
     """If it fails, a step without new classes divides by zero."""
     student, teacher = outputs(4, 0), outputs(4, 1)

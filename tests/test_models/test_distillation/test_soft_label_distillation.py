@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -18,3 +19,11 @@ def test_fused_is_plain(name):
             student, teacher)
         for fused in (True, False)]
     torch.testing.assert_close(*values)
+
+
+@pytest.mark.parametrize('name', ['LogitsDistillation', 'UnbiasedLogitsDistillation'])
+@pytest.mark.parametrize('alpha', ['x', -1, True])
+def test_bad_alpha(name, alpha):
+    """If it fails, it is found after the base step was trained."""
+    with pytest.raises(InvalidInputError, match=f'^{name} alpha is {alpha!r}, expected a number'):
+        MODELS.build(dict(type=name, alpha=alpha))

@@ -192,7 +192,7 @@ def test_forgotten_preparation():
 
 @pytest.mark.parametrize('options, message', [
     (dict(median='true'), "median is 'true', allowed: .'fixed', 'paper_code'."),
-    (dict(min_threshold=-1), 'min_threshold is -1, expected 0 or more'),
+    (dict(min_threshold=-1), 'min_threshold is -1, expected a number of at least 0'),
     (dict(min_threshold='a'), "min_threshold is 'a'"),
     (dict(min_threshold=float('nan')), 'min_threshold is nan')])
 def test_bad_arguments(options, message):

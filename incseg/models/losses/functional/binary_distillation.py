@@ -14,7 +14,8 @@ def binary_distillation(logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
     Args:
         logits: Student, ``(N, C, H, W)``, before the sigmoid.
-        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, likewise.
+        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, likewise.  Gets no
+            gradient.
 
     Returns:
         Scalar: summed over the ``K`` classes, the mean over all pixels.
@@ -27,5 +28,5 @@ def binary_distillation(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """
     num_old = check_shapes(logits, teacher_logits)
     old = at_least_float32(logits)[:, :num_old]
-    teacher = at_least_float32(teacher_logits).sigmoid()
+    teacher = at_least_float32(teacher_logits.detach()).sigmoid()
     return (softplus(old) - teacher * old).sum(1).mean()

@@ -12,7 +12,8 @@ def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> 
 
     Args:
         logits: Student, ``(N, C, H, W)``, unnormalised.
-        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, unnormalised.
+        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, unnormalised.  Gets no
+            gradient.
         alpha: Factor on the teacher's logits before its softmax.
 
     Returns:
@@ -26,7 +27,7 @@ def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> 
     segmentation by Michieli and Zanuttigh (ILT) and Cermelli et al. (MiB).
     """
     num_old = check_shapes(logits, teacher_logits)
-    teacher = (alpha * at_least_float32(teacher_logits)).softmax(1)
+    teacher = (alpha * at_least_float32(teacher_logits.detach())).softmax(1)
     student = at_least_float32(logits)[:, :num_old].log_softmax(1)
     return -(teacher * student).sum(1).mean() / num_old
 
@@ -41,7 +42,7 @@ def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float =
     Args:
         logits: Student, ``(N, C, H, W)``, unnormalised, channel 0 the
             background, channels ``K..C-1`` the new classes.
-        teacher_logits: Teacher, ``(N, K, H, W)``, unnormalised.
+        teacher_logits: Teacher, ``(N, K, H, W)``, unnormalised.  Gets no gradient.
         alpha: Factor on the teacher's logits before its softmax.
 
     Returns:
@@ -56,7 +57,7 @@ def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float =
     """
     num_old = check_shapes(logits, teacher_logits)
     logits = at_least_float32(logits)
-    teacher = (alpha * at_least_float32(teacher_logits)).softmax(1)
+    teacher = (alpha * at_least_float32(teacher_logits.detach())).softmax(1)
     background = torch.cat([logits[:, :1], logits[:, num_old:]], 1).logsumexp(1)
     total = logits.logsumexp(1)
     # sum_c q_c (z_c - lse) with the teacher's q summing to one

@@ -126,3 +126,10 @@ def test_bad_shapes(teacher, message):
     """If it fails, a teacher of another size or with more classes is compared all the same."""
     with pytest.raises(ValueError, match=message):
         binary_distillation(torch.zeros(2, 6, 4, 5), torch.zeros(teacher))
+
+
+def test_the_teacher_gets_no_gradient():
+    """If it fails, a teacher that somebody forgot to freeze is trained."""
+    logits, teacher = (torch.randn(2, n, 3, 4, requires_grad=True) for n in (6, 4))
+    binary_distillation(logits, teacher).backward()
+    assert logits.grad.any() and teacher.grad is None

@@ -180,3 +180,11 @@ def test_bad_shapes(term, teacher, message):
     """If it fails, a teacher of another size or with more classes is compared all the same."""
     with pytest.raises(ValueError, match=message):
         term(torch.zeros(2, 6, 4, 5), torch.zeros(teacher))
+
+
+@BOTH
+def test_the_teacher_gets_no_gradient(term):
+    """If it fails, a teacher that somebody forgot to freeze is trained."""
+    logits, teacher = (x.requires_grad_() for x in random_pair(6, 4))
+    term(logits, teacher).backward()
+    assert logits.grad.any() and teacher.grad is None
