@@ -135,8 +135,9 @@ def test_labels_belong_to_the_images_and_classes_of_the_steps(tiny_seam):
 def test_a_refinement_counts_by_its_content(tiny_seam, tmp_path):
     """Labels of an affinity network that was trained again are not those of the one before."""
     path = tmp_path / 'affinity.pth'
+    net = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18, output_stride=8))
     experiment = Experiment(tiny_seam(**{
-        'seam.refine': dict(type='AffinityRandomWalk', checkpoint=str(path))}))
+        'seam.refine': dict(type='AffinityRandomWalk', net=net, checkpoint=str(path))}))
     found = []
     for content in (b'one', b'two'):
         path.write_bytes(content)
