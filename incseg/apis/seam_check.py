@@ -1,5 +1,6 @@
 """The ``seam`` section of a config: how classes are located from image-level labels."""
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.registry import DefaultScope, init_default_scope
@@ -66,10 +67,12 @@ def check_seam(experiment: Experiment) -> None:
 def check_refinement(refine: Mapping[str, Any]) -> None:
     """It can be built, and refines.
 
-    Its checkpoint is left out: tools/train_affinity.py makes it by this very
-    config.  The training looks for it before its first step.
+    A checkpoint that is not there yet is left out: tools/train_affinity.py makes
+    it by this very config.  The training looks for it before its first step.
     """
-    without_files = {key: value for key, value in refine.items() if key != 'checkpoint'}
+    there = isinstance(refine.get('checkpoint'), str) and Path(refine['checkpoint']).is_file()
+    without_files = {
+        key: value for key, value in refine.items() if there or key != 'checkpoint'}
     if not hasattr(try_part('seam.refine', without_files), 'refine'):
         raise InvalidInputError(
             f"seam.refine.type is {refine['type']!r}, expected a part with a method "

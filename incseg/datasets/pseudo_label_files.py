@@ -66,6 +66,16 @@ class PseudoLabelFiles:
             scores.write(self.score_path(image_id))
         write_label_file(self.label_path(image_id), label)
 
+    def states(self) -> list[tuple[str, int, int]]:
+        """Name, size and time of change of every file of labels and scores, in order."""
+        found = []
+        for folder in ('labels', 'scores'):
+            for path in sorted((self.folder / folder).rglob('*.*')):
+                state = path.stat()
+                name = path.relative_to(self.folder).as_posix()
+                found.append((name, state.st_size, state.st_mtime_ns))
+        return found
+
     def read_label(self, image_id: str, ids: Collection[int] | None = None) -> np.ndarray:
         """Dataset ids of an image, uint8 ``(H, W)``.
 

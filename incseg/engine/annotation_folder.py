@@ -5,6 +5,7 @@ from typing import Any
 from incseg.datasets import PseudoLabelFiles
 from incseg.engine.annotation import label_files, label_parts
 from incseg.engine.experiment import Experiment
+from incseg.engine.pseudo_label_meta import check_classes
 from incseg.errors import InvalidInputError, MissingFileError
 
 
@@ -28,6 +29,7 @@ def check_label_folder(experiment: Experiment, k: int, dataset: Any) -> None:
         if not files.meta_path.is_file():
             raise MissingFileError(where_expected(
                 Path(experiment.config['annotation']['folder']), leaf))
+        check_classes(files, dataset.dataset)
         ids = files.read_meta()['ids']
         lacking = tuple(sorted(set(protocol.new(step)) - set(ids)))
         if lacking:
@@ -42,10 +44,16 @@ def check_images(
     experiment: Experiment, files: PseudoLabelFiles, ids: list[int], dataset: Any
 ) -> None:
     """Each image that shows one of the classes has its label map, and scores where they are read.
+
+    Joint training reads every image; where nothing comes from masks, or from
+    another folder, each of them needs its label map.
     """
     annotation = experiment.config['annotation']
     shown = dataset.image_labels[dataset.indices][:, ids].any(1)
-    wanted = [name for name, there in zip(dataset.image_ids, shown, strict=True) if there]
+    every = experiment.joint and annotation['steps'] == 'all' and (
+        len(label_parts(experiment, 0)) == 1)
+    wanted = [name for name, there in zip(dataset.image_ids, shown, strict=True)
+              if there or every]
     missing = [name for name in wanted if not files.label_path(name).is_file()]
     if missing:
         raise MissingFileError(

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from incseg.atomic_file import temporary_name, write_atomically
-from incseg.engine.annotation import is_weak, labels_loader
+from incseg.engine.annotation import is_weak, label_files, labels_loader
 from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
 from incseg.engine.config_hash import config_hash
 from incseg.engine.experiment import Experiment
@@ -62,6 +62,8 @@ class BaseSteps:
         shape['files'] = sorted(files)
         if is_weak(experiment, 0):
             shape['labels'] = labels_loader(experiment, 0)
+            if experiment.config['annotation']['folder'] is not None:
+                shape['label files'] = [files.states() for files in label_files(experiment, 0)]
         return self.folder / config_hash(shape)
 
     @staticmethod

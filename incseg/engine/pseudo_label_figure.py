@@ -53,9 +53,9 @@ def draw_pseudo_labels(
         picture = info['img']
         columns['image'].append(picture)
         columns['truth'].append(paint(picture, shown[info['gt_seg_map']], palette, 0.7))
-        columns['label'].append(paint(picture, files.read_label(image_id), palette, 0.7))
+        columns['label'].append(paint(picture, files.read_label(image_id, ids), palette, 0.7))
         if files.score_path(image_id).is_file():
-            scores = files.read_scores(image_id)
+            scores = files.read_scores(image_id, ids)
             maps = scores.full_size()[np.asarray(scores.ids) > 0]
             best = maps.max(0) if len(maps) else np.zeros(picture.shape[:2], np.float32)
             columns['score'].append(

@@ -2,6 +2,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import is_main_process
 
@@ -53,7 +54,9 @@ def pseudo_label_job(
     dataset = DATASETS.build(weak_training_set(experiment))
     source = TASK_UTILS.build(seam.image_labels, default_args=dict(dataset=dataset))
     labels = source.labels(dataset.image_ids)
-    indices = protocol.select(labels, step)
+    # a single step trains on every image, those that show nothing too
+    indices = (np.arange(len(dataset)) if protocol.num_steps == 1
+               else protocol.select(labels, step))
     files = PseudoLabelFiles.of_step(out, protocol.name, step)
     scales = [scale * config['image_scale'] for scale in options['scales']]
     device = torch.device('cuda') if torch.cuda.is_available() else torch.device('cpu')

@@ -46,8 +46,10 @@ def network_settings(
             class_order=list(protocol.class_order))
     if needs_old_network(experiment, step):
         settings['network of the step before'] = previous and weights_digest(previous)
-    if seam.get('init_from') is not None:
+    if seam.get('init_from') == 'step0':
         settings['step 0'] = {key: config[key] for key in STEP_0}
+        for key in ('train_pipeline', 'void_as_background'):
+            settings['step 0'][f'data.{key}'] = resolve(config['data'], config).get(key)
         settings['step 0']['classes'] = experiment.classes_at(0)
         settings['step 0']['loss'] = config['method']['loss_decode']
     read = dict(files=start_files(experiment), negatives=negatives_digest(experiment, step))

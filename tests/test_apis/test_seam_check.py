@@ -4,6 +4,7 @@ import pytest
 
 from incseg.apis import load_config
 from incseg.errors import InvalidInputError
+from incseg.registry import MODELS
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 NET = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18))
@@ -106,3 +107,28 @@ def test_every_base_builds(name, write_leaf):
         assert (schedule.momentum, schedule.weight_decay, schedule.poly_power) == (
             dict(pretrained=0., scratch=.9), 5e-4, .9)
         assert list(seam.train_pipeline) == ['scale', 'flip', 'colour', 'crop']
+
+
+@MODELS.register_module(force=True)
+class NeedsCheckpoint:
+    """A refinement that is nothing without its weights."""
+
+    def __init__(self, checkpoint):
+        self.checkpoint = checkpoint
+
+    def refine(self, image, scores):
+        return scores
+
+
+def test_a_checkpoint_that_is_needed(tiny_seam, tmp_path):
+    """If it fails, a refinement of one's own with a required checkpoint is refused."""
+    path = tmp_path / 'weights.pth'
+    path.touch()
+    tiny_seam(**{'seam.refine': dict(type='NeedsCheckpoint', checkpoint=str(path))})
+
+
+@pytest.mark.parametrize('key', ['chunk', 'train_chunk'])
+def test_chunks(tiny_seam, key):
+    """If it fails, SEAM has been trained before pixels come 0 at a time."""
+    with pytest.raises(InvalidInputError, match=f'SEAMHead.{key} is 0, expected a whole number'):
+        tiny_seam(**{f'seam.model.head.{key}': 0})

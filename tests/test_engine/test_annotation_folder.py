@@ -100,3 +100,11 @@ def test_an_image_of_another_step(check, made, tmp_path):
     check(tmp_path / 'pseudo', 0, 'joint_s', **options)
     with pytest.raises(MissingFileError, match='4-2/0/labels'):
         check(tmp_path / 'pseudo', 0, 'joint_s', **{**options, 'annotation.steps': 'all'})
+
+
+def test_labels_of_another_data_set(check, made):
+    """Equal ids are not equal classes."""
+    made.write_meta(dict(ids=[5, 6], classes=['bottle', 'bus'], dataset='voc',
+                         bg=dict(mode='const', value=.5)))
+    with pytest.raises(InvalidInputError, match='of the data set voc, where 5 is bottle'):
+        check(made.folder.parents[1])

@@ -143,3 +143,16 @@ def test_a_refinement_counts_by_its_content(tiny_seam, tmp_path):
         path.write_bytes(content)
         found.append(labels_root(experiment, 1))
     assert found[0] != found[1] and found[0].parent == found[1].parent
+
+
+def test_what_counts_of_step_0(tiny_seam, tmp_path):
+    """A file is its content; only with ``'step0'`` does it count how that network is trained."""
+    path = tmp_path / 'start.pth'
+    path.touch()
+
+    def places(**options):
+        return {seam_folder(Experiment(tiny_seam(**options, **change)), 1) for change in (
+            {}, {'schedule.lr.base': 1.}, {'data.train_pipeline.flip': None},
+            {'data.void_as_background': True})}
+    assert len(places(**{'seam.init_from': str(path)})) == 1
+    assert len(places(**{'seam.init_from': 'step0'})) == 4

@@ -12,6 +12,7 @@ from incseg.engine import Experiment, seam_training, train_protocol, train_seam,
 from incseg.engine.annotation import label_files
 from incseg.engine.data_config import dataset_config
 from incseg.engine.seam_store import seam_folder
+from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS, MODELS
 from tests.conftest import TINY
@@ -247,3 +248,32 @@ def test_mistakes(weak):
         weak('mib_s', **{'annotation.steps': 'base'})
     with pytest.raises(InvalidInputError, match="config has no 'seam' to make pseudo-labels"):
         weak('mib_s', seam=None)
+
+
+def test_joint_with_an_image_of_nothing(weak, trained, tmp_path):
+    """Joint training reads every image: one whose labels name no class is all background."""
+    dataset = DATASETS.build(weak_training_set(Experiment(weak('joint_s'))))
+    names = np.array(dataset.metainfo['classes'])
+    shown = {image_id: names[np.flatnonzero(row[1:]) + 1].tolist()
+             for image_id, row in zip(dataset.image_ids, dataset.presence())}
+    shown[dataset.image_ids[3]] = []
+    path = tmp_path / 'labels.json'
+    path.write_text(json.dumps(shown))
+    config = weak('joint_s', **{
+        'seam.image_labels': dict(type='JSONImageLabels', path=str(path))})
+    assert len(train_protocol(config, tmp_path / 'w').steps) == 1
+    files, = label_files(Experiment(config), 0)
+    assert not files.read_label(dataset.image_ids[3]).any()
+
+
+def test_replaced_labels_are_another_base_step(weak, trained, tmp_path):
+    """If it fails, labels made anew in their folder are reported with the old ones' network."""
+    config = weak('joint_s')
+    train_protocol(config, tmp_path / 'a')
+    files, = label_files(Experiment(config), 0)
+    given = weak('joint_s', **{'annotation.folder': str(files.folder.parents[1])})
+    assert 'reused_from' not in train_protocol(given, tmp_path / 'b').steps[0]
+    assert 'reused_from' in train_protocol(given, tmp_path / 'c').steps[0]
+    name = next((files.folder / 'labels').iterdir()).stem
+    files.write(name, np.zeros_like(files.read_label(name)))
+    assert 'reused_from' not in train_protocol(given, tmp_path / 'd').steps[0]

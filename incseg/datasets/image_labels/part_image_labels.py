@@ -24,6 +24,7 @@ class PartImageLabels(BaseImageLabels):
 
     Raises:
         InvalidInputError: the data set is not joined, or has no such split.
+        MissingFileError: a part whose masks are read lacks one.
     """
 
     def __init__(self, dataset: SegDataset, parts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -41,6 +42,13 @@ class PartImageLabels(BaseImageLabels):
             TASK_UTILS.build(dict(parts.get(split) or dict(type='MaskImageLabels')),
                              default_args=dict(dataset=part))
             for split, part in zip(dataset.splits, dataset.parts)]
+        for source, part in zip(self.sources, dataset.parts):
+            if source.reads_masks and not part.has_mask.all():
+                first = int(np.flatnonzero(~part.has_mask)[0])
+                path = part.get_data_info(first)['seg_map_path']
+                raise MissingFileError(
+                    f'label map {path!r} does not exist, and PartImageLabels read the masks of '
+                    f'{type(part).__name__}; name another source in its parts')
 
     def class_ids(self, image_id: str) -> Iterable[int]:
         """Dataset ids, here, of the classes that the part's source names."""

@@ -77,8 +77,13 @@ class LoadPseudoLabels(LoadLabels):
         if label is None:
             label = np.zeros(results['ori_shape'], np.uint8)
         if mask is not None:
+            if label.shape != mask.shape:
+                raise InvalidInputError(
+                    f"pseudo-labels of {results['image_id']!r} are {label.shape[0]} x "
+                    f'{label.shape[1]}, its mask {mask.shape[0]} x {mask.shape[1]} (height x '
+                    'width); allowed is the same size')
             label[np.isin(label, self.mask_classes)] = 0
-            if label.shape == mask.shape and np.isin(mask, self.mask_classes).any():
+            if np.isin(mask, self.mask_classes).any():
                 taken = np.isin(mask, [*self.mask_classes, VOID])
                 label[taken] = mask[taken]
         reader = results.get('label_reader')

@@ -5,7 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from incseg.models.weak.functional import cam_scores, pixel_correlation, resize_corners
+from incseg.protocols.value_rules import check_values, or_none, whole
 from incseg.registry import MODELS
+
+CHUNKS = dict.fromkeys(('chunk', 'train_chunk'), or_none(whole(1)))
 
 
 @MODELS.register_module()
@@ -40,6 +43,7 @@ class SEAMHead(nn.Module):
         dropout_ratio: float = 0.5, chunk: int | None = 512, train_chunk: int | None = None,
     ):
         super().__init__()
+        check_values('SEAMHead', dict(chunk=chunk, train_chunk=train_chunk), CHUNKS)
         shallow, middle, deep = in_channels
         self.chunk, self.train_chunk = chunk, train_chunk
         self.dropout = nn.Dropout2d(dropout_ratio)

@@ -49,3 +49,12 @@ def test_refusals(joined, voc):
         PartImageLabels(joined, dict(voc=dict(type='VOCXMLImageLabels')))
     with pytest.raises(MissingFileError, match="image 'z' is not one of the 4 images"):
         PartImageLabels(joined, {}).labels(['z'])
+
+
+def test_a_part_without_masks_needs_a_source(joined):
+    """If it fails, its images are taken for ones that show nothing, and no step has them."""
+    Path(joined.voc_root, 'SegmentationClassAug/b.png').unlink()
+    dataset = COCOVOCDataset(joined.data_root, SPLITS, voc_root=joined.voc_root,
+                             partly_labelled=True)
+    with pytest.raises(MissingFileError, match="b.png' does not exist, and PartImageLabels read"):
+        PartImageLabels(dataset, {})

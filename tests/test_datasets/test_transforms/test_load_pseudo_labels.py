@@ -161,3 +161,10 @@ def test_a_step_of_a_protocol(tmp_path):
     assert weak.image_ids == dense.image_ids and len(weak) > 1
     values = [sample['data_samples'].gt_sem_seg.data.unique().tolist() for sample in weak]
     assert values == [[0], *[[5]] * (len(weak) - 1)]  # train id of dataset id 5
+
+
+def test_a_mask_of_another_size(folders):
+    """If it fails, the base classes of such an image silently become background."""
+    transform = LoadPseudoLabels(folders[0], mask_classes=[1, 2])
+    with pytest.raises(InvalidInputError, match="'a' are 1 x 5, its mask 2 x 5 .*the same size"):
+        transform.transform({**sample(), 'gt_seg_map': np.ones((2, 5), np.uint8)})
