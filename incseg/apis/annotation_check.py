@@ -3,6 +3,7 @@ from typing import Any
 
 from incseg.apis.seam_check import check_keys
 from incseg.errors import InvalidInputError
+from incseg.protocols.value_rules import SHARE, SWITCH, check_values, or_none
 
 KEYS = {'steps', 'folder', 'threshold', 'uncertain', 'gating'}
 STEPS = ('added', 'all')
@@ -31,11 +32,5 @@ def check_annotation(config: Any) -> None:
         raise InvalidInputError(
             "annotation.folder is None and the config has no 'seam' to make pseudo-labels: name "
             'their folder, or add one of configs/_base_/seam')
-    for key in ('threshold', 'uncertain'):
-        value = section[key]
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is not None and not (number and 0 <= value <= 1):
-            raise InvalidInputError(
-                f'annotation.{key} is {value!r}, expected a score of 0 to 1, or None')
-    if not isinstance(section['gating'], bool):
-        raise InvalidInputError(f"annotation.gating is {section['gating']!r}, expected a bool")
+    check_values('annotation', section, dict(
+        threshold=or_none(SHARE), uncertain=or_none(SHARE), gating=SWITCH))

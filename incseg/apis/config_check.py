@@ -3,13 +3,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from incseg.apis.annotation_check import check_annotation
-from incseg.apis.config_numbers import at_least, number
-from incseg.apis.config_parts import check_types, try_to_build, unknown
+from incseg.apis.config_parts import unknown
+from incseg.apis.config_trial import try_to_build
+from incseg.apis.config_types import check_types
 from incseg.apis.seam_check import check_seam
 from incseg.apis.weak_check import check_image_labels, check_warmup
 from incseg.engine.experiment import Experiment
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.errors import InvalidInputError
+from incseg.protocols.value_rules import NOT_NEGATIVE, NUMBER, POSITIVE, checked, or_none, whole
 
 REQUIRED: dict[str, Any] = {
     'model': Mapping, 'data': Mapping, 'protocol': Mapping, 'schedule': Mapping,
@@ -62,7 +64,7 @@ def check_config(config: Any) -> Experiment:
             raise InvalidInputError(f"the config has no '{section}.{key}'")
     check_numbers(config)
     check_types(config)
-    check_image_labels(config['method'])
+    check_image_labels(config)
     experiment = Experiment(config)
     if config['eval_mode'] not in config['data']['test_pipelines']:
         raise InvalidInputError(
@@ -93,43 +95,34 @@ def check_memory(config: Any) -> None:
 def check_numbers(config: Any) -> None:
     epochs = config['epochs']
     for value in epochs if isinstance(epochs, (list, tuple)) else [epochs]:
-        at_least('epochs', value, 1)
+        checked('epochs', value, whole(1))
     if isinstance(epochs, (list, tuple)) and not epochs:
         raise InvalidInputError('epochs is an empty list, expected a number or one per step')
     crop = config['crop_size']
     for value in crop if isinstance(crop, (list, tuple)) else [crop]:
-        at_least('crop_size', value, 1)
-    at_least('batch_size', config['batch_size'], 1)
-    at_least('num_workers', config['num_workers'], 0)
-    at_least('seed', config['seed'], 0)
+        checked('crop_size', value, whole(1))
+    checked('batch_size', config['batch_size'], whole(1))
+    checked('num_workers', config['num_workers'], whole(0))
+    checked('seed', config['seed'], whole(0))
     schedule = config['schedule']
-    number('schedule.poly_power', schedule['poly_power'])
+    checked('schedule.poly_power', schedule['poly_power'], NUMBER)
     for part, loss in weighted_parts(config).items():
         if isinstance(loss, Mapping) and 'loss_weight' in loss:
-            number(f'{part}.loss_weight', loss['loss_weight'])
-    at_least('schedule.log_interval', schedule['log_interval'], 1)
-    at_least('schedule.checkpoint_interval', schedule['checkpoint_interval'], 1)
-    if not config['image_scale'] > 0:
-        raise InvalidInputError(f"image_scale is {config['image_scale']!r}, expected more than 0")
+            checked(f'{part}.loss_weight', loss['loss_weight'], NOT_NEGATIVE)
+    checked('schedule.log_interval', schedule['log_interval'], whole(1))
+    checked('schedule.checkpoint_interval', schedule['checkpoint_interval'], whole(1))
+    checked('image_scale', config['image_scale'], POSITIVE)
     for key in ('base', 'added'):
         if not isinstance(schedule['lr'], Mapping) or key not in schedule['lr']:
             raise InvalidInputError(
                 f"schedule.lr is {schedule['lr']!r}, expected dict(base=…, added=…)")
-        number(f'schedule.lr.{key}', schedule['lr'][key])
-        if not schedule['lr'][key] > 0:
-            raise InvalidInputError(
-                f"schedule.lr.{key} is {schedule['lr'][key]!r}, expected more than 0")
+        checked(f'schedule.lr.{key}', schedule['lr'][key], POSITIVE)
     factors = schedule.get('lr_factors') or {}
     if not isinstance(factors, Mapping):
         raise InvalidInputError(
             f'schedule.lr_factors is {factors!r}, expected dict(decode_head=…, …)')
     for part, factor in factors.items():
-        if factor is None:
-            continue
-        number(f'schedule.lr_factors.{part}', factor)
-        if not factor > 0:
-            raise InvalidInputError(
-                f'schedule.lr_factors.{part} is {factor!r}, expected more than 0')
+        checked(f'schedule.lr_factors.{part}', factor, or_none(POSITIVE))
     switches = {**{f'schedule.{key}': schedule.get(key)
                    for key in ('compile', 'tf32', 'pin_memory')},
                 'method.joint': config['method'].get('joint'),

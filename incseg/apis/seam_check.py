@@ -3,15 +3,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.registry import DefaultScope, init_default_scope
-
-from incseg.apis.config_parts import build_without_memory, check_part, unknown
+from incseg.apis.config_parts import check_part, unknown
+from incseg.apis.config_trial import check_pipeline, try_negatives, try_part
 from incseg.datasets.weak_dataset import SCOPES
 from incseg.engine.experiment import Experiment
 from incseg.engine.seam_config import seam_model_config
 from incseg.engine.seam_negatives import is_old_network_negatives
 from incseg.engine.seam_settings import SeamSettings
-from incseg.errors import InvalidInputError, UserError
+from incseg.errors import InvalidInputError
 from incseg.protocols.value_rules import (
     NOT_NEGATIVE,
     POSITIVE,
@@ -20,7 +19,7 @@ from incseg.protocols.value_rules import (
     is_number,
     whole,
 )
-from incseg.registry import DATASETS, MODELS, SCOPE, TRANSFORMS
+from incseg.registry import MODELS
 
 KEYS = ({'model', 'scope', 'schedule', 'train_pipeline', 'inference'},
         {'init_from', 'negatives', 'refine', 'image_labels'})
@@ -55,12 +54,8 @@ def check_seam(experiment: Experiment) -> None:
         check_part(f'seam.model.{key}', seam['model'].get(key), MODELS,
                    needed=own and key == 'backbone')
     check_negatives(experiment)
-    if not isinstance(seam['train_pipeline'], Mapping):
-        raise InvalidInputError(
-            f"seam.train_pipeline is {seam['train_pipeline']!r}, expected transforms by name")
-    for name, transform in seam['train_pipeline'].items():
-        check_part(f'seam.train_pipeline.{name}', transform, TRANSFORMS)
-    try_part('seam.model', seam_model_config(experiment, experiment.protocol.num_classes))
+    check_pipeline('seam.train_pipeline', seam['train_pipeline'], experiment.config)
+    try_part('seam.model', seam_model_config(experiment, experiment.protocol.num_classes), MODELS)
     check_refinement(SeamSettings.of(experiment.config).refine)
 
 
@@ -73,29 +68,17 @@ def check_refinement(refine: Mapping[str, Any]) -> None:
     there = isinstance(refine.get('checkpoint'), str) and Path(refine['checkpoint']).is_file()
     without_files = {
         key: value for key, value in refine.items() if there or key != 'checkpoint'}
-    if not hasattr(try_part('seam.refine', without_files), 'refine'):
+    if not hasattr(try_part('seam.refine', without_files, MODELS), 'refine'):
         raise InvalidInputError(
             f"seam.refine.type is {refine['type']!r}, expected a part with a method "
             'refine(image, scores), as NoRefinement, PAMR, DenseCRF or AffinityRandomWalk')
-
-
-def try_part(key: str, part: Mapping[str, Any]) -> Any:
-    """A part that is built without memory for its weights."""
-    if DefaultScope.get_current_instance() is None:
-        init_default_scope(SCOPE)
-    try:
-        return build_without_memory(dict(part))
-    except UserError:
-        raise
-    except Exception as error:  # whatever a part's constructor does not like
-        raise InvalidInputError(f'{key} cannot be built: {error}') from error
 
 
 def check_negatives(experiment: Experiment) -> None:
     """What looks through the network of the step before has one."""
     seam = experiment.config['seam']
     negatives = seam.get('negatives')
-    check_part('seam.negatives', negatives, DATASETS)
+    try_negatives('seam.negatives', negatives, experiment.config)
     if not is_old_network_negatives(negatives):
         return
     kind = negatives['type']
@@ -107,7 +90,6 @@ def check_negatives(experiment: Experiment) -> None:
         raise InvalidInputError(
             f'seam.negatives.type is {kind!r}, which looks through the network of the step '
             'before; joint training has none, allowed: NegativeFolder, or None')
-    DATASETS.build(dict(negatives))
 
 
 def check_schedule(schedule: Any) -> None:

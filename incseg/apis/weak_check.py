@@ -2,24 +2,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from incseg.apis.config_numbers import at_least
-from incseg.apis.config_parts import check_part
+from incseg.apis.config_trial import check_image_label_source, try_negatives
 from incseg.engine.experiment import Experiment
 from incseg.engine.seam_negatives import is_old_network_negatives
 from incseg.errors import InvalidInputError
-from incseg.registry import DATASETS, MODELS, TASK_UTILS
+from incseg.protocols.value_rules import checked, whole
+from incseg.registry import MODELS
 
 
-def check_image_labels(method: Mapping[str, Any]) -> None:
+def check_image_labels(config: Mapping[str, Any]) -> None:
     """Image-level labels, and a labeller that can do with them, come together.
 
     Raises:
         InvalidInputError: Naming the key.
     """
+    method = config['method']
     labels = method.get('image_labels')
     labeller = (method.get('target_labeller') or {}).get('type')
-    check_part('method.image_labels', labels, TASK_UTILS)
-    check_part('method.negatives', method.get('negatives'), DATASETS)
+    check_image_label_source('method.image_labels', labels)
+    try_negatives('method.negatives', method.get('negatives'), config)
     found = MODELS.get(labeller) if isinstance(labeller, str) else labeller
     takes = getattr(found, 'takes_image_labels', False)
     if takes and labels is None:
@@ -49,7 +50,7 @@ def check_warmup(experiment: Experiment) -> None:
         InvalidInputError: Naming the key.
     """
     warmup = experiment.config.get('warmup_epochs', 0)
-    at_least('warmup_epochs', warmup, 0)
+    checked('warmup_epochs', warmup, whole(0))
     for k in range(1, experiment.num_steps):
         epochs = experiment.epochs(k)
         if warmup >= epochs:

@@ -45,13 +45,13 @@ def paint_coco_masks(
     for done, image in enumerate(images, 1):
         target = folder / f"{Path(image['file_name']).stem}.png"
         if not target.exists():
-            mask = paint(of_image[image['id']], image['height'], image['width'], path)
+            mask = category_map(of_image[image['id']], image['height'], image['width'], path)
             write_label_file(target, mask)
         report(done, len(images))
     return len(images)
 
 
-def paint(
+def category_map(
     annotations: Sequence[Mapping[str, Any]], height: int, width: int, source: str | Path
 ) -> np.ndarray:
     """One image's objects in one label map.

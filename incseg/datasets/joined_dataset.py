@@ -90,7 +90,8 @@ class JoinedDataset(SegDataset):
         places = self.places()
         for number, (of_part, ids) in enumerate(zip(rows, self.new_ids)):
             here = np.flatnonzero(places[:, 0] == number)
-            joined[np.ix_(here, ids)] = of_part[places[here, 1]]
+            for column, new_id in enumerate(ids):  # several classes of a part may be one here
+                joined[here, new_id] |= of_part[places[here, 1], column]
         return joined
 
     def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:

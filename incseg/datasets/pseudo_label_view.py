@@ -1,6 +1,5 @@
 import os
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 
 from incseg.datasets.background_rule import BackgroundRule
 from incseg.datasets.pseudo_label_files import PseudoLabelFiles
-from incseg.errors import InvalidInputError
+from incseg.protocols.value_rules import SHARE, checked, or_none
 
 
 class PseudoLabelView:
@@ -28,9 +27,7 @@ class PseudoLabelView:
     def __init__(self, folder: str | os.PathLike, threshold: float | None = None,
                  uncertain: float | None = None) -> None:
         for name, value in (('threshold', threshold), ('uncertain', uncertain)):
-            if value is not None and not is_score(value):
-                raise InvalidInputError(
-                    f'{name} of pseudo-labels is {value!r}; allowed is a score of 0 to 1')
+            checked(f'{name} of pseudo-labels', value, or_none(SHARE))
         self.files = PseudoLabelFiles(folder)
         self.threshold = threshold
         self.uncertain = uncertain
@@ -76,8 +73,3 @@ class PseudoLabelView:
             scores, ids = scores[kept], ids[kept]
         label = self.rule.label_map(ids.tolist(), torch.from_numpy(scores), self.uncertain)
         return label.numpy()
-
-
-def is_score(value: Any) -> bool:
-    """Whether it is a number from 0 to 1."""
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1

@@ -11,6 +11,7 @@ from incseg.engine.affinity_dataset import AffinityDataset
 from incseg.engine.affinity_training import checkpoint_of, train_affinity
 from incseg.engine.checkpoint import check_finite, read_step_checkpoint, save_atomically
 from incseg.engine.experiment import Experiment
+from incseg.engine.gpu_arithmetic import gpu_arithmetic
 from incseg.engine.hooks.start_backbone_hook import load_backbone
 from incseg.engine.resolve import resolve
 from incseg.engine.training_set import weak_training_set
@@ -59,22 +60,23 @@ def affinity_job(
             f'seam.refine is {refine}; allowed here is dict(type="AffinityRandomWalk", '
             'net=dict(type="AffinityNet", …), …)')
     schedule = seam.get('schedule') or {}
-    pretrained = from_imagenet(refine['net'], init_from)
+    pretrained = starts_from_imagenet(refine['net'], init_from)
+    sure = PseudoLabelFiles(strong), PseudoLabelFiles(weak)
+    check_powers(*sure)
     torch.manual_seed(experiment.seed)
-    allow_tf32(bool(config['schedule'].get('tf32', True)))
     net = starting_net(refine['net'], pretrained, init_from)
     net.to('cuda' if torch.cuda.is_available() else 'cpu')
     data = AffinityDataset(
-        DATASETS.build(weak_training_set(experiment)), PseudoLabelFiles(strong),
-        PseudoLabelFiles(weak), crop_size,
+        DATASETS.build(weak_training_set(experiment)), *sure, crop_size,
         ColourJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1))
     momentum = {**MOMENTUM, **schedule.get('momentum', {})}
     start = time.monotonic()
-    losses = train_affinity(
-        net, data, epochs=epochs, batch_size=batch_size, lr=lr, seed=experiment.seed,
-        momentum=momentum['pretrained' if pretrained else 'scratch'],
-        num_workers=config['num_workers'],
-        **{key: schedule[key] for key in SCHEDULE if key in schedule})
+    with gpu_arithmetic(experiment.tf32):
+        losses = train_affinity(
+            net, data, epochs=epochs, batch_size=batch_size, lr=lr, seed=experiment.seed,
+            momentum=momentum['pretrained' if pretrained else 'scratch'],
+            num_workers=config['num_workers'],
+            **{key: schedule[key] for key in SCHEDULE if key in schedule})
     last = losses[-(len(losses) // epochs):]
     content = checkpoint_of(
         net, seed=experiment.seed, epochs=epochs, batch_size=batch_size, crop_size=crop_size,
@@ -85,7 +87,25 @@ def affinity_job(
     return dict(content['meta'])
 
 
-def from_imagenet(net: Mapping[str, Any], init_from: str | Path | None) -> bool:
+def check_powers(strong: PseudoLabelFiles, weak: PseudoLabelFiles) -> None:
+    """Refuse labels that were mistaken for each other, as far as their ``meta.json`` tell."""
+    of_strong, of_weak = background_power(strong), background_power(weak)
+    if of_strong is not None and of_weak is not None and of_strong >= of_weak:
+        raise InvalidInputError(
+            f"the strong labels '{strong.folder}' have background power {of_strong:g}, the weak "
+            f"ones '{weak.folder}' {of_weak:g}; expected the smaller power first, as 4 and 24: "
+            'the greater it is, the weaker is the background')
+
+
+def background_power(files: PseudoLabelFiles) -> float | None:
+    """The exponent of the background that refined scores were made with; None if unknown."""
+    if not files.meta_path.is_file():
+        return None
+    background = files.read_meta().get('background') or {}
+    return background.get('value') if background.get('mode') == 'pow' else None
+
+
+def starts_from_imagenet(net: Mapping[str, Any], init_from: str | Path | None) -> bool:
     """Whether the backbone's BatchNorm holds ImageNet's statistics.
 
     Without ``init_from`` the config says so (``pretrained``).  A SEAM network
@@ -108,9 +128,3 @@ def starting_net(
     else:
         load_backbone(made.backbone, str(init_from))
     return made
-
-
-def allow_tf32(allowed: bool) -> None:
-    """Whether a GPU may round float32 products to 19 bits."""
-    torch.backends.cuda.matmul.allow_tf32 = allowed
-    torch.backends.cudnn.allow_tf32 = allowed

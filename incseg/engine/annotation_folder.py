@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from incseg.datasets import PseudoLabelFiles
+from incseg.datasets.label_folders import label_folders
 from incseg.engine.annotation import label_files, label_parts
 from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_meta import check_classes
@@ -81,5 +82,4 @@ def where_expected(given: Path, leaf: str) -> str:
         return f'{message}; there is no such folder'
     if (given / 'meta.json').is_file():
         return f'{message}; the one given holds the labels of a single step itself'
-    found = sorted('/'.join(path.parts[-3:-1]) for path in given.glob('*/*/meta.json'))
-    return f"{message}; it holds {', '.join(found) or 'no labels'}"
+    return f"{message}; it holds {', '.join(label_folders(given)) or 'no labels'}"

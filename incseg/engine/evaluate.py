@@ -34,7 +34,7 @@ def evaluate(
     load_weights(model, checkpoint['state_dict'], path)
     for hook in hooks:
         runner.register_hook(hook)
-    with gpu_arithmetic(bool(experiment.config['schedule'].get('tf32', True))):
+    with gpu_arithmetic(experiment.tf32):
         metrics = runner.test()
     runner.close()
     return {name.removeprefix('seg/'): value for name, value in metrics.items()}

@@ -67,6 +67,11 @@ class Experiment:
     def seed(self) -> int:
         return self.config['seed']
 
+    @property
+    def tf32(self) -> bool:
+        """Whether a GPU may round float32 products to 19 bits."""
+        return bool(self.config['schedule'].get('tf32', True))
+
     def names(self, ids: tuple[int, ...]) -> list[str]:
         """Names of dataset ids."""
         return [self._name_of[i] for i in ids]

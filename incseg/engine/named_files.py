@@ -10,7 +10,8 @@ from incseg.errors import InvalidInputError
 def named_files(part: Any) -> dict[str, str]:
     """Every file that a string anywhere in a part of a config is the path of.
 
-    A file that is not there is left out: whoever reads it says so.
+    A file that is not there is left out: whoever reads it says so.  The name of
+    a part (``type``) is no path.
 
     Args:
         part: A string, or dicts and lists of whatever.
@@ -24,7 +25,7 @@ def named_files(part: Any) -> dict[str, str]:
     if isinstance(part, str):
         return {part: file_sha(part)} if os.path.isfile(part) else {}
     if isinstance(part, Mapping):
-        part = list(part.values())
+        part = [value for key, value in part.items() if key != 'type']
     if not isinstance(part, (list, tuple)):
         return {}
     return {path: sha for item in part for path, sha in named_files(item).items()}

@@ -18,6 +18,7 @@ from incseg.engine.seam_settings import SeamSettings
 from incseg.engine.seam_store import describe_steps
 from incseg.engine.training_set import weak_training_set
 from incseg.errors import InvalidInputError
+from incseg.models import SEAM
 from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
@@ -50,7 +51,7 @@ def pseudo_label_job(
     protocol = experiment.training if protocol is None else protocol
     model, meta = load_seam(experiment, checkpoint)
     step = step_of(meta, step, protocol, checkpoint)
-    config, class_ids, options = experiment.config, meta['ids'], seam.inference
+    options = seam.inference
     dataset = DATASETS.build(weak_training_set(experiment))
     source = TASK_UTILS.build(seam.image_labels, default_args=dict(dataset=dataset))
     labels = source.labels(dataset.image_ids)
@@ -58,34 +59,46 @@ def pseudo_label_job(
     indices = (np.arange(len(dataset)) if protocol.num_steps == 1
                else protocol.select(labels, step))
     files = PseudoLabelFiles.of_step(out, protocol.name, step)
-    scales = [scale * config['image_scale'] for scale in options['scales']]
-    device = torch.device('cuda') if torch.cuda.is_available() else torch.device('cpu')
-    fold_batch_norm(model, [name for name, _ in model.named_children()], lambda images: torch.cat(
-        [maps.flatten() for maps in model.cams(images)]))
-    model = model.to(device, memory_format=torch.channels_last).requires_grad_(False)
+    scales = [scale * experiment.config['image_scale'] for scale in options['scales']]
+    prepare(model)
     maker = PseudoLabelMaker(
-        CamInference(model, scales, options['flip'], options['maps']), class_ids, files,
+        CamInference(model, scales, options['flip'], options['maps']), meta['ids'], files,
         BackgroundRule.of(options['background'], 'seam.inference.background'),
         MODELS.build(seam.refine), uncertain=options['uncertain'],
         score_stride=options['score_stride'] if options['scores'] else 0,
         batch_size=options['batch_size'], num_threads=options['num_threads'])
-    refined = dict(background=options['background']) if maker.rule.mode == 'score' else {}
     made_by = dict(
-        dataset=config['data']['name'], protocol=describe_steps(protocol), step=step,
-        scope=meta['scope'], classes=experiment.names(tuple(own_ids(meta))), ids=own_ids(meta),
-        **refined, uncertain=options['uncertain'], scales=scales,
-        flip=options['flip'], maps=options['maps'], refine=seam.refine,
-        refine_sha=named_files(seam.refine), score_stride=maker.score_stride,
-        ckpt_sha=file_sha(checkpoint), pretrained=meta['pretrained'],
-        init_from=meta.get('init_from'), seed=meta['seed'],
-        negatives=meta.get('negatives'), image_label_source=seam.image_labels)
+        dataset=experiment.config['data']['name'], protocol=describe_steps(protocol), step=step,
+        **described(meta, experiment), **({} if maker.rule.mode != 'score' else dict(
+            background=options['background'])),
+        uncertain=options['uncertain'], scales=scales, flip=options['flip'],
+        maps=options['maps'], refine=seam.refine, refine_sha=named_files(seam.refine),
+        score_stride=maker.score_stride, ckpt_sha=file_sha(checkpoint),
+        image_label_source=seam.image_labels)
     shown = visible_labels(labels, protocol, step, meta['scope'])
-    with gpu_arithmetic(bool(config['schedule'].get('tf32', True))):
+    with gpu_arithmetic(experiment.tf32):
         make_pseudo_labels(maker, dataset, indices, shown, made_by, resume)
     if coco and is_main_process():
         export_coco(files, [dataset.image_ids[i] for i in indices], dataset.metainfo['classes'],
                     files.folder / 'coco.json')
     return files
+
+
+def prepare(model: SEAM) -> None:
+    """Make a network fast that is only looked through: folded, on its device, channels last."""
+    fold_batch_norm(model, [name for name, _ in model.named_children()], lambda images: torch.cat(
+        [maps.flatten() for maps in model.cams(images)]))
+    model.to('cuda' if torch.cuda.is_available() else 'cpu')
+    model.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
+
+
+def described(meta: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """What ``meta.json`` says of the network: its scope, its own classes, where it started."""
+    own = own_ids(meta)
+    return dict(
+        scope=meta['scope'], classes=experiment.names(tuple(own)), ids=own,
+        pretrained=meta['pretrained'], init_from=meta.get('init_from'), seed=meta['seed'],
+        negatives=meta.get('negatives'))
 
 
 def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: str | Path) -> int:

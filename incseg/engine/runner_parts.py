@@ -29,7 +29,7 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
         experiment_name=f'{name}_{next(_run_number)}',
         randomness=dict(seed=experiment.seed),
         env_cfg=dict(cudnn_benchmark='train_cfg' in parts,
-                     tf32=experiment.config['schedule'].get('tf32', True),
+                     tf32=experiment.tf32,
                      mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
         log_processor=dict(by_epoch=False), **parts))
 

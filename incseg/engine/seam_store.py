@@ -8,10 +8,13 @@ from incseg.engine.experiment import Experiment
 from incseg.engine.named_files import named_files
 from incseg.engine.resolve import resolve
 from incseg.engine.seam_negatives import needs_old_network, negatives_digest, weights_digest
+from incseg.engine.seam_settings import SeamSettings
 from incseg.protocols import Protocol
 
 #: what of ``seam`` shapes the network; the rest shapes the labels made by it
 NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeline', 'image_labels')
+#: what of ``seam.inference`` only says how fast the labels are made
+SPEED = ('batch_size', 'num_threads')
 #: what shapes a network of step 0, from which the backbone may start
 STEP_0 = ('model', 'schedule', 'epochs', 'batch_size', 'crop_size', 'width')
 
@@ -36,6 +39,7 @@ def network_settings(
     settings: dict[str, Any] = {f'seam.{key}': seam.get(key) for key in NETWORK}
     for key in ('pretrained', 'seed', 'image_scale', 'norm_cfg'):
         settings[key] = config[key]
+    settings['schedule.tf32'] = experiment.tf32
     data = resolve(config['data'], config)['train']
     settings['data.train'] = {key: value for key, value in data.items() if key != 'data_root'}
     if seam['scope'] == 'step':
@@ -52,7 +56,8 @@ def network_settings(
             settings['step 0'][f'data.{key}'] = resolve(config['data'], config).get(key)
         settings['step 0']['classes'] = experiment.classes_at(0)
         settings['step 0']['loss'] = config['method']['loss_decode']
-    read = dict(files=start_files(experiment), negatives=negatives_digest(experiment, step))
+    read = dict(files={**start_files(experiment), **named_files(seam.get('image_labels'))},
+                negatives=negatives_digest(experiment, step))
     return {**settings, **{key: value for key, value in read.items() if value}}
 
 
@@ -88,8 +93,9 @@ def labels_root(
 ) -> Path:
     """``<seam_dir>/<hash>/labels_<hash>``, with ``<protocol>/<step>/`` below.
 
-    The second hash is that of the inference, the refinement with the content of
-    its files, and the images and classes of the protocol's steps.
+    The second hash is that of the inference, defaults filled in and without what
+    is a matter of speed, of the refinement with the content of its files, and of
+    the images and classes of the protocol's steps.
 
     Args:
         experiment: The experiment.
@@ -98,11 +104,11 @@ def labels_root(
         protocol: The protocol whose step it is; by default the one that the
             experiment trains.
     """
-    config = experiment.config
-    seam = resolve(config['seam'], config)
-    made_by = {key: seam.get(key) for key in ('inference', 'refine')}
-    made_by['files'] = named_files(seam.get('refine'))
-    made_by['protocol'] = describe_steps(experiment.training if protocol is None else protocol)
+    seam = SeamSettings.of(experiment.config)
+    made_by = dict(
+        inference={key: value for key, value in seam.inference.items() if key not in SPEED},
+        refine=seam.refine, files=named_files(seam.refine), tf32=experiment.tf32,
+        protocol=describe_steps(experiment.training if protocol is None else protocol))
     return seam_folder(experiment, step, previous) / f'labels_{config_hash(made_by)}'
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,21 @@ from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
 from incseg.engine.experiment import Experiment, check_step
 from incseg.engine.old_network import OldNetwork
-from incseg.engine.run_config import check_run_config, write_run_config
-from incseg.engine.seam_checkpoint import FILE
+from incseg.engine.run_config import as_written, check_run_config, write_run_config
+from incseg.engine.seam_checkpoint import FILE, read_seam_checkpoint
 from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
-from incseg.engine.seam_negatives import describe_negatives, needs_old_network
+from incseg.engine.seam_negatives import describe_negatives, needs_old_network, weights_digest
 from incseg.engine.seam_report import describe_images
 from incseg.engine.seam_store import network_settings, seam_folder
 from incseg.engine.step_runner import StepRunner
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.evaluation.run_settings import flatten, read_settings
 from incseg.registry import DATASETS
+
+#: the key, in the folder's config, of what tells the images and their labels from others
+IMAGES = 'training images'
+#: keys that change with files, where the config stays the same
+CONTENT = (IMAGES, 'files', 'negatives')
 
 
 def train_seam(
@@ -44,8 +51,9 @@ def train_seam(
 
     Returns:
         The path of ``seam.pth``, a step's checkpoint whose ``meta`` also has
-        ``ids``, ``helpers``, ``scope``, ``pretrained``, ``init_from``,
-        ``seed``, ``images`` and ``negatives``; ``ids`` are the dataset ids of the maps 1..C,
+        ``ids``, ``helpers``, ``scope``, ``pretrained``, ``init_from`` with
+        ``init_sha``, what tells the weights there from others, ``seed``,
+        ``images`` and ``negatives``; ``ids`` are the dataset ids of the maps 1..C,
         ``classes`` their names, ``helpers`` those of the ids that are there to
         tell the step's classes from.
 
@@ -64,14 +72,15 @@ def train_seam(
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
     dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
-    settings = {**network_settings(experiment, step, previous),
-                'training images': digest(dataset)}
+    settings = {**network_settings(experiment, step, previous), IMAGES: digest(dataset)}
     if resume:
+        check_content(settings, work_dir)
         check_run_config(settings, work_dir)
     elif path.is_file():
         raise InvalidInputError(
             f'{path} exists already: pass --resume to use it, or another --work-dir')
     if path.is_file():
+        on_rank_zero(lambda: notice_other_start(path, experiment, step0))
         return path
     if previous is not None and needs_old_network(experiment, step):
         dataset.look_through(OldNetwork(experiment, step, previous))
@@ -90,7 +99,8 @@ def train_seam(
         step=step, classes=list(dataset.metainfo['classes']), palette=dataset.metainfo['palette'],
         ids=list(dataset.class_ids), helpers=list(dataset.helper_ids), scope=scope,
         pretrained=from_imagenet(experiment),
-        init_from=experiment.config['seam'].get('init_from'), seed=experiment.seed,
+        init_from=experiment.config['seam'].get('init_from'),
+        init_sha=None if start is None else weights_digest(start), seed=experiment.seed,
         images=len(dataset), negatives=describe_negatives(experiment, step))
     content = run(runner, meta)
     on_rank_zero(lambda: save_atomically(content, path))
@@ -104,6 +114,34 @@ def digest(dataset: WeakDataset) -> str:
         dataset.indices.tolist())]
     text = json.dumps([dataset.dataset.image_ids, files, dataset.image_labels.tolist()])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_content(settings: Mapping[str, Any], work_dir: Path) -> None:
+    """Refuse a folder of the same config, but of files that are others by now."""
+    before, now = read_settings(work_dir), dict(flatten(as_written(settings)))
+    changed = {key.partition('.')[0] for key in {*(before or {}), *now}
+               if before is not None and before.get(key) != now.get(key)}
+    if changed and changed <= set(CONTENT):
+        raise InvalidInputError(
+            f'{work_dir}: SEAM was trained there on other {", ".join(sorted(changed))} than there '
+            'are now; remove that folder to train it anew, or name another one '
+            "(train.py: the config's seam_dir, train_seam.py: --work-dir)")
+
+
+def notice_other_start(
+    path: Path, experiment: Experiment, step0: str | Path | None
+) -> None:
+    """Say that a finished SEAM started from another step 0 than the one at hand.
+
+    It is used all the same: experiments share it, and step 0 may have been
+    trained anew, to weights that differ in the last digits.
+    """
+    if step0 is None or experiment.config['seam'].get('init_from') != 'step0':
+        return
+    started = read_seam_checkpoint(path)['meta'].get('init_sha')
+    if started is not None and started != weights_digest(step0):
+        print(f'note: {path} is used as it is; its backbone started from other weights than '
+              f'those in {step0}', flush=True)
 
 
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:

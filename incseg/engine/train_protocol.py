@@ -23,7 +23,7 @@ from incseg.engine.step_config import config_for_step, config_for_test
 from incseg.engine.step_dataset import step_dataset
 from incseg.engine.step_runner import StepRunner
 from incseg.engine.training_set import check_masks, training_set
-from incseg.engine.weak_chain import annotation_entry, check_annotation, make_annotation
+from incseg.engine.weak_chain import annotation_entry, check_labels, make_annotation
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
 from incseg.registry import DATASETS
@@ -80,7 +80,7 @@ class ProtocolRun:
                       f'the last step has {remainder}, what is left')
         left = [k for k in chosen if not self._finished(k)]
         for k in left:
-            check_annotation(experiment, k, datasets[k])
+            check_labels(experiment, k, datasets[k])
         on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
         for k in left:
             self._step(k, datasets[k])

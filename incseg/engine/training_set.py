@@ -18,15 +18,15 @@ def training_set(experiment: Experiment) -> dict[str, Any]:
     Where added steps learn from image-level labels that do not come from masks,
     an image may be without a mask; :func:`check_masks` says which may not.
     """
-    return settings(experiment, not masks_needed(weak_labels(experiment)))
+    return training_images(experiment, not masks_needed(weak_labels(experiment)))
 
 
 def weak_training_set(experiment: Experiment) -> dict[str, Any]:
     """Config of the same images where the masks themselves are not looked at."""
-    return settings(experiment, not masks_needed(image_labels(experiment)))
+    return training_images(experiment, not masks_needed(image_labels(experiment)))
 
 
-def settings(experiment: Experiment, partly_labelled: bool) -> dict[str, Any]:
+def training_images(experiment: Experiment, partly_labelled: bool) -> dict[str, Any]:
     """Config of the images; the key stands there only where it is wanted."""
     made: dict[str, Any] = dict(resolve(experiment.config['data'], experiment.config)['train'])
     return dict(made, partly_labelled=True) if partly_labelled else made

@@ -46,7 +46,7 @@ def make_annotation(
             protocol=protocol, resume=True)
 
 
-def check_annotation(experiment: Experiment, k: int, dataset: Any) -> None:
+def check_labels(experiment: Experiment, k: int, dataset: Any) -> None:
     """Refuse what would stop step ``k`` before its training, as far as it is known beforehand.
 
     That are labels and files which the config names but which are not there,

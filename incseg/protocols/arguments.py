@@ -2,7 +2,6 @@
 
 import operator
 from collections.abc import Iterable
-from math import isfinite
 from typing import Any
 
 from incseg.errors import InvalidInputError
@@ -15,24 +14,6 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None, why: 
         allowed = f'of at least {low}' if high is None else f'from {low} to {high}'
         raise InvalidInputError(f'{name}={value!r}: expected a whole number {allowed}{why}')
     return number
-
-
-def real_number(name: str, value: Any, low: float, high: float | None = None, *,
-                above: bool = False) -> float:
-    """Returns ``value`` as float, or raises if it is no finite number in the range.
-
-    Args:
-        name: What the user calls it.
-        value: What was given; text and bool are no numbers.
-        low, high: The least and the greatest that is allowed; None for no limit.
-        above: Whether ``low`` itself is not allowed.
-    """
-    if (isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value)
-            or value < low or (above and value == low) or (high is not None and value > high)):
-        least = f'of more than {low}' if above else f'of at least {low}'
-        allowed = least if high is None else f'from {low} to {high}'
-        raise InvalidInputError(f'{name} is {value!r}, expected a number {allowed}')
-    return float(value)
 
 
 def permutation(name: str, given: Iterable[Any], total: int) -> tuple[int, ...]:

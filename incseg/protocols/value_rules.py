@@ -1,12 +1,33 @@
 """What an option may be: tables of rules, and the check that refuses in one line."""
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, TypeAlias
+from numbers import Real
+from typing import Any, TypeAlias, TypeVar
 
 from incseg.errors import InvalidInputError
 
 #: whether a value is allowed, and in words what is
 Rule: TypeAlias = tuple[Callable[[Any], bool], str]
+
+
+T = TypeVar('T')
+
+
+def checked(name: str, value: T, rule: Rule) -> T:
+    """The value, if the rule allows it.
+
+    Args:
+        name: what the user calls it, for the error.
+        value: what was given.
+        rule: what it may be.
+
+    Raises:
+        InvalidInputError: in one line with the name, the value and what is allowed.
+    """
+    allows, words = rule
+    if not allows(value):
+        raise InvalidInputError(f'{name} is {value!r}, expected {words}')
+    return value
 
 
 def check_values(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
@@ -20,14 +41,16 @@ def check_values(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule
     Raises:
         InvalidInputError: naming the first that is not allowed.
     """
-    for key, (allows, words) in rules.items():
-        if key in values and not allows(values[key]):
-            raise InvalidInputError(f'{where}.{key} is {values[key]!r}, expected {words}')
+    for key, rule in rules.items():
+        if key in values:
+            checked(f'{where}.{key}', values[key], rule)
 
 
 def is_number(value: Any) -> bool:
     """A finite number; a bool is none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -inf < value < inf
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return bool(-inf < value < inf)  # type: ignore[operator]
 
 
 def whole(least: int) -> Rule:
@@ -57,6 +80,7 @@ def several(rule: Rule) -> Rule:
     return allows, f'a list of one or more, each {rule[1]}'
 
 
+NUMBER: Rule = (is_number, 'a number')
 POSITIVE: Rule = (lambda value: is_number(value) and value > 0, 'a number above 0')
 NOT_NEGATIVE: Rule = (lambda value: is_number(value) and value >= 0, 'a number of at least 0')
 SHARE: Rule = (lambda value: is_number(value) and 0 <= value <= 1, 'a number of 0 to 1')

@@ -11,9 +11,9 @@ LEAF = Path(__file__).parents[2] / 'configs/mib_s/bisenet_r18_shapes_4-2.py'
 @pytest.mark.parametrize(('options', 'message'), [
     ({'annotation.steps': 'base'}, r"annotation\.steps is 'base', allowed: 'added', 'all'"),
     ({'annotation.folder': 3}, r'annotation\.folder is 3, expected a folder, or None'),
-    ({'annotation.threshold': 2}, r'annotation\.threshold is 2, expected a score of 0 to 1'),
-    ({'annotation.uncertain': True}, r'annotation\.uncertain is True, expected a score'),
-    ({'annotation.gating': 1}, r'annotation\.gating is 1, expected a bool'),
+    ({'annotation.threshold': 2}, r'annotation\.threshold is 2, expected a number of 0 to 1'),
+    ({'annotation.uncertain': True}, r'annotation\.uncertain is True, expected a number of 0'),
+    ({'annotation.gating': 1}, r'annotation\.gating is 1, expected True or False'),
     ({'seam': None}, "the config has no 'seam' to make pseudo-labels"),
     ({'method.memory.size': 3}, 'annotation and method.memory do not go together')])
 def test_values(options, message):

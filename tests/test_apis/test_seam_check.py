@@ -63,6 +63,12 @@ def test_a_config_without_the_section(tiny):
      "type is 'BackgroundCrops', .*seam.scope is 'all': expected 'step'"),
     ({'seam.negatives': dict(type='OldModelLabels', label_share=0), 'seam.scope': 'step'},
      'seam.negatives.label_share is 0; allowed'),
+    ({'seam.negatives': dict(type='BackgroundCrops', sizes=.5), 'seam.scope': 'step'},
+     'seam.negatives cannot be built: '),
+    ({'seam.negatives': dict(type='NegativeFolder')}, 'seam.negatives cannot be built: .*folder'),
+    ({'seam.image_labels': dict(type='JSONImageLabels')},
+     "seam.image_labels: missing a required argument: 'path'"),
+    ({'seam.train_pipeline.flip.prob': 'often'}, 'seam.train_pipeline.flip'),
     ({'seam.negatives': dict(type='OldModelLabels', size=0), 'seam.scope': 'step'},
      "unknown key 'seam.negatives.size' of OldModelLabels")])
 def test_values(options, message, tiny_seam):

@@ -14,7 +14,7 @@ from incseg.errors import InvalidInputError
     ({'method.negatives': dict(type='Folder')}, "negatives.type is 'Folder'"),
     ({'method.negatives': dict(type='OldModelLabels')},
      "method.negatives.type is 'OldModelLabels', which is for seam.negatives alone"),
-    ({'method.target_labeller.alpha': 2}, 'alpha is 2, allowed: 0 to 1'),
+    ({'method.target_labeller.alpha': 2}, 'alpha is 2, expected a number of 0 to 1'),
     ({'method.target_labeller.source': 'aux'}, "target_labeller: source is 'aux', allowed"),
     ({'method.loss_decode': dict(type='CrossEntropyLoss')}, 'makes soft labels, which'),
     ({'warmup_epochs': 2}, r'step 1 has 2 epoch\(s\), all of them within warmup_epochs = 2, .*: '
@@ -22,7 +22,7 @@ from incseg.errors import InvalidInputError
     ({'epochs': 1}, r'pass --epochs 2 or more, or --cfg-options warmup_epochs=0$'),
     ({'warmup_epochs': -1}, 'warmup_epochs is -1, expected a whole number of at least 0'),
     ({'schedule.lr_factors': dict(decode_haed=10.)}, "lr_factors names 'decode_haed'"),
-    ({'schedule.lr_factors.decode_head': 0}, 'lr_factors.decode_head is 0, expected more than 0'),
+    ({'schedule.lr_factors.decode_head': 0}, 'lr_factors.decode_head is 0, expected a number'),
     ({'schedule.lr_factors': 10.}, r'schedule.lr_factors is 10.0, expected dict'),
 ])
 def test_mistakes(options, message, tiny_wilson):

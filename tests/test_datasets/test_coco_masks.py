@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from incseg.datasets.coco_masks import paint, paint_coco_masks
+from incseg.datasets.coco_masks import category_map, paint_coco_masks
 from incseg.datasets.label_files import read_label_file
 from incseg.errors import InvalidInputError, MissingFileError
 
@@ -14,7 +14,7 @@ def box(category, left, top, right, bottom, **more):
 
 
 def painted(*annotations, size=(4, 6)):
-    return paint(annotations, *size, 'i.json').tolist()
+    return category_map(annotations, *size, 'i.json').tolist()
 
 
 def test_rectangle():

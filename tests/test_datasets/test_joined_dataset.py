@@ -59,6 +59,15 @@ def test_a_subset_keeps_its_rows(both):
     assert [np.flatnonzero(row).tolist() for row in presence] == [[0, 4], [1]]
 
 
+def test_two_classes_of_a_part_become_one(both, monkeypatch):
+    """An image shows the joined class if it shows either; else the second hides the first."""
+    monkeypatch.setattr(Both, 'RENAMED', dict(beta='b', gamma='b'))
+    merged = Both(both.data_root, 'greek')
+    assert merged.new_ids[0].tolist() == [0, 2, 2]
+    presence = merged.presence(num_workers=1, progress=False)
+    assert [np.flatnonzero(row).tolist() for row in presence] == [[0, 2], [0, 2]]
+
+
 def test_refusals(both, monkeypatch):
     """A class without a place, an image twice, and folders that no part would look into."""
     with pytest.raises(InvalidInputError, match=r"image 'greek0' is listed twice"):

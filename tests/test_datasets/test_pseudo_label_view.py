@@ -83,7 +83,7 @@ def test_threshold_of_refined_scores(files):
 
 def test_errors(files):
     """A value out of range, and scores that are not there."""
-    with pytest.raises(InvalidInputError, match='threshold of pseudo-labels is 26; allowed is a s'):
+    with pytest.raises(InvalidInputError, match='of pseudo-labels is 26, expected a number'):
         PseudoLabelView(files.folder, 26)
     for value in ('0.3', True, float('nan'), [.3]):
         with pytest.raises(InvalidInputError, match='uncertain of pseudo-labels is .* of 0 to 1'):

@@ -122,9 +122,20 @@ def test_of_a_step_nothing_is_frozen(experiment, tmp_path):
     torch.save(dict(state_dict={}, meta=dict(
         incseg_version='0', method='mib', protocol={}, step=0, classes=[], palette=[],
         pretrained=True)), tmp_path / 'final.pth')
-    assert not affinity_job.from_imagenet(NET, tmp_path / 'final.pth')
-    assert not affinity_job.from_imagenet(
+    assert not affinity_job.starts_from_imagenet(NET, tmp_path / 'final.pth')
+    assert not affinity_job.starts_from_imagenet(
         dict(NET, backbone=dict(NET['backbone'], pretrained=True)), tmp_path / 'final.pth')
+
+
+def test_labels_in_the_wrong_order(experiment, folders, tmp_path):
+    """Strong and weak mistaken for each other would teach it nothing that is sure."""
+    for folder, power in zip(folders, (24., 4.)):
+        PseudoLabelFiles(folder).write_meta(dict(
+            ids=[3], background=dict(mode='pow', value=power)))
+    message = r"strong labels '.*strong' have background power 24, the weak ones '.*weak' 4"
+    with pytest.raises(InvalidInputError, match=message):
+        affinity_job.affinity_job(experiment(), *folders, tmp_path / 'a.pth', **TRAINING)
+    affinity_job.affinity_job(experiment(), *folders[::-1], tmp_path / 'a.pth', **TRAINING)
 
 
 def test_mistakes_are_said_before_training(experiment, folders, tmp_path, monkeypatch):
@@ -144,14 +155,18 @@ def test_mistakes_are_said_before_training(experiment, folders, tmp_path, monkey
     assert not calls and (tmp_path / 'a.pth').read_bytes() == b'before'
 
 
-def test_tf32(experiment, folders, tmp_path):
-    """A GPU rounds float32 products where `schedule.tf32` lets it, as in every training."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    try:
-        for allowed in (False, True):
-            affinity_job.affinity_job(experiment(**{'schedule.tf32': allowed}), *folders,
-                                      tmp_path / 'a.pth', **TRAINING)
-            assert torch.backends.cuda.matmul.allow_tf32 is allowed
-            assert torch.backends.cudnn.allow_tf32 is allowed
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+def test_tf32(experiment, folders, tmp_path, monkeypatch):
+    """A GPU rounds float32 products where `schedule.tf32` lets it, and as before afterwards."""
+    seen = []
+    plain = affinity_job.train_affinity
+
+    def train(*args, **kwargs):
+        seen.append((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
+        return plain(*args, **kwargs)
+    monkeypatch.setattr(affinity_job, 'train_affinity', train)
+    before = torch.backends.cuda.matmul.allow_tf32
+    for allowed in (False, True):
+        affinity_job.affinity_job(experiment(**{'schedule.tf32': allowed}), *folders,
+                                  tmp_path / 'a.pth', **TRAINING)
+        assert torch.backends.cuda.matmul.allow_tf32 is before
+    assert seen == [(False, False), (True, True)]

@@ -16,6 +16,7 @@ def test_every_file_in_a_part(tmp_path):
                 folder=str(tmp_path), other=str(tmp_path / 'c.pth'))
     assert named_files(part) == {
         a: hashlib.sha256(b'a').hexdigest(), b: hashlib.sha256(b'b').hexdigest()}
+    assert named_files(dict(type=a)) == {}, 'the name of a part'
     assert named_files(a) == {a: file_sha(a)} and named_files(None) == {}
 
 

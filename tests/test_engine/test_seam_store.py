@@ -114,6 +114,30 @@ def test_labels_lie_below_their_network(tiny_seam):
     assert labels_root(refined, 1) != root
 
 
+def test_speed_is_no_matter_of_the_labels(tiny_seam):
+    """How many threads made them, and a default that is spelt out, do not make them anew; what
+    they round does."""
+    def root(**options):
+        return labels_root(Experiment(tiny_seam(**options)), 1)
+    plain = root()
+    assert root(**{'seam.inference.num_threads': 1, 'seam.inference.batch_size': 3}) == plain
+    assert root(**{'seam.inference.uncertain': None}) == plain
+    assert root(**{'seam.inference.flip': False}) != plain
+    assert root(**{'schedule.tf32': False}) != plain
+
+
+def test_image_labels_count_by_their_content(tiny_seam, tmp_path):
+    """Labels that were corrected are another network's; train.py trains it by itself."""
+    path = tmp_path / 'labels.json'
+    experiment = Experiment(tiny_seam(**{
+        'seam.image_labels': dict(type='JSONImageLabels', path=str(path))}))
+    found = []
+    for content in ('{}', '{"a": []}'):
+        path.write_text(content)
+        found.append(seam_folder(experiment, 1))
+    assert found[0] != found[1]
+
+
 def test_labels_belong_to_the_images_and_classes_of_the_steps(tiny_seam):
     """Disjoint steps have fewer images, another class order other classes; with a single step all
     images and classes are in it."""

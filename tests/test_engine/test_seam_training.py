@@ -57,8 +57,8 @@ def test_what_is_written(tiny_seam, tmp_path):
     assert meta.pop('incseg_version') and 8 <= images < 32
     assert meta == dict(
         classes=['cross', 'star'], palette=[[190, 60, 200], [230, 50, 50]], ids=[5, 6], helpers=[],
-        scope='step', step=1, pretrained=False, init_from=None, seed=42, method='seam',
-        negatives=None, protocol=experiment.describe_protocol())
+        step=1, scope='step', pretrained=False, init_from=None, init_sha=None, seed=42,
+        method='seam', negatives=None, protocol=experiment.describe_protocol())
     assert model.num_classes == 2
 
 
@@ -114,7 +114,7 @@ def test_other_images_are_noticed(tiny_seam, tmp_path):
         source.write_text(json.dumps(shown))
         if names == ['disc']:
             train_seam(Experiment(config), 1, network)
-    with pytest.raises(InvalidInputError, match='was started with training images = '):
+    with pytest.raises(InvalidInputError, match='on other files, training images than'):
         train_seam(Experiment(config), 1, network, resume=True)
 
 
@@ -128,7 +128,7 @@ def test_other_negatives_are_noticed(tiny_seam, tmp_path):
     path = train_seam(experiment, 1, tmp_path / 'w')
     assert train_seam(experiment, 1, tmp_path / 'w', resume=True) == path
     Image.new('RGB', (32, 32), 'red').save(picture)
-    with pytest.raises(InvalidInputError, match='was started with negatives = '):
+    with pytest.raises(InvalidInputError, match='SEAM was trained there on other negatives than'):
         train_seam(experiment, 1, tmp_path / 'w', resume=True)
 
 
@@ -149,6 +149,25 @@ def test_backbone_starts_from_step_0(stoppable, tiny_seam, tmp_path):
         torch.testing.assert_close(
             content['state_dict'][f'backbone.{name}'],
             theirs[f'backbone.context_path.resnet.{name}'], rtol=0, atol=1e-9)
+
+
+def test_another_step_0_is_noticed(tiny_seam, tmp_path, capsys):
+    """A finished SEAM is used, and it is said that it started from other weights; else
+    `--step0 OTHER --resume` would look as if it had been heard."""
+    config = tiny_seam(**{'seam.init_from': 'step0'})
+    train_protocol(config, tmp_path / 'run', [0], reuse=False)
+    step0, other = tmp_path / 'run/step_0/final.pth', tmp_path / 'other.pth'
+    content = torch.load(step0, weights_only=True)
+    torch.save(content, other)
+    experiment = Experiment(config)
+    path = train_seam(experiment, 1, tmp_path / 'w', step0=step0)
+    capsys.readouterr()
+    assert train_seam(experiment, 1, tmp_path / 'w', True, step0=other) == path
+    assert 'note' not in capsys.readouterr().out, 'the same weights in another file'
+    content['state_dict']['backbone.context_path.resnet.conv1.weight'] += 1
+    torch.save(content, other)
+    assert train_seam(experiment, 1, tmp_path / 'w', True, step0=other) == path
+    assert f'note: {path} is used as it is; its backbone started' in capsys.readouterr().out
 
 
 def test_mistakes(tiny, tiny_seam, tmp_path):

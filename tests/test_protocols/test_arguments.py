@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from incseg.errors import InvalidInputError
-from incseg.protocols.arguments import permutation, real_number, whole_number
+from incseg.protocols.arguments import permutation, whole_number
 
 
 @pytest.mark.parametrize('value', [1, 3, np.int64(2), np.uint8(1)])
@@ -24,32 +24,6 @@ def test_others_are_refused(value):
     with pytest.raises(InvalidInputError) as caught:
         whole_number('n', value, 1, 3, ' (why)')
     assert str(caught.value) == f'n={value!r}: expected a whole number from 1 to 3 (why)'
-
-
-@pytest.mark.parametrize('value', [0, 1, 0.5, np.float64(0.5)])
-def test_numbers_pass_as_float(value):
-    """If it fails, a bound is taken for outside, or a number of numpy is refused."""
-    number = real_number('n', value, 0, 1)
-    assert type(number) is float and number == value
-
-
-def test_ranges_of_numbers():
-    """One line with the value and what is allowed."""
-    assert real_number('n', 1e-30, 0, above=True) == 1e-30
-    for value, options, allowed in (
-            (-1, {}, 'of at least 0'), (2, dict(high=1), 'from 0 to 1'),
-            (-1, dict(high=1), 'from 0 to 1'), (0, dict(above=True), 'of more than 0')):
-        with pytest.raises(InvalidInputError) as caught:
-            real_number('n', value, 0, **options)
-        assert str(caught.value) == f'n is {value}, expected a number {allowed}'
-
-
-@pytest.mark.parametrize('value', ['1', None, True, [1], float('nan'), float('inf'), 1j])
-def test_what_is_no_number(value):
-    """If it fails, it is found in the middle of a training."""
-    with pytest.raises(InvalidInputError) as caught:
-        real_number('n', value, 0)
-    assert str(caught.value) == f'n is {value!r}, expected a number of at least 0'
 
 
 @pytest.mark.parametrize('given', [(2, 3, 1), [2, 3, 1], np.array([2, 3, 1]), iter((2, 3, 1))])

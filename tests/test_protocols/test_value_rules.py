@@ -1,12 +1,15 @@
+import numpy as np
 import pytest
 
 from incseg.errors import InvalidInputError
 from incseg.protocols.value_rules import (
     NOT_NEGATIVE,
+    NUMBER,
     POSITIVE,
     SHARE,
     SWITCH,
     check_values,
+    checked,
     one_of,
     or_none,
     several,
@@ -18,6 +21,7 @@ NAN, INF = float('nan'), float('inf')
 
 @pytest.mark.parametrize(('rule', 'allowed', 'refused'), [
     (whole(1), (1, 7), (0, -1, 1., True, '1', None)),
+    (NUMBER, (-1.5, 0, np.float64(2)), (True, '1', None, NAN, INF, -INF, [1], 1j)),
     (POSITIVE, (1e-9, 3, 10 ** 400), (0, -1, NAN, INF, True, 'a', None)),
     (NOT_NEGATIVE, (0, .5), (-1e-9, NAN, INF, False, [1])),
     (SHARE, (0, 1, .5), (-.1, 1.1, NAN, True, 'a')),
@@ -42,3 +46,10 @@ def test_names_key_value_and_what_is_allowed():
             InvalidInputError,
             match=r"x\.b is '\?', expected a list of one or more, each a number above 0, or None$"):
         check_values('x', dict(a=1, b='?'), rules)
+
+
+def test_a_single_value():
+    """It is handed through, or named with what is allowed."""
+    assert checked('x', .5, SHARE) == .5
+    with pytest.raises(InvalidInputError, match=r"^x is 'a', expected a number of 0 to 1$"):
+        checked('x', 'a', SHARE)

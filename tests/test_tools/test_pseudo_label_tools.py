@@ -1,7 +1,5 @@
 """From a checkpoint to pseudo-labels to their sweep, by the command lines."""
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,20 +10,6 @@ from incseg.datasets import PseudoLabelFiles
 ROOT = Path(__file__).parents[2]
 SHAPES = ROOT / 'configs/ft/bisenet_r18_shapes_4-1.py'
 SEAM = ROOT / 'configs/_base_/seam/shapes.py'
-
-
-@pytest.fixture
-def tool(monkeypatch, tmp_path, capsys):
-    """Run a tool in this process; returns (exit status or message, output)."""
-    def run(name, *arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, 'argv', [f'tools/{name}.py', *map(str, arguments)])
-        try:
-            runpy.run_path(str(ROOT / 'tools' / f'{name}.py'), run_name='__main__')
-        except SystemExit as stop:
-            return stop.code, capsys.readouterr()
-        return 0, capsys.readouterr()
-    return run
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.fisher_pass import fisher_pass
 from incseg.engine.hooks.importance_hook import ImportanceHook
 from incseg.engine.importance import fisher_average, grown, normalised
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import SHARE, checked
 from incseg.registry import HOOKS
 
 
@@ -30,7 +30,7 @@ class EWCHook(ImportanceHook):
 
     def __init__(self, loss_weight: float = 500., alpha: float = 0.9, **kwargs: Any):
         super().__init__(loss_weight, **kwargs)
-        self.alpha = real_number(f'{self.key}.alpha', alpha, 0, 1)
+        self.alpha = checked(f'{self.key}.alpha', alpha, SHARE)
 
     def before_train(self, runner: Any) -> None:
         previous = self.previous

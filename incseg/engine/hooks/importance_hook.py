@@ -9,7 +9,7 @@ from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.hooks.method_hook import MethodHook
 from incseg.engine.importance import firmness, placed, quadratic_penalty
 from incseg.errors import InvalidInputError
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import NOT_NEGATIVE, checked
 
 
 class ImportanceHook(MethodHook):
@@ -40,7 +40,7 @@ class ImportanceHook(MethodHook):
 
     def __init__(self, loss_weight: float, **kwargs: Any):
         super().__init__(**kwargs)
-        self.loss_weight = real_number(f'{self.key}.loss_weight', loss_weight, 0)
+        self.loss_weight = checked(f'{self.key}.loss_weight', loss_weight, NOT_NEGATIVE)
         self._penalty: Tensor | None = None
 
     @property

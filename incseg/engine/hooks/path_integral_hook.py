@@ -5,7 +5,7 @@ from torch import Tensor
 
 from incseg.engine.hooks.importance_hook import ImportanceHook
 from incseg.engine.importance import grown, normalised, path_score, placed
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import POSITIVE, checked
 from incseg.registry import HOOKS
 
 
@@ -35,7 +35,7 @@ class PathIntegralHook(ImportanceHook):
 
     def __init__(self, loss_weight: float = 500., damping: float = 1e-20, **kwargs: Any):
         super().__init__(loss_weight, **kwargs)
-        self.damping = real_number(f'{self.key}.damping', damping, 0, above=True)
+        self.damping = checked(f'{self.key}.damping', damping, POSITIVE)
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)

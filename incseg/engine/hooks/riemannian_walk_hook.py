@@ -4,7 +4,7 @@ from torch import Tensor
 
 from incseg.engine.hooks.ewc_hook import EWCHook
 from incseg.engine.importance import grown, normalised, placed, walk_score
-from incseg.protocols.arguments import whole_number
+from incseg.protocols.value_rules import checked, whole
 from incseg.registry import HOOKS
 
 
@@ -31,7 +31,7 @@ class RiemannianWalkHook(EWCHook):
 
     def __init__(self, loss_weight: float = 100., interval: int = 10, **kwargs: Any):
         super().__init__(loss_weight, **kwargs)
-        self.interval = whole_number(f'{self.key}.interval', interval, 1)
+        self.interval = checked(f'{self.key}.interval', interval, whole(1))
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)

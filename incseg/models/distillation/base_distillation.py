@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base_backbone import hands_out_stages, no_stages
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import NOT_NEGATIVE, checked
 from incseg.structures import NetworkOutputs
 
 
@@ -30,7 +30,7 @@ class BaseDistillation(nn.Module, ABC):
 
     def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head'):
         super().__init__()
-        self.loss_weight = real_number(f'{type(self).__name__} loss_weight', loss_weight, 0)
+        self.loss_weight = checked(f'{type(self).__name__} loss_weight', loss_weight, NOT_NEGATIVE)
         self.source = source
 
     def check(self, network: Any) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 from incseg.models.distillation.base_distillation import BaseDistillation
 from incseg.models.losses.functional import pooled_distillation
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import NOT_NEGATIVE, checked
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -44,8 +44,10 @@ class PooledDistillation(BaseDistillation):
                  feature_factor: float = 0.01, logits_factor: float = 0.0005,
                  scales: Sequence[int] = (1, 2, 4)):
         super().__init__(loss_weight, source)
-        self.feature_factor = real_number('PooledDistillation feature_factor', feature_factor, 0)
-        self.logits_factor = real_number('PooledDistillation logits_factor', logits_factor, 0)
+        self.feature_factor = checked(
+            'PooledDistillation feature_factor', feature_factor, NOT_NEGATIVE)
+        self.logits_factor = checked(
+            'PooledDistillation logits_factor', logits_factor, NOT_NEGATIVE)
         if (not isinstance(scales, Sequence) or not scales
                 or not all(isinstance(s, int) and s > 0 for s in scales)):
             raise InvalidInputError(

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from incseg.models.distillation.base_distillation import BaseDistillation
 from incseg.models.losses.functional import distillation, fused_losses, unbiased_distillation
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import NOT_NEGATIVE, checked
 from incseg.structures import NetworkOutputs
 
 
@@ -29,7 +29,7 @@ class SoftLabelDistillation(BaseDistillation):
     def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head', alpha: float = 1.0,
                  fused: bool = True):
         super().__init__(loss_weight, source)
-        self.alpha = real_number(f'{type(self).__name__} alpha', alpha, 0)
+        self.alpha = checked(f'{type(self).__name__} alpha', alpha, NOT_NEGATIVE)
         self.fused = fused
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 from incseg.models.labellers.class_medians import class_medians, published_medians
 from incseg.models.labellers.entropy_map import entropy_maps
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import NOT_NEGATIVE, checked
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 
@@ -62,8 +62,8 @@ class EntropyPseudoLabeller:
                 f'EntropyPseudoLabeller median is {median!r}, allowed: {sorted(BINS)}')
         self.source = source
         self.median = median
-        self.min_threshold = real_number(
-            'EntropyPseudoLabeller min_threshold', min_threshold, 0)
+        self.min_threshold = checked(
+            'EntropyPseudoLabeller min_threshold', min_threshold, NOT_NEGATIVE)
         self.ignore_index = ignore_index
         self.thresholds: Tensor | None = None
         self.nats = 1.

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from incseg.models.losses.functional import binary_cross_entropy, soft_binary_cross_entropy
 from incseg.models.losses.functional.cross_entropy import check_image_weight
 from incseg.models.losses.functional.image_by_image import image_by_image
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import NOT_NEGATIVE, checked
 from incseg.registry import MODELS
 
 
@@ -27,7 +27,7 @@ class BinaryCrossEntropyLoss(nn.Module):
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()
-        self.loss_weight = real_number(f'{type(self).__name__} loss_weight', loss_weight, 0)
+        self.loss_weight = checked(f'{type(self).__name__} loss_weight', loss_weight, NOT_NEGATIVE)
         self.fused = fused
 
     @property

@@ -3,7 +3,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from incseg.models.losses.functional import fused_losses, unbiased_cross_entropy
-from incseg.protocols.arguments import real_number
+from incseg.protocols.value_rules import NOT_NEGATIVE, checked
 
 
 class PixelCrossEntropy(nn.Module, ABC):
@@ -17,7 +17,7 @@ class PixelCrossEntropy(nn.Module, ABC):
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()
-        self.loss_weight = real_number(f'{type(self).__name__} loss_weight', loss_weight, 0)
+        self.loss_weight = checked(f'{type(self).__name__} loss_weight', loss_weight, NOT_NEGATIVE)
         self.fused = fused
 
     @property

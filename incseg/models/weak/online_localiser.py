@@ -18,9 +18,14 @@ from incseg.models.weak.functional import (
     smoothed_masks,
 )
 from incseg.models.weak.localisation import Localisation
+from incseg.protocols.value_rules import SHARE, Rule, check_values, whole
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 from incseg.structures.network_outputs import upsample
+
+RULES: dict[str, Rule] = dict(
+    channels=whole(1), index=(lambda value: isinstance(value, int), 'a whole number'),
+    start_epoch=whole(0), alpha=SHARE, foreground=SHARE, background=SHARE, lowest=SHARE)
 
 
 @MODELS.register_module()
@@ -67,18 +72,18 @@ class OnlineLocaliser(nn.Module):
         norm_cfg: dict | None = None,
     ):
         super().__init__()
-        shares = dict(alpha=alpha, foreground=foreground, background=background, lowest=lowest)
-        for name, value in shares.items():
-            if not 0 <= value <= 1:
-                raise InvalidInputError(f'OnlineLocaliser {name} is {value!r}, allowed: 0 to 1')
-        if start_epoch < 0:
-            raise InvalidInputError(
-                f'OnlineLocaliser start_epoch is {start_epoch!r}, allowed: 0 or more')
+        check_values('OnlineLocaliser', dict(
+            channels=channels, index=index, start_epoch=start_epoch, alpha=alpha,
+            foreground=foreground, background=background, lowest=lowest), RULES)
         self.channels, self.index, self.source = channels, index, source
         self.start_epoch, self.alpha = start_epoch, alpha
         self.foreground, self.background, self.lowest = foreground, background, lowest
         self.norm_cfg = norm_cfg or dict(type='incseg.BN')
         self.refine = MODELS.build(refine) if refine is not None else None
+        if refine is not None and not hasattr(self.refine, 'refine_batch'):
+            raise InvalidInputError(
+                f"OnlineLocaliser refine.type is {refine.get('type')!r}, expected a part with a "
+                'method refine_batch(images, scores), as PAMR')
         self.epoch = 0
 
     def build_for(self, network: Any) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.errors import InvalidInputError
+from incseg.models.weak.fine_tuned import FineTuned
 from incseg.models.weak.functional import equivariant_losses, resize_corners
 from incseg.protocols.value_rules import Rule, check_values, is_number, or_none, whole
 from incseg.registry import MODELS
@@ -19,7 +20,7 @@ RULES: dict[str, Rule] = dict(
 
 
 @MODELS.register_module()
-class SEAM(BaseModel):
+class SEAM(FineTuned, BaseModel):
     """A network that locates classes of which it knows only in which images they are.
 
     An image and its smaller copy go through the same weights, and their class
@@ -36,9 +37,7 @@ class SEAM(BaseModel):
             are known here.
         scale: Of the smaller copy, above 0, up to 1.
         ref_num_classes: See :func:`equivariant_losses`; at least 2, or None.
-        frozen: Whether the backbone's early layers keep their weights, and all
-            its ``norm_layers`` their weights and statistics: what fine-tuning from
-            ImageNet does.
+        frozen: See :class:`FineTuned`.
         data_preprocessor: Config of the preprocessor.
 
     Raises:
@@ -69,23 +68,13 @@ class SEAM(BaseModel):
             head or dict(type='SEAMHead'), in_channels=self.backbone.tap_channels,
             num_classes=num_classes))
         self.num_classes, self.scale = num_classes, scale
-        self.ref_num_classes, self.frozen = ref_num_classes, frozen
-        if frozen:
-            for module in (*self.backbone.early_layers(), *self.backbone.norm_layers()):
-                module.requires_grad_(False)
+        self.ref_num_classes = ref_num_classes
+        self.freeze(frozen)
 
     def init_weights(self) -> None:
         """Load pretrained weights where the backbone has some."""
         if hasattr(self.backbone, 'init_weights'):
             self.backbone.init_weights()
-
-    def train(self, mode: bool = True) -> 'SEAM':
-        """As every module's; frozen normalisations stay in evaluation."""
-        super().train(mode)
-        if self.frozen:
-            for module in self.backbone.norm_layers():
-                module.eval()
-        return self
 
     def forward(
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None, mode: str = 'tensor'

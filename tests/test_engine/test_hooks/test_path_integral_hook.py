@@ -117,7 +117,7 @@ def test_beside_weight_fusion(tiny, tmp_path):
 @pytest.mark.parametrize('damping', [0., -1., 'x'])
 def test_damping(damping):
     """If it fails, a parameter that did not move has the score 0 / 0."""
-    with pytest.raises(InvalidInputError, match=r'hooks.pi.damping is .*, expected a number of'):
+    with pytest.raises(InvalidInputError, match=r'pi.damping is .*, expected a number above 0'):
         PathIntegralHook(damping=damping, name='pi')
 
 

@@ -85,7 +85,7 @@ def test_scores_are_averaged(walk):
 @pytest.mark.parametrize('interval', [0, -1, 2.5, 'x'])
 def test_interval(interval):
     """If it fails, a run dies at its first iteration, in a division."""
-    message = f'^method.hooks.rw.interval={interval!r}: expected a whole number of at least 1$'
+    message = f'^method.hooks.rw.interval is {interval!r}, expected a whole number of at least 1$'
     with pytest.raises(InvalidInputError, match=message):
         RiemannianWalkHook(interval=interval, name='rw')
 

@@ -368,19 +368,19 @@ def test_exemplars_come_with_the_samples(build_pair):
     ('mib', 'distillation.logits.alpha', 'x',
      "distillation.logits: UnbiasedLogitsDistillation alpha is 'x', expected"),
     ('mib', 'distillation.logits.loss_weight', -10,
-     'distillation.logits: UnbiasedLogitsDistillation loss_weight is -10, expected'),
+     'method.distillation.logits.loss_weight is -10, expected'),
     ('lwf_mc', 'distillation.logits.loss_weight', -10,
-     'distillation.logits: BinaryDistillation loss_weight is -10, expected'),
+     'method.distillation.logits.loss_weight is -10, expected'),
     ('mib', 'loss_decode.loss_weight', -1,
-     'UnbiasedCrossEntropyLoss loss_weight is -1, expected'),
+     'method.loss_decode.loss_weight is -1, expected'),
     ('lwf_mc', 'loss_decode.loss_weight', -1,
-     'BinaryCrossEntropyLoss loss_weight is -1, expected'),
+     'method.loss_decode.loss_weight is -1, expected'),
     ('plop', 'target_labeller.min_threshold', 'x', "min_threshold is 'x', expected"),
-    ('ewc', 'hooks.ewc.alpha', 'x', "method.hooks.ewc.alpha is 'x', expected a number from 0 to 1"),
+    ('ewc', 'hooks.ewc.alpha', 'x', "method.hooks.ewc.alpha is 'x', expected a number of 0 to 1"),
     ('ewc', 'hooks.ewc.loss_weight', -1, 'method.hooks.ewc.loss_weight is -1, expected'),
-    ('pi', 'hooks.pi.damping', 'x', "method.hooks.pi.damping is 'x', expected a number of more"),
-    ('rw', 'hooks.rw.interval', 'x', "method.hooks.rw.interval='x': expected a whole number of at"),
-    ('rw', 'hooks.rw.interval', 2.5, 'method.hooks.rw.interval=2.5: expected a whole number')])
+    ('pi', 'hooks.pi.damping', 'x', "method.hooks.pi.damping is 'x', expected a number above 0"),
+    ('rw', 'hooks.rw.interval', 'x', "method.hooks.rw.interval is 'x', expected a whole number"),
+    ('rw', 'hooks.rw.interval', 2.5, 'method.hooks.rw.interval is 2.5, expected a whole number')])
 def test_a_bad_number_is_found_in_the_config(method, key, value, message, tiny):
     """If it fails, a method's number that is none is found after the base step was trained."""
     with pytest.raises(InvalidInputError, match=message) as error:

@@ -138,8 +138,9 @@ def test_teacher_of_another_size(network):
 
 
 @pytest.mark.parametrize('options, message', [
-    (dict(alpha=1.5), 'alpha is 1.5, allowed: 0 to 1'),
-    (dict(start_epoch=-1), 'start_epoch is -1, allowed: 0 or more')])
+    (dict(alpha=1.5), 'OnlineLocaliser.alpha is 1.5, expected a number of 0 to 1'),
+    (dict(start_epoch=-1), 'OnlineLocaliser.start_epoch is -1, expected a whole number'),
+    (dict(refine=dict(type='DenseCRF')), r"refine.type is 'DenseCRF', .*method refine_batch\(")])
 def test_arguments(options, message):
     """If it fails, a typing mistake trains for hours."""
     with pytest.raises(InvalidInputError, match=message):

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
+from incseg.models.weak.fine_tuned import FineTuned
 from incseg.models.weak.refinement.affinity_labels import STRIDE
 from incseg.models.weak.refinement.affinity_loss import affinity_loss
 from incseg.models.weak.refinement.affinity_pairs import pixel_affinities
@@ -12,7 +13,7 @@ from incseg.registry import MODELS
 
 
 @MODELS.register_module()
-class AffinityNet(nn.Module):
+class AffinityNet(FineTuned):
     """Features whose distance says whether two neighbouring pixels are of one class.
 
     The last three maps of a backbone, brought to stride 8, go through a 1x1
@@ -23,8 +24,7 @@ class AffinityNet(nn.Module):
         channels: outputs of the three convolutions, shallow to deep; their sum
             is the number of features.
         data_preprocessor: makes batches of images, by its config.
-        frozen: whether the backbone's early layers keep their weights, and all
-            its ``norm_layers`` their weights and statistics, as in :class:`SEAM`.
+        frozen: see :class:`FineTuned`.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.1; channels, start
     and what is frozen after ImageNet as in SEAM's code.
@@ -47,10 +47,7 @@ class AffinityNet(nn.Module):
         for side in sides:
             nn.init.kaiming_normal_(side.weight)
         nn.init.xavier_uniform_(self.joint.weight, gain=4)
-        self.frozen = frozen
-        if frozen:
-            for module in (*self.backbone.early_layers(), *self.backbone.norm_layers()):
-                module.requires_grad_(False)
+        self.freeze(frozen)
 
     @property
     def head(self) -> nn.ModuleList:
@@ -60,14 +57,6 @@ class AffinityNet(nn.Module):
     def init_weights(self) -> None:
         """Load the backbone's pretrained weights, if its config wants them."""
         self.backbone.init_weights()
-
-    def train(self, mode: bool = True) -> 'AffinityNet':
-        """As every module's; frozen normalisations stay in evaluation."""
-        super().train(mode)
-        if self.frozen:
-            for module in self.backbone.norm_layers():
-                module.eval()
-        return self
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Features ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images ``(N, 3, H, W)``."""

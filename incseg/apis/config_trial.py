@@ -1,0 +1,113 @@
+"""Parts of a config, built on trial: before anything is read or trained."""
+import inspect
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+import torch
+from mmengine.registry import DefaultScope, Registry, init_default_scope
+
+from incseg.apis.config_parts import check_part
+from incseg.engine.experiment import Experiment
+from incseg.engine.network_config import model_config
+from incseg.engine.part_optim import factor_groups
+from incseg.engine.resolve import resolve
+from incseg.errors import InvalidInputError, MissingFileError, UserError
+from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SCOPE, TASK_UTILS, TRANSFORMS
+
+
+def try_to_build(experiment: Experiment) -> None:
+    """Build the last step's network, without memory for it, the hooks and the optimiser."""
+    config = experiment.config
+    if DefaultScope.get_current_instance() is None:
+        init_default_scope(SCOPE)
+    key = 'the model or a part of the method'
+    try:
+        model = build_without_memory(model_config(experiment, experiment.num_steps - 1))
+        for name, hook in (config['method'].get('hooks') or {}).items():
+            key = f'method.hooks.{name}'
+            if hook is not None:
+                HOOKS.build(dict(hook, name=name))
+        key = 'schedule.lr_factors'
+        if experiment.num_steps > 1:
+            factor_groups(model, 1., config['schedule'].get('lr_factors') or {})
+        key = 'schedule.optimizer'
+        optimizer = dict(config['schedule']['optimizer'], lr=config['schedule']['lr']['base'])
+        OPTIMIZERS.build(optimizer, default_args=dict(params=[torch.zeros(1)]))
+    except UserError:
+        raise
+    except Exception as error:  # whatever a part's constructor does not like
+        raise InvalidInputError(f'{key} cannot be built: {error}') from error
+    parts = {f'method.distillation.{name}': term
+             for name, term in getattr(model, 'distillation', {}).items()}
+    parts['method.target_labeller'] = getattr(model, 'target_labeller', None)
+    for key, part in parts.items():
+        check_fits(key, part, model)
+
+
+def check_fits(key: str, part: Any, model: Any) -> None:
+    """Does the network have what a part of the method reads?"""
+    if not hasattr(part, 'check'):
+        return
+    try:
+        part.check(model)
+    except InvalidInputError as error:
+        raise InvalidInputError(f'{key}: {error}') from None
+
+
+def check_pipeline(key: str, pipeline: Any, config: Mapping[str, Any]) -> None:
+    """Transforms by name, each possible to build; None stands for one that is left out."""
+    if not isinstance(pipeline, Mapping):
+        raise InvalidInputError(f'{key} is {pipeline!r}, expected transforms by name')
+    for name, transform in pipeline.items():
+        check_part(f'{key}.{name}', transform, TRANSFORMS)
+        if transform is not None:
+            try_part(f'{key}.{name}', resolve(transform, config), TRANSFORMS)
+
+
+def check_image_label_source(key: str, source: Any) -> None:
+    """A source of image-level labels has all that it needs; the data set is handed to it."""
+    check_part(key, source, TASK_UTILS)
+    if source is None:
+        return
+    kind = source['type']
+    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    options = {name: value for name, value in source.items() if name != 'type'}
+    try:
+        inspect.signature(found).bind(dataset=None, **options)
+    except TypeError as error:
+        raise InvalidInputError(f'{key}: {error} of {found.__name__}') from None
+
+
+def try_part(key: str, part: Mapping[str, Any], registry: Registry) -> Any:
+    """A part, built; a network without memory for its weights."""
+    if DefaultScope.get_current_instance() is None:
+        init_default_scope(SCOPE)
+    try:
+        return (build_without_memory(dict(part)) if registry is MODELS
+                else registry.build(dict(part)))
+    except UserError:
+        raise
+    except Exception as error:  # whatever a part's constructor does not like
+        raise InvalidInputError(f'{key} cannot be built: {error}') from error
+
+
+def try_negatives(key: str, negatives: Mapping[str, Any] | None, config: Any) -> None:
+    """Can be built, as far as its files are there: an evaluation does without them."""
+    check_part(key, negatives, DATASETS)
+    try:
+        if negatives is not None:
+            try_part(key, resolve(negatives, config), DATASETS)
+    except MissingFileError:
+        pass
+
+
+def build_without_memory(config: dict) -> Any:
+    """A network on the meta device; for real where a part looks at its own values."""
+    try:
+        with torch.device('meta'):
+            return MODELS.build(deepcopy(config))
+    except UserError:
+        raise
+    except Exception:
+        return MODELS.build(config)
