@@ -1,6 +1,7 @@
 """Parts of a config, built on trial: before anything is read or trained."""
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -18,26 +19,17 @@ from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SCOPE, TASK_UTI
 
 def try_to_build(experiment: Experiment) -> None:
     """Build the last step's network, without memory for it, the hooks and the optimiser."""
-    config = experiment.config
-    if DefaultScope.get_current_instance() is None:
-        init_default_scope(SCOPE)
-    key = 'the model or a part of the method'
-    try:
-        model = build_without_memory(model_config(experiment, experiment.num_steps - 1))
-        for name, hook in (config['method'].get('hooks') or {}).items():
-            key = f'method.hooks.{name}'
-            if hook is not None:
-                HOOKS.build(dict(hook, name=name))
-        key = 'schedule.lr_factors'
-        if experiment.num_steps > 1:
+    config, last = experiment.config, experiment.num_steps - 1
+    model = try_part(
+        'the model or a part of the method', model_config(experiment, last), MODELS)
+    for name, hook in (config['method'].get('hooks') or {}).items():
+        if hook is not None:
+            try_part(f'method.hooks.{name}', dict(hook, name=name), HOOKS)
+    with refused_as('schedule.lr_factors'):
+        if last:
             factor_groups(model, 1., config['schedule'].get('lr_factors') or {})
-        key = 'schedule.optimizer'
-        optimizer = dict(config['schedule']['optimizer'], lr=config['schedule']['lr']['base'])
-        OPTIMIZERS.build(optimizer, default_args=dict(params=[torch.zeros(1)]))
-    except UserError:
-        raise
-    except Exception as error:  # whatever a part's constructor does not like
-        raise InvalidInputError(f'{key} cannot be built: {error}') from error
+    optimizer = dict(config['schedule']['optimizer'], lr=config['schedule']['lr']['base'])
+    try_part('schedule.optimizer', {'params': [torch.zeros(1)], **optimizer}, OPTIMIZERS)
     parts = {f'method.distillation.{name}': term
              for name, term in getattr(model, 'distillation', {}).items()}
     parts['method.target_labeller'] = getattr(model, 'target_labeller', None)
@@ -66,10 +58,18 @@ def check_pipeline(key: str, pipeline: Any, config: Mapping[str, Any]) -> None:
 
 
 def check_image_label_source(key: str, source: Any) -> None:
-    """A source of image-level labels has all that it needs; the data set is handed to it."""
+    """A source of image-level labels has all that it needs, and those of parts that it names.
+
+    The data set is handed to it.
+    """
     check_part(key, source, TASK_UTILS)
     if source is None:
         return
+    if 'dataset' in source:
+        raise InvalidInputError(f"{key}.dataset is given, but it is the config's data.train")
+    if isinstance(source.get('parts'), Mapping):
+        for name, part in source['parts'].items():
+            check_image_label_source(f'{key}.parts.{name}', part)
     kind = source['type']
     found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
     options = {name: value for name, value in source.items() if name != 'type'}
@@ -83,12 +83,19 @@ def try_part(key: str, part: Mapping[str, Any], registry: Registry) -> Any:
     """A part, built; a network without memory for its weights."""
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
-    try:
+    with refused_as(key):
         return (build_without_memory(dict(part)) if registry is MODELS
                 else registry.build(dict(part)))
+
+
+@contextmanager
+def refused_as(key: str) -> Iterator[None]:
+    """Names the key of whatever a part's constructor does not like."""
+    try:
+        yield
     except UserError:
         raise
-    except Exception as error:  # whatever a part's constructor does not like
+    except Exception as error:
         raise InvalidInputError(f'{key} cannot be built: {error}') from error
 
 

@@ -9,7 +9,7 @@ from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS
 
 
 def check_types(config: Any) -> None:
-    """Every ``type`` is registered, and every other key is an argument of it."""
+    """Every ``type`` is registered, every other key an argument of it; transforms can be built."""
     data, method, model = config['data'], config['method'], config['model']
     pipelines = {'data.train_pipeline': data['train_pipeline']}
     pipelines |= {f'data.test_pipelines.{name}': steps

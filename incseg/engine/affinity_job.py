@@ -21,7 +21,6 @@ from incseg.registry import DATASETS, MODELS
 
 #: what is taken from ``seam.schedule`` if it is there
 SCHEDULE = ('head_factor', 'weight_decay', 'poly_power', 'amp')
-MOMENTUM = dict(pretrained=0., scratch=0.9)
 
 
 def affinity_job(
@@ -59,7 +58,7 @@ def affinity_job(
         raise InvalidInputError(
             f'seam.refine is {refine}; allowed here is dict(type="AffinityRandomWalk", '
             'net=dict(type="AffinityNet", …), …)')
-    schedule = seam.get('schedule') or {}
+    schedule = seam['schedule']
     pretrained = starts_from_imagenet(refine['net'], init_from)
     sure = PseudoLabelFiles(strong), PseudoLabelFiles(weak)
     check_powers(*sure)
@@ -69,12 +68,11 @@ def affinity_job(
     data = AffinityDataset(
         DATASETS.build(weak_training_set(experiment)), *sure, crop_size,
         ColourJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1))
-    momentum = {**MOMENTUM, **schedule.get('momentum', {})}
     start = time.monotonic()
     with gpu_arithmetic(experiment.tf32):
         losses = train_affinity(
             net, data, epochs=epochs, batch_size=batch_size, lr=lr, seed=experiment.seed,
-            momentum=momentum['pretrained' if pretrained else 'scratch'],
+            momentum=schedule['momentum']['pretrained' if pretrained else 'scratch'],
             num_workers=config['num_workers'],
             **{key: schedule[key] for key in SCHEDULE if key in schedule})
     last = losses[-(len(losses) // epochs):]

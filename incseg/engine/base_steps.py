@@ -23,7 +23,7 @@ class BaseSteps:
     """The store of shared base steps, ``work_dirs/_base_steps/<hash>/``.
 
     The hash is taken over all that shapes the network and its score: model,
-    loss, schedule, seed, kind of device and number of processes, the images by
+    loss, schedule, seed, rounding, kind of device and number of processes, the images by
     id, the step's classes, the evaluation and the library's version.
 
     Args:
@@ -50,6 +50,7 @@ class BaseSteps:
         loader = shape.pop('train_dataloader')
         shape['batches'] = loader['batch_sampler']
         shape['pretrained'] = experiment.config['pretrained']
+        shape['tf32'] = experiment.tf32
         data = experiment.config['data']
         shape['data'] = {key: data[key] for key in sorted(data)}
         shape['evaluation'] = {

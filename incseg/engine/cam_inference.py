@@ -96,18 +96,18 @@ def resized(images: Tensor, scale: float) -> Tensor:
 
 
 def scaled_size(size: Sequence[int], scale: float) -> list[int]:
-    """Height and width at a scale, in whole pixels.
+    """Height and width at a scale, in whole pixels, at least 1.
 
     Raises:
-        InvalidInputError: one of them would be 0.
+        InvalidInputError: both would be 0.
     """
     scaled = [round(n * scale) for n in size]
-    if min(scaled) < 1:
+    if max(scaled) < 1:
         raise InvalidInputError(
             f'at scale {scale} (of inference.scales, times image_scale) nothing is left of an '
             f'image of {size[0]} x {size[1]} pixels (height x width), expected at least '
-            f'{1 / min(size):.2g}')
-    return scaled
+            f'{1 / max(size):.2g}')
+    return [max(n, 1) for n in scaled]
 
 
 def enlarged(maps: Tensor, size: Sequence[int], full_size: tuple[int, int]) -> Tensor:

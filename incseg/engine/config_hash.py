@@ -24,7 +24,12 @@ def config_hash(shape: Mapping[str, Any]) -> str:
     whole = {
         **shape, 'sources': foreign_sources(shape), 'torch': torch.__version__,
         'device': get_device(), 'world_size': get_world_size(), 'version': __version__}
-    text = json.dumps(whole, sort_keys=True, default=describe)
+    return digest(whole)
+
+
+def digest(data: Any) -> str:
+    """16 hexadecimal digits of plain data, the same in whatever order its keys are."""
+    text = json.dumps(data, sort_keys=True, default=describe)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

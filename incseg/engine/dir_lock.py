@@ -31,24 +31,40 @@ class DirLock:
         self.folder, self.patience = folder, patience
         self.fd = -1
 
-    def __enter__(self) -> 'DirLock':
+    def attempt(self) -> str | None:
+        """Enter, if no other process is in it; else the number of that one.
+
+        Raises:
+            SaveError: If the folder cannot be written or locked.
+        """
         path = self.folder / self.FILE
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
+        if not self._taken():
+            owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
+            self.leave()
+            return owner
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
+        return None
+
+    def leave(self) -> None:
+        """Give it back; nothing to do where it was not entered."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> 'DirLock':
         end = time.monotonic() + self.patience
-        while not self._taken():
+        while (owner := self.attempt()) is not None:
             if time.monotonic() >= end:
-                owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
-                os.close(self.fd)
                 raise InvalidInputError(
                     f'{self.folder} is in use by process {owner}, or by one that it started: '
                     'wait for it, or pass another --work-dir')
             time.sleep(0.1)
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
         return self
 
     def _taken(self) -> bool:
@@ -57,7 +73,7 @@ class DirLock:
         except BlockingIOError:
             return False
         except OSError as error:
-            os.close(self.fd)
+            self.leave()
             raise SaveError(
                 f'cannot lock {self.folder / self.FILE}: {error.strerror or error}') from error
         return True
@@ -66,4 +82,4 @@ class DirLock:
         self, kind: type[BaseException] | None, error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        os.close(self.fd)
+        self.leave()

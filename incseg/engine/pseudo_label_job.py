@@ -73,7 +73,7 @@ def pseudo_label_job(
             background=options['background'])),
         uncertain=options['uncertain'], scales=scales, flip=options['flip'],
         maps=options['maps'], refine=seam.refine, refine_sha=named_files(seam.refine),
-        score_stride=maker.score_stride, ckpt_sha=file_sha(checkpoint),
+        score_stride=maker.score_stride, tf32=experiment.tf32, ckpt_sha=file_sha(checkpoint),
         image_label_source=seam.image_labels)
     shown = visible_labels(labels, protocol, step, meta['scope'])
     with gpu_arithmetic(experiment.tf32):

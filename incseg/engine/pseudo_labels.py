@@ -8,6 +8,7 @@ from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
 
 from incseg.datasets import PseudoLabelFiles, write_image_labels
 from incseg.datasets.rank_zero import on_rank_zero
+from incseg.engine.alone_in import alone_in
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
 from incseg.errors import InvalidInputError
 from incseg.protocols.progress import Progress
@@ -46,18 +47,19 @@ def make_pseudo_labels(
     meta = json.loads(json.dumps({  # as it is read back
         **meta, 'bg': maker.rule.as_meta(),
         'image_labels_sha': _digest([image_ids[i] for i in indices], labels[indices])}))
-    on_rank_zero(_begin, files=files, meta=meta, resume=resume)
-    if is_main_process():
-        write_image_labels(
-            files.folder / 'image_labels.json', [image_ids[i] for i in indices], labels[indices],
-            dataset.metainfo['classes'])
-    own = [int(i) for i in indices[get_rank()::get_world_size()]]
-    if resume:
-        own = [i for i in own if not files.is_valid(
-            image_ids[i], maker.score_stride > 0, meta['ids'])]
-    with closing(Progress(len(own), _title(files), progress and is_main_process())) as bar:
-        maker.make(dataset, own, labels, bar.update)
-    barrier()
+    with alone_in(files.folder):
+        on_rank_zero(_begin, files=files, meta=meta, resume=resume)
+        if is_main_process():
+            write_image_labels(
+                files.folder / 'image_labels.json', [image_ids[i] for i in indices],
+                labels[indices], dataset.metainfo['classes'])
+        own = [int(i) for i in indices[get_rank()::get_world_size()]]
+        if resume:
+            own = [i for i in own if not files.is_valid(
+                image_ids[i], maker.score_stride > 0, meta['ids'])]
+        with closing(Progress(len(own), _title(files), progress and is_main_process())) as bar:
+            maker.make(dataset, own, labels, bar.update)
+        barrier()
     return len(own)
 
 
@@ -73,7 +75,8 @@ def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
             if found.get(key) != value:
                 raise InvalidInputError(
                     f"pseudo-labels in '{files.folder}' were made with {key}={found.get(key)!r}, "
-                    f'now it is {value!r}: pass another --out')
+                    f'now it is {value!r}: remove that folder to make them anew, or, with '
+                    'make_pseudo_labels.py, pass another --out')
     files.write_meta(meta)
 
 

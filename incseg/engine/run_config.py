@@ -1,5 +1,6 @@
 """The config a work dir was started with; ``--resume`` refuses to go on with another."""
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ def as_written(config: Any) -> Any:
     return json.loads(json.dumps(dict(config), default=repr))
 
 
-def check_run_config(config: Any, work_dir: Path) -> None:
-    """Refuse to resume with a config that would train something else.
+def check_run_config(config: Any, work_dir: Path, but: Collection[str] = ()) -> None:
+    """Refuse to resume with a config that would train something else; ``but``: never mind these.
 
     Raises:
         InvalidInputError: Naming the first key that differs and both values.
@@ -29,7 +30,7 @@ def check_run_config(config: Any, work_dir: Path) -> None:
     if before is None:
         return
     now = dict(flatten(as_written(config)))
-    names_first = sorted({*before, *now}, key=lambda key: (not key.endswith('.name'), key))
+    names_first = sorted({*before, *now} - {*but}, key=lambda key: (not key.endswith('.name'), key))
     for key in names_first:
         if not is_free(key) and before.get(key) != now.get(key):
             raise InvalidInputError(

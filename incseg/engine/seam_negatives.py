@@ -1,12 +1,12 @@
 """What makes a class learnable that every image of its step shows, as the config says."""
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.config_hash import digest
 from incseg.engine.experiment import Experiment
 from incseg.engine.resolve import resolve
 from incseg.registry import DATASETS
@@ -61,8 +61,7 @@ def negatives_digest(experiment: Experiment, step: int) -> str | None:
     if negatives is None or is_old_network_negatives(negatives):
         return None
     states = getattr(DATASETS.build(dict(negatives)), 'file_states', None)
-    text = None if states is None else json.dumps(states())
-    return None if text is None else hashlib.sha256(text.encode()).hexdigest()[:16]
+    return None if states is None else digest(states())
 
 
 def weights_digest(path: str | Path) -> str:
@@ -71,8 +70,8 @@ def weights_digest(path: str | Path) -> str:
     Raises:
         MissingFileError, InvalidInputError: It is not there or damaged.
     """
-    digest = hashlib.sha256()
+    sha = hashlib.sha256()
     for name, value in sorted(read_step_checkpoint(path)['state_dict'].items()):
-        digest.update(name.encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+        sha.update(name.encode())
+        sha.update(value.contiguous().numpy().tobytes())
+    return sha.hexdigest()[:16]

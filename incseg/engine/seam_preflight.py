@@ -5,6 +5,7 @@ from incseg.datasets import LoadImage
 from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.cam_inference import scaled_size
 from incseg.engine.experiment import Experiment
+from incseg.engine.hooks.start_backbone_hook import load_backbone
 from incseg.engine.seam_config import seam_model_config
 from incseg.engine.seam_settings import SeamSettings
 from incseg.engine.seam_training import start_of_backbone
@@ -28,13 +29,16 @@ def check_labelling(experiment: Experiment, dataset: WeakDataset) -> None:
 
 
 def check_start(experiment: Experiment) -> None:
-    """The files that SEAM starts from are there.
+    """The files that SEAM starts from are there, and a network that it starts from fits.
 
     Raises:
         MissingFileError: One is not there.
+        InvalidInputError: The network has another backbone.
     """
     if experiment.config['seam'].get('init_from') != 'step0':  # else it is made by this training
-        start_of_backbone(experiment, None)
+        start = start_of_backbone(experiment, None)
+        if start is not None:
+            load_backbone(MODELS.build(seam_model_config(experiment, 1)).backbone, start)
     backbone = seam_model_config(experiment, 1, init=True).get('backbone') or {}
     weights = backbone.get('weights')
     if backbone.get('pretrained') and isinstance(weights, str) and not Path(weights).is_file():

@@ -1,3 +1,5 @@
+import numpy as np
+
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.datasets.weak_dataset import WeakDataset
 
@@ -16,6 +18,10 @@ def describe_images(dataset: WeakDataset, scope: str, step: int) -> str:
     where = f"scope 'step', step {step}" if scope == 'step' else f'scope {scope!r}'
     count = len(dataset.indices)
     text = f'SEAM, {where}: {count} images, {len(own)} classes: {", ".join(own)}'
+    shown = np.any(dataset.image_labels[:count], axis=0).tolist()
+    lacking = [name for name, there in zip(own, shown) if not there]
+    if lacking:
+        text += f'; no image shows {", ".join(lacking)}, whose maps will mean nothing'
     if dataset.negatives is None:
         return text
     kind, further = type(dataset.negatives).__name__, len(dataset.negatives)

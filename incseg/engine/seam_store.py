@@ -1,5 +1,6 @@
 """Where SEAM networks and their pseudo-labels are, so that experiments share them."""
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ from incseg.engine.named_files import named_files
 from incseg.engine.resolve import resolve
 from incseg.engine.seam_negatives import needs_old_network, negatives_digest, weights_digest
 from incseg.engine.seam_settings import SeamSettings
+from incseg.evaluation.run_settings import is_free
 from incseg.protocols import Protocol
 
 #: what of ``seam`` shapes the network; the rest shapes the labels made by it
 NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeline', 'image_labels')
 #: what of ``seam.inference`` only says how fast the labels are made
 SPEED = ('batch_size', 'num_threads')
-#: what shapes a network of step 0, from which the backbone may start
-STEP_0 = ('model', 'schedule', 'epochs', 'batch_size', 'crop_size', 'width')
+#: what shapes a network of step 0, from which the backbone may start; and its schedule
+STEP_0 = ('model', 'epochs', 'batch_size', 'crop_size', 'width')
 
 
 def network_settings(
@@ -37,6 +39,8 @@ def network_settings(
     config = experiment.config
     seam = resolve(config['seam'], config)
     settings: dict[str, Any] = {f'seam.{key}': seam.get(key) for key in NETWORK}
+    settings['seam.schedule'] = without_free('seam.schedule', seam['schedule'])
+    settings['seam.image_labels'] = SeamSettings.of(config).image_labels
     for key in ('pretrained', 'seed', 'image_scale', 'norm_cfg'):
         settings[key] = config[key]
     settings['schedule.tf32'] = experiment.tf32
@@ -52,6 +56,7 @@ def network_settings(
         settings['network of the step before'] = previous and weights_digest(previous)
     if seam.get('init_from') == 'step0':
         settings['step 0'] = {key: config[key] for key in STEP_0}
+        settings['step 0']['schedule'] = without_free('schedule', config['schedule'])
         for key in ('train_pipeline', 'void_as_background'):
             settings['step 0'][f'data.{key}'] = resolve(config['data'], config).get(key)
         settings['step 0']['classes'] = experiment.classes_at(0)
@@ -59,6 +64,11 @@ def network_settings(
     read = dict(files={**start_files(experiment), **named_files(seam.get('image_labels'))},
                 negatives=negatives_digest(experiment, step))
     return {**settings, **{key: value for key, value in read.items() if value}}
+
+
+def without_free(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section of a config, but for what shapes no result."""
+    return {key: value for key, value in section.items() if not is_free(f'{name}.{key}')}
 
 
 def start_files(experiment: Experiment) -> dict[str, str]:

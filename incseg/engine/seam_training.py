@@ -1,6 +1,3 @@
-import hashlib
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +6,27 @@ from mmengine.model import is_model_wrapper
 from incseg import __version__
 from incseg.datasets.rank_zero import on_rank_zero
 from incseg.datasets.weak_dataset import WeakDataset
+from incseg.engine.alone_in import alone_in
 from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
 from incseg.engine.experiment import Experiment, check_step
 from incseg.engine.old_network import OldNetwork
-from incseg.engine.run_config import as_written, check_run_config, write_run_config
-from incseg.engine.seam_checkpoint import FILE, read_seam_checkpoint
+from incseg.engine.run_config import check_run_config, write_run_config
+from incseg.engine.seam_checkpoint import FILE
 from incseg.engine.seam_config import from_imagenet, seam_dataset_config, seam_runner_config
 from incseg.engine.seam_negatives import describe_negatives, needs_old_network, weights_digest
 from incseg.engine.seam_report import describe_images
+from incseg.engine.seam_resume import (
+    IMAGES,
+    START,
+    check_content,
+    check_same_start,
+    images_digest,
+    notice_other_start,
+)
 from incseg.engine.seam_store import network_settings, seam_folder
 from incseg.engine.step_runner import StepRunner
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.evaluation.run_settings import flatten, read_settings
 from incseg.registry import DATASETS
-
-#: the key, in the folder's config, of what tells the images and their labels from others
-IMAGES = 'training images'
-#: keys that change with files, where the config stays the same
-CONTENT = (IMAGES, 'files', 'negatives')
 
 
 def train_seam(
@@ -69,13 +69,22 @@ def train_seam(
             f"seam.negatives.type is {experiment.config['seam']['negatives']['type']!r}, which "
             f'looks through the network of step {step - 1}: name its final.pth with --previous')
     work_dir = seam_folder(experiment, step, previous) if work_dir is None else Path(work_dir)
+    with alone_in(work_dir):
+        return train_in(work_dir, experiment, step, resume, step0, previous)
+
+
+def train_in(
+    work_dir: Path, experiment: Experiment, step: int, resume: bool, step0: str | Path | None,
+    previous: str | Path | None,
+) -> Path:
+    """As :func:`train_seam`, in a folder that no other run works in."""
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
     dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
-    settings = {**network_settings(experiment, step, previous), IMAGES: digest(dataset)}
+    settings = {**network_settings(experiment, step, previous), IMAGES: images_digest(dataset)}
     if resume:
         check_content(settings, work_dir)
-        check_run_config(settings, work_dir)
+        check_run_config(settings, work_dir, but={START})
     elif path.is_file():
         raise InvalidInputError(
             f'{path} exists already: pass --resume to use it, or another --work-dir')
@@ -86,10 +95,12 @@ def train_seam(
         dataset.look_through(OldNetwork(experiment, step, previous))
     on_rank_zero(lambda: print(describe_images(dataset, scope, step), flush=True))
     start = start_of_backbone(experiment, step0)
+    started = None if start is None else weights_digest(start)
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
         read_checkpoint(resume_from)
-    on_rank_zero(lambda: write_run_config(settings, work_dir))
+        check_same_start(started, work_dir)
+    on_rank_zero(lambda: write_run_config({**settings, START: started}, work_dir))
     runner = StepRunner.from_cfg(seam_runner_config(
         experiment, step, len(dataset), len(dataset.class_ids), str(work_dir),
         start=start, resume_from=resume_from))
@@ -100,48 +111,12 @@ def train_seam(
         ids=list(dataset.class_ids), helpers=list(dataset.helper_ids), scope=scope,
         pretrained=from_imagenet(experiment),
         init_from=experiment.config['seam'].get('init_from'),
-        init_sha=None if start is None else weights_digest(start), seed=experiment.seed,
+        init_sha=started, seed=experiment.seed,
         images=len(dataset), negatives=describe_negatives(experiment, step))
     content = run(runner, meta)
     on_rank_zero(lambda: save_atomically(content, path))
     on_rank_zero(lambda: interrupted.unlink(missing_ok=True))
     return path
-
-
-def digest(dataset: WeakDataset) -> str:
-    """What tells its images and their labels from others: ids, sizes of files, classes."""
-    files = [(name, size) for name, size, _ in dataset.dataset.file_states(
-        dataset.indices.tolist())]
-    text = json.dumps([dataset.dataset.image_ids, files, dataset.image_labels.tolist()])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def check_content(settings: Mapping[str, Any], work_dir: Path) -> None:
-    """Refuse a folder of the same config, but of files that are others by now."""
-    before, now = read_settings(work_dir), dict(flatten(as_written(settings)))
-    changed = {key.partition('.')[0] for key in {*(before or {}), *now}
-               if before is not None and before.get(key) != now.get(key)}
-    if changed and changed <= set(CONTENT):
-        raise InvalidInputError(
-            f'{work_dir}: SEAM was trained there on other {", ".join(sorted(changed))} than there '
-            'are now; remove that folder to train it anew, or name another one '
-            "(train.py: the config's seam_dir, train_seam.py: --work-dir)")
-
-
-def notice_other_start(
-    path: Path, experiment: Experiment, step0: str | Path | None
-) -> None:
-    """Say that a finished SEAM started from another step 0 than the one at hand.
-
-    It is used all the same: experiments share it, and step 0 may have been
-    trained anew, to weights that differ in the last digits.
-    """
-    if step0 is None or experiment.config['seam'].get('init_from') != 'step0':
-        return
-    started = read_seam_checkpoint(path)['meta'].get('init_sha')
-    if started is not None and started != weights_digest(step0):
-        print(f'note: {path} is used as it is; its backbone started from other weights than '
-              f'those in {step0}', flush=True)
 
 
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:

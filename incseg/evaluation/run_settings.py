@@ -9,7 +9,8 @@ from incseg.errors import InvalidInputError
 CONFIG_FILE = 'config.json'
 #: keys that do not shape the results: they may change between an interruption and the resumption
 FREE = ('filename', 'data_root', 'voc_root', 'num_workers', 'base_steps_dir', 'seam_dir',
-        'schedule.log_interval', 'schedule.checkpoint_interval', 'schedule.pin_memory')
+        'schedule.log_interval', 'schedule.checkpoint_interval', 'schedule.pin_memory',
+        'seam.schedule.log_interval', 'seam.schedule.checkpoint_interval')
 
 
 def read_settings(work_dir: Path) -> dict[str, Any] | None:

@@ -63,3 +63,15 @@ def test_source_of_image_labels():
     check_image_label_source('m', dict(type='JSONImageLabels', path='none.json'))
     with pytest.raises(InvalidInputError, match="m: missing a required argument: 'path'"):
         check_image_label_source('m', dict(type='JSONImageLabels'))
+    with pytest.raises(InvalidInputError, match="m.dataset is given, but it is the config's"):
+        check_image_label_source('m', dict(type='MaskImageLabels', dataset=3))
+
+
+@pytest.mark.parametrize(('part', 'message'), [
+    (dict(type='JSONImageLabels'), "m.parts.voc: missing a required argument: 'path'"),
+    (dict(type='Typo'), "m.parts.voc.type is 'Typo', which is not registered"),
+    (5, r'm.parts.voc is 5, expected dict\(type=')])
+def test_sources_of_parts(part, message):
+    """Those of joined data sets are sources, too."""
+    with pytest.raises(InvalidInputError, match=message):
+        check_image_label_source('m', dict(type='PartImageLabels', parts=dict(voc=part)))

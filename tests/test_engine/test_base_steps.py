@@ -26,6 +26,7 @@ def test_what_shapes_the_base_step_is_in_the_hash(tiny):
         'augmentation': place(tiny, **{'data.train_pipeline.flip': None}),
         'scale': place(tiny, image_scale=0.5), 'test': place(tiny, **{'data.test.length': 5}),
         'amp': place(tiny, **{'schedule.amp': True}),
+        'rounding': place(tiny, **{'schedule.tf32': False}),
         'pretrained': place(tiny, pretrained=True)}
     assert len({base, *changed.values()}) == 1 + len(changed), 'each one counts'
 

@@ -118,13 +118,15 @@ def test_bad_arguments(arguments, message, colour_cams):
 
 
 def test_nothing_is_left(images, colour_cams):
-    """37 x 50 at 0.01 has 0 rows: said with the size and the least scale, which then works."""
+    """37 x 50 at 0.01 has 0 rows and columns: said with
+    the size and the least scale, which then works."""
     shown = torch.ones(3, 3, dtype=torch.bool)
     with pytest.raises(
             InvalidInputError,
-            match=r'at scale 0.01 .* nothing is left of an image of 37 x 50 .* at least 0\.027'):
+            match=r'at scale 0.01 .* nothing is left of an image of 37 x 50 .* at least 0\.02'):
         CamInference(colour_cams(), (.01,))(images, shown)
-    assert scaled_size((37, 50), .027) == [1, 1]
+    assert scaled_size((37, 50), .02) == [1, 1]
+    assert scaled_size((1, 64), .25) == [1, 16], 'a flat image keeps a row'
     assert scaled_size((37, 50), .5) == [18, 25]  # 18.5 rounds to even
 
 

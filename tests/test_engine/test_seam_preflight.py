@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from incseg.apis import load_config
 from incseg.engine import Experiment, train_protocol
@@ -32,6 +33,19 @@ def test_before_the_base_step(options, error, message, tmp_path, monkeypatch):
     with pytest.raises(error, match=message):
         train_protocol(config, 'run')
     assert not list(tmp_path.iterdir())
+
+
+def test_a_start_that_does_not_fit(tiny_seam, tmp_path):
+    """No step's network, or one of another backbone, is found out before SEAM is to start."""
+    path = tmp_path / 'start.pth'
+    experiment = Experiment(tiny_seam(**{'seam.init_from': str(path)}))
+    torch.save(dict(weight=torch.zeros(1)), path)
+    with pytest.raises(InvalidInputError, match=r"start.pth is not a step's final.pth"):
+        check_start(experiment)
+    torch.save(dict(state_dict={'backbone.conv1.weight': torch.zeros(1)}, meta=dict(
+        incseg_version='0', method='mib', protocol={}, step=0, classes=[], palette=[])), path)
+    with pytest.raises(InvalidInputError, match='start.pth has no ResNet of this depth'):
+        check_start(experiment)
 
 
 def test_weights_that_are_not_wanted(tiny_seam):

@@ -7,10 +7,13 @@ from incseg.datasets.negatives import BackgroundCrops
 from incseg.engine.seam_report import describe_images
 
 
-def data(negatives=None, helpers=()):
+def data(negatives=None, helpers=(), shown=(1, 1)):
+    labels = np.zeros((374, 2 + len(helpers)), np.float32)
+    labels[5, :2] = shown
     return SimpleNamespace(
         metainfo=dict(classes=('cross', 'star', *helpers)), helper_ids=tuple(helpers),
-        indices=np.arange(374), negatives=negatives)
+        indices=np.arange(374), negatives=negatives,
+        image_labels=labels)
 
 
 def test_images_and_classes():
@@ -18,6 +21,12 @@ def test_images_and_classes():
     assert describe_images(data(), 'all', 1) == (
         "SEAM, scope 'all': 374 images, 2 classes: cross, star")
     assert describe_images(data(), 'step', 1).startswith("SEAM, scope 'step', step 1: 374 images")
+
+
+def test_a_class_that_nothing_shows():
+    """Labels of a file may lack it; its maps are of no use, and nobody would know."""
+    assert describe_images(data(shown=(1, 0)), 'all', 0).endswith(
+        'classes: cross, star; no image shows star, whose maps will mean nothing')
 
 
 def test_negatives():

@@ -126,6 +126,18 @@ def test_speed_is_no_matter_of_the_labels(tiny_seam):
     assert root(**{'schedule.tf32': False}) != plain
 
 
+def test_what_is_only_shown_or_saved(tiny_seam):
+    """How often a training logs does not make it another one; nor does a default spelt out."""
+    def place(**options):
+        return seam_folder(Experiment(tiny_seam(**options)), 1)
+    plain = place()
+    intervals = {'seam.schedule.log_interval': 7, 'seam.schedule.checkpoint_interval': 9}
+    assert place(**intervals) == plain
+    assert place(**{'seam.image_labels': dict(type='MaskImageLabels')}) == plain
+    start = {'seam.init_from': 'step0'}
+    assert place(**start, **{'schedule.log_interval': 7}) == place(**start) != plain
+
+
 def test_image_labels_count_by_their_content(tiny_seam, tmp_path):
     """Labels that were corrected are another network's; train.py trains it by itself."""
     path = tmp_path / 'labels.json'

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class JSONImageLabels(BaseImageLabels):
 
     def __init__(self, dataset: SegDataset, path: str) -> None:
         super().__init__(dataset)
+        if not isinstance(path, str | os.PathLike):
+            raise InvalidInputError(f'path of JSONImageLabels is {path!r}, expected that of a file')
         self.path = Path(path)
         self._names = _read(self.path)
 

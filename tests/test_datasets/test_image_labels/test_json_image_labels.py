@@ -46,3 +46,5 @@ def test_unknown_class_and_missing_file(source, voc):
         source({'a': ['Person']}).labels(['a'])
     with pytest.raises(MissingFileError, match=r"image labels 'none\.json' do not exist"):
         JSONImageLabels(voc, 'none.json')
+    with pytest.raises(InvalidInputError, match='path of JSONImageLabels is 3, expected'):
+        JSONImageLabels(voc, 3)

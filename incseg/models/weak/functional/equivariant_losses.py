@@ -105,6 +105,10 @@ def check_sizes(
 ) -> None:
     """The four maps and the labels belong together."""
     number, channels, height, width = cam.shape
+    if not number or channels < 2 or int(min(height, width) * scale) < 1:
+        raise InvalidInputError(
+            f'cam is {tuple(cam.shape)} at scale {scale}, expected (N, 1 + C, H, W) with an image '
+            'and a class at least, and a pixel in the smaller copy')
     small = (number, channels, int(height * scale), int(width * scale))
     expected = {'refined': (refined, tuple(cam.shape)), 'cam_small': (cam_small, small),
                 'refined_small': (refined_small, small),

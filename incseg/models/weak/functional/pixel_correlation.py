@@ -5,6 +5,7 @@ from torch.utils.checkpoint import checkpoint
 from incseg.errors import InvalidInputError
 from incseg.models.losses.functional.precision import at_least_float32
 from incseg.models.weak.functional.resize import resize_corners
+from incseg.protocols.value_rules import checked, or_none, whole
 
 EPS = 1e-5
 
@@ -40,8 +41,7 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
         raise InvalidInputError(
             f'cam is {tuple(cam.shape)} and features are {tuple(features.shape)}, expected '
             '(N, C, h, w) and (N, D, h, w)')
-    if chunk is not None and chunk < 1:
-        raise InvalidInputError(f'chunk is {chunk}, allowed: 1 or more, or None')
+    checked('chunk', chunk, or_none(whole(1)))
     dtype = torch.promote_types(torch.float32, torch.promote_types(cam.dtype, features.dtype))
     scores = resize_corners(cam, features.shape[-2:]).to(dtype).flatten(2)
     with torch.autocast(features.device.type, enabled=False):

@@ -189,6 +189,15 @@ def test_half_types_are_raised():
         assert losses[name] == expected[name]
 
 
+@pytest.mark.parametrize(('shape', 'labels'), [
+    ((0, 3, 8, 8), (0, 2)), ((2, 1, 8, 8), (2, 0)), ((2, 3, 1, 8), (2, 2))])
+def test_nothing_to_compare(shape, labels):
+    """No image, no class or no pixel: said, where NaN or an IndexError would come."""
+    cam = torch.zeros(shape)
+    with pytest.raises(InvalidInputError, match='with an image and a class at least, and a pixel'):
+        equivariant_losses(cam, cam, cam, cam, torch.zeros(labels), scale=.5)
+
+
 @pytest.mark.parametrize(('index', 'change', 'message'), [
     (2, lambda x: x[..., :-1], r'cam_small is \(2, 4, 6, 5\), expected \(2, 4, 6, 6\)'),
     (1, lambda x: x[:, 1:], r'refined is \(2, 3, 23, 20\), expected \(2, 4, 23, 20\)'),
