@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.registry import Registry
 
 from incseg.errors import InvalidInputError
+from incseg.registry import TASK_UTILS
 
 
 def check_part(key: str, part: Any, registry: Registry, needed: bool = False) -> None:
@@ -19,6 +20,8 @@ def check_part(key: str, part: Any, registry: Registry, needed: bool = False) ->
         raise InvalidInputError(
             f"{key}.type is {part['type']!r}, which is not registered (custom_imports missing?)")
     allowed = arguments(found)
+    if allowed is not None and registry is TASK_UTILS:
+        allowed -= {'dataset'}  # not the config's to say
     for name in part:
         if name != 'type' and allowed is not None and name not in allowed:
             unknown(f'{key}.{name}', part['type'], {f'{key}.{a}' for a in allowed})

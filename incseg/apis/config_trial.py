@@ -1,5 +1,6 @@
 """Parts of a config, built on trial: before anything is read or trained."""
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -65,8 +66,6 @@ def check_image_label_source(key: str, source: Any) -> None:
     check_part(key, source, TASK_UTILS)
     if source is None:
         return
-    if 'dataset' in source:
-        raise InvalidInputError(f"{key}.dataset is given, but it is the config's data.train")
     if isinstance(source.get('parts'), Mapping):
         for name, part in source['parts'].items():
             check_image_label_source(f'{key}.parts.{name}', part)
@@ -112,7 +111,8 @@ def try_negatives(key: str, negatives: Mapping[str, Any] | None, config: Any) ->
 def build_without_memory(config: dict) -> Any:
     """A network on the meta device; for real where a part looks at its own values."""
     try:
-        with torch.device('meta'):
+        with torch.device('meta'), warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # a checkpoint that is read is not copied
             return MODELS.build(deepcopy(config))
     except UserError:
         raise

@@ -28,7 +28,9 @@ def check_types(config: Any) -> None:
         check_part(f'model.auxiliary_head.{name}', head, MODELS)
     check_part('method.loss_decode', method['loss_decode'], MODELS, needed=True)
     check_part('method.classifier_init', method['classifier_init'], MODELS, needed=True)
-    check_part('method.target_labeller', method.get('target_labeller'), MODELS)
+    labeller = method.get('target_labeller')
+    check_part('method.target_labeller', labeller, MODELS)
+    check_part('method.target_labeller.refine', (labeller or {}).get('refine'), MODELS)
     for name, term in (method.get('distillation') or {}).items():
         check_part(f'method.distillation.{name}', term, MODELS)
     for name, hook in (method.get('hooks') or {}).items():

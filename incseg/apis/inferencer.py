@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from incseg.apis.inference import Image, inference_model, init_model
-from incseg.errors import InvalidInputError, MissingFileError, SaveError
+from incseg.errors import InvalidInputError, MissingFileError
 from incseg.structures import SegDataSample
 from incseg.structures.painting import paint
+from incseg.structures.picture_file import write_picture
 
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 
@@ -67,12 +68,10 @@ class Inferencer:
         return results
 
     def _write(self, path: Path, image: Image, sample: SegDataSample, opacity: float) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         pixels = image if isinstance(image, np.ndarray) else cv2.imread(str(image))
         assert pixels is not None  # it was segmented a moment ago
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
-        if not cv2.imwrite(str(path), paint(pixels, labels, self.palette, opacity)):
-            raise SaveError(f'cannot write {path}')
+        write_picture(path, paint(pixels, labels, self.palette, opacity))
 
 
 def list_images(images: Image | Sequence[Image]) -> list[Image]:

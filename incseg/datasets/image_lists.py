@@ -53,7 +53,8 @@ def ids_in_folder(folder: str, suffixes: Sequence[str], how_to_get: str) -> list
         MissingFileError: there is no such folder, or no image in it.
     """
     if not Path(folder).is_dir():
-        raise MissingFileError(f'image folder {folder!r} does not exist; {how_to_get}')
+        what = 'is a file' if Path(folder).is_file() else 'does not exist'
+        raise MissingFileError(f'image folder {folder!r} {what}; {how_to_get}')
     ids = []
     for name in _files_below(Path(folder)):
         suffix = next((s for s in suffixes if name.endswith(s)), None)

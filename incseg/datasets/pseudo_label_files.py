@@ -110,7 +110,7 @@ class PseudoLabelFiles:
         if not path.is_file():
             raise MissingFileError(
                 f"score file '{path}' does not exist; another threshold, an uncertain band or "
-                'gating needs the scores: make the pseudo-labels with inference.scores=True')
+                'gating needs the scores: make the pseudo-labels with seam.inference.scores=True')
         found = ScoreFile.read(path)
         if ids is not None:
             _check_ids(path, found.ids.tolist(), ids)

@@ -155,14 +155,17 @@ class WeakDataset(Dataset):
         self.image_labels = np.concatenate([self.image_labels, added])
 
     def _check(self) -> None:
+        if not self.image_labels.any():
+            raise InvalidInputError(
+                f'{self._where}: none of the {len(self)} images shows a class, by their labels')
         own = len(self.class_ids) - len(self.helper_ids)
         everywhere = [name for name, share in zip(
             self.metainfo['classes'], self.image_labels[:, :own].mean(0)) if share == 1]
         if everywhere:
             raise InvalidInputError(
                 f"{self._where}: each of the {len(self)} images shows {', '.join(everywhere)}, so "
-                "nothing tells what the class looks like; set seam.negatives to "
-                "dict(type='NegativeFolder', folder='…') with images without it, to "
-                "dict(type='BackgroundCrops') or to dict(type='OldModelLabels') (method.negatives "
-                "takes a folder only), use seam.scope='all', or a protocol with more classes per "
-                'step')
+                "nothing tells what the class looks like; name images without it, as "
+                "dict(type='NegativeFolder', folder='…'), in seam.negatives (in method.negatives "
+                'where the method itself reads the labels, as WILSON), or take a protocol with '
+                "more classes per step; for SEAM also seam.negatives=dict(type='BackgroundCrops'), "
+                "dict(type='OldModelLabels') or seam.scope='all'")

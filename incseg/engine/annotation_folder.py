@@ -67,7 +67,7 @@ def check_images(
             raise MissingFileError(
                 f"annotation.folder: '{files.score_path(missing[0])}' does not exist "
                 f'({len(missing)} of {len(wanted)}); annotation.threshold, uncertain and gating '
-                'need the scores: make the pseudo-labels with inference.scores=True')
+                'need the scores: make the pseudo-labels with seam.inference.scores=True')
 
 
 def where_expected(given: Path, leaf: str) -> str:

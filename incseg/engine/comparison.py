@@ -10,9 +10,10 @@ from incseg.engine.checkpoint import check_protocol, load_weights, read_step_che
 from incseg.engine.data_config import dataset_config
 from incseg.engine.experiment import Experiment
 from incseg.engine.network_config import model_config
-from incseg.errors import InvalidInputError, SaveError
+from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS
 from incseg.structures.painting import paint
+from incseg.structures.picture_file import write_picture
 
 SCALE, GAP, HEAD = 2, 6, 22
 
@@ -50,9 +51,7 @@ def draw_comparison(
     for title, maps in labels.items():
         columns[title] = [
             paint(picture, ids, experiment.palette, 0.7) for picture, ids in zip(pictures, maps)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), grid(columns)):
-        raise SaveError(f'cannot write {path}')
+    write_picture(path, grid(columns))
 
 
 def load_network(experiment: Experiment, checkpoint: str) -> Any:

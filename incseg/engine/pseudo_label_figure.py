@@ -10,8 +10,9 @@ from incseg.datasets.label_reader import VOID
 from incseg.engine.comparison import GAP, HEAD, SCALE, grid
 from incseg.engine.figure_captions import with_legend, with_row_names
 from incseg.engine.pseudo_label_meta import check_classes
-from incseg.errors import InvalidInputError, SaveError
+from incseg.errors import InvalidInputError
 from incseg.structures.painting import paint
+from incseg.structures.picture_file import write_picture
 
 
 def draw_pseudo_labels(
@@ -65,10 +66,8 @@ def draw_pseudo_labels(
     sizes = {picture.shape[:2] for picture in columns['image']}
     if len(sizes) > 1:
         raise InvalidInputError(f'the images have the sizes {sorted(sizes)}, expected one')
-    path.parent.mkdir(parents=True, exist_ok=True)
     height = SCALE * columns['image'][0].shape[0]
     picture = with_row_names(grid(columns), images, HEAD, height + GAP)
     names = dataset.metainfo['classes']
     picture = with_legend(picture, {names[i]: palette[i] for i in (0, *ids)})
-    if not cv2.imwrite(str(path), picture):
-        raise SaveError(f"cannot write '{path}'")
+    write_picture(path, picture)

@@ -94,8 +94,9 @@ class PseudoLabelMaker:
     def finish(self, image_id: str, image: Tensor, ids: Sequence[int], scores: Tensor) -> None:
         """Refine the scores of an image ``(k, H, W)`` and write its files."""
         if self.rule.mode == 'score' and len(ids):
-            scores = self.refinement.refine(
-                image, torch.cat([self.background.background(scores), scores]))
+            given = torch.cat([self.background.background(scores), scores])
+            scores = self.refinement.refine(image, given)
+            check_refined(scores, given, type(self.refinement).__name__)
             ids = [0, *ids]
         label = self.rule.label_map(ids, scores, self.uncertain)
         kept = None
@@ -103,3 +104,14 @@ class PseudoLabelMaker:
             kept = ScoreFile.quantise(
                 ids, scores.clamp(0, 1).float().cpu().numpy(), self.score_stride)
         self.files.write(image_id, label.cpu().numpy(), kept)
+
+
+def check_refined(scores: Any, given: Tensor, name: str) -> None:
+    """Refuse what a refinement should not return: its caller would make labels of it."""
+    if not isinstance(scores, Tensor) or scores.shape != given.shape:
+        found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise InvalidInputError(
+            f'refine() of {name} returned {found}, expected a tensor {tuple(given.shape)}, as it '
+            'was given: a map for the background and one for each class')
+    if not scores.isfinite().all():
+        raise InvalidInputError(f'refine() of {name} returned scores that are NaN or infinite')

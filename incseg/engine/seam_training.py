@@ -140,7 +140,8 @@ def start_of_backbone(experiment: Experiment, step0: str | Path | None) -> str |
     if init_from is None:
         return None
     if init_from == 'step0' and step0 is None:
-        raise InvalidInputError("seam.init_from is 'step0', but no step 0 was trained before")
+        raise InvalidInputError("seam.init_from is 'step0', but no step 0 was trained before: "
+                                "name its final.pth with --step0")
     path = Path(step0 if init_from == 'step0' and step0 is not None else init_from)
     if not path.is_file():
         raise MissingFileError(f'seam.init_from: no checkpoint at {path}')

@@ -16,8 +16,8 @@ from incseg.engine.evaluate import evaluate
 from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
 from incseg.engine.hooks.method_hook import keep_states
+from incseg.engine.label_digests import check_label_digests, label_digests, write_settings
 from incseg.engine.replay_memory import ReplayMemory
-from incseg.engine.run_config import write_run_config
 from incseg.engine.seam_negatives import needs_old_network
 from incseg.engine.step_config import config_for_step, config_for_test
 from incseg.engine.step_dataset import step_dataset
@@ -81,7 +81,9 @@ class ProtocolRun:
         left = [k for k in chosen if not self._finished(k)]
         for k in left:
             check_labels(experiment, k, datasets[k])
-        on_rank_zero(lambda: write_run_config(experiment.config, self.work_dir.path))
+        labels = label_digests(experiment, datasets)
+        check_label_digests(self.work_dir, labels)
+        on_rank_zero(lambda: write_settings(self.work_dir, labels))
         for k in left:
             self._step(k, datasets[k])
         if not left:

@@ -9,6 +9,7 @@ from incseg.engine.annotation_folder import check_label_folder
 from incseg.engine.experiment import Experiment
 from incseg.engine.pseudo_label_job import pseudo_label_job
 from incseg.engine.seam_config import seam_dataset_config
+from incseg.engine.seam_negatives import without_places
 from incseg.engine.seam_preflight import check_labelling, check_start
 from incseg.engine.seam_store import labels_root, seam_folder
 from incseg.engine.seam_training import train_seam
@@ -78,18 +79,20 @@ def annotation_entry(
 ) -> dict[str, Any]:
     """What the ledger says of the labels of step ``k``: nothing where they are masks.
 
-    How they were made is in the keys of their ``meta.json``; ``annotation`` has
-    what the config reads them with instead, where it does.  ``previous`` is the
-    ``final.pth`` of the step before, if there is one.
+    How they were made is in the keys of their ``meta.json``, of a path the last
+    part; ``annotation`` has what the config reads them with instead, where it
+    does.  ``previous`` is the ``final.pth`` of the step before, if there is one.
     """
     if not is_weak(experiment, k):
         return {}
-    keys = ('scope', 'negatives', 'pretrained', 'init_from', 'refine', 'bg', 'ckpt_sha')
+    keys = ('scope', 'negatives', 'pretrained', 'init_from', 'refine', 'bg', 'ckpt_sha',
+            'image_label_source', 'image_labels_sha')
     annotation = experiment.config['annotation']
     given = {key: annotation[key] for key in ('threshold', 'uncertain', 'gating')
              if annotation[key] is not None and annotation[key] is not False}
     read_with = dict(annotation=given) if given else {}
-    made_by = [{**{key: value for key, value in files.read_meta().items() if key in keys},
+    made_by = [{**{key: without_places(value) for key, value in files.read_meta().items()
+                   if key in keys},
                 **read_with} for files in label_files(experiment, k, previous)]
     return dict(pseudo_labels=made_by)
 

@@ -7,10 +7,12 @@ from typing import Any
 from incseg.errors import InvalidInputError
 
 CONFIG_FILE = 'config.json'
+#: the key, beside the config's own, of what tells the image-level labels of steps from others
+LABELS = 'image_labels'
 #: keys that do not shape the results: they may change between an interruption and the resumption
 FREE = ('filename', 'data_root', 'voc_root', 'num_workers', 'base_steps_dir', 'seam_dir',
         'schedule.log_interval', 'schedule.checkpoint_interval', 'schedule.pin_memory',
-        'seam.schedule.log_interval', 'seam.schedule.checkpoint_interval')
+        'seam.schedule.log_interval', 'seam.schedule.checkpoint_interval', LABELS)
 
 
 def read_settings(work_dir: Path) -> dict[str, Any] | None:

@@ -30,8 +30,8 @@ def test_whatever_a_constructor_does_not_like():
     """A wrong kind of value is the config's fault: its key is named."""
     with pytest.raises(InvalidInputError, match="seam.refine cannot be built: .*'net'"):
         try_part('seam.refine', dict(type='AffinityRandomWalk'), MODELS)
-    with pytest.raises(InvalidInputError, match='seam.negatives cannot be built: '):
-        try_part('seam.negatives', dict(type='BackgroundCrops', sizes=.5), DATASETS)
+    with pytest.raises(InvalidInputError, match='seam.negatives cannot be built: .*folder'):
+        try_part('seam.negatives', dict(type='NegativeFolder'), DATASETS)
     assert len(try_part('x', dict(type='BackgroundCrops', sizes=[.5]), DATASETS).sizes) == 1
 
 
@@ -52,7 +52,7 @@ def test_negatives_that_are_elsewhere(tmp_path):
     try_negatives('seam.negatives', None, {})
     with pytest.raises(InvalidInputError, match='seam.negatives cannot be built: .*folder'):
         try_negatives('seam.negatives', dict(type='NegativeFolder'), {})
-    with pytest.raises(InvalidInputError, match='seam.negatives cannot be built: '):
+    with pytest.raises(InvalidInputError, match="seam.negatives.confidence is 'high', expected"):
         try_negatives('seam.negatives', dict(type='BackgroundCrops', confidence='high'), {})
 
 
@@ -63,7 +63,7 @@ def test_source_of_image_labels():
     check_image_label_source('m', dict(type='JSONImageLabels', path='none.json'))
     with pytest.raises(InvalidInputError, match="m: missing a required argument: 'path'"):
         check_image_label_source('m', dict(type='JSONImageLabels'))
-    with pytest.raises(InvalidInputError, match="m.dataset is given, but it is the config's"):
+    with pytest.raises(InvalidInputError, match="unknown key 'm.dataset' of MaskImageLabels"):
         check_image_label_source('m', dict(type='MaskImageLabels', dataset=3))
 
 

@@ -7,6 +7,7 @@ import torch
 
 from incseg.datasets import (
     BackgroundCrops,
+    BaseImageLabels,
     NegativeFolder,
     OldModelLabels,
     ShapesDataset,
@@ -84,6 +85,15 @@ def test_labels_from_elsewhere(shapes):
                           image_labels=Listed(presence))
     assert dataset.indices.tolist() == [3, 9]
     assert dataset.image_labels.tolist() == [[1, 0], [0, 1]]
+
+
+def test_labels_that_name_no_class(shapes):
+    """An empty list for every image would train maps of nothing."""
+    class Empty(BaseImageLabels):
+        def class_ids(self, image_id):
+            return []
+    with pytest.raises(InvalidInputError, match='none of the .* images shows a class'):
+        WeakDataset(shapes, Protocol.parse('4-2', 6), 1, PIPELINE, image_labels=Empty(shapes))
 
 
 def test_single_class_step_is_degenerate(shapes):

@@ -5,7 +5,7 @@ import torch
 from incseg.datasets import BackgroundRule, PseudoLabelFiles, ShapesDataset
 from incseg.engine.cam_inference import CamInference
 from incseg.engine.pseudo_label_maker import PseudoLabelMaker
-from incseg.errors import SaveError
+from incseg.errors import InvalidInputError, SaveError
 from incseg.models import PAMR
 
 LABELS = np.zeros((5, 7), np.bool_)
@@ -50,6 +50,19 @@ def test_labels_are_made_from_floats(make, dataset):
             expected = np.where(best.values > .4, ids[best.indices.numpy()], 0)
             assert len(np.unique(expected)) > 1
         np.testing.assert_array_equal(files.read_label(image_id), expected)
+
+
+@pytest.mark.parametrize(('refine', 'message'), [
+    (lambda scores: scores[:1], r'refine\(\) of Own returned \(1, .*expected a tensor'),
+    (lambda scores: scores.numpy(), r'refine\(\) of Own returned ndarray, expected a tensor'),
+    (lambda scores: scores * float('nan'), r'refine\(\) of Own returned scores that are NaN')])
+def test_a_refinement_that_returns_something_else(refine, message, make):
+    """One's own refinement is told what is wanted; labels are not made of whatever it returns."""
+    class Own:
+        def refine(self, image, scores):
+            return refine(scores)
+    with pytest.raises(InvalidInputError, match=message):
+        make('own', BackgroundRule('pow', 4.), refinement=Own())
 
 
 def test_refined_labels_and_scores(make, dataset):

@@ -23,6 +23,14 @@ def test_images_and_classes():
     assert describe_images(data(), 'step', 1).startswith("SEAM, scope 'step', step 1: 374 images")
 
 
+def test_few_crops():
+    """21 crops of 299 images taught a class nothing; 156 of 486 did."""
+    crops = BackgroundCrops()
+    crops.gather(None, range(374), [(0, 0, 4, 4)] * 21 + [None] * 353)
+    assert describe_images(data(crops), 'step', 2).endswith(
+        'found 21 crops in the 374 images (few: from so little the classes are hardly told apart)')
+
+
 def test_a_class_that_nothing_shows():
     """Labels of a file may lack it; its maps are of no use, and nobody would know."""
     assert describe_images(data(shown=(1, 0)), 'all', 0).endswith(

@@ -40,7 +40,12 @@ class BaseImageLabels(ABC):
         rows = np.zeros((len(image_ids), len(self._id_of) + 1), np.bool_)
         rows[:, 0] = True
         for row, image_id in zip(rows, image_ids, strict=True):
-            row[list(self.class_ids(image_id))] = True
+            ids = list(self.class_ids(image_id))
+            if not all(isinstance(i, int | np.integer) and 0 <= i < len(row) for i in ids):
+                raise InvalidInputError(
+                    f'class_ids({image_id!r}) of {type(self).__name__} gives {ids!r:.80}, expected '
+                    f'dataset ids, 0 to {len(row) - 1}')
+            row[ids] = True
         return rows
 
     @abstractmethod

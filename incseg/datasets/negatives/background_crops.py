@@ -8,9 +8,11 @@ from incseg.datasets.negatives.old_network_negatives import OldNetworkNegatives
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.transforms import LoadImage
 from incseg.errors import InvalidInputError
+from incseg.protocols.value_rules import Rule, check_values, is_number, several
 from incseg.registry import DATASETS
 
 Box = tuple[int, int, int, int]
+PART: Rule = (lambda value: is_number(value) and 0 < value <= 1, 'a number above 0, up to 1')
 
 
 @DATASETS.register_module()
@@ -38,11 +40,8 @@ class BackgroundCrops(OldNetworkNegatives):
 
     def __init__(self, confidence: float = 0.7, share: float = 0.8,
                  sizes: Sequence[float] = (0.75, 0.5, 0.35, 0.25)) -> None:
-        given = {'confidence': (confidence,), 'share': (share,), 'sizes': tuple(sizes)}
-        for name, values in given.items():
-            if not values or not all(0 < value <= 1 for value in values):
-                raise InvalidInputError(
-                    f'seam.negatives.{name} is {values!r}; allowed is above 0, up to 1')
+        check_values('seam.negatives', dict(confidence=confidence, share=share, sizes=sizes), dict(
+            confidence=PART, share=PART, sizes=several(PART)))
         self.confidence, self.share, self.sizes = confidence, share, sorted(sizes, reverse=True)
         self._load = LoadImage()
         self._crops: list[tuple[int, Box]] = []

@@ -3,9 +3,9 @@ from typing import Any
 
 import numpy as np
 
-from incseg.datasets.negatives.background_crops import BackgroundCrops, Box
+from incseg.datasets.negatives.background_crops import PART, BackgroundCrops, Box
 from incseg.datasets.seg_dataset import SegDataset
-from incseg.errors import InvalidInputError
+from incseg.protocols.value_rules import checked
 from incseg.registry import DATASETS
 
 
@@ -32,10 +32,7 @@ class OldModelLabels(BackgroundCrops):
 
     def __init__(self, label_share: float = 0.01, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 < label_share <= 1:
-            raise InvalidInputError(
-                f'seam.negatives.label_share is {label_share!r}; allowed is above 0, up to 1')
-        self.label_share = label_share
+        self.label_share = checked('seam.negatives.label_share', label_share, PART)
 
     def look(  # type: ignore[override]
         self, label: np.ndarray, confidence: np.ndarray

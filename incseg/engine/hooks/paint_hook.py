@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from mmengine.hooks import Hook
 
-from incseg.errors import SaveError
 from incseg.registry import HOOKS
 from incseg.structures.painting import paint
+from incseg.structures.picture_file import write_picture
 
 
 @HOOKS.register_module()
@@ -34,5 +34,4 @@ class PaintHook(Hook):
             plain = cv2.resize(picture, truth.shape[::-1])
             panels = [plain, *(paint(plain, ids, self.palette) for ids in (truth, prediction))]
             path = self.folder / f'{str(sample.image_id).replace("/", "_")}.png'
-            if not cv2.imwrite(str(path), np.hstack(panels)):
-                raise SaveError(f'cannot write {path}')
+            write_picture(path, np.hstack(panels))

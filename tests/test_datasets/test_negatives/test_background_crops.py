@@ -70,5 +70,5 @@ def test_no_crop():
 def test_bad_arguments(options):
     """The key, its value and what is allowed."""
     key, = options
-    with pytest.raises(InvalidInputError, match=f'seam.negatives.{key} is .*; allowed is above 0'):
+    with pytest.raises(InvalidInputError, match=f'seam.negatives.{key} is .*, expected .*above 0'):
         BackgroundCrops(**options)

@@ -50,7 +50,7 @@ def test_nothing_to_tell_from():
 @pytest.mark.parametrize('share', [0, 1.5])
 def test_bad_share(share):
     """0 would find every class everywhere; a mistake in the crops' arguments is named, too."""
-    with pytest.raises(InvalidInputError, match=f'label_share is {share}; allowed is above 0'):
+    with pytest.raises(InvalidInputError, match=f'label_share is {share}, expected'):
         OldModelLabels(share)
     with pytest.raises(InvalidInputError, match='negatives.confidence is'):
         OldModelLabels(confidence=share)

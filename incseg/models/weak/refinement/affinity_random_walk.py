@@ -85,7 +85,8 @@ def _load(net: AffinityNet, path: str) -> None:
     except FileNotFoundError as error:
         raise MissingFileError(f'no checkpoint of an AffinityNet at {path}') from error
     except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = ' '.join(line.strip() for line in lines[:2])
         raise InvalidInputError(
             f'checkpoint {path} is damaged or does not fit the AffinityNet of the config '
             f'({reason})') from error
