@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from incseg.datasets import ColourJitter, LoadImage, PseudoLabelFiles
+from incseg.datasets.label_folders import no_labels
 from incseg.datasets.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.models.weak.refinement.affinity_labels import STRIDE, affinity_labels
@@ -51,9 +52,11 @@ class AffinityDataset(Dataset):
             i for i, image_id in enumerate(dataset.image_ids)
             if all(files.score_path(image_id).is_file() for files in (strong, weak))]
         if not self.indices:
-            raise InvalidInputError(
+            hints = [no_labels(files.folder) for files in (strong, weak)
+                     if not files.meta_path.is_file()]
+            raise InvalidInputError('; '.join([
                 f"no image of {type(dataset).__name__} has scores both in '{strong.folder}' and "
-                f"in '{weak.folder}'")
+                f"in '{weak.folder}'", *hints]))
 
     def __len__(self) -> int:
         return len(self.indices)

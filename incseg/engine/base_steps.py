@@ -96,4 +96,5 @@ class BaseSteps:
             os.rename(private, place)
         except OSError as error:
             shutil.rmtree(private, ignore_errors=True)
-            warnings.warn(f'the base step cannot be shared in {place}: {error}')
+            if BaseSteps.load(place) is None:  # else another run was faster
+                warnings.warn(f'the base step cannot be shared in {place}: {error}')

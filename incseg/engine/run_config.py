@@ -30,7 +30,8 @@ def check_run_config(config: Any, work_dir: Path, but: Collection[str] = ()) -> 
     if before is None:
         return
     now = dict(flatten(as_written(config)))
-    names_first = sorted({*before, *now} - {*but}, key=lambda key: (not key.endswith('.name'), key))
+    names_first = sorted({*before, *now} - {*but}, key=lambda key: (
+        not key.endswith('.name'), key.startswith('files.'), key))  # what was meant comes first
     for key in names_first:
         if not is_free(key) and before.get(key) != now.get(key):
             raise InvalidInputError(

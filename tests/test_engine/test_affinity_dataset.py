@@ -102,7 +102,8 @@ def test_crops_without_a_pair(files, crop_size):
 
 def test_bad_scores(files, tmp_path):
     """Scores without the background's map, or of two different runs, are refused by name."""
-    with pytest.raises(InvalidInputError, match='no image of Pictures has scores both in'):
+    with pytest.raises(InvalidInputError, match=(
+            'no image of Pictures has scores both in .*; no pseudo-labels in .* expected is')):
         AffinityDataset(Pictures(), files[0], PseudoLabelFiles(tmp_path / 'other'))
     for ids in ([0, 5], [7, 0]):
         files[1].write('a', np.zeros((32, 48), np.uint8),

@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 
 import pytest
 
@@ -75,3 +77,25 @@ def test_half_a_store_is_no_store(tmp_path, metrics):
     assert checkpoint['meta'] == meta and found == dict(iou={'a': 1.}, accuracy=2.)
     BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={}, accuracy=0.))
     assert json.loads((folder / 'metrics.json').read_text())['accuracy'] == 2., 'first one stays'
+
+
+@pytest.mark.parametrize('faster', [True, False])
+def test_two_at_once(tmp_path, monkeypatch, recwarn, faster):
+    """Of two runs that end together the first one's base step is shared, without a word; a store
+    that cannot be written is said."""
+    folder, rename = tmp_path / 'x', os.rename
+    meta = dict(incseg_version='0', method='m', protocol={}, step=0, classes=[], palette=[])
+
+    def late(source, target):
+        if faster:
+            shutil.copytree(source, target)
+            (folder / 'metrics.json').write_text('{"accuracy": 1.0}')
+            rename(source, target)
+        raise OSError('Read-only file system')
+    monkeypatch.setattr(os, 'rename', late)
+    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(accuracy=2.))
+    said = [str(warning.message) for warning in recwarn]
+    assert len(said) == (not faster) and all('Read-only' in text for text in said)
+    assert list(tmp_path.iterdir()) == [folder] * faster
+    if faster:
+        assert BaseSteps.load(folder)[1] == dict(accuracy=1.)

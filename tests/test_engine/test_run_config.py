@@ -20,3 +20,11 @@ def test_another_config_is_refused(tiny, tmp_path):
         check_run_config(tiny(batch_size=16), tmp_path)
     with pytest.raises(InvalidInputError, match='method.distillation.logits.loss_weight'):
         check_run_config(tiny(**{'method.distillation.logits.loss_weight': 1.}), tmp_path)
+
+
+def test_what_was_meant_is_named_before_files(tmp_path):
+    """Another path changes the file's digest, too; the path is what the user has typed."""
+    write_run_config({'files': {'a.json': '1'}, 'path': 'a.json'}, tmp_path)
+    with pytest.raises(InvalidInputError, match="was started with path = 'a.json', this config"):
+        check_run_config({'files': {'b.json': '1'}, 'path': 'b.json'}, tmp_path)
+    check_run_config({'files': {'a.json': '1'}, 'path': 'b.json'}, tmp_path, but={'path'})
