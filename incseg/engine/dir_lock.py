@@ -45,14 +45,19 @@ class DirLock:
             raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
         if not self._taken():
             owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
-            self.leave()
+            self._close()
             return owner
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
         return None
 
     def leave(self) -> None:
-        """Give it back; nothing to do where it was not entered."""
+        """Give it back, also for processes that were forked meanwhile, as a loader's workers."""
+        if self.fd >= 0:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+        self._close()
+
+    def _close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -73,7 +78,7 @@ class DirLock:
         except BlockingIOError:
             return False
         except OSError as error:
-            self.leave()
+            self._close()
             raise SaveError(
                 f'cannot lock {self.folder / self.FILE}: {error.strerror or error}') from error
         return True
@@ -82,4 +87,4 @@ class DirLock:
         self, kind: type[BaseException] | None, error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.leave()
+        self._close()

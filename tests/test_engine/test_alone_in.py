@@ -1,7 +1,9 @@
 """Experiments that share a folder work in it one after another."""
+import multiprocessing
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -36,6 +38,20 @@ def test_waits_until_the_other_has_left(tmp_path, tool_environment, monkeypatch,
             f'{tmp_path / "f"} is in use by process {other.pid}: waiting until it is ready\n')
     finally:
         other.kill()
+
+
+def test_workers_do_not_keep_it(tmp_path):
+    """A loader's workers inherit the open file; with it they would keep the lock, and a run that
+    comes back to its own SEAM would wait for ever."""
+    with alone_in(tmp_path):
+        worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
+        worker.start()
+    try:
+        with DirLock(tmp_path, patience=0):
+            assert worker.is_alive()
+    finally:
+        worker.kill()
+        worker.join()
 
 
 def test_is_left_after_an_error(tmp_path):
