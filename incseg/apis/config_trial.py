@@ -10,6 +10,7 @@ import torch
 from mmengine.registry import DefaultScope, Registry, init_default_scope
 
 from incseg.apis.config_parts import check_part
+from incseg.datasets.image_labels import PartImageLabels
 from incseg.engine.experiment import Experiment
 from incseg.engine.network_config import model_config
 from incseg.engine.part_optim import factor_groups
@@ -66,11 +67,11 @@ def check_image_label_source(key: str, source: Any) -> None:
     check_part(key, source, TASK_UTILS)
     if source is None:
         return
-    if isinstance(source.get('parts'), Mapping):
-        for name, part in source['parts'].items():
-            check_image_label_source(f'{key}.parts.{name}', part)
     kind = source['type']
     found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if found is PartImageLabels and isinstance(source.get('parts'), Mapping):
+        for name, part in source['parts'].items():
+            check_image_label_source(f'{key}.parts.{name}', part)
     options = {name: value for name, value in source.items() if name != 'type'}
     try:
         inspect.signature(found).bind(dataset=None, **options)

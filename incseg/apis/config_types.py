@@ -30,7 +30,9 @@ def check_types(config: Any) -> None:
     check_part('method.classifier_init', method['classifier_init'], MODELS, needed=True)
     labeller = method.get('target_labeller')
     check_part('method.target_labeller', labeller, MODELS)
-    check_part('method.target_labeller.refine', (labeller or {}).get('refine'), MODELS)
+    refine = (labeller or {}).get('refine')
+    if isinstance(refine, Mapping):  # a labeller of one's own may mean something else by it
+        check_part('method.target_labeller.refine', refine, MODELS)
     for name, term in (method.get('distillation') or {}).items():
         check_part(f'method.distillation.{name}', term, MODELS)
     for name, hook in (method.get('hooks') or {}).items():

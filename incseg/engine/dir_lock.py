@@ -47,8 +47,12 @@ class DirLock:
             owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
             self._close()
             return owner
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
+        try:
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
+        except OSError as error:
+            self.leave()
+            raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
         return None
 
     def leave(self) -> None:

@@ -2,6 +2,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from incseg.datasets.weak_dataset import WeakDataset
 from incseg.engine.config_hash import digest
 from incseg.engine.experiment import Experiment
 from incseg.engine.run_config import write_run_config
@@ -21,8 +24,16 @@ def label_digests(experiment: Experiment, datasets: Mapping[int, Any]) -> dict[s
     """
     if weak_labels(experiment) is None:
         return {}
-    return {str(k): digest([dataset.indices.tolist(), dataset.image_labels.tolist()])
+    return {str(k): digest([dataset.indices.tolist(), own_labels(experiment, k, dataset).tolist()])
             for k, dataset in datasets.items() if dataset.image_labels is not None}
+
+
+def own_labels(experiment: Experiment, k: int, dataset: Any) -> np.ndarray:
+    """Those of a step's images, of the classes that it learns: ``(images, classes)``."""
+    labels: np.ndarray = dataset.image_labels
+    if isinstance(dataset, WeakDataset):  # has no others
+        return labels
+    return labels[dataset.indices][:, list(experiment.training.new(k))]
 
 
 def check_label_digests(work_dir: WorkDir, now: Mapping[str, str]) -> None:

@@ -113,5 +113,5 @@ def check_refined(scores: Any, given: Tensor, name: str) -> None:
         raise InvalidInputError(
             f'refine() of {name} returned {found}, expected a tensor {tuple(given.shape)}, as it '
             'was given: a map for the background and one for each class')
-    if not scores.isfinite().all():
+    if given.isfinite().all() and not scores.isfinite().all():
         raise InvalidInputError(f'refine() of {name} returned scores that are NaN or infinite')

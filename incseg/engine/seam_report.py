@@ -3,7 +3,7 @@ import numpy as np
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.datasets.weak_dataset import WeakDataset
 
-#: crops per image below which nothing was learned from them (docs/results)
+#: crops per image below which hardly anything was learned from them (docs/results)
 FEW = 0.1
 
 

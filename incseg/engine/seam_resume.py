@@ -39,13 +39,14 @@ def check_content(settings: Mapping[str, Any], work_dir: Path) -> None:
             "(train.py: the config's seam_dir, train_seam.py: --work-dir)")
 
 
-def check_same_start(started: str | None, work_dir: Path) -> None:
-    """Refuse to go on with a training that started from other weights than those now given."""
+def started_otherwise(started: str | None, work_dir: Path) -> bool:
+    """Whether an interrupted training started from other weights than those now given; says so."""
     before = (read_settings(work_dir) or {}).get(START)
-    if before is not None and before != started:
-        raise InvalidInputError(
-            f'{work_dir}: the interrupted training of SEAM started from other weights than those '
-            'that seam.init_from now stands for; resume with the same, or remove that folder')
+    if before is None or before == started:
+        return False
+    print(f'note: the interrupted training of SEAM in {work_dir} started from other weights than '
+          'those that seam.init_from now stands for; it begins anew', flush=True)
+    return True
 
 
 def notice_other_start(

@@ -19,9 +19,9 @@ from incseg.engine.seam_resume import (
     IMAGES,
     START,
     check_content,
-    check_same_start,
     images_digest,
     notice_other_start,
+    started_otherwise,
 )
 from incseg.engine.seam_store import network_settings, seam_folder
 from incseg.engine.step_runner import StepRunner
@@ -99,7 +99,8 @@ def train_in(
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
         read_checkpoint(resume_from)
-        check_same_start(started, work_dir)
+        if on_rank_zero(started_otherwise, started=started, work_dir=work_dir):
+            resume_from = None
     on_rank_zero(lambda: write_run_config({**settings, START: started}, work_dir))
     runner = StepRunner.from_cfg(seam_runner_config(
         experiment, step, len(dataset), len(dataset.class_ids), str(work_dir),

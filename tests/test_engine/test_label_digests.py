@@ -1,15 +1,22 @@
 """A run does not go on with other image-level labels than it began with, unnoticed."""
 import json
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from incseg.apis import load_config
 from incseg.datasets import ShapesDataset
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.label_digests import label_digests
+from incseg.engine.step_dataset import step_dataset
+from incseg.engine.training_set import training_set
 from incseg.errors import InvalidInputError
 from incseg.evaluation.run_settings import read_run_config
+from incseg.registry import DATASETS
+from tests.conftest import TINY
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 def test_a_run_with_changed_labels(tiny_wilson, tmp_path):
@@ -38,17 +45,29 @@ def test_a_run_with_changed_labels(tiny_wilson, tmp_path):
     assert (tmp_path / 'w/results.json').read_text() == table
 
 
-def test_what_counts(tiny, tiny_wilson):
-    """Images and labels of the steps that learn from them; masks are no image-level labels."""
-    def data(indices, labels):
-        return SimpleNamespace(
-            indices=np.array(indices),
-            image_labels=None if labels is None else np.array(labels, bool))
-    experiment = Experiment(tiny_wilson())
-    base, found, fewer, other = (
-        data([0, 1], None), data([0, 1], [[1, 0], [0, 1]]), data([0], [[1, 0], [0, 1]]),
-        data([0, 1], [[1, 1], [0, 1]]))
-    digests = [label_digests(experiment, {0: base, 1: step}) for step in (found, fewer, other)]
-    assert [list(digest) for digest in digests] == [['1']] * 3
-    assert len({digest['1'] for digest in digests}) == 3
-    assert label_digests(Experiment(tiny()), {0: base, 1: base}) == {}
+def test_what_counts(tiny, tmp_path):
+    """The labels of a step's images and of the classes that it learns, and no others: a step is
+    not refused for what another one reads.  Masks are no image-level labels."""
+    path = tmp_path / 'labels.json'
+    config = load_config(CONFIGS / 'mib_s/bisenet_r18_shapes_4-2.py', {
+        **TINY, 'seam.image_labels': dict(type='JSONImageLabels', path=str(path)),
+        'seam_dir': str(tmp_path), 'seam.scope': 'step', 'protocol.name': '2-2'})
+    source = ShapesDataset(length=32, size=32)
+    names = source.metainfo['classes']
+    shown = {image: [names[i] for i in np.flatnonzero(row) if i] for image, row in zip(
+        source.image_ids, source.presence())}
+
+    def of_step_1(**change):
+        path.write_text(json.dumps({**shown, **change}))
+        experiment = Experiment(config)
+        data = DATASETS.build(training_set(experiment))
+        found = label_digests(experiment, {1: step_dataset(experiment, 1, data)})
+        return found['1']
+    plain, own, later = of_step_1(), names[3], names[5]
+    outside = next(image for image, ids in shown.items() if own not in ids and names[4] not in ids)
+    inside = next(image for image, ids in shown.items() if own in ids and later not in ids)
+    assert of_step_1(**{outside: [*shown[outside], later]}) == plain
+    assert of_step_1(**{inside: [*shown[inside], later]}) == plain
+    assert of_step_1(**{outside: [*shown[outside], own]}) != plain
+    assert of_step_1(**{inside: [name for name in shown[inside] if name != own]}) != plain
+    assert label_digests(Experiment(tiny()), {}) == {}

@@ -24,7 +24,7 @@ def test_images_and_classes():
 
 
 def test_few_crops():
-    """21 crops of 299 images taught a class nothing; 156 of 486 did."""
+    """14 crops of 500 images taught a class nothing, 21 of 299 little, 156 of 486 something."""
     crops = BackgroundCrops()
     crops.gather(None, range(374), [(0, 0, 4, 4)] * 21 + [None] * 353)
     assert describe_images(data(crops), 'step', 2).endswith(

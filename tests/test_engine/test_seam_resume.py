@@ -62,9 +62,9 @@ def test_another_step_0_is_noticed(tiny_seam, tmp_path, capsys):
     assert f'note: {path} is used as it is; its backbone started' in capsys.readouterr().out
 
 
-def test_another_step_0_is_not_gone_on_with(tiny_seam, tmp_path):
-    """What was interrupted keeps its start, and the file says which; with another it would have
-    the weights of one and the name of the other."""
+def test_another_step_0_is_not_gone_on_with(tiny_seam, tmp_path, capsys):
+    """An interrupted training that started from other weights begins anew, and says so; it would
+    have the weights of one and the name of the other."""
     config = tiny_seam(**{'seam.init_from': 'step0'})
     train_protocol(config, tmp_path / 'run', [0], reuse=False)
     step0, other = tmp_path / 'run/step_0/final.pth', tmp_path / 'other.pth'
@@ -75,6 +75,11 @@ def test_another_step_0_is_not_gone_on_with(tiny_seam, tmp_path):
     path = train_seam(experiment, 1, folder, step0=step0)
     assert read_seam_checkpoint(path)['meta']['init_sha'] == weights_digest(step0) == \
         read_settings(folder)['start']
-    path.rename(folder / 'resume.pth')  # as if it had been interrupted at its end
-    with pytest.raises(InvalidInputError, match='interrupted training of SEAM started from other'):
-        train_seam(experiment, 1, folder, True, step0=other)
+    path.rename(folder / 'resume.pth')  # as if it had been interrupted
+    capsys.readouterr()
+    resumed = read_seam_checkpoint(train_seam(experiment, 1, folder, True, step0=other))
+    assert 'started from other weights than those that seam.init_from' in capsys.readouterr().out
+    assert resumed['meta']['init_sha'] == weights_digest(other) == read_settings(folder)['start']
+    afresh = read_seam_checkpoint(train_seam(experiment, 1, tmp_path / 'x', step0=other))
+    name = 'backbone.conv1.weight'
+    assert torch.equal(resumed['state_dict'][name], afresh['state_dict'][name])

@@ -1,6 +1,7 @@
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,11 +42,11 @@ class BaseImageLabels(ABC):
         rows[:, 0] = True
         for row, image_id in zip(rows, image_ids, strict=True):
             ids = list(self.class_ids(image_id))
-            if not all(isinstance(i, int | np.integer) and 0 <= i < len(row) for i in ids):
+            if not all(is_whole(i) and 0 <= i < len(row) for i in ids):
                 raise InvalidInputError(
                     f'class_ids({image_id!r}) of {type(self).__name__} gives {ids!r:.80}, expected '
                     f'dataset ids, 0 to {len(row) - 1}')
-            row[ids] = True
+            row[[int(i) for i in ids]] = True
         return rows
 
     @abstractmethod
@@ -60,3 +61,12 @@ class BaseImageLabels(ABC):
                 raise InvalidInputError(
                     f'{where} names the class {name!r}; allowed are {", ".join(self._id_of)}')
         return [self._id_of[name] for name in names]
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, of whatever library; a bool is none."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool | np.bool_)

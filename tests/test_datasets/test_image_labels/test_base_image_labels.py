@@ -26,7 +26,7 @@ def test_unknown_name_is_refused(voc):
             Fixed(voc).ids_of_names(['person', name], 'here')
 
 
-@pytest.mark.parametrize('given', [['person'], [21], [-1], [1.5]])
+@pytest.mark.parametrize('given', [['person'], [21], [-1], [1.5], [True]])
 def test_what_is_no_dataset_id(voc, given):
     """A source of one's own that gives names, or counts from somewhere else, is told so."""
     class Own(BaseImageLabels):
