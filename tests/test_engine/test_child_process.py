@@ -66,10 +66,16 @@ def test_ends_with_its_parent(tmp_path, tool_environment):
 def test_ctrl_c_reaches_the_whole_group(tmp_path, monkeypatch, script, told):
     """The command may end by itself; one that does not listen is killed; nothing lives on."""
     monkeypatch.setattr(child_process, 'GRACE', 5. if told else 0.3)
-    log = tmp_path / 'x.log'
+    log, plain, waits = tmp_path / 'x.log', subprocess.Popen.wait, threading.Event()
 
-    def interrupt():
+    def wait(process, *args, **kwargs):
+        waits.set()
+        return plain(process, *args, **kwargs)
+    monkeypatch.setattr(subprocess.Popen, 'wait', wait)
+
+    def interrupt():  # not while the command is being started: on a busy machine that takes longer
         wait_for(lambda: log.is_file() and log.read_text().endswith('\n'))
+        wait_for(waits.is_set)
         os.kill(os.getpid(), signal.SIGINT)
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
