@@ -2,7 +2,7 @@
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -16,7 +16,7 @@ from incseg.engine.network_config import model_config
 from incseg.engine.part_optim import factor_groups
 from incseg.engine.resolve import resolve
 from incseg.errors import InvalidInputError, MissingFileError, UserError
-from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SCOPE, TASK_UTILS, TRANSFORMS
+from incseg.registry import HOOKS, MODELS, OPTIMIZERS, SCOPE, TASK_UTILS, TRANSFORMS
 
 
 def try_to_build(experiment: Experiment) -> None:
@@ -54,9 +54,7 @@ def check_pipeline(key: str, pipeline: Any, config: Mapping[str, Any]) -> None:
     if not isinstance(pipeline, Mapping):
         raise InvalidInputError(f'{key} is {pipeline!r}, expected transforms by name')
     for name, transform in pipeline.items():
-        check_part(f'{key}.{name}', transform, TRANSFORMS)
-        if transform is not None:
-            try_part(f'{key}.{name}', resolve(transform, config), TRANSFORMS)
+        try_but_files(f'{key}.{name}', transform, TRANSFORMS, config)
 
 
 def check_image_label_source(key: str, source: Any) -> None:
@@ -95,18 +93,23 @@ def refused_as(key: str) -> Iterator[None]:
         yield
     except UserError:
         raise
+    except FileNotFoundError as error:
+        raise MissingFileError(f'{key} cannot be built: {error}') from error
     except Exception as error:
         raise InvalidInputError(f'{key} cannot be built: {error}') from error
 
 
-def try_negatives(key: str, negatives: Mapping[str, Any] | None, config: Any) -> None:
-    """Can be built, as far as its files are there: an evaluation does without them."""
-    check_part(key, negatives, DATASETS)
-    try:
-        if negatives is not None:
-            try_part(key, resolve(negatives, config), DATASETS)
-    except MissingFileError:
-        pass
+def try_but_files(
+    key: str, part: Mapping[str, Any] | None, registry: Registry, config: Mapping[str, Any]
+) -> None:
+    """A part of the training can be built, as far as its files are there.
+
+    An evaluation does without them; the training looks for them when it needs them.
+    """
+    check_part(key, part, registry)
+    with suppress(MissingFileError):
+        if part is not None:
+            try_part(key, resolve(part, config), registry)
 
 
 def build_without_memory(config: dict) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from incseg.apis.config_parts import check_part, unknown
-from incseg.apis.config_trial import check_pipeline, try_negatives, try_part
+from incseg.apis.config_trial import check_pipeline, try_but_files, try_part
 from incseg.datasets.weak_dataset import SCOPES
 from incseg.engine.experiment import Experiment
 from incseg.engine.seam_config import seam_model_config
@@ -19,7 +19,7 @@ from incseg.protocols.value_rules import (
     is_number,
     whole,
 )
-from incseg.registry import MODELS
+from incseg.registry import DATASETS, MODELS
 
 KEYS = ({'model', 'scope', 'schedule', 'train_pipeline', 'inference'},
         {'init_from', 'negatives', 'refine', 'image_labels'})
@@ -78,7 +78,7 @@ def check_negatives(experiment: Experiment) -> None:
     """What looks through the network of the step before has one."""
     seam = experiment.config['seam']
     negatives = seam.get('negatives')
-    try_negatives('seam.negatives', negatives, experiment.config)
+    try_but_files('seam.negatives', negatives, DATASETS, experiment.config)
     if not is_old_network_negatives(negatives):
         return
     kind = negatives['type']

@@ -2,12 +2,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from incseg.apis.config_trial import check_image_label_source, try_negatives
+from incseg.apis.config_trial import check_image_label_source, try_but_files
 from incseg.engine.experiment import Experiment
 from incseg.engine.seam_negatives import is_old_network_negatives
 from incseg.errors import InvalidInputError
 from incseg.protocols.value_rules import checked, whole
-from incseg.registry import MODELS
+from incseg.registry import DATASETS, MODELS
 
 
 def check_image_labels(config: Mapping[str, Any]) -> None:
@@ -20,7 +20,7 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
     labels = method.get('image_labels')
     labeller = (method.get('target_labeller') or {}).get('type')
     check_image_label_source('method.image_labels', labels)
-    try_negatives('method.negatives', method.get('negatives'), config)
+    try_but_files('method.negatives', method.get('negatives'), DATASETS, config)
     found = MODELS.get(labeller) if isinstance(labeller, str) else labeller
     takes = getattr(found, 'takes_image_labels', False)
     if takes and labels is None:

@@ -4,12 +4,12 @@ import torch
 from incseg.apis.config_trial import (
     check_image_label_source,
     check_pipeline,
-    try_negatives,
+    try_but_files,
     try_part,
 )
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import FCNHead
-from incseg.registry import DATASETS, MODELS
+from incseg.registry import DATASETS, MODELS, TRANSFORMS
 
 
 @MODELS.register_module(force=True)
@@ -45,15 +45,34 @@ def test_pipeline():
         check_pipeline('p', [], {})
 
 
+@TRANSFORMS.register_module(force=True)
+class ReadsTable:
+    """A transform of one's own that reads a file while it is built."""
+
+    def __init__(self, path):
+        self.text = open(path).read()  # noqa: SIM115
+
+
+def test_a_transform_whose_file_is_elsewhere(tmp_path):
+    """An evaluation does without the training's files; what is wrong beside that is still said."""
+    table = dict(type='ReadsTable', path=str(tmp_path / 'none.txt'))
+    check_pipeline('p', dict(table=table), {})
+    with pytest.raises(MissingFileError, match='p.table cannot be built: .*none.txt'):
+        try_part('p.table', table, TRANSFORMS)
+    with pytest.raises(InvalidInputError, match='p.table cannot be built: '):
+        check_pipeline('p', dict(table=dict(table, path=[])), {})
+
+
 def test_negatives_that_are_elsewhere(tmp_path):
     """An evaluation on another machine has not the pictures; without a folder there are none."""
     missing = dict(type='NegativeFolder', folder=str(tmp_path / 'none'))
-    try_negatives('seam.negatives', missing, {})
-    try_negatives('seam.negatives', None, {})
+    try_but_files('seam.negatives', missing, DATASETS, {})
+    try_but_files('seam.negatives', None, DATASETS, {})
     with pytest.raises(InvalidInputError, match='seam.negatives cannot be built: .*folder'):
-        try_negatives('seam.negatives', dict(type='NegativeFolder'), {})
+        try_but_files('seam.negatives', dict(type='NegativeFolder'), DATASETS, {})
     with pytest.raises(InvalidInputError, match="seam.negatives.confidence is 'high', expected"):
-        try_negatives('seam.negatives', dict(type='BackgroundCrops', confidence='high'), {})
+        try_but_files(
+            'seam.negatives', dict(type='BackgroundCrops', confidence='high'), DATASETS, {})
 
 
 def test_source_of_image_labels():
