@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -9,12 +10,15 @@ def requirements(name: str) -> list[str]:
     return (ROOT / 'requirements' / f'{name}.txt').read_text().split()
 
 
-version: dict[str, str] = {}
-exec((ROOT / 'incseg' / '__init__.py').read_text(), version)
+def version() -> str:
+    found = re.search(r"__version__ = '(.+)'", (ROOT / 'incseg' / '__init__.py').read_text())
+    assert found is not None
+    return found.group(1)
+
 
 setup(
     name='incseg',
-    version=version['__version__'],
+    version=version(),
     description='Incremental semantic segmentation: learn new classes without forgetting the old',
     long_description=(ROOT / 'README.md').read_text(),
     long_description_content_type='text/markdown',

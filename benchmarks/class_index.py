@@ -5,6 +5,7 @@
 Without ``--masks`` it draws 2,000 masks.  Both forms use the same number of processes and take
 turns.
 """
+
 import argparse
 import multiprocessing
 import statistics
@@ -23,10 +24,10 @@ from side_by_side import interleaved, report, target, times
 
 from incseg.datasets import LabelReader, read_label_file
 from incseg.protocols import ClassIndex
-from incseg.protocols.parallel_scan import CHUNK, available_cores
+from incseg.protocols.label_scan import CHUNK, available_cores
 
 DRAWN = 2000
-COLD, WARM = 1.3, .2  # times decoding, seconds
+COLD, WARM = 1.3, 0.2  # times decoding, seconds
 
 
 class Clock:
@@ -69,7 +70,7 @@ def decode(files: list[str], ours: bool) -> None:
 
 def decode_all(files: list[str], ours: bool, workers: int) -> None:
     """Decode in a pool as the scan has one, and do nothing with it."""
-    chunks = [files[i:i + CHUNK] for i in range(0, len(files), CHUNK)]
+    chunks = [files[i : i + CHUNK] for i in range(0, len(files), CHUNK)]
     with ProcessPoolExecutor(workers, multiprocessing.get_context('fork')) as pool:
         for _ in pool.map(partial(decode, ours=ours), chunks):
             pass
@@ -77,8 +78,14 @@ def decode_all(files: list[str], ours: bool, workers: int) -> None:
 
 def scan(files: list[str], workers: int, cache_dir: str | None = None) -> None:
     with tempfile.TemporaryDirectory() as empty:
-        ClassIndex.scan(files, LabelReader(20), 20, cache_dir=cache_dir or empty,
-                        num_workers=workers, progress=False)
+        ClassIndex.scan(
+            files,
+            LabelReader(20),
+            20,
+            cache_dir=cache_dir or empty,
+            num_workers=workers,
+            progress=False,
+        )
 
 
 def main() -> None:
@@ -95,19 +102,24 @@ def main() -> None:
             'decoding, ours': Clock(lambda: decode_all(files, True, args.workers)),
             'decoding, PIL': Clock(lambda: decode_all(files, False, args.workers)),
             'class index, cold': Clock(lambda: scan(files, args.workers)),
-            'class index, warm': Clock(lambda: scan(files, args.workers, cache))}
+            'class index, warm': Clock(lambda: scan(files, args.workers, cache)),
+        }
         interleaved(clocks, args.rounds)
     rows = []
     for name, clock in clocks.items():
         ratios = [
             float(np.median(np.divide(clock.seconds, clocks[f'decoding, {kind}'].seconds)[1:]))
-            for kind in ('ours', 'PIL')]
+            for kind in ('ours', 'PIL')
+        ]
         seconds = statistics.median(clock.seconds[1:])
         rows.append([name, f'{seconds:.2f} s', *map(times, ratios)])
         if 'cold' in name:
             cold = ratios[1]
-    report(f'{len(files)} masks, {args.workers} processes',
-           ('', 'time', 'of decoding, ours', 'of decoding, PIL'), rows)
+    report(
+        f'{len(files)} masks, {args.workers} processes',
+        ('', 'time', 'of decoding, ours', 'of decoding, PIL'),
+        rows,
+    )
     target('class index, cold, against decoding with PIL', cold, at_most=COLD)
     target('class index, warm', seconds, at_most=WARM, unit=' s')
 

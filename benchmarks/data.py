@@ -7,6 +7,7 @@ time.
 ``--peer`` needs mmsegmentation (mmcv-lite will do).  ``--step-ms`` is the time of a training step,
 to which the loader is compared.  Pin it to one core: ``taskset -c 1``.
 """
+
 import argparse
 import statistics
 import tempfile
@@ -85,10 +86,12 @@ class Form:
         self.seconds: list[float] = []  # in the worker, one value a sample
         self.wire: list[int] = []
         self.loader = DataLoader(
-            Timed(dataset, seeded, deliver), batch_sampler=Batches(self.count, BATCH),
+            Timed(dataset, seeded, deliver),
+            batch_sampler=Batches(self.count, BATCH),
             num_workers=1,
             collate_fn=partial(collate, collate_samples if seeded else pseudo_collate),
-            persistent_workers=True)  # type: ignore
+            persistent_workers=True,
+        )  # type: ignore
 
     def __call__(self) -> None:
         for took, wire, _ in self.loader:
@@ -110,31 +113,37 @@ def compare(forms: dict[str, Form], rounds: int) -> dict[str, float]:
     else:
         took = {name: form.turns() for name, form in forms.items()}
     out = {name: 1000 * float(np.median(values)) for name, values in took.items()}
-    return out | {f'{name} ratio': float(np.median(values / took['ours']))
-                  for name, values in took.items()}
+    return out | {
+        f'{name} ratio': float(np.median(values / took['ours'])) for name, values in took.items()
+    }
 
 
-def rows(args: argparse.Namespace, root: Path
-         ) -> tuple[list[list[object]], dict[str, float | None], float]:
+def rows(
+    args: argparse.Namespace, root: Path
+) -> tuple[list[list[object]], dict[str, float | None], float]:
     """The table, gains over MMSegmentation, milliseconds of one of our samples delivered."""
     table = label_map(root)
-    lines, gains, delivered = [], {}, 0.
+    lines, gains, delivered = [], {}, 0.0
     for title, transforms, colours, mapped, deliver in (
-            ('recipe of voc.py', recipe('voc'), False, table, False),
-            ('scale, crop, flip', scale_crop_flip(), False, table, False),
-            ('  without a label map in theirs', scale_crop_flip(), False, None, False),
-            ('  delivered to the trainer', scale_crop_flip(), False, table, True),
-            ('and rotation, colours', offline(), True, table, False)):
+        ('recipe of voc.py', recipe('voc'), False, table, False),
+        ('scale, crop, flip', scale_crop_flip(), False, table, False),
+        ('  without a label map in theirs', scale_crop_flip(), False, None, False),
+        ('  delivered to the trainer', scale_crop_flip(), False, table, True),
+        ('and rotation, colours', offline(), True, table, False),
+    ):
         forms = dict(ours=Form(ours(root, transforms), True, deliver))
         if args.peer:
             forms['mmseg'] = Form(peer(root, colours, mapped), False, deliver)
         if mapped:
             forms['plain'] = Form(Plain(root, colours, mapped), False, deliver)
         found = compare(forms, args.rounds)
-        line: list[object] = [title, f"{found['ours']:.2f} ms"]
+        line: list[object] = [title, f'{found["ours"]:.2f} ms']
         for name in ('mmseg', 'plain'):
-            line += ['', ''] if name not in forms else [
-                f'{found[name]:.2f} ms', times(found[f'{name} ratio'])]
+            line += (
+                ['', '']
+                if name not in forms
+                else [f'{found[name]:.2f} ms', times(found[f'{name} ratio'])]
+            )
         if mapped and title != 'recipe of voc.py':  # theirs has no transform like that
             gains[title.strip()] = found.get('mmseg ratio')
         wire = [statistics.fmean(form.wire) / 2**20 for form in forms.values()]
@@ -156,13 +165,14 @@ def per_transform(dataset: Any, rounds: int) -> dict[str, float]:
 
     dataset.pipeline.transforms = [
         partial(timed, transform, type(transform).__name__ + ' ' * i)  # a name may come twice
-        for i, transform in enumerate(dataset.pipeline.transforms)]
+        for i, transform in enumerate(dataset.pipeline.transforms)
+    ]
     for _ in range(rounds):
         for image in range(len(dataset)):
             timed(dataset.__getitem__, 'whole', (image, image))
     out: dict[str, float] = {}
     for (name, _), values in took.items():
-        out[name] = out.get(name, 0.) + 1000 * min(values) / len(dataset)
+        out[name] = out.get(name, 0.0) + 1000 * min(values) / len(dataset)
     whole = out.pop('whole')
     return {**out, 'seeds and the rest': whole - sum(out.values()), 'all': whole}
 
@@ -183,9 +193,11 @@ class PerTransform(Dataset):
 def feed(milliseconds: float, batch: int, step: float | None) -> None:
     """Print what so many milliseconds per image can feed."""
     per_core = 1000 / milliseconds
-    print(f'{milliseconds:.2f} ms per image delivered: {per_core:.0f} images/s per core, '
-          f'{16 * per_core:.0f} on 16 cores, which feed a batch of {batch} every '
-          f'{batch * milliseconds / 16:.1f} ms')
+    print(
+        f'{milliseconds:.2f} ms per image delivered: {per_core:.0f} images/s per core, '
+        f'{16 * per_core:.0f} on 16 cores, which feed a batch of {batch} every '
+        f'{batch * milliseconds / 16:.1f} ms'
+    )
     if step is not None:
         for cores in (1, 16):
             share = batch * milliseconds / cores / step
@@ -209,16 +221,23 @@ def main() -> None:
         files = list((root / 'JPEGImages').iterdir())
         size = sum(file.stat().st_size for file in files) / len(files) / 1000
         lines, gains, delivered = rows(args, root)
-        report(f'One training sample on one core, JPEGs of 500 x 375 and {size:.0f} kB, crop 512',
-               ('transforms', 'ours', 'mmseg', 'gain', 'plain', 'gain', 'on the wire'), lines)
+        report(
+            f'One training sample on one core, JPEGs of 500 x 375 and {size:.0f} kB, crop 512',
+            ('transforms', 'ours', 'mmseg', 'gain', 'plain', 'gain', 'on the wire'),
+            lines,
+        )
         for title, transforms in (('voc.py', recipe('voc')), ('offline', offline())):
             dataset = PerTransform(ours(root, transforms), args.rounds)
             found = next(iter(DataLoader(dataset, num_workers=1, batch_size=None)))
             print(f'{title}: ' + ', '.join(f'{k.rstrip()} {v:.2f} ms' for k, v in found.items()))
         feed(delivered, args.batch, args.step_ms)
     for title, gain in gains.items():
-        target(f'data per core against MMSegmentation, {title}', gain, at_least=TARGET,
-               because='--peer was not given')
+        target(
+            f'data per core against MMSegmentation, {title}',
+            gain,
+            at_least=TARGET,
+            because='--peer was not given',
+        )
 
 
 if __name__ == '__main__':

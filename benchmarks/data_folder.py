@@ -1,4 +1,5 @@
 """A folder like VOC 2012 for the benchmark of the data: photographs or drawn ones."""
+
 from pathlib import Path
 
 import cv2
@@ -18,13 +19,19 @@ def make_folder(root: Path, count: int, photographs: Path | None) -> None:
         count: Number of images.
         photographs: A folder of photographs to be scaled to VOC's size; None draws pictures.
     """
-    folders = [root / 'JPEGImages', root / 'SegmentationClassAug',
-               root / 'ImageSets' / 'Segmentation']
+    folders = [
+        root / 'JPEGImages',
+        root / 'SegmentationClassAug',
+        root / 'ImageSets' / 'Segmentation',
+    ]
     for folder in folders:
         folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    files = [] if photographs is None else sorted(
-        path for path in photographs.rglob('*') if path.suffix.lower() in SUFFIXES)
+    files = (
+        []
+        if photographs is None
+        else sorted(path for path in photographs.rglob('*') if path.suffix.lower() in SUFFIXES)
+    )
     files = [files[i * len(files) // count] for i in range(count)] if files else [None] * count
     palette = rng.integers(0, 256, 768).tolist()
     for i, file in enumerate(files):
@@ -39,7 +46,7 @@ def make_folder(root: Path, count: int, photographs: Path | None) -> None:
 def drawn(rng: np.random.Generator) -> np.ndarray:
     """A picture of smooth colours with finer and finer structure, as photographs have."""
     img = np.zeros((*SIZE, 3), np.float32)
-    for cells, strength in ((4, 60.), (16, 30.), (64, 15.), (250, 8.)):
+    for cells, strength in ((4, 60.0), (16, 30.0), (64, 15.0), (250, 8.0)):
         noise = rng.normal(0, strength, (cells * 3 // 4, cells, 3)).astype(np.float32)
         img += cv2.resize(noise, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
     return np.clip(img + 120, 0, 255).astype(np.uint8)
@@ -50,7 +57,7 @@ def objects(rng: np.random.Generator) -> np.ndarray:
     mask = np.zeros(SIZE, np.uint8)
     for label in rng.integers(1, 21, rng.integers(1, 5)).tolist():
         angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-        radii = rng.uniform(40, 130) * (1 + .15 * rng.normal(size=40))
+        radii = rng.uniform(40, 130) * (1 + 0.15 * rng.normal(size=40))
         centre = rng.uniform((80, 80), (420, 295))
         outline = (centre + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)).round()
         cv2.fillPoly(mask, [outline.astype(np.int32)], label)

@@ -6,6 +6,7 @@ The scores are the masks, coarse and with noise, as class activation maps are.  
 approximately, so the same is done once more on photographs a quarter as large, with the deviation
 over place a quarter as large too, where the kernel fits into memory and can be applied as it is.
 """
+
 import argparse
 import time
 
@@ -20,7 +21,7 @@ from incseg.datasets import CamVidDataset
 from incseg.models import DenseCRF
 from incseg.models.weak.refinement.dense_crf import CLIP, blur, gaussian
 
-NUM_CLASSES, STRIDE, NOISE, SHRINK = 4, 16, .5, 4
+NUM_CLASSES, STRIDE, NOISE, SHRINK = 4, 16, 0.5, 4
 
 
 def coarse_scores(mask: np.ndarray, generator: torch.Generator) -> Tensor:
@@ -38,8 +39,11 @@ def exact(image: Tensor, scores: Tensor, crf: DenseCRF) -> Tensor:
     """The mean field with the bilateral kernel itself, ``(pixels, pixels)``."""
     size = scores.shape[1:]
     y, x = torch.meshgrid(*(torch.arange(n) for n in size), indexing='ij')
-    points = torch.stack([y / crf.bilateral_sxy, x / crf.bilateral_sxy,
-                          *(image / crf.bilateral_srgb)]).flatten(1).T.contiguous()
+    points = (
+        torch.stack([y / crf.bilateral_sxy, x / crf.bilateral_sxy, *(image / crf.bilateral_srgb)])
+        .flatten(1)
+        .T.contiguous()
+    )
     kernel = torch.cdist(points, points).square_().div_(-2).exp_()
     over_colour = kernel.sum(1, keepdim=True).rsqrt()
     rows, columns = (gaussian(n, crf.gaussian_sxy, image.device) for n in size)
@@ -66,7 +70,7 @@ def main() -> None:
     generator = torch.Generator().manual_seed(0)
     backends = {name: DenseCRF(backend=name) for name in ('torch', 'pydensecrf')}
     small = {name: DenseCRF(bilateral_sxy=80 / SHRINK, backend=name) for name in backends}
-    seconds = dict.fromkeys(backends, 0.)
+    seconds = dict.fromkeys(backends, 0.0)
     rows = []
     for index in np.linspace(0, len(data) - 1, args.images).astype(int):
         info = data.get_data_info(int(index))
@@ -78,22 +82,30 @@ def main() -> None:
             start = time.perf_counter()
             found[name] = crf.refine(image, scores)
             seconds[name] += time.perf_counter() - start
-        little = cv2.resize(picture, None, fx=1 / SHRINK, fy=1 / SHRINK,
-                            interpolation=cv2.INTER_AREA)
+        little = cv2.resize(
+            picture, None, fx=1 / SHRINK, fy=1 / SHRINK, interpolation=cv2.INTER_AREA
+        )
         image = torch.from_numpy(little.transpose(2, 0, 1).copy())
         few = F.avg_pool2d(scores, SHRINK)
         truth = exact(image, few, small['torch'])
-        rows.append((
-            percent_equal(found['torch'], found['pydensecrf']),
-            percent_equal(scores, found['pydensecrf']),
-            *(percent_equal(crf.refine(image, few), truth) for crf in small.values())))
+        rows.append(
+            (
+                percent_equal(found['torch'], found['pydensecrf']),
+                percent_equal(scores, found['pydensecrf']),
+                *(percent_equal(crf.refine(image, few), truth) for crf in small.values()),
+            )
+        )
     both, before, ours, theirs = np.array(rows).T
     print(f'{args.images} photographs of CamVid, {len(scores)} classes\n{machine()}')
-    print(f'labels equal to pydensecrf2: mean {both.mean():.2f} %, least {both.min():.2f} % '
-          f'(before any CRF: {before.mean():.2f} %)')
-    print(f'labels equal to the exact kernel, photographs of {little.shape[1]}x{little.shape[0]}: '
-          f'torch mean {ours.mean():.2f} %, least {ours.min():.2f} %; pydensecrf2 mean '
-          f'{theirs.mean():.2f} %, least {theirs.min():.2f} %')
+    print(
+        f'labels equal to pydensecrf2: mean {both.mean():.2f} %, least {both.min():.2f} % '
+        f'(before any CRF: {before.mean():.2f} %)'
+    )
+    print(
+        f'labels equal to the exact kernel, photographs of {little.shape[1]}x{little.shape[0]}: '
+        f'torch mean {ours.mean():.2f} %, least {ours.min():.2f} %; pydensecrf2 mean '
+        f'{theirs.mean():.2f} %, least {theirs.min():.2f} %'
+    )
     for name, total in seconds.items():
         print(f'{name}: {total / args.images:.2f} s/image')
 

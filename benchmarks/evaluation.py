@@ -1,7 +1,8 @@
 """Evaluating: what the metric costs beside the network, and memory over the number of images.
 
-    python benchmarks/evaluation.py [--classes 21] [--size 512]
+python benchmarks/evaluation.py [--classes 21] [--size 512]
 """
+
 import argparse
 import gc
 
@@ -58,8 +59,9 @@ class Run:
 
     def __init__(self, backbone: dict, args: argparse.Namespace):
         torch.manual_seed(0)
-        self.model = EncoderDecoder(
-            backbone, dict(type='FCNHead'), [args.classes]).to(DEVICE).eval()
+        self.model = (
+            EncoderDecoder(backbone, dict(type='FCNHead'), [args.classes]).to(DEVICE).eval()
+        )
         self.metric = ConfusionMetric()
         self.evaluator = Evaluator(self.metric)
         self.evaluator.dataset_meta = dict(classes=[str(i) for i in range(args.classes)])
@@ -95,18 +97,28 @@ def cost(args: argparse.Namespace) -> None:
     samples = run.model.test_step(batch)
     prediction = samples[0].pred_sem_seg.data
     truth = samples[0].gt_sem_seg.data.to(prediction.device)
-    took = interleaved({
-        'BiSeNet-R18, image to labels': lambda: run.model.test_step(batch),
-        'metric': lambda: run.evaluator.process(samples, batch),
-        'its matrix by boolean indexing': lambda: boolean_indexing(
-            prediction, truth, args.classes)}, args.rounds)
+    took = interleaved(
+        {
+            'BiSeNet-R18, image to labels': lambda: run.model.test_step(batch),
+            'metric': lambda: run.evaluator.process(samples, batch),
+            'its matrix by boolean indexing': lambda: boolean_indexing(
+                prediction, truth, args.classes
+            ),
+        },
+        args.rounds,
+    )
     network = took['BiSeNet-R18, image to labels']
-    report(f'One image of {args.size}x{args.size}, {args.classes} classes',
-           ('part', 'time', 'of the network'),
-           [[name, ms(seconds), f'{100 * seconds / network:.2f} %']
-            for name, seconds in took.items()])
-    target("the metric's share of the network's time", 100 * took['metric'] / network,
-           at_most=SHARE, unit=' %')
+    report(
+        f'One image of {args.size}x{args.size}, {args.classes} classes',
+        ('part', 'time', 'of the network'),
+        [[name, ms(seconds), f'{100 * seconds / network:.2f} %'] for name, seconds in took.items()],
+    )
+    target(
+        "the metric's share of the network's time",
+        100 * took['metric'] / network,
+        at_most=SHARE,
+        unit=' %',
+    )
 
 
 def memory(args: argparse.Namespace) -> None:
@@ -115,18 +127,32 @@ def memory(args: argparse.Namespace) -> None:
         batch = run.batch()
         run.evaluator.process(data_samples=run.model.test_step(batch), data_batch=batch)
     gc.collect()
-    held = [x for x in gc.get_objects() if type(x) is Tensor and x.is_floating_point()
-            and x.shape[-2:] == (args.size, args.size)]
-    peaks = {n: in_fresh_process('--memory', n, '--classes', args.classes, '--size', args.size)
-             for n in IMAGES}
+    held = [
+        x
+        for x in gc.get_objects()
+        if type(x) is Tensor and x.is_floating_point() and x.shape[-2:] == (args.size, args.size)
+    ]
+    peaks = {
+        n: in_fresh_process('--memory', n, '--classes', args.classes, '--size', args.size)
+        for n in IMAGES
+    }
     full_size = args.classes * args.size**2 * 4 / 2**20
-    report('\nMemory', ('what', 'MB'), [
-        ['full-size logits of one image would be', f'{full_size:.1f}'],
-        ['full-size float tensors held after 3 images', f'{len(held)} of them'],
-        *([f'peak above the start, {n} images', f'{peak:.1f}'] for n, peak in peaks.items())])
+    report(
+        '\nMemory',
+        ('what', 'MB'),
+        [
+            ['full-size logits of one image would be', f'{full_size:.1f}'],
+            ['full-size float tensors held after 3 images', f'{len(held)} of them'],
+            *([f'peak above the start, {n} images', f'{peak:.1f}'] for n, peak in peaks.items()),
+        ],
+    )
     target('full-size float tensors held', len(held), at_most=0, unit='')
-    target(f'peak memory of {IMAGES[-1]} images above that of {IMAGES[0]}',
-           peaks[IMAGES[-1]] - peaks[IMAGES[0]], at_most=GROWTH, unit=' MB')
+    target(
+        f'peak memory of {IMAGES[-1]} images above that of {IMAGES[0]}',
+        peaks[IMAGES[-1]] - peaks[IMAGES[0]],
+        at_most=GROWTH,
+        unit=' MB',
+    )
 
 
 if __name__ == '__main__':

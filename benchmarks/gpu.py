@@ -7,6 +7,7 @@ status is 0 only if no command failed and every target is met.  An estimated twe
 H100.  ``--peer`` needs MMSegmentation, see ``benchmarks/mmseg_step.py``.  Networks for comparing
 predictions, R18 and R101, are trained on the rendered Shapes first.
 """
+
 import argparse
 import subprocess
 import sys
@@ -33,17 +34,42 @@ def commands(folder: str, peer: bool) -> list[list[str]]:
         script('training.py', '--depth', '18', *with_peer),
         script('training.py', '--depth', '101', '--batch', '8', *with_peer),
         [str(ROOT / 'tools/train.py'), SHAPES, '--work-dir', f'{folder}/r18'],
-        script('inference.py', '--compile', '--images', '50', '--config', SHAPES, '--checkpoint',
-               f'{folder}/r18/step_2/final.pth'),
-        [str(ROOT / 'tools/train.py'), SHAPES, '--work-dir', f'{folder}/r101', '--cfg-options',
-         'model.backbone.depth=101'],
-        script('inference.py', '--compile', '--images', '50', '--config', SHAPES, '--checkpoint',
-               f'{folder}/r101/step_2/final.pth', '--cfg-options', 'model.backbone.depth=101'),
+        script(
+            'inference.py',
+            '--compile',
+            '--images',
+            '50',
+            '--config',
+            SHAPES,
+            '--checkpoint',
+            f'{folder}/r18/step_2/final.pth',
+        ),
+        [
+            str(ROOT / 'tools/train.py'),
+            SHAPES,
+            '--work-dir',
+            f'{folder}/r101',
+            '--cfg-options',
+            'model.backbone.depth=101',
+        ],
+        script(
+            'inference.py',
+            '--compile',
+            '--images',
+            '50',
+            '--config',
+            SHAPES,
+            '--checkpoint',
+            f'{folder}/r101/step_2/final.pth',
+            '--cfg-options',
+            'model.backbone.depth=101',
+        ),
         script('evaluation.py'),
         script('data.py', *with_peer),
         script('loader.py'),
         script('pseudo_labels.py'),
-        script('growth.py', '--steps', '20')]
+        script('growth.py', '--steps', '20'),
+    ]
 
 
 def main() -> int:

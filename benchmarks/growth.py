@@ -5,6 +5,7 @@
 Each series changes one number.  Its exponent is that of the growth between the two largest, where
 fixed costs weigh least: 1 is linear in that number, or in the pixels where it is the size.
 """
+
 import argparse
 import math
 from argparse import Namespace
@@ -43,21 +44,30 @@ def mib_step(classes: int = 21, size: int = 256, batch: int = 2) -> Forms:
     args = Namespace(depth=18, size=size, batch=batch)
     outputs = (classes * 3 // 4 + 1, classes - classes * 3 // 4 - 1)
     ours = Settings(teacher=True, bf16=False, small_labels=classes < 256)
-    plain = Settings(teacher=True, bf16=False, small_labels=classes < 256, fused_losses=False,
-                     channels_last=False)
+    plain = Settings(
+        teacher=True,
+        bf16=False,
+        small_labels=classes < 256,
+        fused_losses=False,
+        channels_last=False,
+    )
     return dict(ours=Iteration(args, ours, outputs), plain=Iteration(args, plain, outputs))
 
 
 def metric(classes: int = 21, size: int = 512) -> Forms:
     labels = [torch.randint(0, classes, (size, size), device=DEVICE) for _ in range(2)]
-    return dict(ours=lambda: confusion_matrix(*labels, classes),
-                plain=lambda: boolean_indexing(*labels, classes))
+    return dict(
+        ours=lambda: confusion_matrix(*labels, classes),
+        plain=lambda: boolean_indexing(*labels, classes),
+    )
 
 
 def to_labels(classes: int = 21, size: int = 512) -> Forms:
     logits = torch.randn(classes, size // 8, size // 8, device=DEVICE)
-    return dict(ours=lambda: label_map(logits, (size, size)),
-                plain=lambda: label_map_at_once(logits, (size, size)))
+    return dict(
+        ours=lambda: label_map(logits, (size, size)),
+        plain=lambda: label_map_at_once(logits, (size, size)),
+    )
 
 
 def class_index(images: int = 500) -> Forms:
@@ -97,7 +107,8 @@ SERIES = [
     Series('logits to labels', to_labels, 'size', (256, 512, 1024)),
     Series('confusion matrix', metric, 'classes', CLASSES),
     Series('confusion matrix', metric, 'size', (256, 512, 1024)),
-    Series('class index', class_index, 'images', (500, 2000, 10000), memory=False)]
+    Series('class index', class_index, 'images', (500, 2000, 10000), memory=False),
+]
 
 
 def main() -> None:
@@ -115,8 +126,11 @@ def main() -> None:
         lines, found = measure(index, series, args.rounds)
         rows += lines
         verdicts += found
-    report('How cost grows', ('part', 'with', '', 'ours', 'plain', 'gain', 'ours, extra',
-                              'plain, extra', 'gain'), rows)
+    report(
+        'How cost grows',
+        ('part', 'with', '', 'ours', 'plain', 'gain', 'ours, extra', 'plain, extra', 'gain'),
+        rows,
+    )
     for verdict in verdicts:
         verdict()
     steps(args.steps)
@@ -142,13 +156,20 @@ def measure(
         took = interleaved(series.make(**{series.number: value}), rounds)
         seconds.append(took['ours'])
         line: list[object] = [
-            series.title, series.number, value, ms(took['ours']), ms(took['plain']),
-            times(took['plain'] / took['ours'])]
+            series.title,
+            series.number,
+            value,
+            ms(took['ours']),
+            ms(took['plain']),
+            times(took['plain'] / took['ours']),
+        ]
         if series.memory:
             needs = [in_fresh_process('--memory', index, value, form) for form in ('ours', 'plain')]
             memory.append(needs[0])
-            line += [*(f'{need:.0f} MB' for need in needs),
-                     times(needs[1] / needs[0]) if needs[0] >= 1 else '']
+            line += [
+                *(f'{need:.0f} MB' for need in needs),
+                times(needs[1] / needs[0]) if needs[0] >= 1 else '',
+            ]
         lines.append([*line, *[''] * (9 - len(line))])
     name = f'growth of {series.title} with {series.number}, exponent of'
     judge = partial(target, at_most=EXPONENT, unit='')

@@ -1,4 +1,5 @@
 """How a run grows with its steps: time from one to the next, and memory."""
+
 import statistics
 import tempfile
 import time
@@ -14,7 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from side_by_side import CUDA, ROOT, report, target
 
-from incseg.apis.config import load_config
+from incseg.apis.config.loading import load_config
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.engine import train_protocol
 from incseg.registry import DATASETS, HOOKS
@@ -26,9 +27,15 @@ SECONDS = 10  # "a step starts in seconds"
 class ManyClasses(SegDataset):
     """Blocks of noise in as many classes as wanted, four to a picture; no files."""
 
-    def __init__(self, data_root: str = '', split: str | Sequence[str] = 'train',
-                 pipeline: Sequence[dict | Callable] = (), *, length: int = 400,
-                 **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str | Sequence[str] = 'train',
+        pipeline: Sequence[dict | Callable] = (),
+        *,
+        length: int = 400,
+        **kwargs: Any,
+    ) -> None:
         self.length = length
         super().__init__(data_root, split, pipeline, **kwargs)
 
@@ -62,8 +69,7 @@ class FirstIteration(Hook):
 
     def before_train(self, runner: Any) -> None:
         self.begun.append(time.monotonic())
-        self.memory.append(
-            torch.cuda.memory_allocated() / 2**20 if CUDA else resident())
+        self.memory.append(torch.cuda.memory_allocated() / 2**20 if CUDA else resident())
 
 
 def resident() -> float:
@@ -75,15 +81,18 @@ def resident() -> float:
 def steps(number: int) -> None:
     """Train a protocol of many steps, one iteration each; what comes before the first one."""
     init_default_scope('incseg')
-    config = load_config(ROOT / 'configs/mib/bisenet_r18_shapes_4-1.py', {
-        'batch_size': 2, 'epochs': 1, 'schedule.log_interval': 1000})
+    config = load_config(
+        ROOT / 'configs/mib/bisenet_r18_shapes_4-1.py',
+        {'batch_size': 2, 'epochs': 1, 'schedule.log_interval': 1000},
+    )
     config.custom_hooks = dict(first=dict(type='FirstIteration'))
     classes = number + 3
     names = ['background', *(f'class {i}' for i in range(1, classes + 1))]
     colours = np.random.default_rng(0).integers(0, 256, (classes + 1, 3)).tolist()
     for split, length in (('train', 2 * classes), ('test', 4)):
         config.data[split] = dict(
-            type='ManyClasses', length=length, metainfo=dict(classes=names, palette=colours))
+            type='ManyClasses', length=length, metainfo=dict(classes=names, palette=colours)
+        )
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         with redirect_stdout(StringIO()):
@@ -94,9 +103,14 @@ def steps(number: int) -> None:
     tenth = max(1, len(between) // 10)
     first, last = (statistics.median(part) for part in (between[:tenth], between[-tenth:]))
     small, large = (statistics.median(part) for part in (memory[:tenth], memory[-tenth:]))
-    report(f'A protocol of {number} steps, {total:.0f} s in all',
-           ('', 'first tenth', 'last tenth'),
-           [['from one step to the next, median', f'{first:.2f} s', f'{last:.2f} s'],
-            ['memory in use as a step begins, median', f'{small:.0f} MB', f'{large:.0f} MB']])
-    target(f'from one step to the next at the end of {number} steps', last, at_most=SECONDS,
-           unit=' s')
+    report(
+        f'A protocol of {number} steps, {total:.0f} s in all',
+        ('', 'first tenth', 'last tenth'),
+        [
+            ['from one step to the next, median', f'{first:.2f} s', f'{last:.2f} s'],
+            ['memory in use as a step begins, median', f'{small:.0f} MB', f'{large:.0f} MB'],
+        ],
+    )
+    target(
+        f'from one step to the next at the end of {number} steps', last, at_most=SECONDS, unit=' s'
+    )

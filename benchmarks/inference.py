@@ -7,6 +7,7 @@ checkpoint, predictions are compared on the config's test images.  Without, on b
 weights and a BatchNorm that has seen noise and blobs: all 21 classes are then nearly equal
 everywhere, as in no trained network, so that low precision changes more pixels than it would.
 """
+
 import argparse
 import statistics
 import time
@@ -29,7 +30,7 @@ from side_by_side import (
 from torch import Tensor
 
 from incseg.apis import init_model, load_config, prepare_for_inference
-from incseg.apis.config import parse_options
+from incseg.apis.config.loading import parse_options
 from incseg.apis.prepare import (
     PARTS,
     fold_batch_norm,
@@ -37,12 +38,12 @@ from incseg.apis.prepare import (
     set_layout,
     without_training_parts,
 )
-from incseg.engine.bfloat16 import computes_in_bfloat16
-from incseg.engine.data_config import dataset_config
-from incseg.engine.experiment import Experiment
+from incseg.engine.recipe.data import dataset_config
+from incseg.engine.recipe.experiment import Experiment
 from incseg.models import EncoderDecoder
 from incseg.models.segmentors.label_map import label_map, label_map_at_once
 from incseg.registry import DATASETS
+from incseg.utils.precision import computes_in_bfloat16
 
 DEVICE = torch.device('cuda' if CUDA else 'cpu')
 HAS_BF16 = computes_in_bfloat16(DEVICE)
@@ -87,12 +88,15 @@ def untrained(depth: int, size: int) -> EncoderDecoder:
     """BiSeNet with random weights, statistics of noise and smooth images, and all 21 classes."""
     torch.manual_seed(0)
     model = EncoderDecoder(
-        dict(type='BiSeNet', depth=depth), dict(type='FCNHead'), [16, 1, 1, 1, 1, 1],
-        dict(aux_16=dict(type='FCNHead', in_index=1)))
+        dict(type='BiSeNet', depth=depth),
+        dict(type='FCNHead'),
+        [16, 1, 1, 1, 1, 1],
+        dict(aux_16=dict(type='FCNHead', in_index=1)),
+    )
     convs = model.decode_head.classifier.convs  # type: ignore[union-attr]
     with torch.no_grad():
         for conv in convs:
-            torch.nn.init.normal_(conv.weight, std=conv.in_channels ** -0.5)
+            torch.nn.init.normal_(conv.weight, std=conv.in_channels**-0.5)
         for seed in range(8):
             images = [smooth_image(128, 100 + 2 * seed), torch.randint(0, 256, (3, 128, 128))]
             model.extract(model.data_preprocessor(dict(inputs=images))['inputs'])
@@ -115,19 +119,25 @@ def smooth_image(size: int, seed: int) -> Tensor:
     """Blobs with some noise, uint8 ``(3, size, size)``."""
     generator = torch.Generator().manual_seed(seed)
     blobs = F.interpolate(
-        torch.rand(1, 3, 16, 16, generator=generator), (size, size), mode='bicubic')[0]
-    return (255 * blobs + 10 * torch.randn(3, size, size, generator=generator)).clamp(
-        0, 255).to(torch.uint8)
+        torch.rand(1, 3, 16, 16, generator=generator), (size, size), mode='bicubic'
+    )[0]
+    return (
+        (255 * blobs + 10 * torch.randn(3, size, size, generator=generator))
+        .clamp(0, 255)
+        .to(torch.uint8)
+    )
 
 
-def predictor(model: EncoderDecoder, image: Tensor, labels: Callable = label_map_at_once
-              ) -> Callable[[], Tensor]:
+def predictor(
+    model: EncoderDecoder, image: Tensor, labels: Callable = label_map_at_once
+) -> Callable[[], Tensor]:
     """A call from an image on the CPU to its label map."""
     size = (image.shape[-2], image.shape[-1])
 
     def predict() -> Tensor:
         inputs = model.data_preprocessor(dict(inputs=[image]))['inputs']
         return labels(model(inputs)[0], size)
+
     return predict
 
 
@@ -138,15 +148,14 @@ def variants(network: EncoderDecoder, compiled: bool) -> dict[str, EncoderDecode
     measures: dict[str, Callable[[EncoderDecoder], object]] = {
         'BatchNorm folded': fold_batch_norm,
         'one classifier': merge_classifiers,
-        'channels last': lambda model: set_layout(model, True)}
+        'channels last': lambda model: set_layout(model, True),
+    }
     if HAS_BF16:
-        measures['bfloat16'] = lambda model: [
-            getattr(model, name).bfloat16() for name in PARTS]
+        measures['bfloat16'] = lambda model: [getattr(model, name).bfloat16() for name in PARTS]
     if CUDA:
         measures['float16'] = lambda model: [getattr(model, name).half() for name in PARTS]
     if compiled:
-        measures['compiled'] = lambda model: [
-            getattr(model, name).compile() for name in PARTS]
+        measures['compiled'] = lambda model: [getattr(model, name).compile() for name in PARTS]
     for name, change in measures.items():
         result[name] = without_training_parts(result['plain'])
         change(result[name])
@@ -161,7 +170,8 @@ def latency(network: EncoderDecoder, image: Tensor, args: argparse.Namespace) ->
     calls[ALL] = predictor(fast, image, label_map)
     if HAS_BF16:
         calls['all, float32'] = predictor(
-            prepare_for_inference(network, 'float32', compile=args.compile), image, label_map)
+            prepare_for_inference(network, 'float32', compile=args.compile), image, label_map
+        )
     took: dict[str, list[float]] = {name: [] for name in calls}
     warm = 3 if CUDA or args.compile else 1
     for turn in range(args.rounds + warm):
@@ -177,12 +187,18 @@ def latency(network: EncoderDecoder, image: Tensor, args: argparse.Namespace) ->
         cuts = statistics.quantiles(values, n=100, method='inclusive')
         gains[name] = plain / cuts[49]
         rows.append([name, *(ms(cuts[n - 1]) for n in (50, 90, 99)), times(gains[name])])
-    report(f'One image of {args.size}x{args.size}, '
-           f'{args.checkpoint or f"BiSeNet-R{args.depth}, 21 classes"}, one measure at a time',
-           ('measure', 'p50', 'p90', 'p99', 'gain'), rows)
-    target(f'inference, {title(args)}, all together',
-           gains[ALL] if HAS_BF16 else None, at_least=SPEED,
-           because='this device has no bfloat16 instructions')
+    report(
+        f'One image of {args.size}x{args.size}, '
+        f'{args.checkpoint or f"BiSeNet-R{args.depth}, 21 classes"}, one measure at a time',
+        ('measure', 'p50', 'p90', 'p99', 'gain'),
+        rows,
+    )
+    target(
+        f'inference, {title(args)}, all together',
+        gains[ALL] if HAS_BF16 else None,
+        at_least=SPEED,
+        because='this device has no bfloat16 instructions',
+    )
 
 
 def title(args: argparse.Namespace) -> str:
@@ -192,18 +208,25 @@ def title(args: argparse.Namespace) -> str:
 def labels(args: argparse.Namespace) -> None:
     size = (args.size, args.size)
     logits = torch.randn(21, size[0] // 8, size[1] // 8, device=DEVICE)
-    took = interleaved({
-        name: lambda call=call: call(logits, size) for name, call in LABELS.items()}, 15)
-    report('\nFrom 21 low-resolution logits to labels (a GPU makes them at once)',
-           ('form', 'time', 'gain', 'extra memory'), [
-               [name, ms(seconds), times(took['at once'] / seconds),
-                f"{in_fresh_process('--memory', name, '--size', args.size):.1f} MB"]
-               for name, seconds in took.items()])
+    took = interleaved(
+        {name: lambda call=call: call(logits, size) for name, call in LABELS.items()}, 15
+    )
+    report(
+        '\nFrom 21 low-resolution logits to labels (a GPU makes them at once)',
+        ('form', 'time', 'gain', 'extra memory'),
+        [
+            [
+                name,
+                ms(seconds),
+                times(took['at once'] / seconds),
+                f'{in_fresh_process("--memory", name, "--size", args.size):.1f} MB',
+            ]
+            for name, seconds in took.items()
+        ],
+    )
 
 
-def agreement(
-    network: EncoderDecoder, images: list[Tensor], args: argparse.Namespace
-) -> None:
+def agreement(network: EncoderDecoder, images: list[Tensor], args: argparse.Namespace) -> None:
     trained = bool(args.checkpoint)
     plain = without_training_parts(network)
     set_layout(plain, channels_last=False)
@@ -212,16 +235,25 @@ def agreement(
     rows, shares = [], {}
     for dtype in ('float32', 'bfloat16'):
         fast = prepare_for_inference(network, dtype)
-        same = [(predictor(fast, image, label_map)() == labels).float().mean()
-                for image, labels in zip(images, expected)]
+        same = [
+            (predictor(fast, image, label_map)() == labels).float().mean()
+            for image, labels in zip(images, expected)
+        ]
         shares[dtype] = 100 * float(torch.stack(same).mean())
         rows.append([dtype, f'{shares[dtype]:.3f} %', f'{100 * float(min(same)):.3f} %'])
-    report(f"\nPixels with the plain network's class, {len(images)} "
-           f"{'test images' if trained else 'blobs, random weights'}, {seen} classes seen",
-           ('weights', 'all', 'worst image'), rows)
-    target(f"pixels with the plain network's class, {title(args)}, bfloat16",
-           shares['bfloat16'] if trained else None, at_least=AGREEMENT, unit=' %',
-           because='random weights: --checkpoint names trained ones')
+    report(
+        f"\nPixels with the plain network's class, {len(images)} "
+        f'{"test images" if trained else "blobs, random weights"}, {seen} classes seen',
+        ('weights', 'all', 'worst image'),
+        rows,
+    )
+    target(
+        f"pixels with the plain network's class, {title(args)}, bfloat16",
+        shares['bfloat16'] if trained else None,
+        at_least=AGREEMENT,
+        unit=' %',
+        because='random weights: --checkpoint names trained ones',
+    )
 
 
 if __name__ == '__main__':

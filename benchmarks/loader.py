@@ -5,6 +5,7 @@
 Loader and recipe are those of ``configs/mib/bisenet_r101_15-1.py``: JPEGs of VOC's size are decoded
 and augmented by the workers while a supervised step of BiSeNet trains.
 """
+
 import argparse
 import os
 import statistics
@@ -19,9 +20,9 @@ from mmengine.runner import Runner
 from side_by_side import CUDA, ROOT, report, target
 from training import Iteration, Settings
 
-from incseg.apis.config import load_config
-from incseg.engine.experiment import Experiment
-from incseg.engine.step_config import config_for_step
+from incseg.apis.config.loading import load_config
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.step import config_for_step
 
 SHARE = 5  # percent of a step's time
 
@@ -40,9 +41,16 @@ def main() -> None:
     step = Iteration(args, Settings())
     with tempfile.TemporaryDirectory() as folder:
         make_folder(Path(folder), 256, args.data)
-        config = load_config(ROOT / 'configs/mib/bisenet_r101_15-1.py', {
-            'pretrained': False, 'data_root': folder, 'batch_size': args.batch,
-            'num_workers': args.workers, 'crop_size': args.size})
+        config = load_config(
+            ROOT / 'configs/mib/bisenet_r101_15-1.py',
+            {
+                'pretrained': False,
+                'data_root': folder,
+                'batch_size': args.batch,
+                'num_workers': args.workers,
+                'crop_size': args.size,
+            },
+        )
         settings = config_for_step(Experiment(config), 0, 256, folder).train_dataloader.to_dict()
         settings['batch_sampler'].update(num_iters=args.iterations + 10)
         waited, trained = [], []
@@ -59,11 +67,17 @@ def main() -> None:
             trained.append(time.perf_counter() - start)
     wait, work = (statistics.fmean(seconds[10:]) for seconds in (waited, trained))
     share = wait / (wait + work)
-    report(f'BiSeNet-R{args.depth}, {args.size} pixels, batch {args.batch}, {args.workers} workers',
-           ('a step', 'of which waiting for data', "loader's share"),
-           [[f'{1000 * (wait + work):.1f} ms', f'{1000 * wait:.2f} ms', f'{100 * share:.1f} %']])
-    target(f"the loader's share of a step, R{args.depth}, {args.workers} workers", 100 * share,
-           at_most=SHARE, unit=' %')
+    report(
+        f'BiSeNet-R{args.depth}, {args.size} pixels, batch {args.batch}, {args.workers} workers',
+        ('a step', 'of which waiting for data', "loader's share"),
+        [[f'{1000 * (wait + work):.1f} ms', f'{1000 * wait:.2f} ms', f'{100 * share:.1f} %']],
+    )
+    target(
+        f"the loader's share of a step, R{args.depth}, {args.workers} workers",
+        100 * share,
+        at_most=SHARE,
+        unit=' %',
+    )
 
 
 if __name__ == '__main__':

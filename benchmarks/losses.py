@@ -1,14 +1,15 @@
 """The fused losses against upsampling first: time of forward and backward, extra memory.
 
-    python benchmarks/losses.py [--batch 4 8] [--classes 21] [--size 512]
+python benchmarks/losses.py [--batch 4 8] [--classes 21] [--size 512]
 """
+
 import argparse
 
 import torch
 from side_by_side import CUDA, in_fresh_process, interleaved, ms, peak_above, report, target, times
 
 from incseg.models.losses.functional import fused_losses
-from incseg.models.losses.functional.fused import plain_losses
+from incseg.models.losses.fused.losses import plain_losses
 
 #: least gain of time and of memory
 TARGETS = (10, 20) if CUDA else (3, 10)
@@ -30,12 +31,18 @@ class Case:
             self.target = self.target.to(torch.uint8)
 
     def ours(self) -> None:
-        sum(fused_losses(  # type: ignore[union-attr]
-            self.logits, self.teacher, self.target, num_old=self.num_old)).backward()
+        sum(
+            fused_losses(  # type: ignore[union-attr]
+                self.logits, self.teacher, self.target, num_old=self.num_old
+            )
+        ).backward()
 
     def plain(self) -> None:
-        sum(plain_losses(  # type: ignore[union-attr]
-            self.logits, self.teacher, self.target, self.size, self.num_old, True, 255)).backward()
+        sum(
+            plain_losses(  # type: ignore[union-attr]
+                self.logits, self.teacher, self.target, self.size, self.num_old, True, 255
+            )
+        ).backward()
 
 
 def main() -> None:
@@ -52,34 +59,63 @@ def main() -> None:
         Case(1, 2, 64, True).ours()  # what torch itself loads at the first call
         print(peak_above(getattr(case, form)))
         return
-    cases = [(batch, classes, size) for size in args.size for classes in args.classes
-             for batch in args.batch]
+    cases = [
+        (batch, classes, size)
+        for size in args.size
+        for classes in args.classes
+        for batch in args.batch
+    ]
     rows, gains = [], {}
     for case in cases:
         for teacher in (True, False):
             row, gain = line(*case, teacher, args.rounds)
             rows.append(row)
             gains[(*case, teacher)] = gain
-    report('Losses from low-resolution logits, forward and backward',
-           ('losses', 'batch', 'classes', 'size', 'ours', 'plain', 'gain', 'ours, extra',
-            'plain, extra', 'gain'), rows)
+    report(
+        'Losses from low-resolution logits, forward and backward',
+        (
+            'losses',
+            'batch',
+            'classes',
+            'size',
+            'ours',
+            'plain',
+            'gain',
+            'ours, extra',
+            'plain, extra',
+            'gain',
+        ),
+        rows,
+    )
     for (batch, classes, size, teacher), (faster, smaller) in gains.items():
         if teacher and (classes, size) == (21, 512):
             target(f'MiB losses, batch {batch}, less time', faster, at_least=TARGETS[0])
             target(f'MiB losses, batch {batch}, less extra memory', smaller, at_least=TARGETS[1])
 
 
-def line(batch: int, classes: int, size: int, teacher: bool, rounds: int
-         ) -> tuple[list[object], tuple[float, float]]:
+def line(
+    batch: int, classes: int, size: int, teacher: bool, rounds: int
+) -> tuple[list[object], tuple[float, float]]:
     """A line of the table, and the gains of time and of memory."""
     case = Case(batch, classes, size, teacher)
     took = interleaved(dict(ours=case.ours, plain=case.plain), rounds)
-    extra = {form: in_fresh_process('--memory', form, batch, classes, size, teacher)
-             for form in ('ours', 'plain')}
+    extra = {
+        form: in_fresh_process('--memory', form, batch, classes, size, teacher)
+        for form in ('ours', 'plain')
+    }
     gains = took['plain'] / took['ours'], extra['plain'] / max(extra['ours'], 1e-3)
-    return ['MiB' if teacher else 'auxiliary head', batch, classes, size,
-            ms(took['ours']), ms(took['plain']), times(gains[0]),
-            f"{extra['ours']:.0f} MB", f"{extra['plain']:.0f} MB", times(gains[1])], gains
+    return [
+        'MiB' if teacher else 'auxiliary head',
+        batch,
+        classes,
+        size,
+        ms(took['ours']),
+        ms(took['plain']),
+        times(gains[0]),
+        f'{extra["ours"]:.0f} MB',
+        f'{extra["plain"]:.0f} MB',
+        times(gains[1]),
+    ], gains
 
 
 if __name__ == '__main__':

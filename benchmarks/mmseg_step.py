@@ -6,6 +6,7 @@ Needs mmsegmentation 1.2.2 and the mmcv (or mmcv-lite) 2.1 that it accepts, on P
 the GPU if there is one.  The step is what its training loop does: the batch to the device, autocast
 if asked for, forward, losses, backward, the config's optimiser.  Prints ``… N ms/img``, a median.
 """
+
 import argparse
 import statistics
 import sys
@@ -52,6 +53,7 @@ def main() -> None:
     from mmseg.registry import MODELS
     from mmseg.structures import SegDataSample
     from mmseg.utils import register_all_modules
+
     register_all_modules()
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     config = Config.fromfile(Path(mmseg.__file__).parent / '.mim/configs' / NAME.format(args.depth))
@@ -65,17 +67,21 @@ def main() -> None:
         model = model.to(memory_format=torch.channels_last)
     optimizer_settings = config.optim_wrapper.optimizer.to_dict()
     optimizer = getattr(torch.optim, optimizer_settings.pop('type'))(
-        model.parameters(), **optimizer_settings)
+        model.parameters(), **optimizer_settings
+    )
     size = (args.size, args.size)
     images = [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for _ in range(args.batch)]
     labels = [torch.randint(0, CLASSES, (1, *size)) for _ in images]
 
     def step() -> None:
-        samples = [SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=dict(img_shape=size))
-                   for label in labels]
+        samples = [
+            SegDataSample(gt_sem_seg=PixelData(data=label), metainfo=dict(img_shape=size))
+            for label in labels
+        ]
         with torch.autocast(device, torch.bfloat16, enabled=args.bf16):
             data = model.data_preprocessor(
-                dict(inputs=list(images), data_samples=samples), training=True)
+                dict(inputs=list(images), data_samples=samples), training=True
+            )
             losses = model(**data, mode='loss')
         model.parse_losses(losses)[0].backward()
         optimizer.step()
@@ -88,9 +94,11 @@ def main() -> None:
         start = time.perf_counter()
         step()
         took.append(time.perf_counter() - start)
-    median = statistics.median(took[-args.iterations:])
-    print(f'MMSegmentation {mmseg.__version__}, BiSeNetV1-R{args.depth}, on {device}: '
-          f'{1000 * median / args.batch:.3f} ms/img')
+    median = statistics.median(took[-args.iterations :])
+    print(
+        f'MMSegmentation {mmseg.__version__}, BiSeNetV1-R{args.depth}, on {device}: '
+        f'{1000 * median / args.batch:.3f} ms/img'
+    )
 
 
 if __name__ == '__main__':

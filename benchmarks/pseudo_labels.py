@@ -8,6 +8,7 @@ BatchNorm, puts images and flips of a scale into one batch in channels-last layo
 present classes alone, and reads and writes in threads.  "its convolutions" is the part of ours that
 is arithmetic of the network: what would be left if everything else cost nothing.
 """
+
 import argparse
 import shutil
 import tempfile
@@ -24,15 +25,15 @@ from side_by_side import CUDA, interleaved, ms, report, target, times
 from torch import Tensor, nn
 
 from incseg.datasets import BackgroundRule, LoadImage, PseudoLabelFiles, ScoreFile, ShapesDataset
-from incseg.engine.cam_inference import CamInference, resized, stretched
-from incseg.engine.pseudo_label_maker import PseudoLabelMaker
+from incseg.engine.weak.cam_inference import CamInference, resized, stretched
+from incseg.engine.weak.pseudo_label_maker import PseudoLabelMaker
 from incseg.models import SegDataPreProcessor
 from incseg.models.batch_norm_folding import fold_batch_norm
 
 DEVICE = torch.device('cuda' if CUDA else 'cpu')
-TARGET, SAME = (3. if CUDA else 1.3), 99.9
+TARGET, SAME = (3.0 if CUDA else 1.3), 99.9
 CLASS_IDS = (1, 2, 3, 4, 5, 6)
-RULE = BackgroundRule('const', .26)
+RULE = BackgroundRule('const', 0.26)
 
 
 class RandomCams(nn.Module):
@@ -54,8 +55,9 @@ class RandomCams(nn.Module):
 
 
 @torch.no_grad()
-def plain(model: Any, dataset: Any, labels: np.ndarray, files: PseudoLabelFiles,
-          scales: tuple[float, ...]) -> None:
+def plain(
+    model: Any, dataset: Any, labels: np.ndarray, files: PseudoLabelFiles, scales: tuple[float, ...]
+) -> None:
     """Everything in turn."""
     load = LoadImage()
     for index, image_id in enumerate(dataset.image_ids):
@@ -68,7 +70,8 @@ def plain(model: Any, dataset: Any, labels: np.ndarray, files: PseudoLabelFiles,
             for flip in (False, True):
                 _, refined = model.cams((inputs.flip(3) if flip else inputs).contiguous())
                 maps = F.interpolate(
-                    refined[:, 1:], inputs.shape[2:], mode='bilinear', align_corners=True)
+                    refined[:, 1:], inputs.shape[2:], mode='bilinear', align_corners=True
+                )
                 maps = F.interpolate(maps, size, mode='bilinear', align_corners=False)[0]
                 total += maps.flip(2) if flip else maps
         ids = [i for i in CLASS_IDS if labels[index, i]]
@@ -85,7 +88,8 @@ def time_in_convolutions(model: nn.Module, run: Callable[[], None]) -> float:
         if isinstance(module, nn.Conv2d):
             hooks += [
                 module.register_forward_pre_hook(lambda *_: spent.append(-time.perf_counter())),
-                module.register_forward_hook(lambda *_: spent.append(time.perf_counter()))]
+                module.register_forward_hook(lambda *_: spent.append(time.perf_counter())),
+            ]
     run()
     for hook in hooks:
         hook.remove()
@@ -99,7 +103,7 @@ def main() -> None:
     parser.add_argument('--depth', type=int, default=50)
     parser.add_argument('--batch', type=int, help='default: as in a run, 4 on a GPU, 1 on a CPU')
     parser.add_argument('--rounds', type=int, default=3)
-    parser.add_argument('--scales', type=float, nargs='+', default=(.5, 1., 1.5, 2.))
+    parser.add_argument('--scales', type=float, nargs='+', default=(0.5, 1.0, 1.5, 2.0))
     args = parser.parse_args()
     scales = tuple(args.scales)
     dataset = ShapesDataset(length=args.images, size=args.size)
@@ -111,26 +115,37 @@ def main() -> None:
     root = Path(tempfile.mkdtemp())
     files = {name: PseudoLabelFiles(root / name) for name in ('plain', 'ours')}
     maker = PseudoLabelMaker(
-        CamInference(model, scales), CLASS_IDS, files['ours'], RULE, batch_size=args.batch)
+        CamInference(model, scales), CLASS_IDS, files['ours'], RULE, batch_size=args.batch
+    )
 
     def ours() -> None:
         maker.make(dataset, range(len(dataset)), labels)
-    found = interleaved({
-        'plain': lambda: plain(one, dataset, labels, files['plain'], scales),
-        'ours': ours}, args.rounds)
-    parts = [] if CUDA else [np.median([time_in_convolutions(model, ours)
-                                        for _ in range(args.rounds)])]
-    same = 100 * np.mean([files['plain'].read_label(i) == files['ours'].read_label(i)
-                          for i in dataset.image_ids])
+
+    found = interleaved(
+        {'plain': lambda: plain(one, dataset, labels, files['plain'], scales), 'ours': ours},
+        args.rounds,
+    )
+    parts = (
+        [] if CUDA else [np.median([time_in_convolutions(model, ours) for _ in range(args.rounds)])]
+    )
+    same = 100 * np.mean(
+        [files['plain'].read_label(i) == files['ours'].read_label(i) for i in dataset.image_ids]
+    )
     shutil.rmtree(root)
     gain = found['plain'] / found['ours']
     report(
         f'pseudo-labels, ResNet-{args.depth}, {args.images} images of {args.size}x{args.size}, '
-        f'scales {scales} with flips', ['', 'per image', 'gain', 'labels equal'],
-        [['plain', ms(found['plain'] / args.images), '', ''],
-         ['ours', ms(found['ours'] / args.images), times(gain), f'{same:.3f} %'],
-         *(['its convolutions', ms(part / args.images), times(found['plain'] / part), '']
-           for part in parts)])
+        f'scales {scales} with flips',
+        ['', 'per image', 'gain', 'labels equal'],
+        [
+            ['plain', ms(found['plain'] / args.images), '', ''],
+            ['ours', ms(found['ours'] / args.images), times(gain), f'{same:.3f} %'],
+            *(
+                ['its convolutions', ms(part / args.images), times(found['plain'] / part), '']
+                for part in parts
+            ),
+        ],
+    )
     target('pseudo-labels against one image and scale at a time', gain, at_least=TARGET)
     target('pseudo-labels equal', same, at_least=SAME, unit=' %')
 

@@ -1,4 +1,5 @@
 """What the benchmarks share: interleaved timings, memory of a fresh process, tables, targets."""
+
 import os
 import platform
 import statistics
@@ -63,7 +64,8 @@ def peak() -> float:
 def in_fresh_process(*arguments: object) -> float:
     """The number that this script prints last when it is called with other arguments."""
     done = subprocess.run(
-        [sys.executable, sys.argv[0], *map(str, arguments)], capture_output=True, text=True)
+        [sys.executable, sys.argv[0], *map(str, arguments)], capture_output=True, text=True
+    )
     if done.returncode:
         sys.exit(done.stderr)
     return float(done.stdout.split()[-1])
@@ -82,13 +84,21 @@ def machine() -> str:
     else:
         info = Path('/proc/cpuinfo')
         lines = info.read_text().splitlines() if info.is_file() else []
-        name = next((line.split(':')[1].strip() for line in lines if line.startswith('model name')),
-                    platform.processor())
-        name += (' with AMX' if torch.cpu._is_amx_tile_supported()
-                 else ' with AVX512_BF16' if torch.cpu._is_avx512_bf16_supported()
-                 else ' without bfloat16 instructions')
-    return (f'{name}, {os.cpu_count()} cores, torch {torch.__version__} '
-            f'with {torch.get_num_threads()} threads')
+        name = next(
+            (line.split(':')[1].strip() for line in lines if line.startswith('model name')),
+            platform.processor(),
+        )
+        name += (
+            ' with AMX'
+            if torch.cpu._is_amx_tile_supported()
+            else ' with AVX512_BF16'
+            if torch.cpu._is_avx512_bf16_supported()
+            else ' without bfloat16 instructions'
+        )
+    return (
+        f'{name}, {os.cpu_count()} cores, torch {torch.__version__} '
+        f'with {torch.get_num_threads()} threads'
+    )
 
 
 def ms(seconds: float) -> str:
@@ -99,8 +109,15 @@ def times(ratio: float) -> str:
     return f'{ratio:.2f}x'
 
 
-def target(name: str, value: float | None, *, at_least: float | None = None,
-           at_most: float | None = None, unit: str = 'x', because: str = '') -> None:
+def target(
+    name: str,
+    value: float | None,
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    unit: str = 'x',
+    because: str = '',
+) -> None:
     """Print one of the project's targets as a line, ``target: …``, that ends in what became of it.
 
     Args:

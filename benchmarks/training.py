@@ -6,6 +6,7 @@
 by another script that takes ``DEPTH SIZE BATCH ITERATIONS [--channels-last] [--bf16] [--tf32]`` and
 ends with ``… N ms/img``.
 """
+
 import argparse
 import statistics
 import subprocess
@@ -18,20 +19,20 @@ import torch
 from mmengine.registry import init_default_scope
 from side_by_side import CUDA, ROOT, interleaved, report, synchronise, target, times
 
-from incseg.apis.config import load_config
-from incseg.engine.bfloat16 import computes_in_bfloat16
-from incseg.engine.experiment import Experiment
-from incseg.engine.network_config import model_config
-from incseg.engine.optim_wrapper import StepOptimWrapper
-from incseg.engine.runner_parts import optimizer_config
+from incseg.apis.config.loading import load_config
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.network import model_config
+from incseg.engine.recipe.step import optimizer_config
+from incseg.engine.runner.optim import StepOptimWrapper
 from incseg.models.data_preprocessor import SegDataPreProcessor
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
+from incseg.utils.precision import computes_in_bfloat16
 
 STEP = 1  # a step with a teacher
 BF16 = computes_in_bfloat16(torch.device('cuda' if CUDA else 'cpu'))
 #: targets: the teacher's forward pass on top of three units; gains over MMSegmentation
-INCREMENTAL, EQUAL, DEFAULTS = 1.34, 1.3 if CUDA else 1.15, 3. if CUDA else 2.
+INCREMENTAL, EQUAL, DEFAULTS = 1.34, 1.3 if CUDA else 1.15, 3.0 if CUDA else 2.0
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,25 @@ class Iteration:
         outputs: Old and new outputs, the background included; VOC 15-1's by default.
     """
 
-    def __init__(self, args: argparse.Namespace, settings: Settings,
-                 outputs: Sequence[int] = (20, 1)):
+    def __init__(
+        self, args: argparse.Namespace, settings: Settings, outputs: Sequence[int] = (20, 1)
+    ):
         torch.manual_seed(0)
         config = load_config(
             ROOT / 'configs/mib/bisenet_r101_15-1.py',
-            {'pretrained': False, 'model.backbone.depth': args.depth, 'width': settings.width})
+            {'pretrained': False, 'model.backbone.depth': args.depth, 'width': settings.width},
+        )
         network = model_config(Experiment(config), STEP, init=False)
         network['outputs_per_step'] = list(outputs)
         network['channels_last'] = settings.channels_last
         for head in (network['decode_head'], *network['auxiliary_head'].values()):
             name = 'UnbiasedCrossEntropyLoss' if settings.teacher else 'CrossEntropyLoss'
             head['loss_decode'] = dict(type=name, fused=settings.fused_losses)
-        network['distillation'] = {} if not settings.teacher else dict(
-            logits=dict(network['distillation']['logits'], fused=settings.fused_losses))
+        network['distillation'] = (
+            {}
+            if not settings.teacher
+            else dict(logits=dict(network['distillation']['logits'], fused=settings.fused_losses))
+        )
         device = 'cuda' if CUDA else 'cpu'
         self.model = MODELS.build(network).to(device).train()
         if settings.teacher:
@@ -86,7 +92,8 @@ class Iteration:
         kind = getattr(torch.optim, optimizer.pop('type'))
         optimizer['fused'] = settings.fused_optimizer or None  # None: torch's own choice
         self.optimizer = StepOptimWrapper(
-            optimizer=kind(self.model.parameters(), **optimizer), amp=settings.bf16)
+            optimizer=kind(self.model.parameters(), **optimizer), amp=settings.bf16
+        )
         self.model.data_preprocessor = SegDataPreProcessor().to(device)
         self.tf32 = settings.tf32
         self.batch = batch_of(args.batch, args.size, settings, sum(outputs))
@@ -103,7 +110,8 @@ def batch_of(images: int, size: int, settings: Settings, classes: int) -> dict[s
     dtype = torch.uint8 if settings.small_labels else torch.int64
     tensors = dict(
         inputs=torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8),
-        labels=torch.randint(0, classes, (images, size, size), dtype=dtype))
+        labels=torch.randint(0, classes, (images, size, size), dtype=dtype),
+    )
     if CUDA and settings.pinned:
         tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
     return dict(tensors, data_samples=[SegDataSample() for _ in range(images)])
@@ -114,8 +122,15 @@ class Peer:
 
     def __init__(self, args: argparse.Namespace, *flags: str):
         iterations = 20 if CUDA else 3
-        self.command = [sys.executable, args.peer, args.depth, args.size, args.batch, iterations,
-                        *flags]
+        self.command = [
+            sys.executable,
+            args.peer,
+            args.depth,
+            args.size,
+            args.batch,
+            iterations,
+            *flags,
+        ]
         self.batch = args.batch
 
     def seconds(self) -> float:
@@ -133,8 +148,9 @@ def main() -> None:
     parser.add_argument('--size', type=int, default=512)
     parser.add_argument('--batch', type=int, default=16 if CUDA else 2)
     parser.add_argument('--rounds', type=int, default=20 if CUDA else 5)
-    parser.add_argument('--peer', nargs='?', const=str(ROOT / 'benchmarks/mmseg_step.py'),
-                        metavar='SCRIPT')
+    parser.add_argument(
+        '--peer', nargs='?', const=str(ROOT / 'benchmarks/mmseg_step.py'), metavar='SCRIPT'
+    )
     args = parser.parse_args()
     init_default_scope('incseg')
     ours_against_plain(args)
@@ -148,49 +164,81 @@ def measured_settings() -> dict[str, Settings]:
     steps = {'supervised': Settings(), 'MiB': mib}
     if BF16:
         steps |= {'supervised, float32': Settings(bf16=False), 'MiB, float32': full}
-    steps |= {'MiB, losses not fused': replace(mib, fused_losses=False),
-              'MiB, NCHW': replace(mib, channels_last=False),
-              'MiB, optimiser not fused': replace(mib, fused_optimizer=False),
-              'MiB, int64 labels': replace(mib, small_labels=False)}
+    steps |= {
+        'MiB, losses not fused': replace(mib, fused_losses=False),
+        'MiB, NCHW': replace(mib, channels_last=False),
+        'MiB, optimiser not fused': replace(mib, fused_optimizer=False),
+        'MiB, int64 labels': replace(mib, small_labels=False),
+    }
     if CUDA:
-        steps |= {'MiB, not pinned': replace(mib, pinned=False),
-                  'MiB, float32, no TF32': replace(full, tf32=False),
-                  'supervised, compiled': Settings(compiled=True),
-                  'MiB, compiled': replace(mib, compiled=True)}
-    plain = replace(full, channels_last=False, fused_losses=False, fused_optimizer=False,
-                    tf32=False, small_labels=False, pinned=False)
+        steps |= {
+            'MiB, not pinned': replace(mib, pinned=False),
+            'MiB, float32, no TF32': replace(full, tf32=False),
+            'supervised, compiled': Settings(compiled=True),
+            'MiB, compiled': replace(mib, compiled=True),
+        }
+    plain = replace(
+        full,
+        channels_last=False,
+        fused_losses=False,
+        fused_optimizer=False,
+        tf32=False,
+        small_labels=False,
+        pinned=False,
+    )
     return {**steps, 'supervised, plain': replace(plain, teacher=False), 'MiB, plain': plain}
 
 
 def ours_against_plain(args: argparse.Namespace) -> None:
     took = interleaved(
         {name: Iteration(args, settings) for name, settings in measured_settings().items()},
-        args.rounds)
+        args.rounds,
+    )
     rows, costs = [], {}
     for name, seconds in took.items():
         supervised = took.get(name.replace('MiB', 'supervised'))
         if 'MiB' in name and supervised is not None:
             costs[name] = seconds / supervised
-        rows.append([name, f'{1000 * seconds / args.batch:.1f}', f'{args.batch / seconds:.1f}',
-                     times(seconds / took['MiB' if 'MiB' in name else 'supervised']),
-                     times(costs[name]) if name in costs else ''])
-    report(f'Training steps of BiSeNet-R{args.depth}, {args.size} pixels, batch {args.batch}',
-           ('step', 'ms/image', 'images/s', 'time of the default', 'of supervised'), rows)
+        rows.append(
+            [
+                name,
+                f'{1000 * seconds / args.batch:.1f}',
+                f'{args.batch / seconds:.1f}',
+                times(seconds / took['MiB' if 'MiB' in name else 'supervised']),
+                times(costs[name]) if name in costs else '',
+            ]
+        )
+    report(
+        f'Training steps of BiSeNet-R{args.depth}, {args.size} pixels, batch {args.batch}',
+        ('step', 'ms/image', 'images/s', 'time of the default', 'of supervised'),
+        rows,
+    )
     if CUDA:  # the target is a GPU's
         for name, cost in costs.items():
             if 'plain' not in name:
-                target(f'R{args.depth}, {name} step against a supervised one', cost,
-                       at_most=INCREMENTAL)
+                target(
+                    f'R{args.depth}, {name} step against a supervised one',
+                    cost,
+                    at_most=INCREMENTAL,
+                )
 
 
 def ours_against_peer(args: argparse.Namespace) -> None:
     width = 'narrow' if args.depth == 18 else 'wide'  # as MMSegmentation's
     layout = 'channels last, width'
-    settings = {f'equal settings: float32{", TF32" if CUDA else ""}, {layout}': (
-        Settings(bf16=False, width=width), ['--channels-last', '--tf32'], EQUAL)}
+    settings = {
+        f'equal settings: float32{", TF32" if CUDA else ""}, {layout}': (
+            Settings(bf16=False, width=width),
+            ['--channels-last', '--tf32'],
+            EQUAL,
+        )
+    }
     if BF16:
         settings[f'equal settings: bf16, {layout}'] = (
-            Settings(bf16=True, width=width), ['--channels-last', '--bf16', '--tf32'], EQUAL)
+            Settings(bf16=True, width=width),
+            ['--channels-last', '--bf16', '--tf32'],
+            EQUAL,
+        )
     settings['each at its defaults'] = (Settings(), [], DEFAULTS if BF16 else None)
     gains: dict[str, float | None] = dict.fromkeys(settings)
     if args.peer:
@@ -199,19 +247,32 @@ def ours_against_peer(args: argparse.Namespace) -> None:
         for _ in range(3):
             for name, (_, flags, _) in settings.items():
                 took[name].append(
-                    (interleaved({'': ours[name]}, 3)[''], Peer(args, *flags).seconds()))
+                    (interleaved({'': ours[name]}, 3)[''], Peer(args, *flags).seconds())
+                )
         rows = []
         for name, pairs in took.items():
             gains[name] = statistics.median(theirs / ours for ours, theirs in pairs)
-            rows.append([name, *(f'{args.batch / statistics.median(side):.2f}'
-                                 for side in zip(*pairs)), times(gains[name])])
-        report(f'Against MMSegmentation: BiSeNet-R{args.depth}, {args.size} pixels, '
-               f'batch {args.batch}',
-               ('supervised step', 'ours, images/s', 'theirs, images/s', 'gain'), rows)
+            rows.append(
+                [
+                    name,
+                    *(f'{args.batch / statistics.median(side):.2f}' for side in zip(*pairs)),
+                    times(gains[name]),
+                ]
+            )
+        report(
+            f'Against MMSegmentation: BiSeNet-R{args.depth}, {args.size} pixels, '
+            f'batch {args.batch}',
+            ('supervised step', 'ours, images/s', 'theirs, images/s', 'gain'),
+            rows,
+        )
     for name, (_, _, bound) in settings.items():
         if bound is not None:
-            target(f'R{args.depth} against MMSegmentation, {name}', gains[name], at_least=bound,
-                   because='--peer was not given')
+            target(
+                f'R{args.depth} against MMSegmentation, {name}',
+                gains[name],
+                at_least=bound,
+                because='--peer was not given',
+            )
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 ``locations`` make a registry import the modules that fill it the first time
 something is looked up, so nobody has to import anything for its side effects.
 """
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
@@ -18,13 +19,14 @@ DATA_SAMPLERS = child(root.DATA_SAMPLERS, 'incseg.datasets')
 DATASETS = child(root.DATASETS, 'incseg.datasets')
 FUNCTIONS = child(root.FUNCTIONS, 'incseg.datasets')
 HOOKS = child(root.HOOKS, 'incseg.engine.hooks')
-LOOPS = child(root.LOOPS, 'incseg.engine.train_loop')
+LOOPS = child(root.LOOPS, 'incseg.engine.runner.step_runner')
 METRICS = child(root.METRICS, 'incseg.evaluation')
 MODELS = child(root.MODELS, 'incseg.models')
 OPTIM_WRAPPER_CONSTRUCTORS = child(
-    root.OPTIM_WRAPPER_CONSTRUCTORS, 'incseg.engine.fine_tune_optim', 'incseg.engine.part_optim')
-OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'incseg.engine.optim_wrapper')
-PARAM_SCHEDULERS = child(root.PARAM_SCHEDULERS, 'incseg.engine.held_poly_lr')
+    root.OPTIM_WRAPPER_CONSTRUCTORS, 'incseg.engine.runner.optim', 'incseg.engine.runner.optim'
+)
+OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'incseg.engine.runner.optim')
+PARAM_SCHEDULERS = child(root.PARAM_SCHEDULERS, 'incseg.engine.runner.schedules')
 TASK_UTILS = child(root.TASK_UTILS, 'incseg.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')
 

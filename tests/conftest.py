@@ -1,4 +1,5 @@
 """Fixtures shared by all tests: a tiny experiment that trains in seconds."""
+
 import json
 import os
 import signal
@@ -16,9 +17,15 @@ CONFIGS = ROOT / 'configs'
 
 #: small enough that a step takes about a second on one core
 TINY = {
-    'data.train.length': 32, 'data.test.length': 6, 'data.train.size': 32, 'data.test.size': 32,
-    'batch_size': 8, 'epochs': 1, 'schedule.log_interval': 100,
-    'schedule.checkpoint_interval': 2}
+    'data.train.length': 32,
+    'data.test.length': 6,
+    'data.train.size': 32,
+    'data.test.size': 32,
+    'batch_size': 8,
+    'epochs': 1,
+    'schedule.log_interval': 100,
+    'schedule.checkpoint_interval': 2,
+}
 
 
 @pytest.fixture(autouse=True, scope='session')
@@ -49,6 +56,7 @@ def gpu_settings():
 
     def put(matmul_tf32, cudnn_tf32, benchmark):
         matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = matmul_tf32, cudnn_tf32, benchmark
+
     before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
     yield lambda tf32, benchmark: put(tf32, tf32, benchmark)
     put(*before)
@@ -79,7 +87,9 @@ def tiny(tmp_path):
     def load(method='mib', **options):
         return load_config(
             CONFIGS / method / 'bisenet_r18_shapes_4-1.py',
-            {**TINY, 'base_steps_dir': str(tmp_path / 'base_steps'), **options})
+            {**TINY, 'base_steps_dir': str(tmp_path / 'base_steps'), **options},
+        )
+
     return load
 
 
@@ -87,16 +97,28 @@ def tiny(tmp_path):
 def tiny_seam(tmp_path):
     """Load a Shapes config with a ``seam`` section at toy size: ``tiny_seam(**{'a.b': 1})``."""
     from incseg.apis import load_config
+
     leaf = tmp_path / 'seam_shapes.py'
-    leaf.write_text(f"_base_ = ['{CONFIGS}/mib/bisenet_r18_shapes_4-1.py', "
-                    f"'{CONFIGS}/_base_/seam/shapes.py']\n")
+    leaf.write_text(
+        f"_base_ = ['{CONFIGS}/mib/bisenet_r18_shapes_4-1.py', '{CONFIGS}/_base_/seam/shapes.py']\n"
+    )
 
     def load(**options):
-        return load_config(leaf, {
-            **TINY, 'base_steps_dir': str(tmp_path / 'base_steps'), 'protocol.name': '4-2',
-            'seam.schedule.epochs': 1, 'seam.schedule.batch_size': 8,
-            'seam.schedule.log_interval': 100, 'seam.schedule.checkpoint_interval': 2,
-            'seam.model.backbone.output_stride': 8, **options})
+        return load_config(
+            leaf,
+            {
+                **TINY,
+                'base_steps_dir': str(tmp_path / 'base_steps'),
+                'protocol.name': '4-2',
+                'seam.schedule.epochs': 1,
+                'seam.schedule.batch_size': 8,
+                'seam.schedule.log_interval': 100,
+                'seam.schedule.checkpoint_interval': 2,
+                'seam.model.backbone.output_stride': 8,
+                **options,
+            },
+        )
+
     return load
 
 
@@ -118,7 +140,7 @@ def colour_cams():
         def __init__(self, num_classes=3, frozen=False):
             super().__init__()
             self.weight = nn.Parameter(torch.ones(num_classes))
-            self.data_preprocessor = SegDataPreProcessor([0., 0., 0.], [255., 255., 255.])
+            self.data_preprocessor = SegDataPreProcessor([0.0, 0.0, 0.0], [255.0, 255.0, 255.0])
             self.calls = []
 
         def cams(self, inputs):
@@ -128,6 +150,7 @@ def colour_cams():
             channels = [i % 3 for i in range(len(self.weight))]
             maps = small[:, channels] * self.weight.view(-1, 1, 1)
             return maps, torch.cat([1 - maps.amax(1, keepdim=True), maps], 1)
+
     return ColourCams
 
 
@@ -139,8 +162,15 @@ def tiny_wilson(tmp_path):
     def load(**options):
         return load_config(
             CONFIGS / 'wilson' / 'bisenet_r18_shapes_4-2.py',
-            {**TINY, 'epochs': 2, 'warmup_epochs': 1,
-             'base_steps_dir': str(tmp_path / 'base_steps'), **options})
+            {
+                **TINY,
+                'epochs': 2,
+                'warmup_epochs': 1,
+                'base_steps_dir': str(tmp_path / 'base_steps'),
+                **options,
+            },
+        )
+
     return load
 
 
@@ -148,7 +178,8 @@ def tiny_wilson(tmp_path):
 def make_coco(tmp_path):
     """A COCO-shaped folder of pictures of 40 x 30: ``make_coco(train={'7': [('person', 2, 3, 9,
     8)]}, val={…})``, an image's objects as (name, left, top, right, bottom), rectangles."""
-    from incseg.datasets.coco_classes import COCO_CATEGORIES
+    from incseg.datasets.sources.coco import COCO_CATEGORIES
+
     ids = {name: i for i, name in COCO_CATEGORIES.items()}
 
     def make(**splits):
@@ -163,13 +194,21 @@ def make_coco(tmp_path):
                 images.append(dict(id=number, file_name=f'{name}.jpg', height=30, width=40))
                 for category, left, top, right, bottom in objects:
                     corners = [left, top, right, top, right, bottom, left, bottom]
-                    annotations.append(dict(
-                        id=len(annotations) + 1, image_id=number, category_id=ids[category],
-                        iscrowd=0, segmentation=[corners]))
+                    annotations.append(
+                        dict(
+                            id=len(annotations) + 1,
+                            image_id=number,
+                            category_id=ids[category],
+                            iscrowd=0,
+                            segmentation=[corners],
+                        )
+                    )
             categories = [dict(id=i, name=name) for i, name in COCO_CATEGORIES.items()]
-            (root / f'annotations/instances_{split}2017.json').write_text(json.dumps(dict(
-                images=images, annotations=annotations, categories=categories)))
+            (root / f'annotations/instances_{split}2017.json').write_text(
+                json.dumps(dict(images=images, annotations=annotations, categories=categories))
+            )
         return root
+
     return make
 
 
@@ -177,5 +216,8 @@ def make_coco(tmp_path):
 def tool_environment(tmp_path_factory):
     """The environment in which command-line tests start tools."""
     return dict(
-        os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT),
-        INCSEG_CACHE_DIR=str(tmp_path_factory.mktemp('tool_cache')))
+        os.environ,
+        OMP_NUM_THREADS='1',
+        PYTHONPATH=str(ROOT),
+        INCSEG_CACHE_DIR=str(tmp_path_factory.mktemp('tool_cache')),
+    )

@@ -1,4 +1,5 @@
 """What only a GPU can show: ``python -m pytest -m cuda`` (skipped, with the reason, elsewhere)."""
+
 import json
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from incseg.registry import HOOKS
 
 pytestmark = [
     pytest.mark.cuda,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')]
+    pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU'),
+]
 
 
 @HOOKS.register_module()
@@ -24,10 +26,13 @@ class NoteDevices(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         teacher = runner.model.teacher
-        self.seen.append((
-            next(runner.model.parameters()).device.type,
-            teacher and next(teacher.parameters()).device.type,
-            {value.dtype for value in outputs.values()}))
+        self.seen.append(
+            (
+                next(runner.model.parameters()).device.type,
+                teacher and next(teacher.parameters()).device.type,
+                {value.dtype for value in outputs.values()},
+            )
+        )
 
 
 def test_a_step_with_autocast(tiny, tmp_path):
@@ -51,6 +56,7 @@ def test_sync_bn_in_one_process(tiny, tmp_path):
 def test_losses_agree_with_the_cpu():
     """The same tensors give the same losses and gradients on both devices."""
     from incseg.models.losses.functional import unbiased_cross_entropy, unbiased_distillation
+
     torch.manual_seed(0)
     logits, teacher = torch.randn(2, 21, 64, 64), torch.randn(2, 16, 64, 64)
     target = torch.randint(0, 21, (2, 64, 64))
@@ -69,17 +75,19 @@ def test_plop_agrees_with_the_cpu():
     """Weighted images, pooled strips and pseudo-labels: the device's way and the CPU's."""
     from incseg.models.labellers.entropy_map import entropy_maps
     from incseg.models.losses.functional import fused_losses, pooled_distillation
+
     torch.manual_seed(0)
     logits, teacher = torch.randn(2, 21, 32, 48), torch.randn(2, 20, 32, 48)
     target = torch.randint(0, 21, (2, 256, 384)).to(torch.uint8)
-    weight = torch.tensor([.25, .75])
+    weight = torch.tensor([0.25, 0.75])
     found = []
     for device in ('cpu', 'cuda'):
         x = logits.to(device).requires_grad_()
         known = teacher.to(device)
         losses = [
             fused_losses(x, None, target.to(device), image_weight=weight.to(device))[0],
-            pooled_distillation([x], [known], 20, [1.])]
+            pooled_distillation([x], [known], 20, [1.0]),
+        ]
         grads = [torch.autograd.grad(loss, x)[0].cpu() for loss in losses]
         maps = [(a.cpu(), b.cpu()) for a, b in entropy_maps(known, (256, 384))]
         found.append(([loss.cpu() for loss in losses], grads, maps))
@@ -96,21 +104,23 @@ def test_plop_agrees_with_the_cpu():
 def test_fused_losses_are_the_plain_ones(num_old):
     """The kernel's losses and gradients, and that no full-size tensor is made."""
     from incseg.models.losses.functional import fused_incremental_loss, fused_losses
-    from incseg.models.losses.functional.fused import plain_losses
+    from incseg.models.losses.fused.losses import plain_losses
+
     torch.manual_seed(0)
     logits = torch.randn(4, 21, 64, 64, device='cuda', requires_grad=True)
     teacher = torch.randn(4, 16, 64, 64, device='cuda')
     target = torch.randint(0, 21, (4, 512, 512), device='cuda', dtype=torch.uint8)
     target[0, :100] = 255
-    loss = fused_incremental_loss(logits, teacher, target, num_old, 10.)
-    grad, = torch.autograd.grad(loss, logits)
+    loss = fused_incremental_loss(logits, teacher, target, num_old, 10.0)
+    (grad,) = torch.autograd.grad(loss, logits)
     terms = plain_losses(logits, teacher, target, (512, 512), num_old, True, 255)
     plain = terms[0] + 10 * terms[1]
-    expected, = torch.autograd.grad(plain, logits)
+    (expected,) = torch.autograd.grad(plain, logits)
     assert loss.item() == pytest.approx(plain.item(), rel=1e-5)
     assert (grad - expected).abs().max() < 1e-5 * expected.abs().max()
     again = torch.autograd.grad(
-        fused_incremental_loss(logits, teacher, target, num_old, 10.), logits)[0]
+        fused_incremental_loss(logits, teacher, target, num_old, 10.0), logits
+    )[0]
     assert torch.equal(grad, again), 'it repeats, bit for bit'
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -119,23 +129,29 @@ def test_fused_losses_are_the_plain_ones(num_old):
     assert torch.cuda.max_memory_allocated() - before < full_size / 2
 
 
-@pytest.mark.parametrize('channels, teacher, num_old, unbiased, low, full, dtype', [
-    (40, 33, 33, True, (3, 5), (24, 40), torch.uint8),      # more channels than one block
-    (1001, 751, 751, True, (2, 3), (16, 24), torch.int64),  # very many classes
-    (21, 16, 1, False, (4, 4), (32, 32), torch.uint8),      # LwF
-    (21, 16, 0, True, (5, 7), (33, 50), torch.uint8),       # sizes that do not divide
-    (6, 4, 4, True, (1, 1), (9, 9), torch.uint8),           # one logit
-    (6, 0, 4, True, (2, 3), (16, 24), torch.uint8)])        # an auxiliary head
+@pytest.mark.parametrize(
+    'channels, teacher, num_old, unbiased, low, full, dtype',
+    [
+        (40, 33, 33, True, (3, 5), (24, 40), torch.uint8),  # more channels than one block
+        (1001, 751, 751, True, (2, 3), (16, 24), torch.int64),  # very many classes
+        (21, 16, 1, False, (4, 4), (32, 32), torch.uint8),  # LwF
+        (21, 16, 0, True, (5, 7), (33, 50), torch.uint8),  # sizes that do not divide
+        (6, 4, 4, True, (1, 1), (9, 9), torch.uint8),  # one logit
+        (6, 0, 4, True, (2, 3), (16, 24), torch.uint8),
+    ],
+)  # an auxiliary head
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-def test_the_kernel_at_its_limits(
-    channels, teacher, num_old, unbiased, low, full, dtype, layout
-):
+def test_the_kernel_at_its_limits(channels, teacher, num_old, unbiased, low, full, dtype, layout):
     """What the interpreter shows on a CPU holds for the compiled kernel."""
     from incseg.models.losses.functional import fused_losses
-    from incseg.models.losses.functional.fused import plain_losses
+    from incseg.models.losses.fused.losses import plain_losses
+
     torch.manual_seed(channels)
-    logits = torch.randn(2, channels, *low, device='cuda').contiguous(
-        memory_format=layout).requires_grad_()
+    logits = (
+        torch.randn(2, channels, *low, device='cuda')
+        .contiguous(memory_format=layout)
+        .requires_grad_()
+    )
     known = torch.randn(2, teacher, *low, device='cuda') if teacher else None
     target = torch.randint(0, min(channels, 255), (2, *full), device='cuda').to(dtype)
     target[0, :2] = 255
@@ -151,14 +167,37 @@ def test_two_processes_nccl(tool_environment, free_port, tmp_path):
     """SyncBN over two GPUs; evaluation by two processes counts what one counts."""
     root = tool_environment['PYTHONPATH']
     config = f'{root}/configs/mib/bisenet_r18_shapes_4-1.py'
-    options = ['--cfg-options', 'data.train.length=32', 'data.test.length=7', 'batch_size=8',
-               'epochs=1', 'protocol.name=5-1']
+    options = [
+        '--cfg-options',
+        'data.train.length=32',
+        'data.test.length=7',
+        'batch_size=8',
+        'epochs=1',
+        'protocol.name=5-1',
+    ]
     environment = dict(tool_environment, PYTHON=sys.executable, PORT=free_port)
-    subprocess.run([f'{root}/tools/dist_train.sh', config, '2', '--work-dir', 'two', *options],
-                   cwd=tmp_path, env=environment, check=True, timeout=600)
-    subprocess.run([sys.executable, f'{root}/tools/test.py', config, 'two/step_1/final.pth',
-                    '--work-dir', 'one', *options],
-                   cwd=tmp_path, env=environment, check=True, timeout=600)
+    subprocess.run(
+        [f'{root}/tools/dist_train.sh', config, '2', '--work-dir', 'two', *options],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        timeout=600,
+    )
+    subprocess.run(
+        [
+            sys.executable,
+            f'{root}/tools/test.py',
+            config,
+            'two/step_1/final.pth',
+            '--work-dir',
+            'one',
+            *options,
+        ],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        timeout=600,
+    )
     ledger = json.loads((tmp_path / 'two/results.json').read_text())
     one = json.loads((tmp_path / 'one/test_step_1.json').read_text())
     assert one['iou'] == pytest.approx(ledger['steps'][1]['iou'])

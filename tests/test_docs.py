@@ -1,4 +1,5 @@
 """Numbers in the docs are those of the committed ledgers; commands in them are those that run."""
+
 import json
 import re
 import statistics
@@ -24,10 +25,17 @@ def test_results_page(path):
     ledger = json.loads(path.read_text())
     page = PAGE.read_text()
     first, final = ledger['steps'][0], ledger['final']
-    row = ' | '.join([
-        f"[{ledger['method']}]({path.relative_to(PAGE.parent).as_posix()})",
-        ledger['protocol']['name'], number(first['mib']['base']), number(final['base']),
-        number(final['added']), number(final['all']), number(ledger['steps'][-1]['accuracy'])])
+    row = ' | '.join(
+        [
+            f'[{ledger["method"]}]({path.relative_to(PAGE.parent).as_posix()})',
+            ledger['protocol']['name'],
+            number(first['mib']['base']),
+            number(final['base']),
+            number(final['added']),
+            number(final['all']),
+            number(ledger['steps'][-1]['accuracy']),
+        ]
+    )
     assert f'| {row} |' in page
     assert ledger['config'] in page, 'the command is there'
     assert (ROOT / ledger['config']).is_file()
@@ -37,14 +45,16 @@ def test_results_page(path):
 @pytest.mark.parametrize('method', ['ft', 'lwf', 'ilt', 'mib', 'plop', 'ewf', 'joint'])
 def test_mean_and_spread_of_three_seeds(method):
     """The CamVid table of README and results page is that of the ledgers."""
-    finals = [json.loads(path.read_text())['final']
-              for path in (PAGE.parent / 'camvid').glob(f'{method}_6-1_seed*.json')]
+    finals = [
+        json.loads(path.read_text())['final']
+        for path in (PAGE.parent / 'camvid').glob(f'{method}_6-1_seed*.json')
+    ]
     assert len(finals) == 3
     cells = []
     for column in ('base', 'added', 'all'):
         values = [final[column] for final in finals]
         cells.append(f'{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}')
-    row = f"| {method} | {' | '.join(cells)} |"
+    row = f'| {method} | {" | ".join(cells)} |'
     assert row in PAGE.read_text() and row in (ROOT / 'README.md').read_text()
 
 
@@ -53,18 +63,28 @@ def test_tuning_tables(path):
     """What was tried for a weight is on the page with its ledger's numbers."""
     final = json.loads(path.read_text())['final']
     weight, rate = path.stem.split('_kd')[1].split('_lr')
-    row = ' | '.join([f'[{weight}](tuning/{path.name})', rate,
-                      *(number(final[column]) for column in ('base', 'added', 'all'))])
+    row = ' | '.join(
+        [
+            f'[{weight}](tuning/{path.name})',
+            rate,
+            *(number(final[column]) for column in ('base', 'added', 'all')),
+        ]
+    )
     assert f'| {row} |' in PAGE.read_text()
 
 
-@pytest.mark.parametrize('name', ['all', 'random90', 'positive', 'positive_heads',
-                                  'positive_vectors', 'random45'])
+@pytest.mark.parametrize(
+    'name', ['all', 'random90', 'positive', 'positive_heads', 'positive_vectors', 'random45']
+)
 def test_what_holding_parameters_holds(name):
     """The table of PI's page is that of the ledgers."""
     final = json.loads((PAGE.parent / f'pi_held/{name}.json').read_text())['final']
-    row = ' | '.join([f'[{name}](../results/pi_held/{name}.json)',
-                      *(number(final[column]) for column in ('base', 'added', 'all'))])
+    row = ' | '.join(
+        [
+            f'[{name}](../results/pi_held/{name}.json)',
+            *(number(final[column]) for column in ('base', 'added', 'all')),
+        ]
+    )
     assert f'| {row} |' in (ROOT / 'docs/methods/pi.md').read_text()
 
 
@@ -73,8 +93,10 @@ def test_sweeps(path):
     """The table of pseudo-labels has the best row of each committed sweep."""
     sweep = json.loads(path.read_text())
     best = max(sweep['sweep'], key=lambda row: row['all'])
-    row = (f"](sweeps/{path.name}) | {sweep['images']:,} | {best['threshold']:.2f} "
-           f"| {best['classes']:.1f} | {best['all']:.1f} |")
+    row = (
+        f'](sweeps/{path.name}) | {sweep["images"]:,} | {best["threshold"]:.2f} '
+        f'| {best["classes"]:.1f} | {best["all"]:.1f} |'
+    )
     assert row in PAGE.read_text()
 
 

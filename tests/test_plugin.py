@@ -1,4 +1,5 @@
 """A package outside the repository adds a part of its own: config and registry, nothing else."""
+
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tests.conftest import TINY
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(ROOT.glob('configs/*/bisenet_r18_shapes_4-*.py'))
 
-HEAD = '''
+HEAD = """
 import torch
 from torch import nn
 from incseg.models import BaseDecodeHead
@@ -34,8 +35,8 @@ class TwoConvHead(BaseDecodeHead):
 
     def forward_features(self, feats):
         return self.gain * self.net(feats[self.in_index])
-'''
-LOSS = '''
+"""
+LOSS = """
 import torch.nn.functional as F
 from torch import nn
 from incseg.registry import MODELS
@@ -55,10 +56,10 @@ class LowResolutionFocalLoss(nn.Module):
         entropy = F.cross_entropy(
             logits.float(), small.long(), ignore_index=ignore_index, reduction='none')
         return ((1 - (-entropy).exp()) ** self.gamma * entropy).mean()
-'''
-BACKBONE = '''
+"""
+BACKBONE = """
 from torch import nn
-from incseg.models.backbones.base_backbone import BaseBackbone
+from incseg.models.backbones.base import BaseBackbone
 from incseg.registry import MODELS
 
 
@@ -79,8 +80,8 @@ class ThreeStages(BaseBackbone):
             x = stages[-1].relu()
             maps.append(x)
         return tuple(maps), tuple(stages)
-'''
-CONFIG = '''
+"""
+CONFIG = """
 _base_ = ['{root}/configs/mib/bisenet_r18_shapes_4-1.py']
 custom_imports = dict(imports=['my_heads'], allow_failed_imports=False)
 protocol = dict(name='5-1')
@@ -90,7 +91,7 @@ epochs = 1
 model = dict(decode_head=dict(
     _delete_=True, type='TwoConvHead', in_channels=256, channels=24, gain=0.5))
 method = dict(loss_decode=dict(_delete_=True, type='LowResolutionFocalLoss', gamma=1.0))
-'''
+"""
 
 
 @pytest.fixture
@@ -114,9 +115,14 @@ def test_a_new_backbone_gets_every_method(leaf, my_backbone, tmp_path):
     if leaf.parent.name == 'wilson':
         options.update(epochs=2, warmup_epochs=1)
     if leaf.parent.name.endswith('_s'):
-        options.update({
-            'seam.model.backbone': dict(type='ThreeStages'), 'seam.schedule.epochs': 1,
-            'seam.schedule.batch_size': 8, 'seam_dir': str(tmp_path / 'seam')})
+        options.update(
+            {
+                'seam.model.backbone': dict(type='ThreeStages'),
+                'seam.schedule.epochs': 1,
+                'seam.schedule.batch_size': 8,
+                'seam_dir': str(tmp_path / 'seam'),
+            }
+        )
     config = load_config(leaf, options)
     ledger = train_protocol(config, tmp_path / 'run', reuse=False)
     experiment = Experiment(config)
@@ -136,12 +142,17 @@ def test_custom_head_and_loss(tmp_path, tool_environment):
     path = os.pathsep.join([tool_environment['PYTHONPATH'], str(package.parent)])
     done = subprocess.run(
         [sys.executable, str(ROOT / 'tools' / 'train.py'), 'mine_5-1.py', '--no-reuse'],
-        cwd=tmp_path, env=dict(tool_environment, PYTHONPATH=path), capture_output=True, text=True,
-        timeout=300)
+        cwd=tmp_path,
+        env=dict(tool_environment, PYTHONPATH=path),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     logs = (tmp_path / 'work_dirs/mine_5-1/step_1').rglob('*.log')
     assert any('distillation.logits.loss' in log.read_text() for log in logs)
-    state = torch.load(
-        tmp_path / 'work_dirs/mine_5-1/step_1/final.pth', weights_only=True)['state_dict']
+    state = torch.load(tmp_path / 'work_dirs/mine_5-1/step_1/final.pth', weights_only=True)[
+        'state_dict'
+    ]
     assert state['decode_head.net.0.weight'].shape == (24, 256, 1, 1)
     assert state['decode_head.classifier.steps.1.weight'].shape == (1, 24, 1, 1)

@@ -5,9 +5,19 @@ from incseg import registry
 
 def test_locations_import():
     """A registry that cannot import its own modules finds nothing, with a message nobody reads."""
-    for name in ('DATASETS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS',
-                 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TASK_UTILS', 'TRANSFORMS',
-                 'DATA_SAMPLERS'):
+    for name in (
+        'DATASETS',
+        'HOOKS',
+        'LOOPS',
+        'METRICS',
+        'MODELS',
+        'OPTIM_WRAPPERS',
+        'OPTIM_WRAPPER_CONSTRUCTORS',
+        'PARAM_SCHEDULERS',
+        'TASK_UTILS',
+        'TRANSFORMS',
+        'DATA_SAMPLERS',
+    ):
         node = getattr(registry, name)
         for location in node._locations:
             importlib.import_module(location)

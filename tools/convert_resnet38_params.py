@@ -1,12 +1,12 @@
 """Convert the ImageNet weights of SEAM's ResNet-38 from mxnet's format; mxnet is not needed."""
+
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import command_line
-from incseg.models.backbones.resnet38d_weights import convert_resnet38_params
+from incseg.apis.command_line import ArgumentParser, command_line
+from tools.converters.resnet38d import convert_resnet38_params
 
 
 def main() -> None:

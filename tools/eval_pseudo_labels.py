@@ -1,15 +1,15 @@
 """Compare pseudo-labels with the masks at every background threshold."""
+
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import add_config_arguments, command_line, options_of
-from incseg.apis.config import load_config
-from incseg.engine.eval_pseudo_labels import THRESHOLDS, report_pseudo_labels
-from incseg.engine.experiment import Experiment
-from incseg.engine.training_set import weak_training_set
+from incseg.apis.command_line import ArgumentParser, add_config_arguments, command_line, options_of
+from incseg.apis.config.loading import load_config
+from incseg.engine.recipe.data import weak_training_set
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.weak.evaluate_pseudo_labels import THRESHOLDS, report_pseudo_labels
 from incseg.registry import DATASETS
 
 
@@ -18,10 +18,16 @@ def main() -> None:
     parser.add_argument('config', help='its training images and masks are taken')
     parser.add_argument('folder', metavar='DIR', help='<root>/<protocol>/<step>')
     parser.add_argument(
-        '--split', help='another list of images, for instance train: only its images count')
+        '--split', help='another list of images, for instance train: only its images count'
+    )
     parser.add_argument(
-        '--thresholds', type=float, nargs='+', default=THRESHOLDS, metavar='T',
-        help='default: 0.00 to 0.99 by 0.01')
+        '--thresholds',
+        type=float,
+        nargs='+',
+        default=THRESHOLDS,
+        metavar='T',
+        help='default: 0.00 to 0.99 by 0.01',
+    )
     add_config_arguments(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))

@@ -1,12 +1,12 @@
 """Paint COCO's label maps, masks/{train,val}2017, of its instance annotations."""
+
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import command_line
-from incseg.datasets.coco_masks import paint_coco_masks
+from incseg.apis.command_line import ArgumentParser, command_line
+from incseg.datasets.preparation.coco_masks import paint_coco_masks
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     args = parser.parse_args()
 
     for split in args.splits:
+
         def report(done: int, total: int, split: str = split) -> None:
             if done % 5000 == 0 or done == total:
                 print(f'{split}: {done}/{total} masks', flush=True)

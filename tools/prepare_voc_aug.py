@@ -1,12 +1,12 @@
 """Make SegmentationClassAug from the original VOC 2012 and SBD downloads."""
+
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import command_line
-from incseg.datasets.sbd_masks import make_sbd_masks
+from incseg.apis.command_line import ArgumentParser, command_line
+from incseg.datasets.preparation.sbd_masks import make_sbd_masks
 
 
 def main() -> None:

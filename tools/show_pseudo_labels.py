@@ -1,15 +1,15 @@
 """Draw images beside their masks, the scores and the pseudo-labels made of them."""
+
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import add_config_arguments, command_line, options_of
-from incseg.apis.config import load_config
+from incseg.apis.command_line import ArgumentParser, add_config_arguments, command_line, options_of
+from incseg.apis.config.loading import load_config
 from incseg.engine import Experiment
-from incseg.engine.pseudo_label_figure import draw_pseudo_labels
-from incseg.engine.training_set import weak_training_set
+from incseg.engine.figures.pseudo_labels import draw_pseudo_labels
+from incseg.engine.recipe.data import weak_training_set
 from incseg.registry import DATASETS
 
 
@@ -23,7 +23,8 @@ def main() -> None:
     args = parser.parse_args()
     experiment = Experiment(load_config(args.config, options_of(args)))
     draw_pseudo_labels(
-        DATASETS.build(weak_training_set(experiment)), args.folder, args.images, Path(args.out))
+        DATASETS.build(weak_training_set(experiment)), args.folder, args.images, Path(args.out)
+    )
     print(f'{len(args.images)} images of {args.folder} written to {args.out}')
 
 

@@ -1,13 +1,19 @@
 """Draw test images with the predictions of several runs side by side."""
+
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import add_config_arguments, command_line, options_of
-from incseg.apis.config import load_config, parse_options
-from incseg.engine.comparison import draw_comparison
+from incseg.apis.command_line import (
+    ArgumentParser,
+    add_config_arguments,
+    command_line,
+    options_of,
+    whole_number,
+)
+from incseg.apis.config.loading import load_config, parse_options
+from incseg.engine.figures.predictions import draw_comparison
 
 
 def main() -> None:
@@ -15,10 +21,15 @@ def main() -> None:
     parser.add_argument('config', help='its test images are shown')
     parser.add_argument('out', help='the picture to write')
     parser.add_argument(
-        '--runs', nargs='+', required=True, metavar='TITLE=CHECKPOINT',
-        help="final.pth of steps of this config's protocol, in the order of the columns")
+        '--runs',
+        nargs='+',
+        required=True,
+        metavar='TITLE=CHECKPOINT',
+        help="final.pth of steps of this config's protocol, in the order of the columns",
+    )
     parser.add_argument(
-        '--images', type=whole_number, nargs='+', default=[0, 1, 2, 3], metavar='INDEX')
+        '--images', type=whole_number, nargs='+', default=[0, 1, 2, 3], metavar='INDEX'
+    )
     add_config_arguments(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))

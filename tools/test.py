@@ -1,4 +1,5 @@
 """Evaluate a step's checkpoint; prints the numbers that training printed."""
+
 import os
 import sys
 from pathlib import Path
@@ -9,11 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 
 from mmengine.dist import is_main_process
 
-from incseg.apis.argument_parser import ArgumentParser
-from incseg.apis.command_line import add_common_arguments, command_line, options_of
-from incseg.apis.trained_config import load_trained_config
+from incseg.apis.command_line import ArgumentParser, add_common_arguments, command_line, options_of
+from incseg.apis.config.trained import load_trained_config
 from incseg.engine import test_step
-from incseg.engine.distributed import end_launcher, init_launcher
+from incseg.utils.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
@@ -22,15 +22,19 @@ def main() -> None:
     parser.add_argument('checkpoint', help="a step's final.pth")
     add_common_arguments(parser)
     parser.add_argument(
-        '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image')
+        '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image'
+    )
     args = parser.parse_args()
     config, notes = load_trained_config(args.config, options_of(args), args.checkpoint)
     init_launcher(args.launcher)
     if is_main_process():
         print(*notes, sep='\n', end='\n' if notes else '')
     test_step(
-        config, args.checkpoint, args.work_dir or Path('work_dirs', Path(args.config).stem),
-        args.show_dir)
+        config,
+        args.checkpoint,
+        args.work_dir or Path('work_dirs', Path(args.config).stem),
+        args.show_dir,
+    )
     end_launcher()
 
 

@@ -1,4 +1,5 @@
 """Train every step of a config's protocol and print the table."""
+
 import os
 import sys
 from pathlib import Path
@@ -7,11 +8,16 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import add_common_arguments, command_line, options_of
-from incseg.apis.config import load_config
+from incseg.apis.command_line import (
+    ArgumentParser,
+    add_common_arguments,
+    command_line,
+    options_of,
+    whole_number,
+)
+from incseg.apis.config.loading import load_config
 from incseg.engine import train_protocol
-from incseg.engine.distributed import end_launcher, init_launcher
+from incseg.utils.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
@@ -21,19 +27,30 @@ def main() -> None:
     parser.add_argument('--seed', type=whole_number)
     parser.add_argument('--epochs', type=whole_number, help='of every step')
     parser.add_argument(
-        '--steps', type=whole_number, nargs='+', metavar='K', help='only these steps')
+        '--steps', type=whole_number, nargs='+', metavar='K', help='only these steps'
+    )
     parser.add_argument(
-        '--resume', action='store_true', help='go on where an interrupted run stopped')
+        '--resume', action='store_true', help='go on where an interrupted run stopped'
+    )
     parser.add_argument(
-        '--no-reuse', action='store_true', help='neither take nor share the base step')
+        '--no-reuse', action='store_true', help='neither take nor share the base step'
+    )
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     args = parser.parse_args()
-    config = load_config(args.config, options_of(args, {
-        'seed': args.seed, 'epochs': args.epochs, 'schedule.amp': args.amp or None}))
+    config = load_config(
+        args.config,
+        options_of(
+            args, {'seed': args.seed, 'epochs': args.epochs, 'schedule.amp': args.amp or None}
+        ),
+    )
     init_launcher(args.launcher)
     train_protocol(
-        config, args.work_dir or Path('work_dirs', Path(args.config).stem), args.steps,
-        resume=args.resume, reuse=not args.no_reuse)
+        config,
+        args.work_dir or Path('work_dirs', Path(args.config).stem),
+        args.steps,
+        resume=args.resume,
+        reuse=not args.no_reuse,
+    )
     end_launcher()
 
 

@@ -1,4 +1,5 @@
 """Train SEAM on image-level labels, as the config's `seam` says."""
+
 import os
 import sys
 from pathlib import Path
@@ -9,11 +10,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 
 from mmengine.dist import is_main_process
 
-from incseg.apis.argument_parser import ArgumentParser, whole_number
-from incseg.apis.command_line import add_common_arguments, command_line, options_of
-from incseg.apis.config import load_config
+from incseg.apis.command_line import (
+    ArgumentParser,
+    add_common_arguments,
+    command_line,
+    options_of,
+    whole_number,
+)
+from incseg.apis.config.loading import load_config
 from incseg.engine import Experiment, train_seam
-from incseg.engine.distributed import end_launcher, init_launcher
+from incseg.utils.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
@@ -22,20 +28,32 @@ def main() -> None:
     add_common_arguments(parser, "where train.py looks for it, below the config's seam_dir")
     parser.add_argument('--seed', type=whole_number)
     parser.add_argument(
-        '--step', type=whole_number, default=1, metavar='K',
-        help="whose new classes, with seam.scope='step' (default: 1)")
+        '--step',
+        type=whole_number,
+        default=1,
+        metavar='K',
+        help="whose new classes, with seam.scope='step' (default: 1)",
+    )
     parser.add_argument(
-        '--step0', metavar='CHECKPOINT', help="step 0's final.pth, for seam.init_from='step0'")
+        '--step0', metavar='CHECKPOINT', help="step 0's final.pth, for seam.init_from='step0'"
+    )
     parser.add_argument(
-        '--previous', metavar='CHECKPOINT',
-        help="step K-1's final.pth, for seam.negatives that look through it")
+        '--previous',
+        metavar='CHECKPOINT',
+        help="step K-1's final.pth, for seam.negatives that look through it",
+    )
     parser.add_argument('--resume', action='store_true', help='go on where it was interrupted')
     args = parser.parse_args()
     config = load_config(args.config, options_of(args, {'seed': args.seed}))
     init_launcher(args.launcher)
     path = train_seam(
-        Experiment(config), args.step, args.work_dir, resume=args.resume, step0=args.step0,
-        previous=args.previous)
+        Experiment(config),
+        args.step,
+        args.work_dir,
+        resume=args.resume,
+        step0=args.step0,
+        previous=args.previous,
+    )
     if is_main_process():
         print(f'SEAM in {path}')
     end_launcher()

@@ -5,4 +5,4 @@ _base_ = [
     '../_base_/schedules/incremental_30e.py',
     '../_base_/methods/mib.py',
 ]
-method = dict(distillation=dict(logits=dict(loss_weight=100.)))
+method = dict(distillation=dict(logits=dict(loss_weight=100.0)))

@@ -7,4 +7,4 @@ _base_ = [
     '../_base_/seam/r101.py',
     '../_base_/annotation/pseudo_labels.py',
 ]
-method = dict(name='mib_s', distillation=dict(logits=dict(loss_weight=100.)))
+method = dict(name='mib_s', distillation=dict(logits=dict(loss_weight=100.0)))

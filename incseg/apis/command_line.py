@@ -4,9 +4,9 @@ import select
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
-from incseg.apis.config import parse_options
+from incseg.apis.config.loading import parse_options
 from incseg.errors import UserError
 
 FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
@@ -18,13 +18,16 @@ def add_config_arguments(
     """What every tool that reads a config has; :func:`options_of` is its other half."""
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
     parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', metavar='KEY=VALUE', default=[],
-        help=f'{overrides}, for instance batch_size=8 protocol.setting=disjoint')
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        metavar='KEY=VALUE',
+        default=[],
+        help=f'{overrides}, for instance batch_size=8 protocol.setting=disjoint',
+    )
 
 
-def options_of(
-    args: argparse.Namespace, named: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def options_of(args: argparse.Namespace, named: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The overrides of a config, by dotted key, that a command line asks for.
 
     Args:
@@ -45,8 +48,7 @@ def add_common_arguments(
     """What ``train.py``, ``test.py`` and the like have in common; ``work_dir`` is its default."""
     add_config_arguments(parser)
     parser.add_argument('--work-dir', metavar='DIR', help=f'default: {work_dir}')
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
 
 
@@ -90,3 +92,25 @@ def one_line(error: Exception) -> str:
     """The message; from a loader's worker, without the traceback it came in."""
     text = str(error).strip()
     return text.splitlines()[-1].partition(': ')[2] if text.startswith('Caught ') else text
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse's, whose complaint about the command line is one line, like every other mistake.
+
+    Abbreviated options are not known: they would change their meaning when
+    another option is added.  The exit status is argparse's own, 2.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'error: {message} (--help lists all arguments)\n')
+
+
+def whole_number(text: str) -> int:
+    """An argument's ``type``: says in words what is expected."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is no whole number') from None

@@ -4,13 +4,12 @@ import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from incseg.engine.bfloat16 import computes_in_bfloat16
 from incseg.models import EncoderDecoder, IncrementalSegmentor
 from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.models.decode_heads import GrowingClassifier
+from incseg.utils.precision import computes_in_bfloat16
 
-DTYPES = {
-    'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 #: what runs at prediction
 PARTS = ('backbone', 'decode_head')
 
@@ -56,7 +55,7 @@ def weight_type(dtype: str, device: torch.device) -> torch.dtype:
     """The type that a name means on a device."""
     if dtype != 'auto':
         if dtype not in DTYPES:
-            raise ValueError(f"dtype is {dtype!r}, allowed: {['auto', *DTYPES]}")
+            raise ValueError(f'dtype is {dtype!r}, allowed: {["auto", *DTYPES]}')
         return DTYPES[dtype]
     return torch.bfloat16 if computes_in_bfloat16(device) else torch.float32
 
@@ -82,9 +81,12 @@ def merge_classifiers(model: EncoderDecoder) -> None:
     if type(growing) is not GrowingClassifier:  # a subclass may compute something else
         return
     merged = nn.Conv2d(growing.convs[0].in_channels, growing.num_outputs, 1)
-    merged.load_state_dict({
-        name: torch.cat([getattr(conv, name) for conv in growing.convs])
-        for name in ('weight', 'bias')})
+    merged.load_state_dict(
+        {
+            name: torch.cat([getattr(conv, name) for conv in growing.convs])
+            for name in ('weight', 'bias')
+        }
+    )
     model.decode_head.classifier = merged.to(growing.convs[0].weight).requires_grad_(False)
 
 

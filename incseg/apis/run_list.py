@@ -1,23 +1,29 @@
 """What ``tools/run_matrix.py`` is to run: configs, and files that list configs with options."""
+
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from incseg.apis.config import load_config
-from incseg.engine.matrix_run import MatrixRun
+from incseg.apis.config.loading import load_config
+from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, MissingFileError
 
 #: key of a run -> what it must be
 KEYS: dict[str, tuple[type, str]] = {
-    'config': (str, 'the path of a config'), 'options': (dict, 'an object of options'),
-    'seeds': (list, 'a list of integers'), 'name': (str, 'text')}
+    'config': (str, 'the path of a config'),
+    'options': (dict, 'an object of options'),
+    'seeds': (list, 'a list of integers'),
+    'name': (str, 'text'),
+}
 NAME = re.compile(r'[\w.+-]+')
 
 
 def plan_runs(
-    sources: Sequence[str], folder: Path, seeds: Sequence[int] | None = None,
+    sources: Sequence[str],
+    folder: Path,
+    seeds: Sequence[int] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> list[MatrixRun]:
     """Load and check every config with every seed.
@@ -43,9 +49,18 @@ def plan_runs(
             chosen: Sequence[int | None] = seeds or entry.get('seeds') or [None]
             for place, seed in enumerate(chosen):
                 own = {} if seed is None else {'seed': seed}
-                planned.append((place, MatrixRun(
-                    entry['config'], merged, load_config(entry['config'], {**merged, **own}),
-                    folder, entry.get('name'))))
+                planned.append(
+                    (
+                        place,
+                        MatrixRun(
+                            entry['config'],
+                            merged,
+                            load_config(entry['config'], {**merged, **own}),
+                            folder,
+                            entry.get('name'),
+                        ),
+                    )
+                )
     return [run for _, run in sorted(planned, key=lambda item: item[0])]
 
 
@@ -60,8 +75,12 @@ def entries(source: str) -> list[dict[str, Any]]:
         content = json.loads(path.read_text())
     except ValueError as error:
         raise InvalidInputError(f'{path} cannot be read: {error}') from error
-    if not isinstance(content, dict) or list(content) != ['runs'] \
-            or not isinstance(content['runs'], list) or not content['runs']:
+    if (
+        not isinstance(content, dict)
+        or list(content) != ['runs']
+        or not isinstance(content['runs'], list)
+        or not content['runs']
+    ):
         raise InvalidInputError(f'{path}: expected {{"runs": [{{"config": …}}, …]}}')
     for i, entry in enumerate(content['runs']):
         check_entry(entry, f'{path}: runs[{i}]')
@@ -83,5 +102,6 @@ def check_entry(entry: Any, where: str) -> None:
         raise InvalidInputError(f'{where}.seeds is {seeds}, expected a list of integers')
     if 'name' in entry and not NAME.fullmatch(entry['name']):
         raise InvalidInputError(
-            f"{where}.name is {entry['name']!r}, expected letters, digits and . _ + - "
-            '(it becomes part of a folder)')
+            f'{where}.name is {entry["name"]!r}, expected letters, digits and . _ + - '
+            '(it becomes part of a folder)'
+        )

@@ -3,6 +3,7 @@
 Every error names the path that was looked for and ends with ``how_to_get``, a
 sentence that says where the data come from.
 """
+
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,8 @@ def read_id_list(path: str, how_to_get: str) -> list[str]:
         raise MissingFileError(f'image list {path!r} does not exist; {how_to_get}') from error
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(
-            f'image list {path!r} cannot be read as text ({error}); {how_to_get}') from error
+            f'image list {path!r} cannot be read as text ({error}); {how_to_get}'
+        ) from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise InvalidInputError(f'image list {path!r} is empty; allowed is one image id per line')
@@ -59,16 +61,23 @@ def ids_in_folder(folder: str, suffixes: Sequence[str], how_to_get: str) -> list
     for name in _files_below(Path(folder)):
         suffix = next((s for s in suffixes if name.endswith(s)), None)
         if suffix is not None:
-            ids.append(name[:-len(suffix)])
+            ids.append(name[: -len(suffix)])
     if not ids:
         raise MissingFileError(
-            f'image folder {folder!r} has no {" or ".join(suffixes)} file; {how_to_get}')
+            f'image folder {folder!r} has no {" or ".join(suffixes)} file; {how_to_get}'
+        )
     return sorted(ids)
 
 
-def pair_files(ids: Sequence[str], image_folder: Path, image_suffixes: Sequence[str],
-               label_folder: Path, label_suffix: str, how_to_get: str,
-               partly_labelled: bool = False) -> list[dict]:
+def pair_files(
+    ids: Sequence[str],
+    image_folder: Path,
+    image_suffixes: Sequence[str],
+    label_folder: Path,
+    label_suffix: str,
+    how_to_get: str,
+    partly_labelled: bool = False,
+) -> list[dict]:
     """Find the image and the label map of each id.
 
     The folders are listed once, which is faster than asking for each file.
@@ -91,15 +100,21 @@ def pair_files(ids: Sequence[str], image_folder: Path, image_suffixes: Sequence[
             missing_images.append(image_folder / (image_id + image_suffixes[0]))
         if label not in labels and not partly_labelled:
             missing_labels.append(label_folder / label)
-        pairs.append(dict(image_id=image_id, img_path=str(image_folder / f'{image_id}{suffix}'),
-                          seg_map_path=str(label_folder / label)))
+        pairs.append(
+            dict(
+                image_id=image_id,
+                img_path=str(image_folder / f'{image_id}{suffix}'),
+                seg_map_path=str(label_folder / label),
+            )
+        )
         if partly_labelled and label not in labels:
             pairs[-1]['has_mask'] = False
     for kind, missing in (('image', missing_images), ('label file', missing_labels)):
         if missing:
             raise MissingFileError(
                 f"{kind} '{missing[0]}' does not exist ({len(missing)} of {len(ids)} are "
-                f'missing); {how_to_get}')
+                f'missing); {how_to_get}'
+            )
     return pairs
 
 
@@ -109,8 +124,8 @@ def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
     for image_id in ids:
         if image_id in seen:
             raise InvalidInputError(
-                f'image {image_id!r} is listed twice in split {"+".join(splits)}; '
-                'allowed is once')
+                f'image {image_id!r} is listed twice in split {"+".join(splits)}; allowed is once'
+            )
         seen.add(image_id)
 
 

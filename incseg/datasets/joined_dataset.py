@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from incseg.datasets import image_lists
-from incseg.datasets.label_reader import LabelReader
+from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError
 
@@ -33,13 +33,19 @@ class JoinedDataset(SegDataset):
     #: name in a part -> name here
     RENAMED: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, data_root: str = '', split: str | Sequence[str] = 'train',
-                 pipeline: Sequence[dict | Callable] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str | Sequence[str] = 'train',
+        pipeline: Sequence[dict | Callable] = (),
+        **kwargs: Any,
+    ) -> None:
         for key in ('data_prefix', 'ann_file', 'img_suffix', 'seg_map_suffix'):
             if key in kwargs:
                 raise InvalidInputError(
                     f'{key} is {kwargs[key]!r}, but {type(self).__name__} has no files of its own; '
-                    'its parts say where theirs are')
+                    'its parts say where theirs are'
+                )
         super().__init__(data_root, split, pipeline, **kwargs)
 
     @abstractmethod
@@ -61,8 +67,11 @@ class JoinedDataset(SegDataset):
             for index in indices.tolist():
                 entry = part.get_data_info(index)
                 kept = ('image_id', 'img_path', 'seg_map_path', 'has_mask')
-                data_list.append(dict(
-                    {key: entry[key] for key in kept if key in entry}, part=number, index=index))
+                data_list.append(
+                    dict(
+                        {key: entry[key] for key in kept if key in entry}, part=number, index=index
+                    )
+                )
         image_lists.check_unique([entry['image_id'] for entry in data_list], self.splits)
         return data_list
 
@@ -105,6 +114,7 @@ class JoinedDataset(SegDataset):
             if new_name not in here:
                 raise InvalidInputError(
                     f'{type(part).__name__} has the class {name!r}, but {type(self).__name__} has '
-                    f'no {new_name!r}; allowed are {", ".join(here)}')
+                    f'no {new_name!r}; allowed are {", ".join(here)}'
+                )
             ids.append(here[new_name])
         return np.array(ids, np.int64)

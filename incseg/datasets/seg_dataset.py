@@ -7,9 +7,9 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from incseg.datasets import image_lists
-from incseg.datasets.colour_map import colour_map
 from incseg.datasets.image_lists import at_split
-from incseg.datasets.label_reader import LabelReader
+from incseg.datasets.label_maps.files import colour_map
+from incseg.datasets.label_maps.reader import LabelReader
 from incseg.errors import InvalidInputError
 from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS, TRANSFORMS
@@ -51,18 +51,28 @@ class SegDataset(BaseDataset):
 
     #: ``{split}`` stands for the split's name.
     DATA_PREFIX: ClassVar[dict[str, str]] = dict(
-        img_path='images/{split}', seg_map_path='labels/{split}')
+        img_path='images/{split}', seg_map_path='labels/{split}'
+    )
     ANN_FILE: ClassVar[str] = ''
     #: A sentence for errors: where the data come from.
     how_to_get: ClassVar[str] = (
-        'put images and label maps there, or name another folder with data_root')
+        'put images and label maps there, or name another folder with data_root'
+    )
 
-    def __init__(self, data_root: str = '', split: str | Sequence[str] = 'train',
-                 pipeline: Sequence[dict | Callable] = (), *,
-                 data_prefix: Mapping[str, str] | None = None, ann_file: str | None = None,
-                 img_suffix: str | Sequence[str] = ('.jpg', '.png'),
-                 seg_map_suffix: str = '.png', metainfo: Mapping[str, Any] | None = None,
-                 partly_labelled: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str | Sequence[str] = 'train',
+        pipeline: Sequence[dict | Callable] = (),
+        *,
+        data_prefix: Mapping[str, str] | None = None,
+        ann_file: str | None = None,
+        img_suffix: str | Sequence[str] = ('.jpg', '.png'),
+        seg_map_suffix: str = '.png',
+        metainfo: Mapping[str, Any] | None = None,
+        partly_labelled: bool = False,
+        **kwargs: Any,
+    ) -> None:
         self.splits = [split] if isinstance(split, str) else list(split)
         self.img_suffix = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         self.seg_map_suffix = seg_map_suffix
@@ -72,10 +82,14 @@ class SegDataset(BaseDataset):
             raise InvalidInputError('split is empty; allowed is the name of a split or a list')
         lazy_init = kwargs.pop('lazy_init', False)
         super().__init__(
-            ann_file=self.ANN_FILE if ann_file is None else ann_file, metainfo=metainfo,
-            data_root=str(data_root), data_prefix={**self.DATA_PREFIX, **(data_prefix or {})},
+            ann_file=self.ANN_FILE if ann_file is None else ann_file,
+            metainfo=metainfo,
+            data_root=str(data_root),
+            data_prefix={**self.DATA_PREFIX, **(data_prefix or {})},
             pipeline=[TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline],
-            lazy_init=True, **kwargs)
+            lazy_init=True,
+            **kwargs,
+        )
         self._metainfo.update(self.resolve_metainfo(metainfo))
         #: :class:`LabelReader` of this data set's files.
         self.label_reader = self.make_label_reader()
@@ -117,9 +131,13 @@ class SegDataset(BaseDataset):
         for split in self.splits:
             data_list += image_lists.pair_files(
                 self.list_image_ids(split),
-                Path(at_split(self.data_prefix['img_path'], split)), self.img_suffix,
-                Path(at_split(self.data_prefix['seg_map_path'], split)), self.seg_map_suffix,
-                self.how_to_get, self.partly_labelled)
+                Path(at_split(self.data_prefix['img_path'], split)),
+                self.img_suffix,
+                Path(at_split(self.data_prefix['seg_map_path'], split)),
+                self.seg_map_suffix,
+                self.how_to_get,
+                self.partly_labelled,
+            )
         image_lists.check_unique([info['image_id'] for info in data_list], self.splits)
         return data_list
 
@@ -152,8 +170,13 @@ class SegDataset(BaseDataset):
         name = f'{type(self).__name__} {"+".join(self.splits)}'
         presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
         presence[labelled] = ClassIndex.scan(
-            files, self.label_reader, self.num_classes, num_workers=num_workers,
-            description=f'classes in {name}', progress=progress).presence
+            files,
+            self.label_reader,
+            self.num_classes,
+            num_workers=num_workers,
+            description=f'classes in {name}',
+            progress=progress,
+        ).presence
         return presence
 
     @classmethod
@@ -172,15 +195,17 @@ class SegDataset(BaseDataset):
         classes = tuple(merged.get('classes', ()))
         if len(classes) < 2 or classes[0] != 'background' or len(set(classes)) < len(classes):
             raise InvalidInputError(
-                f"metainfo.classes of {cls.__name__} is {classes!r}; allowed is "
-                "'background' followed by the name of each class, none twice")
+                f'metainfo.classes of {cls.__name__} is {classes!r}; allowed is '
+                "'background' followed by the name of each class, none twice"
+            )
         palette = merged.get('palette')
         if palette is None or (metainfo and 'classes' in metainfo and 'palette' not in metainfo):
             palette = colour_map(len(classes))
         if len(palette) != len(classes):
             raise InvalidInputError(
                 f'metainfo.palette of {cls.__name__} has {len(palette)} colours; '
-                f'allowed is one for each of the {len(classes)} classes')
+                f'allowed is one for each of the {len(classes)} classes'
+            )
         return dict(merged, classes=classes, palette=[list(map(int, c)) for c in palette])
 
     def file_states(self, indices: Sequence[int] | None = None) -> list[tuple[str, int, int]]:
@@ -190,7 +215,13 @@ class SegDataset(BaseDataset):
         """
         chosen = range(len(self)) if indices is None else indices
         infos = [super(SegDataset, self).get_data_info(int(i)) for i in chosen]
-        paths = [info[key] for info in infos for key in ('img_path', 'seg_map_path')
-                 if key in info and (key == 'img_path' or info.get('has_mask', True))]
-        return [(os.path.basename(path), (found := os.stat(path)).st_size, found.st_mtime_ns)
-                for path in paths]
+        paths = [
+            info[key]
+            for info in infos
+            for key in ('img_path', 'seg_map_path')
+            if key in info and (key == 'img_path' or info.get('has_mask', True))
+        ]
+        return [
+            (os.path.basename(path), (found := os.stat(path)).st_size, found.st_mtime_ns)
+            for path in paths
+        ]

@@ -1,4 +1,5 @@
 """Step 0 is shared by every method and protocol that would train the same one."""
+
 import json
 import os
 import shutil
@@ -8,15 +9,23 @@ from typing import Any
 
 from mmengine.config import Config
 
-from incseg.atomic_file import temporary_name, write_atomically
-from incseg.engine.annotation import is_weak, label_files, labels_loader
 from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
-from incseg.engine.config_hash import config_hash
-from incseg.engine.experiment import Experiment
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.identity import config_hash
+from incseg.engine.weak.annotation import is_weak, label_files, labels_loader
+from incseg.utils.files import temporary_name, write_atomically
 
 #: parts of a Runner's config that do not shape its result
-BYSTANDERS = ('work_dir', 'experiment_name', 'default_hooks', 'log_processor', 'launcher',
-              'load_from', 'resume', 'env_cfg')
+BYSTANDERS = (
+    'work_dir',
+    'experiment_name',
+    'default_hooks',
+    'log_processor',
+    'launcher',
+    'load_from',
+    'resume',
+    'env_cfg',
+)
 
 
 class BaseSteps:
@@ -33,9 +42,7 @@ class BaseSteps:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
 
-    def place(
-        self, experiment: Experiment, step: Config, test: Config, files: list[Any]
-    ) -> Path:
+    def place(self, experiment: Experiment, step: Config, test: Config, files: list[Any]) -> Path:
         """Where the base step of these configs belongs.
 
         Args:
@@ -46,7 +53,8 @@ class BaseSteps:
                 their ids, and the states of their files.
         """
         shape: dict[str, Any] = {
-            key: value for key, value in step.to_dict().items() if key not in BYSTANDERS}
+            key: value for key, value in step.to_dict().items() if key not in BYSTANDERS
+        }
         loader = shape.pop('train_dataloader')
         shape['batches'] = loader['batch_sampler']
         shape['pretrained'] = experiment.config['pretrained']
@@ -54,8 +62,10 @@ class BaseSteps:
         data = experiment.config['data']
         shape['data'] = {key: data[key] for key in sorted(data)}
         shape['evaluation'] = {
-            key: value for key, value in test['test_dataloader']['dataset'].to_dict().items()
-            if key != 'protocol'}
+            key: value
+            for key, value in test['test_dataloader']['dataset'].to_dict().items()
+            if key != 'protocol'
+        }
         settings = ('data_root', 'crop_size', 'image_scale', 'eval_mode')
         shape['settings'] = {key: experiment.config[key] for key in settings}
         shape['data_root'] = os.path.realpath(experiment.config['data_root'])

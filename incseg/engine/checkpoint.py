@@ -1,4 +1,5 @@
 """Checkpoints: written whole or not at all, read without trusting them."""
+
 import os
 import pickle
 import zipfile
@@ -8,13 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from incseg.atomic_file import whole_file
-from incseg.engine.experiment import Experiment
+from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError, MissingFileError, NonFiniteLossError, SaveError
+from incseg.utils.files import whole_file
 
 #: what a step's meta holds; more may be there
-META = dict(
-    incseg_version=str, method=str, protocol=dict, step=int, classes=list, palette=list)
+META = dict(incseg_version=str, method=str, protocol=dict, step=int, classes=list, palette=list)
 
 
 #: how the names of what trains beside the network begin
@@ -23,8 +23,9 @@ BESIDE = 'target_labeller.'
 
 def network_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of the network alone, without a labeller's that is trained beside it."""
-    return {name: value for name, value in model.state_dict().items()
-            if not name.startswith(BESIDE)}
+    return {
+        name: value for name, value in model.state_dict().items() if not name.startswith(BESIDE)
+    }
 
 
 def save_atomically(content: Any, path: str | Path) -> None:
@@ -91,7 +92,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             raise unreadable(path) from error
         raise InvalidInputError(
             f'checkpoint {path} holds more than tensors and plain data; loading it could run '
-            'code, so it is refused') from error
+            'code, so it is refused'
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise unreadable(path) from error
     if not isinstance(content, dict):
@@ -124,7 +126,8 @@ def read_step_checkpoint(path: str | Path) -> dict[str, Any]:
         missing.insert(0, 'state_dict')
     if missing:
         raise InvalidInputError(
-            f"checkpoint {path} is not a step's final.pth: it lacks {missing[0]}")
+            f"checkpoint {path} is not a step's final.pth: it lacks {missing[0]}"
+        )
     return content
 
 
@@ -141,7 +144,8 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: str | P
         if theirs != ours:
             raise InvalidInputError(
                 f'checkpoint {path} is of another protocol: its {key} is {theirs}, '
-                f"the config's is {ours}")
+                f"the config's is {ours}"
+            )
 
 
 def load_weights(model: nn.Module, state_dict: dict[str, Any], path: str | Path) -> None:
@@ -156,7 +160,8 @@ def load_weights(model: nn.Module, state_dict: dict[str, Any], path: str | Path)
     if wrong:
         raise InvalidInputError(
             f'checkpoint {path} does not fit the network of the config: {wrong[0]}'
-            + (f' and {len(wrong) - 1} more' if len(wrong) > 1 else ''))
+            + (f' and {len(wrong) - 1} more' if len(wrong) > 1 else '')
+        )
     model.load_state_dict(state_dict)
 
 
@@ -167,13 +172,15 @@ def load_previous(model: nn.Module, state_dict: dict[str, Any], path: str | Path
     network starts anew.
     """
     own = network_weights(model)
-    wrong = [name for name in state_dict
-             if name not in own or own[name].shape != state_dict[name].shape]
+    wrong = [
+        name for name in state_dict if name not in own or own[name].shape != state_dict[name].shape
+    ]
     last = f'.steps.{len(model.decode_head.classifier.steps) - 1}.'  # type: ignore
     wrong += [name for name in own if name not in state_dict and last not in name]
     if wrong:
         raise InvalidInputError(
-            f'checkpoint {path} of the previous step does not fit the network: {wrong[0]}')
+            f'checkpoint {path} of the previous step does not fit the network: {wrong[0]}'
+        )
     model.load_state_dict(state_dict, strict=False)
 
 
@@ -193,6 +200,7 @@ def read_experiment_checkpoint(
     expected = experiment.classes_at(meta['step'])
     if meta['classes'] != expected:
         raise InvalidInputError(
-            f"checkpoint {path} (method {meta['method']}, step {meta['step']}) has "
-            f"{len(meta['classes'])} classes, the network of the config {len(expected)}")
+            f'checkpoint {path} (method {meta["method"]}, step {meta["step"]}) has '
+            f'{len(meta["classes"])} classes, the network of the config {len(expected)}'
+        )
     return checkpoint, meta['step']

@@ -1,16 +1,25 @@
+import json
+from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
-from incseg.engine.checkpoint import load_weights
-from incseg.engine.experiment import Experiment
-from incseg.engine.gpu_arithmetic import gpu_arithmetic
-from incseg.engine.step_config import config_for_test
-from incseg.engine.step_runner import StepRunner
+from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
+from incseg.engine.hooks import PaintHook
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.step import config_for_test
+from incseg.engine.runner.step_runner import StepRunner
+from incseg.utils.files import write_atomically
+from incseg.utils.precision import gpu_arithmetic
 
 
 def evaluate(
-    experiment: Experiment, k: int, checkpoint: dict[str, Any], path: str, work_dir: str,
+    experiment: Experiment,
+    k: int,
+    checkpoint: dict[str, Any],
+    path: str,
+    work_dir: str,
     hooks: tuple[Any, ...] = (),
 ) -> dict[str, Any]:
     """Evaluate the saved network of step ``k`` on all test images.
@@ -38,3 +47,41 @@ def evaluate(
         metrics = runner.test()
     runner.close()
     return {name.removeprefix('seg/'): value for name, value in metrics.items()}
+
+
+def test_step(
+    config: Any, checkpoint: str | Path, work_dir: str | Path, show_dir: str | Path | None = None
+) -> dict[str, Any]:
+    """Evaluate a step's saved network; step and classes come from the checkpoint.
+
+    Args:
+        config: A complete, checked config.
+        checkpoint: A step's ``final.pth``.
+        work_dir: Where logs and ``test_step_<k>.json`` go.
+        show_dir: Where pictures of the predictions go, if anywhere.
+
+    Returns:
+        The step's entry as in a ledger, without what only training knows.
+    """
+    experiment = Experiment(config)
+    content, k = read_experiment_checkpoint(experiment, checkpoint)
+    hooks = (
+        ()
+        if show_dir is None
+        else (PaintHook(show_dir, experiment.palette[: len(content['meta']['classes'])]),)
+    )
+    metrics = evaluate(experiment, k, content, str(checkpoint), str(work_dir), hooks)
+    ledger = experiment.new_ledger()
+    ledger.header['method'] = content['meta']['method']
+    entry = ledger.add(
+        k,
+        metrics,
+        experiment.names(experiment.training.old(k)),
+        train_images=None,
+        seconds=None,
+        history=[content['meta'].get('best_iou', {})],
+    )
+    if is_main_process():
+        write_atomically(Path(work_dir) / f'test_step_{k}.json', json.dumps(entry, indent=1) + '\n')
+        print(ledger.class_table(), ledger.table(), sep='\n', flush=True)
+    return entry

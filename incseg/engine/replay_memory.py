@@ -4,10 +4,9 @@ from typing import Any
 import numpy as np
 
 from incseg.datasets import IncrementalDataset, ReplayDataset
-from incseg.datasets.rank_zero import on_rank_zero
 from incseg.errors import InvalidInputError
-from incseg.protocols.exemplar_lut import LABELS, exemplar_lut
-from incseg.protocols.exemplars import STRATEGIES
+from incseg.protocols.exemplars import LABELS, STRATEGIES, exemplar_lut
+from incseg.utils.distributed import on_rank_zero
 
 Dataset = IncrementalDataset | ReplayDataset
 
@@ -36,25 +35,32 @@ class ReplayMemory:
         for key in given:
             if key not in allowed:
                 raise InvalidInputError(
-                    f"unknown key 'method.memory.{key}'; allowed: {list(allowed)}")
+                    f"unknown key 'method.memory.{key}'; allowed: {list(allowed)}"
+                )
         self.size = given.get('size')
         self.strategy = given.get('strategy', 'class_balanced')
         self.labels = given.get('labels', 'seen')
         self.batch_share = given.get('batch_share')
         if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 0:
             raise InvalidInputError(
-                f'method.memory.size is {self.size!r}, expected a whole number of at least 0')
-        for key, value, choice in (('strategy', self.strategy, STRATEGIES),
-                                   ('labels', self.labels, LABELS)):
+                f'method.memory.size is {self.size!r}, expected a whole number of at least 0'
+            )
+        for key, value, choice in (
+            ('strategy', self.strategy, STRATEGIES),
+            ('labels', self.labels, LABELS),
+        ):
             if value not in choice:
                 raise InvalidInputError(
-                    f'method.memory.{key} is {value!r}, allowed: {list(choice)}')
+                    f'method.memory.{key} is {value!r}, allowed: {list(choice)}'
+                )
         share = self.batch_share
-        if share is not None and (isinstance(share, bool) or not isinstance(share, (int, float))
-                                  or not 0 < share < 1):
+        if share is not None and (
+            isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1
+        ):
             raise InvalidInputError(
                 f'method.memory.batch_share is {share!r}, expected a number between 0 and 1, '
-                'or None')
+                'or None'
+            )
 
     def exemplars_per_batch(self, batch_size: int) -> int:
         """How many of a batch are exemplars; 0 where they simply join the data.
@@ -68,7 +74,8 @@ class ReplayMemory:
         if not 0 < count < batch_size:
             raise InvalidInputError(
                 f'method.memory.batch_share is {self.batch_share}, which is {count} images of a '
-                f'batch of {batch_size}; allowed is at least one of each kind')
+                f'batch of {batch_size}; allowed is at least one of each kind'
+            )
         return count
 
     def join(self, dataset: IncrementalDataset, kept: list[dict[str, Any]]) -> Dataset:
@@ -81,7 +88,8 @@ class ReplayMemory:
         if not self.size or not kept:
             return dataset
         return ReplayDataset(
-            dataset, {entry['image']: entry['steps'] for entry in kept}, self.labels)
+            dataset, {entry['image']: entry['steps'] for entry in kept}, self.labels
+        )
 
     def select(
         self, dataset: IncrementalDataset, kept: list[dict[str, Any]]
@@ -104,11 +112,18 @@ class ReplayMemory:
         candidates = np.array([i for i, name in enumerate(ids) if name in steps], np.int64)
         presence = on_rank_zero(source.presence)[candidates]
         seen = list(dataset.protocol.seen(k))
-        annotated = np.stack([
-            np.isin(exemplar_lut(dataset.protocol, k, steps[ids[i]], self.labels)[seen],
-                    (0, 255), invert=True) for i in candidates])
+        annotated = np.stack(
+            [
+                np.isin(
+                    exemplar_lut(dataset.protocol, k, steps[ids[i]], self.labels)[seen],
+                    (0, 255),
+                    invert=True,
+                )
+                for i in candidates
+            ]
+        )
         ranks = np.random.default_rng(self.seed).permutation(len(ids))[candidates]
         chosen = STRATEGIES[self.strategy](
-            ranks, presence[:, seen] & annotated, self.size,
-            np.random.default_rng((self.seed, k)))
+            ranks, presence[:, seen] & annotated, self.size, np.random.default_rng((self.seed, k))
+        )
         return [dict(image=ids[i], steps=steps[ids[i]]) for i in candidates[chosen]]

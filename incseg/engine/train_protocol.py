@@ -7,33 +7,41 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
 from incseg import __version__
-from incseg.atomic_file import write_atomically
-from incseg.datasets.rank_zero import on_rank_zero
-from incseg.engine.annotation import is_weak
 from incseg.engine.base_steps import BaseSteps
 from incseg.engine.checkpoint import check_finite, network_weights, plain, save_atomically
 from incseg.engine.evaluate import evaluate
-from incseg.engine.experiment import Experiment
 from incseg.engine.hooks import SafeCheckpointHook
-from incseg.engine.hooks.method_hook import keep_states
-from incseg.engine.label_digests import check_label_digests, label_digests, write_settings
+from incseg.engine.hooks.method import keep_states
+from incseg.engine.recipe.data import check_masks, step_dataset, training_set
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
-from incseg.engine.seam_negatives import needs_old_network
-from incseg.engine.step_config import config_for_step, config_for_test
-from incseg.engine.step_dataset import step_dataset
-from incseg.engine.step_runner import StepRunner
-from incseg.engine.training_set import check_masks, training_set
-from incseg.engine.weak_chain import annotation_entry, check_labels, make_annotation
+from incseg.engine.runner.step_runner import StepRunner
+from incseg.engine.weak.annotation import (
+    annotation_entry,
+    check_label_digests,
+    check_labels,
+    is_weak,
+    label_digests,
+    make_annotation,
+    write_settings,
+)
+from incseg.engine.weak.seam_config import needs_old_network
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
 from incseg.registry import DATASETS
+from incseg.utils.distributed import on_rank_zero
+from incseg.utils.files import write_atomically
 
 METRICS = 'metrics.json'
 
 
 def train_protocol(
-    config: Any, work_dir: str | Path, steps: Iterable[int] | None = None,
-    resume: bool = False, reuse: bool = True,
+    config: Any,
+    work_dir: str | Path,
+    steps: Iterable[int] | None = None,
+    resume: bool = False,
+    reuse: bool = True,
 ) -> Ledger:
     """Train a config's protocol step by step and keep the ledger.
 
@@ -76,8 +84,10 @@ class ProtocolRun:
         check_masks(experiment, source)
         datasets = {k: step_dataset(experiment, k, source) for k in chosen}
         if remainder := experiment.training.remainder:
-            self._say(f'{experiment.training.name} of {experiment.training.num_classes} classes: '
-                      f'the last step has {remainder}, what is left')
+            self._say(
+                f'{experiment.training.name} of {experiment.training.num_classes} classes: '
+                f'the last step has {remainder}, what is left'
+            )
         left = [k for k in chosen if not self._finished(k)]
         for k in left:
             check_labels(experiment, k, datasets[k])
@@ -113,9 +123,14 @@ class ProtocolRun:
         if not evaluate_only:
             make_annotation(experiment, k, work_dir.checkpoint(0) if k else None, before)
         config = config_for_step(
-            experiment, k, num_images, str(work_dir.step(k)), num_replayed=replayed,
+            experiment,
+            k,
+            num_images,
+            str(work_dir.step(k)),
+            num_replayed=replayed,
             previous=None if before is None else str(before),
-            resume_from=work_dir.interrupted(k))
+            resume_from=work_dir.interrupted(k),
+        )
         meta = dict(self._meta(k), memory=self.memory.select(dataset, kept))
         place = None
         if k == 0 and self.base_steps is not None:
@@ -126,19 +141,28 @@ class ProtocolRun:
             self._train(k, config, joined, meta, previous)
         checkpoint = work_dir.read(k)  # every process: the saved network
         metrics = evaluate(
-            experiment, k, checkpoint, str(work_dir.checkpoint(k)), str(work_dir.step(k) / 'test'))
+            experiment, k, checkpoint, str(work_dir.checkpoint(k)), str(work_dir.step(k) / 'test')
+        )
         self._record(
-            k, metrics, checkpoint['meta'], num_images, replayed,
-            checkpoint['meta'].get('seconds', 0.))
+            k,
+            metrics,
+            checkpoint['meta'],
+            num_images,
+            replayed,
+            checkpoint['meta'].get('seconds', 0.0),
+        )
         (work_dir.step(k) / 'resume.pth').unlink(missing_ok=True)
         if place is not None and is_main_process():
             BaseSteps.store(place, checkpoint, metrics)
 
     def _announce(self, k: int, num_images: int, replayed: int) -> None:
         experiment = self.experiment
-        self._say(f'step {k} of {experiment.num_steps - 1}: {num_images} images'
-                  + (f' and {replayed} of the memory' if replayed else '') + ', new classes '
-                  + ', '.join(experiment.names(experiment.training.new(k))))
+        self._say(
+            f'step {k} of {experiment.num_steps - 1}: {num_images} images'
+            + (f' and {replayed} of the memory' if replayed else '')
+            + ', new classes '
+            + ', '.join(experiment.names(experiment.training.new(k)))
+        )
 
     def _shared_place(self, config: Any, dataset: Any) -> Path:
         """Where the shared base step with this config and these data belongs."""
@@ -150,8 +174,9 @@ class ProtocolRun:
         files += map(list, test_source.file_states())
         return self.base_steps.place(self.experiment, config, test, files)
 
-    def _train(self, k: int, config: Any, dataset: Any, meta: dict[str, Any],
-               previous: dict[str, Any]) -> None:
+    def _train(
+        self, k: int, config: Any, dataset: Any, meta: dict[str, Any], previous: dict[str, Any]
+    ) -> None:
         runner = StepRunner.from_cfg(config)
         runner.use_dataset(dataset)
         runner.train()
@@ -159,7 +184,8 @@ class ProtocolRun:
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
         checkpoint = dict(
             state_dict=plain(network_weights(model)),
-            meta=dict(meta, seconds=hook.seconds, best_iou=self._best_iou(k, previous)))
+            meta=dict(meta, seconds=hook.seconds, best_iou=self._best_iou(k, previous)),
+        )
         keep_states(runner.hooks, checkpoint)
         runner.close()
         check_finite(checkpoint['state_dict'], f'at the end of step {k}')
@@ -174,16 +200,20 @@ class ProtocolRun:
         checkpoint['meta'].update(meta)
         on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(0)))
         self._say(f'reused the base step in {place}')
-        self._record(0, metrics, checkpoint['meta'], num_images, 0, 0., reused_from=str(place))
+        self._record(0, metrics, checkpoint['meta'], num_images, 0, 0.0, reused_from=str(place))
         return True
 
     def _meta(self, k: int) -> dict[str, Any]:
         experiment = self.experiment
         classes = experiment.classes_at(k)
         return dict(
-            incseg_version=__version__, method=experiment.method,
-            protocol=experiment.describe_protocol(), step=k, classes=classes,
-            palette=experiment.palette[:len(classes)])
+            incseg_version=__version__,
+            method=experiment.method,
+            protocol=experiment.describe_protocol(),
+            step=k,
+            classes=classes,
+            palette=experiment.palette[: len(classes)],
+        )
 
     def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
         """Each old class's best IoU at any earlier step: what forgetting is measured from."""
@@ -199,19 +229,34 @@ class ProtocolRun:
         return best
 
     def _record(
-        self, k: int, metrics: dict[str, Any], meta: dict[str, Any], num_images: int,
-        replayed: int, seconds: float, **extra: Any,
+        self,
+        k: int,
+        metrics: dict[str, Any],
+        meta: dict[str, Any],
+        num_images: int,
+        replayed: int,
+        seconds: float,
+        **extra: Any,
     ) -> None:
         if self.memory.size:
             extra['memory_images'] = replayed
         old = self.experiment.names(self.experiment.training.old(k))
         before = self.work_dir.checkpoint(k - 1) if k else None
         self.ledger.add(
-            k, metrics, old, train_images=num_images, seconds=seconds,
-            history=[meta.get('best_iou', {})], **annotation_entry(self.experiment, k, before),
-            **extra)
-        on_rank_zero(lambda: write_atomically(
-            self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'))
+            k,
+            metrics,
+            old,
+            train_images=num_images,
+            seconds=seconds,
+            history=[meta.get('best_iou', {})],
+            **annotation_entry(self.experiment, k, before),
+            **extra,
+        )
+        on_rank_zero(
+            lambda: write_atomically(
+                self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'
+            )
+        )
         on_rank_zero(lambda: self.ledger.write(self.work_dir.path))
         self._say(self.ledger.table())
 

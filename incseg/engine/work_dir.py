@@ -1,13 +1,18 @@
+"""The config a work dir was started with; ``--resume`` refuses to go on with another."""
+
+import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import barrier, is_main_process
 
 from incseg.engine.checkpoint import check_protocol, read_checkpoint, read_step_checkpoint
-from incseg.engine.experiment import Experiment
-from incseg.engine.run_config import check_run_config
+from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
+from incseg.evaluation.run_settings import CONFIG_FILE, flatten, is_free, read_settings
+from incseg.utils.files import write_atomically
 
 
 class WorkDir:
@@ -47,10 +52,14 @@ class WorkDir:
         done = {entry['step'] for entry in found['steps']} if found else set()
         if found and not self.resume and (named is None or done & set(named)):
             same = found['config'] == self.experiment.ledger_header()['config']
-            advice = ('pass --resume to go on with it, or another --work-dir' if same else
-                      'pass another --work-dir (--resume goes on with the same config alone)')
+            advice = (
+                'pass --resume to go on with it, or another --work-dir'
+                if same
+                else 'pass another --work-dir (--resume goes on with the same config alone)'
+            )
             raise InvalidInputError(
-                f"{self.path} already holds the ledger of {found['config']}: {advice}")
+                f'{self.path} already holds the ledger of {found["config"]}: {advice}'
+            )
         if found or self.resume:
             check_run_config(self.experiment.config, self.path)
         return found['steps'] if found else []
@@ -65,11 +74,13 @@ class WorkDir:
         first = steps[0]
         if steps != list(range(first, first + len(steps))):
             raise InvalidInputError(
-                f'--steps {steps} leaves a step out: each starts from the one before it')
+                f'--steps {steps} leaves a step out: each starts from the one before it'
+            )
         if first > 0 and not self.checkpoint(first - 1).is_file():
             raise MissingFileError(
                 f'step {first} starts from step {first - 1}, but there is no '
-                f'{self.checkpoint(first - 1)}; train step {first - 1} first')
+                f'{self.checkpoint(first - 1)}; train step {first - 1} first'
+            )
 
     def previous_meta(self, k: int) -> dict[str, Any]:
         """What the checkpoint before step ``k`` says of itself; empty at step 0.
@@ -82,8 +93,7 @@ class WorkDir:
     def read(self, k: int) -> dict[str, Any]:
         """The checkpoint of step ``k``, once it is of this protocol."""
         checkpoint = read_step_checkpoint(self.checkpoint(k))
-        check_protocol(
-            checkpoint['meta'], self.experiment.describe_protocol(), self.checkpoint(k))
+        check_protocol(checkpoint['meta'], self.experiment.describe_protocol(), self.checkpoint(k))
         return checkpoint
 
     def interrupted(self, k: int) -> str | None:
@@ -106,3 +116,36 @@ class WorkDir:
                 for name in ('resume.pth', 'final.pth'):
                     (folder / name).unlink(missing_ok=True)
         barrier()
+
+
+def write_run_config(config: Any, work_dir: Path) -> None:
+    """Keep the complete config beside the results."""
+    text = json.dumps(dict(config), indent=1, default=repr) + '\n'
+    write_atomically(work_dir / CONFIG_FILE, text)
+
+
+def as_written(config: Any) -> Any:
+    """A config, or a part of one, as :func:`write_run_config` would have it read again."""
+    return json.loads(json.dumps(dict(config), default=repr))
+
+
+def check_run_config(config: Any, work_dir: Path, but: Collection[str] = ()) -> None:
+    """Refuse to resume with a config that would train something else; ``but``: never mind these.
+
+    Raises:
+        InvalidInputError: Naming the first key that differs and both values.
+    """
+    before = read_settings(work_dir)
+    if before is None:
+        return
+    now = dict(flatten(as_written(config)))
+    names_first = sorted(
+        {*before, *now} - {*but},
+        key=lambda key: (not key.endswith('.name'), key.startswith('files.'), key),
+    )  # what was meant comes first
+    for key in names_first:
+        if not is_free(key) and before.get(key) != now.get(key):
+            raise InvalidInputError(
+                f'{work_dir} was started with {key} = {before.get(key)!r}, this config says '
+                f'{now.get(key)!r}; resume with the same config, or pass another --work-dir'
+            )

@@ -23,15 +23,18 @@ def confusion_matrix(
     """
     if prediction.shape != target.shape:
         raise ValueError(
-            f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ')
+            f'prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ'
+        )
     # void is a row after the last: leaving its pixels out costs more than all the counting
     void, cells = target == ignore_index, num_classes**2
     pair = target.to(torch.int32, copy=True).masked_fill_(void, num_classes)
     pair = pair.mul_(num_classes).add_(prediction.to(torch.int32)).flatten()
     matrix = torch.bincount(pair, minlength=cells)[:cells].view(num_classes, num_classes)
     if matrix.sum() + void.sum() != pair.numel():
-        raise ValueError(f'labels up to {target[~void].max()} and predictions up to '
-                         f'{prediction.max()}, but there are {num_classes} classes')
+        raise ValueError(
+            f'labels up to {target[~void].max()} and predictions up to '
+            f'{prediction.max()}, but there are {num_classes} classes'
+        )
     return matrix
 
 

@@ -2,6 +2,7 @@
 
 They differ only in where the background counts.
 """
+
 from collections.abc import Iterable, Mapping, Sequence
 
 #: convention -> (background in ``base``, background in ``all``)
@@ -50,7 +51,8 @@ def convention_means(
 
 
 def forgetting(
-    history: Sequence[Mapping[str, float | None]], now: Mapping[str, float | None],
+    history: Sequence[Mapping[str, float | None]],
+    now: Mapping[str, float | None],
     old: Sequence[str],
 ) -> float | None:
     """Mean over old classes of (best IoU at any earlier step - IoU now), in percent.

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from incseg.atomic_file import write_atomically
 from incseg.errors import InvalidInputError
 from incseg.evaluation.conventions import convention_means, forgetting
 from incseg.evaluation.report import class_table, results_table
+from incseg.utils.files import write_atomically
 
 
 class Ledger:
@@ -60,8 +60,15 @@ class Ledger:
         self.steps = [entry for entry in self.steps if entry['step'] < k]
 
     def add(
-        self, k: int, metrics: dict[str, Any], old: list[str], *, train_images: int | None,
-        seconds: float | None, history: list[dict[str, float | None]] | None = None, **extra: Any,
+        self,
+        k: int,
+        metrics: dict[str, Any],
+        old: list[str],
+        *,
+        train_images: int | None,
+        seconds: float | None,
+        history: list[dict[str, float | None]] | None = None,
+        **extra: Any,
     ) -> dict[str, Any]:
         """Append the entry of step ``k``.
 
@@ -78,9 +85,15 @@ class Ledger:
         if history is None:
             history = [entry['iou'] for entry in self.steps]
         entry = dict(
-            step=k, train_images=train_images, seconds=seconds, accuracy=metrics['accuracy'],
-            iou=dict(metrics['iou']), forgetting=forgetting(history, metrics['iou'], old),
-            **convention_means(metrics['iou'], self.base, self.added), **extra)
+            step=k,
+            train_images=train_images,
+            seconds=seconds,
+            accuracy=metrics['accuracy'],
+            iou=dict(metrics['iou']),
+            forgetting=forgetting(history, metrics['iou'], old),
+            **convention_means(metrics['iou'], self.base, self.added),
+            **extra,
+        )
         self.steps.append(entry)
         return entry
 

@@ -38,8 +38,8 @@ class ConfusionMetric(BaseMetric):
         assert self.matrix is not None and self.dataset_meta is not None
         classes = self.dataset_meta['classes']
         return dict(
-            iou=dict(zip(classes, iou_per_class(self.matrix))),
-            accuracy=pixel_accuracy(self.matrix))
+            iou=dict(zip(classes, iou_per_class(self.matrix))), accuracy=pixel_accuracy(self.matrix)
+        )
 
     def evaluate(self, size: int) -> dict:
         """Sum the matrices of all processes and compute the metrics on each."""

@@ -1,4 +1,5 @@
 """The table of a run: base, added and all mIoU per step."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,20 +18,38 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
     (``mib``), what counting background changes in the other conventions,
     accuracy and forgetting, all in percent.
     """
-    rows: list[Sequence[str]] = [[
-        'step', 'new classes', 'base', 'added', 'all', 'base (plop)', 'all (plop, wilson)',
-        'accuracy', 'forgetting']]
+    rows: list[Sequence[str]] = [
+        [
+            'step',
+            'new classes',
+            'base',
+            'added',
+            'all',
+            'base (plop)',
+            'all (plop, wilson)',
+            'accuracy',
+            'forgetting',
+        ]
+    ]
     protocol = ledger['protocol']
     for entry in ledger['steps']:
-        old = sum(len(classes) for classes in protocol['steps'][:entry['step']])
-        new = list(entry['iou'])[1 + old:]
-        rows.append([
-            str(entry['step']), summary(new),
-            *[number(entry['mib'][column]) for column in ('base', 'added', 'all')],
-            number(entry['plop']['base']), number(entry['plop']['all']),
-            number(entry['accuracy']), number(entry['forgetting'])])
-    title = (f"{ledger['method']} on {protocol['dataset']} {protocol['name']} "
-             f"{protocol['setting']}: mIoU, %")
+        old = sum(len(classes) for classes in protocol['steps'][: entry['step']])
+        new = list(entry['iou'])[1 + old :]
+        rows.append(
+            [
+                str(entry['step']),
+                summary(new),
+                *[number(entry['mib'][column]) for column in ('base', 'added', 'all')],
+                number(entry['plop']['base']),
+                number(entry['plop']['all']),
+                number(entry['accuracy']),
+                number(entry['forgetting']),
+            ]
+        )
+    title = (
+        f'{ledger["method"]} on {protocol["dataset"]} {protocol["name"]} '
+        f'{protocol["setting"]}: mIoU, %'
+    )
     if markdown:
         return f'{title}\n\n{GithubFlavoredMarkdownTable(rows).table}'
     table = AsciiTable(rows)

@@ -1,4 +1,5 @@
 """The complete config that a work dir keeps beside its results, as dotted keys."""
+
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,9 +11,20 @@ CONFIG_FILE = 'config.json'
 #: the key, beside the config's own, of what tells the image-level labels of steps from others
 LABELS = 'image_labels'
 #: keys that do not shape the results: they may change between an interruption and the resumption
-FREE = ('filename', 'data_root', 'voc_root', 'num_workers', 'base_steps_dir', 'seam_dir',
-        'schedule.log_interval', 'schedule.checkpoint_interval', 'schedule.pin_memory',
-        'seam.schedule.log_interval', 'seam.schedule.checkpoint_interval', LABELS)
+FREE = (
+    'filename',
+    'data_root',
+    'voc_root',
+    'num_workers',
+    'base_steps_dir',
+    'seam_dir',
+    'schedule.log_interval',
+    'schedule.checkpoint_interval',
+    'schedule.pin_memory',
+    'seam.schedule.log_interval',
+    'seam.schedule.checkpoint_interval',
+    LABELS,
+)
 
 
 def read_settings(work_dir: Path) -> dict[str, Any] | None:
@@ -47,8 +59,11 @@ def read_run_config(work_dir: Path) -> dict[str, Any] | None:
 
 def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What seeds of one row have in common: all but the seed, the protocol and what is free."""
-    return {key: value for key, value in settings.items() if not is_free(key)
-            and key != 'seed' and not key.startswith('protocol.')}
+    return {
+        key: value
+        for key, value in settings.items()
+        if not is_free(key) and key != 'seed' and not key.startswith('protocol.')
+    }
 
 
 def is_free(key: str) -> bool:

@@ -40,7 +40,8 @@ def fold_batch_norm(
         if norms_of(part) and not fold(model, name, is_same) and can_fold(part):
             warnings.warn(
                 f'{type(part).__name__}: its BatchNorm is not what follows the convolution '
-                'registered before it, and stays')
+                'registered before it, and stays'
+            )
 
 
 def fold(parent: nn.Module, name: str, is_same: Callable[[], bool]) -> bool:

@@ -59,8 +59,9 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         if all(image.shape[-2:] == (height, width) for image in images):
             batch = self._normalise(torch.stack(images))
         else:
-            batch = torch.stack([
-                pad(self._normalise(image), (height, width), 0.) for image in images])
+            batch = torch.stack(
+                [pad(self._normalise(image), (height, width), 0.0) for image in images]
+            )
             samples = samples or [SegDataSample() for _ in images]
             for sample, image in zip(samples, images):
                 sample.set_metainfo(dict(img_shape=tuple(image.shape[-2:])))

@@ -1,19 +1,25 @@
 """Which classes occur in which image, found once and cached on disk."""
 
+import hashlib
 import os
+import pickle
+import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from incseg.errors import InvalidInputError
-from incseg.protocols.arguments import whole_number
-from incseg.protocols.parallel_scan import Presence, Reader, available_cores, parallel_scan
-from incseg.protocols.presence_cache import PresenceCache
-from incseg.protocols.progress import Progress
-from incseg.protocols.protocol import MAX_CLASSES
-from incseg.protocols.scan_key import file_states, scan_key
+from incseg.constants import MAX_CLASSES
+from incseg.errors import InvalidInputError, MissingFileError, SaveError
+from incseg.protocols.label_scan import Presence, Reader, available_cores, parallel_scan
+from incseg.utils.files import write_atomically
+from incseg.utils.progress import Progress
+from incseg.utils.rules import whole_number
 
 
 class ClassIndex:
@@ -108,3 +114,115 @@ class ClassIndex:
 
     def __len__(self) -> int:
         return len(self.files)
+
+
+class PresenceCache:
+    """The file of one scan: the SHA-256 of the rows, then the rows, a byte for each bool.
+
+    Args:
+        key: What tells the scan from others, see :func:`incseg.protocols.class_index.scan_key`.
+        cache_dir: Folder of cached scans.  Default: ``class_index`` below ``$INCSEG_CACHE_DIR``,
+            ``$XDG_CACHE_HOME/incseg`` or ``~/.cache/incseg``.
+    """
+
+    def __init__(self, key: str, cache_dir: str | os.PathLike[str] | None = None) -> None:
+        folder = _default_folder() if cache_dir is None else Path(cache_dir)
+        self.path = folder / f'{key}.bin'
+
+    def load(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
+        """Returns the cached rows, or None if there are none or they are damaged."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return None
+        digest, rows = content[:32], content[32:]
+        if len(rows) != shape[0] * shape[1] or hashlib.sha256(rows).digest() != digest:
+            return None
+        return np.frombuffer(rows, np.bool_).reshape(shape)
+
+    def save(self, rows: npt.NDArray[np.bool_]) -> None:
+        """Writes the rows, whole or not at all.
+
+        Warns:
+            UserWarning: The rows could not be written.  It points at the caller's caller.
+        """
+        content = rows.tobytes()
+        try:
+            write_atomically(self.path, hashlib.sha256(content).digest() + content)
+        except SaveError as error:
+            reason = getattr(error.__cause__, 'strerror', None) or error
+            warnings.warn(f'class index not cached in {self.path.parent}: {reason}', stacklevel=3)
+
+
+def _default_folder() -> Path:
+    root = os.environ.get('INCSEG_CACHE_DIR')
+    if not root:
+        home = os.environ.get('XDG_CACHE_HOME') or os.path.join('~', '.cache')
+        root = os.path.join(home, 'incseg')
+    return Path(os.path.expanduser(root)) / 'class_index'
+
+
+FORMAT_VERSION = 1  # raise it when the meaning of a cached row changes
+FileState = tuple[str, int, int]
+
+
+def file_states(paths: list[str]) -> list[FileState]:
+    """(name below the common folder, size, modification time in ns) of every file.
+
+    Raises:
+        MissingFileError: A file does not exist.
+    """
+    split = [os.path.split(path) for path in paths]
+    folders = {folder: os.path.abspath(folder) for folder, _ in split}
+    try:
+        common = os.path.commonpath(folders.values()) if folders else ''
+        prefix = {f: os.path.relpath(path, common) for f, path in folders.items()}
+    except ValueError:  # on several Windows drives
+        prefix = folders
+    states = []
+    for path, (folder, name) in zip(paths, split, strict=True):
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingFileError(f'{path}: no such label file') from None
+        states.append((f'{prefix[folder]}/{name}', found.st_size, found.st_mtime_ns))
+    return states
+
+
+def scan_key(states: list[FileState], read: Any, num_classes: int) -> str:
+    """Returns a text that differs when the files, the reader or the classes do.
+
+    A reader is known by its ``cache_key`` if it has one, else by its module and name and by what
+    is bound to it, see :meth:`incseg.protocols.ClassIndex.scan`.
+
+    Raises:
+        InvalidInputError: The reader has no ``cache_key`` and cannot be pickled.
+    """
+    # No name holds a NUL, so no two lists of files give the same text.
+    lines = [f'{name}\0{size}\0{mtime}\0' for name, size, mtime in states]
+    head = f'{FORMAT_VERSION}\0{num_classes}\0{_identity(read)}\0'
+    return hashlib.sha256((head + ''.join(lines)).encode('utf-8', 'surrogateescape')).hexdigest()
+
+
+def _identity(read: Any) -> str:
+    key = getattr(read, 'cache_key', None)
+    if key is not None:
+        return f'key {key}'
+    if isinstance(read, partial):
+        bound = _pickled(read, (read.args, sorted(read.keywords.items())))
+        return f'{_identity(read.func)} with {bound}'
+    named = read if hasattr(read, '__qualname__') else type(read)
+    module = named.__module__
+    if module == '__main__':  # every script's name for itself
+        module = os.path.abspath(getattr(sys.modules[module], '__file__', None) or module)
+    return f'{module}.{named.__qualname__} {_pickled(read, read)}'
+
+
+def _pickled(read: object, state: object) -> str:
+    try:
+        return hashlib.sha256(pickle.dumps(state, protocol=4)).hexdigest()
+    except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f'read={read!r}: expected a picklable callable, such as a function at the top of a '
+            f'module, or one with a cache_key ({error})'
+        ) from None

@@ -8,12 +8,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from incseg.constants import MAX_CLASSES, VOID
 from incseg.errors import InvalidInputError
-from incseg.protocols.arguments import permutation, whole_number
+from incseg.utils.rules import permutation, whole_number
 
 SETTINGS = ('overlap', 'disjoint', 'sequential')
-VOID = 255
-MAX_CLASSES = 254  # uint8 masks: 0 is background, 255 is void
 
 
 @dataclass(frozen=True, init=False, repr=False)

@@ -1,7 +1,8 @@
 """What a wrong command line prints."""
+
 import pytest
 
-from incseg.apis.argument_parser import ArgumentParser, whole_number
+from incseg.apis.command_line import ArgumentParser, whole_number
 
 
 @pytest.fixture
@@ -12,11 +13,15 @@ def parser():
     return made
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['c.py', '--epochs', 'abc'], "argument --epochs: 'abc' is no whole number"),
-    (['c.py', '--epochs', '1.5'], "argument --epochs: '1.5' is no whole number"),
-    ([], 'the following arguments are required: config'),
-    (['c.py', '--epoch', '3'], 'unrecognized arguments: --epoch 3')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['c.py', '--epochs', 'abc'], "argument --epochs: 'abc' is no whole number"),
+        (['c.py', '--epochs', '1.5'], "argument --epochs: '1.5' is no whole number"),
+        ([], 'the following arguments are required: config'),
+        (['c.py', '--epoch', '3'], 'unrecognized arguments: --epoch 3'),
+    ],
+)
 def test_one_line(parser, capsys, arguments, message):
     """If it fails, the mistake stands below ten lines of usage, or an abbreviation is taken."""
     with pytest.raises(SystemExit) as stop:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from incseg.apis.argument_parser import ArgumentParser
 from incseg.apis.command_line import (
+    ArgumentParser,
     add_common_arguments,
     add_config_arguments,
     command_line,
@@ -24,11 +24,11 @@ def test_options(add):
     parser = ArgumentParser()
     add(parser)
     arguments = ['--cfg-options', 'seed=1', 'data_root=a', '--cfg-options', 'epochs=[2,3]']
-    assert options_of(parser.parse_args(arguments)) == dict(
-        seed=1, data_root='a', epochs=[2, 3])
+    assert options_of(parser.parse_args(arguments)) == dict(seed=1, data_root='a', epochs=[2, 3])
     args = parser.parse_args([*arguments, '--data-root', 'b'])
     assert options_of(args, {'seed': 0, 'epochs': None}) == dict(
-        seed=0, data_root='b', epochs=[2, 3])
+        seed=0, data_root='b', epochs=[2, 3]
+    )
     assert options_of(parser.parse_args([])) == {}
     with pytest.raises(InvalidInputError, match="--cfg-options 'seed': expected key=value"):
         options_of(parser.parse_args(['--cfg-options', 'seed']))
@@ -42,35 +42,49 @@ def test_tools_share_the_options_of_a_config(tool):
 
 def test_a_users_mistake_is_one_line():
     """No traceback for what the user can mend; exit status 1."""
+
     def main():
         raise InvalidInputError('x is 3, allowed: 4')
+
     with pytest.raises(SystemExit, match='error: x is 3, allowed: 4'):
         command_line(main)
 
 
 def test_our_mistakes_keep_their_traceback():
     """A bug must not be dressed up as a user's mistake."""
+
     def main():
         raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
         command_line(main)
 
 
 def test_interrupted():
     """Said is what the tool's own --resume does; by default, that of a training."""
+
     def main():
         raise KeyboardInterrupt
+
     with pytest.raises(SystemExit, match='^interrupted; --resume goes on from the last checkpoint'):
         command_line(main)
     with pytest.raises(SystemExit, match='^interrupted; whole files stay$'):
         command_line(main, 'whole files stay')
 
 
-@pytest.mark.parametrize(('arguments', 'unbuffered', 'status'), [
-    ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '', 0),
-    ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '1', 1),
-    ('tools/run_matrix.py configs/ft/bisenet_r18_shapes_4-1.py --work-dir OUT --dry-run', '', 1),
-    ('tools/train.py --help', '', 0)])
+@pytest.mark.parametrize(
+    ('arguments', 'unbuffered', 'status'),
+    [
+        ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '', 0),
+        ('tools/compare.py docs/results/shapes/mib_4-1.json --out OUT', '1', 1),
+        (
+            'tools/run_matrix.py configs/ft/bisenet_r18_shapes_4-1.py --work-dir OUT --dry-run',
+            '',
+            1,
+        ),
+        ('tools/train.py --help', '', 0),
+    ],
+)
 def test_nobody_reads_on(tool_environment, tmp_path, arguments, unbuffered, status):
     """`… | head` ends a tool without a traceback and without Python's complaint at exit.
 
@@ -78,8 +92,13 @@ def test_nobody_reads_on(tool_environment, tmp_path, arguments, unbuffered, stat
     """
     command = arguments.replace('OUT', str(tmp_path / 'out')).split()
     done = subprocess.Popen(
-        [sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env=dict(tool_environment, PYTHONUNBUFFERED=unbuffered))
+        [sys.executable, *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(tool_environment, PYTHONUNBUFFERED=unbuffered),
+    )
     done.stdout.close()
     assert done.stderr.read() == ''
     assert done.wait() == status
@@ -88,8 +107,10 @@ def test_nobody_reads_on(tool_environment, tmp_path, arguments, unbuffered, stat
 
 def test_another_broken_pipe_keeps_its_traceback():
     """A loader's worker that died is no reader who left."""
+
     def main():
         raise BrokenPipeError(errno.EPIPE, 'Broken pipe')
+
     with pytest.raises(BrokenPipeError):
         command_line(main)
 
@@ -99,5 +120,6 @@ def test_error_from_a_loaders_worker():
     error = InvalidInputError(
         'Caught InvalidInputError in DataLoader worker process 0.\nOriginal Traceback (most '
         'recent call last):\n  File "x.py", line 3, in y\n'
-        'incseg.errors.InvalidInputError: image a.jpg is cut short: 3 bytes\n')
+        'incseg.errors.InvalidInputError: image a.jpg is cut short: 3 bytes\n'
+    )
     assert one_line(error) == 'image a.jpg is cut short: 3 bytes'

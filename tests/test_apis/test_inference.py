@@ -44,8 +44,10 @@ def test_same_as_the_evaluation(tiny, trained):
 
 def test_fast(tiny, trained):
     """Made ready for inference only where asked; the Inferencer asks, and need not."""
+
     def norms(model):
         return sum(isinstance(module, BatchNorm) for module in model.modules())
+
     plain = init_model(tiny(), trained, device='cpu')
     fast = init_model(tiny(), trained, device='cpu', fast=True)
     assert norms(plain) > 0 and norms(fast) == 0

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from incseg.apis.inferencer import Inferencer, list_images
+from incseg.apis.inference import Inferencer, list_images
 from incseg.engine import train_protocol
 
 
@@ -25,4 +25,7 @@ def test_equal_names_do_not_overwrite_each_other(tiny, tmp_path):
     segment = Inferencer(config, tmp_path / 'run/step_0/final.pth')
     assert len(segment(tmp_path / 'in', out_dir=tmp_path / 'out')) == 3
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
-        'a.png', 'a_000001.png', 'b.png']
+        'a.png',
+        'a_000001.png',
+        'b.png',
+    ]

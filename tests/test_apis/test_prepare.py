@@ -1,4 +1,5 @@
 """A network made ready for inference: the same predictions from less work."""
+
 import warnings
 
 import pytest
@@ -31,8 +32,13 @@ class TwistedHead(BaseDecodeHead):
 def network(depth=18, head='FCNHead', cls=EncoderDecoder, **kwargs):
     """A BiSeNet with statistics, scales and classifiers as after training."""
     torch.manual_seed(0)
-    model = cls(dict(type='BiSeNet', depth=depth), dict(type=head), [3, 2, 1],
-                auxiliary_head=dict(aux_16=dict(type='FCNHead', in_index=1)), **kwargs)
+    model = cls(
+        dict(type='BiSeNet', depth=depth),
+        dict(type=head),
+        [3, 2, 1],
+        auxiliary_head=dict(aux_16=dict(type='FCNHead', in_index=1)),
+        **kwargs,
+    )
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -84,8 +90,9 @@ def test_nothing_is_left_of_training():
     model = network()
     fast = prepare_for_inference(model)
     kinds = {type(module) for module in fast.modules()}
-    assert not any(issubclass(kind, (_BatchNorm, nn.Dropout2d, GrowingClassifier))
-                   for kind in kinds)
+    assert not any(
+        issubclass(kind, (_BatchNorm, nn.Dropout2d, GrowingClassifier)) for kind in kinds
+    )
     assert list(fast.heads) == ['decode_head']
     assert type(fast.decode_head.classifier) is nn.Conv2d
     assert fast.decode_head.classifier.weight.shape == (6, 256, 1, 1)
@@ -95,7 +102,7 @@ def test_nothing_is_left_of_training():
 
 def test_the_teacher_stays_behind():
     """If it fails, the copy holds a second network in memory."""
-    term = dict(logits=dict(type='UnbiasedLogitsDistillation', loss_weight=10.))
+    term = dict(logits=dict(type='UnbiasedLogitsDistillation', loss_weight=10.0))
     model = network(cls=IncrementalSegmentor, distillation=term)
     teacher = network()
     model.set_teacher(teacher)
@@ -132,14 +139,17 @@ def test_low_precision(dtype):
     assert fast.data_preprocessor.mean.dtype == torch.float32
     image = torch.randint(0, 256, (3, 64, 80), dtype=torch.uint8)
     with torch.no_grad():
-        plain, rough = (m.test_step(dict(inputs=[image]))[0].pred_sem_seg.data
-                        for m in (model, fast))
+        plain, rough = (
+            m.test_step(dict(inputs=[image]))[0].pred_sem_seg.data for m in (model, fast)
+        )
     assert rough.dtype == torch.uint8 and len(plain.unique()) > 1
     assert (plain == rough).float().mean() > 0.95
 
 
-@pytest.mark.parametrize(('amx', 'avx512', 'expected'), [
-    (False, False, torch.float32), (True, False, torch.bfloat16), (False, True, torch.bfloat16)])
+@pytest.mark.parametrize(
+    ('amx', 'avx512', 'expected'),
+    [(False, False, torch.float32), (True, False, torch.bfloat16), (False, True, torch.bfloat16)],
+)
 def test_auto(monkeypatch, amx, avx512, expected):
     """If it fails, bfloat16 is emulated (slow) or instructions for it lie idle."""
     monkeypatch.setattr(torch.cpu, '_is_amx_tile_supported', lambda: amx)
@@ -180,8 +190,11 @@ def test_other_norms_stay(kind):
     """If it fails, networks without foldable norms cannot be prepared."""
     model = network()
     head = model.decode_head.conv
-    head.bn = (nn.GroupNorm(8, 256) if kind == 'GN'
-               else nn.BatchNorm2d(256, affine=False, track_running_stats=False))
+    head.bn = (
+        nn.GroupNorm(8, 256)
+        if kind == 'GN'
+        else nn.BatchNorm2d(256, affine=False, track_running_stats=False)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         fast = prepare_for_inference(model.eval(), 'float32')
@@ -191,6 +204,7 @@ def test_other_norms_stay(kind):
 
 def test_another_classifier_stays():
     """If it fails, a classifier with a formula of its own becomes a plain convolution."""
+
     class Cosine(GrowingClassifier):
         def forward(self, x):
             return super().forward(nn.functional.normalize(x, dim=1))

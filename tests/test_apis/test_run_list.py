@@ -14,10 +14,12 @@ JOINT = str(CONFIGS / 'joint/bisenet_r18_shapes_4-1.py')
 @pytest.fixture
 def listed(tmp_path):
     """Write a file of runs; returns its path."""
+
     def write(*runs, text=None):
         path = tmp_path / 'runs.json'
         path.write_text(json.dumps({'runs': runs}) if text is None else text)
         return str(path)
+
     return write
 
 
@@ -25,7 +27,11 @@ def test_configs_by_seeds(tmp_path):
     """All configs with the first seed come first: a table can be made half-way."""
     runs = plan_runs([FT, JOINT], tmp_path, [4, 2], {'epochs': 3})
     assert [(run.experiment.method, run.experiment.seed) for run in runs] == [
-        ('ft', 4), ('joint', 4), ('ft', 2), ('joint', 2)]
+        ('ft', 4),
+        ('joint', 4),
+        ('ft', 2),
+        ('joint', 2),
+    ]
     assert all(run.config.epochs == 3 and run.options == {'epochs': 3} for run in runs)
     [run] = plan_runs([FT], tmp_path)
     assert run.experiment.seed == 42, "the config's own"
@@ -33,28 +39,37 @@ def test_configs_by_seeds(tmp_path):
 
 def test_file_of_runs(tmp_path, listed):
     """Options and seeds of each run; the command line's go over the file's, config files mix in."""
-    path = listed(dict(config=FT, options={'epochs': [2, 1], 'batch_size': 8}, seeds=[0, 1]),
-                  dict(config=JOINT, options={'epochs': 5}, name='long'))
+    path = listed(
+        dict(config=FT, options={'epochs': [2, 1], 'batch_size': 8}, seeds=[0, 1]),
+        dict(config=JOINT, options={'epochs': 5}, name='long'),
+    )
     runs = plan_runs([path], tmp_path)
     assert [(run.title, run.config.epochs) for run in runs] == [
         ('ft/bisenet_r18_shapes_4-1_seed0', [2, 1]),
         ('joint/bisenet_r18_shapes_4-1_long_seed42', 5),
-        ('ft/bisenet_r18_shapes_4-1_seed1', [2, 1])]
+        ('ft/bisenet_r18_shapes_4-1_seed1', [2, 1]),
+    ]
     runs = plan_runs([path, FT], tmp_path, [7], {'epochs': 1})
     assert [(run.experiment.seed, run.config.epochs, run.config.batch_size) for run in runs] == [
-        (7, 1, 8), (7, 1, 16), (7, 1, 16)]
+        (7, 1, 8),
+        (7, 1, 16),
+        (7, 1, 16),
+    ]
 
 
-@pytest.mark.parametrize(('entry', 'message'), [
-    (dict(options={}), r'runs\[0\] is .* expected an object with "config"'),
-    ('x', r"runs\[0\] is 'x'"),
-    (dict(config=FT, option={}), "has the key 'option', allowed: "),
-    (dict(config=FT, seeds=3), r'runs\[0\].seeds is 3, expected a list of integers'),
-    (dict(config=FT, seeds=[True]), r'seeds is \[True\]'),
-    (dict(config=FT, name='a/b'), "name is 'a/b', expected letters"),
-    (dict(config=FT, options={'seed': 1}), "say 'seeds'"),
-    (dict(config=FT, options={'epohcs': 1}), "did you mean 'epochs'"),
-])
+@pytest.mark.parametrize(
+    ('entry', 'message'),
+    [
+        (dict(options={}), r'runs\[0\] is .* expected an object with "config"'),
+        ('x', r"runs\[0\] is 'x'"),
+        (dict(config=FT, option={}), "has the key 'option', allowed: "),
+        (dict(config=FT, seeds=3), r'runs\[0\].seeds is 3, expected a list of integers'),
+        (dict(config=FT, seeds=[True]), r'seeds is \[True\]'),
+        (dict(config=FT, name='a/b'), "name is 'a/b', expected letters"),
+        (dict(config=FT, options={'seed': 1}), "say 'seeds'"),
+        (dict(config=FT, options={'epohcs': 1}), "did you mean 'epochs'"),
+    ],
+)
 def test_mistakes_in_a_file(tmp_path, listed, entry, message):
     """File, run and key are named before anything is trained."""
     with pytest.raises(InvalidInputError, match=message):

@@ -1,4 +1,5 @@
 """Every config in the repository, not only those that other tests train."""
+
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,8 @@ from mmengine.config import Config
 
 from incseg.apis import init_model, load_config
 from incseg.engine import Experiment
-from incseg.engine.resolve import resolve
-from incseg.engine.step_config import config_for_step, config_for_test
+from incseg.engine.recipe.experiment import resolve
+from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.evaluation.run_settings import flatten
 from incseg.registry import DATASETS, MODELS
 
@@ -33,15 +34,23 @@ def test_builds(path):
         assert DATASETS.get(resolve(config['data'], config)[split]['type']) is not None
 
 
-@pytest.mark.parametrize(('name', 'shared', 'own'), [
-    ('wilson_40e', 'incremental_30e', {'epochs', 'warmup_epochs', 'schedule.lr_factors'}),
-    ('wilson_shapes', 'shapes',
-     {'epochs', 'warmup_epochs', 'schedule.lr.added', 'schedule.lr_factors'})])
+@pytest.mark.parametrize(
+    ('name', 'shared', 'own'),
+    [
+        ('wilson_40e', 'incremental_30e', {'epochs', 'warmup_epochs', 'schedule.lr_factors'}),
+        (
+            'wilson_shapes',
+            'shapes',
+            {'epochs', 'warmup_epochs', 'schedule.lr.added', 'schedule.lr_factors'},
+        ),
+    ],
+)
 def test_wilson_differs_by_its_own(name, shared, own):
     """If it fails, WILSON is compared with methods that were trained by another schedule."""
     ours, theirs = (
         dict(flatten(Config.fromfile(ROOT / f'_base_/schedules/{stem}.py').to_dict()))
-        for stem in (name, shared))
+        for stem in (name, shared)
+    )
     differing = {key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)}
     assert {next((o for o in own if key.startswith(o)), key) for key in differing} == own
 
@@ -50,49 +59,78 @@ def test_stem_names_the_experiment():
     """<model>_<protocol>: the name must not lie about depth, data or protocol."""
     for path in LEAVES:
         config, name = load_config(path), path.stem
-        assert f"_r{config.model.backbone.depth}" in name
+        assert f'_r{config.model.backbone.depth}' in name
         if path.parent.name != 'bisenet':
             assert name.endswith(f'_{config.protocol.name}')
 
 
 @pytest.mark.parametrize('method', ['mib', 'ewf'])
-@pytest.mark.parametrize(('leaf', 'weight'), [
-    ('bisenet_r101_15-5', 10), ('bisenet_r101_19-1', 10), ('bisenet_r101_15-1', 100),
-    ('bisenet_r101_10-1', 100)])
+@pytest.mark.parametrize(
+    ('leaf', 'weight'),
+    [
+        ('bisenet_r101_15-5', 10),
+        ('bisenet_r101_19-1', 10),
+        ('bisenet_r101_15-1', 100),
+        ('bisenet_r101_10-1', 100),
+    ],
+)
 def test_mib_weights(method, leaf, weight):
     """15-1 and 10-1 need 100, as the author says and the code of old did not."""
     config = load_config(ROOT / method / f'{leaf}.py')
     assert config.method.distillation.logits.loss_weight == weight
 
 
-@pytest.mark.parametrize('method, loss, terms, init', [
-    ('lwf', 'CrossEntropyLoss', dict(logits=('LogitsDistillation', 100)), 'RandomInit'),
-    ('frozen', 'CrossEntropyLoss', {}, 'RandomInit'),
-    ('lwf_mc', 'BinaryCrossEntropyLoss', dict(logits=('BinaryDistillation', 10)), 'RandomInit'),
-    ('ilt', 'CrossEntropyLoss', dict(
-        logits=('LogitsDistillation', 100), features=('FeatureDistillation', 100)), 'RandomInit'),
-    ('plop', 'CrossEntropyLoss', dict(pooled=('PooledDistillation', 1)), 'BackgroundBalancedInit')])
+@pytest.mark.parametrize(
+    'method, loss, terms, init',
+    [
+        ('lwf', 'CrossEntropyLoss', dict(logits=('LogitsDistillation', 100)), 'RandomInit'),
+        ('frozen', 'CrossEntropyLoss', {}, 'RandomInit'),
+        ('lwf_mc', 'BinaryCrossEntropyLoss', dict(logits=('BinaryDistillation', 10)), 'RandomInit'),
+        (
+            'ilt',
+            'CrossEntropyLoss',
+            dict(logits=('LogitsDistillation', 100), features=('FeatureDistillation', 100)),
+            'RandomInit',
+        ),
+        (
+            'plop',
+            'CrossEntropyLoss',
+            dict(pooled=('PooledDistillation', 1)),
+            'BackgroundBalancedInit',
+        ),
+    ],
+)
 def test_published_choices(method, loss, terms, init):
     """The four choices and the weights of the published code's --method."""
     for path in (ROOT / method).glob('*.py'):
         chosen = load_config(path).method
         assert (chosen.loss_decode.type, chosen.classifier_init.type) == (loss, init)
-        assert {name: (term['type'], term.get('loss_weight', 1))
-                for name, term in chosen.distillation.items()} == terms
+        assert {
+            name: (term['type'], term.get('loss_weight', 1))
+            for name, term in chosen.distillation.items()
+        } == terms
         labeller = chosen.target_labeller
         assert (labeller and labeller.type) == (
-            'EntropyPseudoLabeller' if method == 'plop' else None)
+            'EntropyPseudoLabeller' if method == 'plop' else None
+        )
 
 
-@pytest.mark.parametrize('method, kind, weight, settings', [
-    ('ewc', 'EWCHook', 500, dict(alpha=0.9)), ('pi', 'PathIntegralHook', 500, dict(damping=1e-20)),
-    ('rw', 'RiemannianWalkHook', 100, dict(alpha=0.9, interval=10))])
+@pytest.mark.parametrize(
+    'method, kind, weight, settings',
+    [
+        ('ewc', 'EWCHook', 500, dict(alpha=0.9)),
+        ('pi', 'PathIntegralHook', 500, dict(damping=1e-20)),
+        ('rw', 'RiemannianWalkHook', 100, dict(alpha=0.9, interval=10)),
+    ],
+)
 def test_published_importance(method, kind, weight, settings):
     """Plain fine-tuning and one hook with the constants of the published code's --method."""
     for path in (ROOT / method).glob('*.py'):
         chosen = load_config(path).method
         assert (chosen.loss_decode.type, chosen.classifier_init.type) == (
-            'CrossEntropyLoss', 'RandomInit')
+            'CrossEntropyLoss',
+            'RandomInit',
+        )
         assert not chosen.distillation and chosen.target_labeller is None
         expected = dict(type=kind, loss_weight=weight, **settings)
         if method == 'pi' and 'shapes' in path.name:  # the leaf says why
@@ -115,7 +153,8 @@ def test_replay_is_fine_tuning_and_a_memory():
         replay, ft = (load_config(ROOT / method / path.name).method for method in ('replay', 'ft'))
         size = 100 if 'r101' in path.name else 40
         assert replay.pop('memory') == dict(
-            size=size, strategy='class_balanced', labels='seen', batch_share=0.5)
+            size=size, strategy='class_balanced', labels='seen', batch_share=0.5
+        )
         loss = dict(type='UnbiasedCrossEntropyLoss')
         assert dict(replay) == {**ft, 'name': 'replay', 'loss_decode': loss}
 
@@ -124,8 +163,10 @@ def test_frozen_freezes_from_step_1_on():
     """The base step trains whole; later ones get all parts named, and other methods none."""
     for path in (ROOT / 'frozen').glob('*.py'):
         experiment = Experiment(load_config(path, {'pretrained': False}))
-        base, added = (config_for_step(experiment, k, 100, 'w', previous='p.pth' if k else None)
-                       for k in (0, 1))
+        base, added = (
+            config_for_step(experiment, k, 100, 'w', previous='p.pth' if k else None)
+            for k in (0, 1)
+        )
         assert 'frozen' not in base.model
         assert added.model.frozen == ['backbone', 'head_features', 'old_classifiers']
     assert 'frozen' not in load_config(ROOT / 'ft/bisenet_r101_15-1.py').method
@@ -141,7 +182,8 @@ def test_recipe():
     """The published optimisation: SGD nesterov .9, 1e-4, poly .9, batch 24, .01 then .001."""
     config = load_config(ROOT / 'mib/bisenet_r101_15-1.py')
     assert config.schedule.optimizer == dict(
-        type='SGD', momentum=0.9, nesterov=True, weight_decay=1e-4)
+        type='SGD', momentum=0.9, nesterov=True, weight_decay=1e-4
+    )
     assert (config.schedule.lr.base, config.schedule.lr.added) == (0.01, 0.001)
     assert (config.batch_size, config.epochs, config.crop_size) == (24, 30, 512)
     assert config.schedule.poly_power == 0.9
@@ -155,11 +197,21 @@ def test_offline_table():
         config = load_config(path)
         table.add((config.model.backbone.depth, config.schedule.lr.base, config.batch_size))
         assert (config.epochs, config.crop_size, config.protocol.name) == (30, 512, 'offline')
-        kinds = [(t.type, t.get('direction', 'horizontal'))
-                 for t in config.data.train_pipeline.values()]
-        for kind in (('RandomRotation', 'horizontal'), ('RandomFlip', 'horizontal'),
-                     ('RandomFlip', 'vertical'), ('ColourJitter', 'horizontal'),
-                     ('RandomResizedCrop', 'horizontal')):
+        kinds = [
+            (t.type, t.get('direction', 'horizontal')) for t in config.data.train_pipeline.values()
+        ]
+        for kind in (
+            ('RandomRotation', 'horizontal'),
+            ('RandomFlip', 'horizontal'),
+            ('RandomFlip', 'vertical'),
+            ('ColourJitter', 'horizontal'),
+            ('RandomResizedCrop', 'horizontal'),
+        ):
             assert kind in kinds
-    assert table == {(18, .001, 16), (18, .002, 32), (50, .001, 16), (101, .001, 16),
-                     (101, .002, 16)}
+    assert table == {
+        (18, 0.001, 16),
+        (18, 0.002, 32),
+        (50, 0.001, 16),
+        (101, 0.001, 16),
+        (101, 0.002, 16),
+    }

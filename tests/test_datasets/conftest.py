@@ -1,4 +1,5 @@
 """Small data sets on disk, made for one test."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +13,7 @@ def _own_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def write_label():
     """Write ids as a palette (default) or grey PNG; makes the folder."""
+
     def write(path, ids, palette=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(np.asarray(ids, np.uint8))
@@ -19,22 +21,26 @@ def write_label():
             image.putpalette(list(np.random.default_rng(0).integers(0, 256, 768)))
         image.save(path)
         return path
+
     return write
 
 
 @pytest.fixture
 def write_image():
     """Write a grey-ish JPEG or PNG of a size ``(height, width)``; makes the folder."""
+
     def write(path, size=(12, 16), value=90):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((*size, 3), value, np.uint8)).save(path)
         return path
+
     return write
 
 
 @pytest.fixture
 def make_voc(tmp_path, write_label, write_image):
     """A VOC-shaped folder: ``make_voc(train_aug={'a': ids, …}, val={…})``, ids uint8 (H, W)."""
+
     def make(**splits):
         root = tmp_path / 'VOCdevkit' / 'VOC2012'
         lists = root / 'ImageSets' / 'Segmentation'
@@ -45,4 +51,5 @@ def make_voc(tmp_path, write_label, write_image):
                 write_image(root / 'JPEGImages' / f'{name}.jpg', np.shape(ids))
                 write_label(root / 'SegmentationClassAug' / f'{name}.png', ids)
         return root
+
     return make

@@ -22,10 +22,13 @@ def test_list_skips_blank_lines(tmp_path):
     assert image_lists.read_id_list(str(tmp_path / 'l.txt'), HOW) == ['one', 'two']
 
 
-@pytest.mark.parametrize(('content', 'message'), [
-    (b'\n \n', 'is empty; allowed is one image id per line'),
-    (b'\xff\xfe\x80', 'cannot be read as text'),
-])
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'\n \n', 'is empty; allowed is one image id per line'),
+        (b'\xff\xfe\x80', 'cannot be read as text'),
+    ],
+)
 def test_bad_lists_are_named(tmp_path, content, message):
     """An empty or binary list would otherwise surface much later, as an empty step."""
     (tmp_path / 'l.txt').write_bytes(content)
@@ -40,12 +43,16 @@ def test_pair_files_reports_the_first_and_how_many(tmp_path):
         (tmp_path / name).touch()
     arguments = (tmp_path / 'i', ('.jpg', '.png'), tmp_path / 'l', '.png', HOW)
     pairs = image_lists.pair_files(['a'], *arguments)
-    assert pairs == [dict(image_id='a', img_path=str(tmp_path / 'i/a.jpg'),
-                          seg_map_path=str(tmp_path / 'l/a.png'))]
+    assert pairs == [
+        dict(
+            image_id='a', img_path=str(tmp_path / 'i/a.jpg'), seg_map_path=str(tmp_path / 'l/a.png')
+        )
+    ]
     with pytest.raises(MissingFileError) as error:
         image_lists.pair_files(['a', 'b'], *arguments)
-    assert str(error.value) == (f"label file '{tmp_path / 'l/b.png'}' does not exist (1 of 2 are "
-                                'missing); ask the author')
+    assert str(error.value) == (
+        f"label file '{tmp_path / 'l/b.png'}' does not exist (1 of 2 are missing); ask the author"
+    )
     with pytest.raises(MissingFileError, match=r"image '.*c\.jpg' does not exist \(2 of 3"):
         image_lists.pair_files(['a', 'c', 'd'], *arguments)
 
@@ -65,9 +72,11 @@ def test_roots(tmp_path):
     """Missing, a file and an empty folder are three different mistakes."""
     (tmp_path / 'file').touch()
     (tmp_path / 'empty').mkdir()
-    for name, kind, message in (('none', MissingFileError, 'does not exist'),
-                                ('file', InvalidInputError, 'is no folder'),
-                                ('empty', MissingFileError, 'is empty')):
+    for name, kind, message in (
+        ('none', MissingFileError, 'does not exist'),
+        ('file', InvalidInputError, 'is no folder'),
+        ('empty', MissingFileError, 'is empty'),
+    ):
         with pytest.raises(kind, match=f"data_root '.*{name}' {message}; {HOW}"):
             image_lists.check_root(str(tmp_path / name), HOW)
     image_lists.check_root(str(Path(tmp_path)), HOW)

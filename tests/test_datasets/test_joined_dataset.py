@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from incseg.datasets import JoinedDataset, SegDataset
-from incseg.datasets.label_reader import LabelReader
+from incseg.datasets.label_maps.reader import LabelReader
 from incseg.errors import InvalidInputError
 
 
@@ -43,8 +43,10 @@ def test_one_numbering(both):
     """Files, labels and classes of each part in the joined ids; else images get others' classes."""
     assert both.image_ids == ['letters0', 'letters2', 'greek0', 'greek1']
     assert [ids.tolist() for ids in both.new_ids] == [[0, 3, 2, 1], [0, 2, 4]]
-    read = [info['label_reader'](info['seg_map_path']).tolist()
-            for info in map(both.get_data_info, range(4))]
+    read = [
+        info['label_reader'](info['seg_map_path']).tolist()
+        for info in map(both.get_data_info, range(4))
+    ]
     assert read == [[[3, 2]], [[1, 255]], [[0, 2]], [[4, 0]]]
     assert both.places().tolist() == [[0, 0], [0, 2], [1, 0], [1, 1]]
     presence = both.presence(num_workers=1, progress=False)

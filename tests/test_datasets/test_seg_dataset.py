@@ -41,8 +41,12 @@ def test_partly_labelled(root):
     (root / 'labels/train/b.png').unlink()
     with pytest.raises(MissingFileError, match=r"b.png' does not exist \(1 of 3"):
         SegDataset(str(root), metainfo=META)
-    dataset = SegDataset(str(root), metainfo=META, partly_labelled=True, pipeline=[
-        dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')])
+    dataset = SegDataset(
+        str(root),
+        metainfo=META,
+        partly_labelled=True,
+        pipeline=[dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegInputs')],
+    )
     assert dataset.has_mask.tolist() == [True, False, True]
     np.testing.assert_array_equal(dataset.presence(1, False), [[1, 0, 0], [0, 0, 0], [0, 1, 1]])
     assert len(dataset.file_states()) == 5 and len(dataset.file_states([1])) == 1
@@ -73,8 +77,13 @@ def test_joined_splits_and_lists(root, tmp_path, write_label, write_image):
     write_label(root / 'labels/val/z.png', [[0, 0], [0, 0]])
     assert SegDataset(str(root), ['val', 'train'], metainfo=META).image_ids == list('zabc')
     (root / 'val.txt').write_text('c\na\n')
-    listed = SegDataset(str(root), 'val', metainfo=META, ann_file='{split}.txt',
-                        data_prefix=dict(img_path='images/train', seg_map_path='labels/train'))
+    listed = SegDataset(
+        str(root),
+        'val',
+        metainfo=META,
+        ann_file='{split}.txt',
+        data_prefix=dict(img_path='images/train', seg_map_path='labels/train'),
+    )
     assert listed.image_ids == ['c', 'a']
 
 
@@ -87,12 +96,14 @@ def test_bad_splits(root, splits):
 
 def test_missing_parts_are_named_with_the_way_to_get_them(root):
     """Each says which path was looked for; found at once, not when the image's turn comes."""
+
     def message(**kwargs):
         with pytest.raises(MissingFileError) as error:
             SegDataset(**{'data_root': str(root), 'metainfo': META, **kwargs})
         text = str(error.value)
         assert text.endswith(SegDataset.how_to_get) and '\n' not in text
         return text
+
     assert f"image folder '{root}/images/test' does not exist" in message(split='test')
     assert f"image list '{root}/x.txt' does not exist" in message(ann_file='x.txt')
     assert f"data_root '{root}/x' does not exist" in message(data_root=f'{root}/x')
@@ -111,12 +122,15 @@ def test_foreign_id_stops_the_scan(root, write_label):
         SegDataset(str(root), metainfo=META).presence(num_workers=1, progress=False)
 
 
-@pytest.mark.parametrize(('meta', 'message'), [
-    (dict(), r"classes of SegDataset is \(\)"),
-    (dict(classes=('cat', 'dog')), "allowed is 'background' followed by"),
-    (dict(classes=('background', 'cat', 'cat')), 'none twice'),
-    (dict(classes=('background', 'cat'), palette=[[0, 0, 0]]), 'has 1 colours'),
-])
+@pytest.mark.parametrize(
+    ('meta', 'message'),
+    [
+        (dict(), r'classes of SegDataset is \(\)'),
+        (dict(classes=('cat', 'dog')), "allowed is 'background' followed by"),
+        (dict(classes=('background', 'cat', 'cat')), 'none twice'),
+        (dict(classes=('background', 'cat'), palette=[[0, 0, 0]]), 'has 1 colours'),
+    ],
+)
 def test_bad_metainfo(root, meta, message):
     """Without the background first, every id is off by one."""
     with pytest.raises(InvalidInputError, match=message):

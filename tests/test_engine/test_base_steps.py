@@ -6,30 +6,38 @@ import pytest
 
 from incseg.engine import Experiment
 from incseg.engine.base_steps import BaseSteps
-from incseg.engine.step_config import config_for_step, config_for_test
+from incseg.engine.recipe.step import config_for_step, config_for_test
 
 
 def place(tiny, method='mib', ids=('a', 'b'), **options):
     experiment = Experiment(tiny(method, **options))
     return BaseSteps('store').place(
-        experiment, config_for_step(experiment, 0, 32, 'w'), config_for_test(experiment, 0, 'w'),
-        [[name] for name in ids])
+        experiment,
+        config_for_step(experiment, 0, 32, 'w'),
+        config_for_test(experiment, 0, 'w'),
+        [[name] for name in ids],
+    )
 
 
 def test_what_shapes_the_base_step_is_in_the_hash(tiny):
     """Too little in the hash and a wrong network is reused in silence."""
     base = place(tiny)
     changed = {
-        'seed': place(tiny, seed=1), 'batch': place(tiny, batch_size=4),
-        'epochs': place(tiny, epochs=[2, 1]), 'lr': place(tiny, **{'schedule.lr.base': 1.}),
+        'seed': place(tiny, seed=1),
+        'batch': place(tiny, batch_size=4),
+        'epochs': place(tiny, epochs=[2, 1]),
+        'lr': place(tiny, **{'schedule.lr.base': 1.0}),
         'depth': place(tiny, **{'model.backbone.depth': 50}),
-        'images': place(tiny, ids=('a', 'c')), 'base': place(tiny, **{'protocol.name': '3-1'}),
+        'images': place(tiny, ids=('a', 'c')),
+        'base': place(tiny, **{'protocol.name': '3-1'}),
         'order': place(tiny, **{'protocol.class_order': [4, 3, 2, 1, 5, 6]}),
         'augmentation': place(tiny, **{'data.train_pipeline.flip': None}),
-        'scale': place(tiny, image_scale=0.5), 'test': place(tiny, **{'data.test.length': 5}),
+        'scale': place(tiny, image_scale=0.5),
+        'test': place(tiny, **{'data.test.length': 5}),
         'amp': place(tiny, **{'schedule.amp': True}),
         'rounding': place(tiny, **{'schedule.tf32': False}),
-        'pretrained': place(tiny, pretrained=True)}
+        'pretrained': place(tiny, pretrained=True),
+    }
     assert len({base, *changed.values()}) == 1 + len(changed), 'each one counts'
 
 
@@ -38,7 +46,7 @@ def test_what_does_not_shape_it_is_not(tiny):
     base = place(tiny)
     assert place(tiny, 'ft') == base
     assert place(tiny, **{'protocol.name': '4-2'}) == base
-    assert place(tiny, **{'schedule.lr.added': 9.}) == base
+    assert place(tiny, **{'schedule.lr.added': 9.0}) == base
     assert place(tiny, epochs=[1, 7]) == base
     assert place(tiny, num_workers=2) == base
     assert place(tiny, ids=('b', 'a')) == base, "a list's order is not the truth"
@@ -49,10 +57,12 @@ def test_a_custom_types_source_counts(tiny, tmp_path, monkeypatch):
     """Editing the code of one's own head must not bring back the network of the old one."""
     source = (
         'from incseg.models import FCNHead\nfrom incseg.registry import MODELS\n'
-        '@MODELS.register_module(force=True)\nclass EditedHead(FCNHead):\n    pass\n')
+        '@MODELS.register_module(force=True)\nclass EditedHead(FCNHead):\n    pass\n'
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / 'edited_head.py').write_text(source)
     import importlib
+
     module = importlib.import_module('edited_head')
     first = place(tiny, **{'model.decode_head.type': 'EditedHead'})
     (tmp_path / 'edited_head.py').write_text(source + '    # another thought\n')
@@ -72,11 +82,11 @@ def test_half_a_store_is_no_store(tmp_path, metrics):
     with pytest.warns(UserWarning, match='is not used'):
         assert BaseSteps.load(folder) is None
     meta = dict(incseg_version='0', method='m', protocol={}, step=0, classes=[], palette=[])
-    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={'a': 1.}, accuracy=2.))
+    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={'a': 1.0}, accuracy=2.0))
     checkpoint, found = BaseSteps.load(folder)
-    assert checkpoint['meta'] == meta and found == dict(iou={'a': 1.}, accuracy=2.)
-    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={}, accuracy=0.))
-    assert json.loads((folder / 'metrics.json').read_text())['accuracy'] == 2., 'first one stays'
+    assert checkpoint['meta'] == meta and found == dict(iou={'a': 1.0}, accuracy=2.0)
+    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={}, accuracy=0.0))
+    assert json.loads((folder / 'metrics.json').read_text())['accuracy'] == 2.0, 'first one stays'
 
 
 @pytest.mark.parametrize('faster', [True, False])
@@ -92,10 +102,11 @@ def test_two_at_once(tmp_path, monkeypatch, recwarn, faster):
             (folder / 'metrics.json').write_text('{"accuracy": 1.0}')
             rename(source, target)
         raise OSError('Read-only file system')
+
     monkeypatch.setattr(os, 'rename', late)
-    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(accuracy=2.))
+    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(accuracy=2.0))
     said = [str(warning.message) for warning in recwarn]
     assert len(said) == (not faster) and all('Read-only' in text for text in said)
     assert list(tmp_path.iterdir()) == [folder] * faster
     if faster:
-        assert BaseSteps.load(folder)[1] == dict(accuracy=1.)
+        assert BaseSteps.load(folder)[1] == dict(accuracy=1.0)

@@ -19,7 +19,7 @@ from incseg.engine.checkpoint import (
     read_step_checkpoint,
     save_atomically,
 )
-from incseg.engine.experiment import Experiment
+from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError, MissingFileError, NonFiniteLossError, SaveError
 
 
@@ -45,8 +45,9 @@ def test_weights_that_are_not_finite():
     """The first one and when; a training that went wrong is not saved as a result."""
     check_finite(dict(a=torch.ones(2), b=torch.arange(3)), 'now')
     with pytest.raises(NonFiniteLossError, match='^c is not finite at the end of step 3$'):
-        check_finite(dict(a=torch.ones(2), c=torch.tensor([1, float('inf')])),
-                     'at the end of step 3')
+        check_finite(
+            dict(a=torch.ones(2), c=torch.tensor([1, float('inf')])), 'at the end of step 3'
+        )
 
 
 def test_missing(tmp_path):
@@ -67,14 +68,19 @@ def test_cut_short(tmp_path, share):
     """An interrupted copy is called damaged, wherever it was cut."""
     path = tmp_path / 'c.pth'
     save_atomically(dict(a=torch.zeros(10000)), path)
-    path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(InvalidInputError, match=r'c\.pth is damaged, cut short or no checkpoint'):
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize('writer', [
-    lambda content, path: torch.save(content, path),
-    lambda content, path: path.write_bytes(pickle.dumps(content))], ids=['torch', 'pickle'])
+@pytest.mark.parametrize(
+    'writer',
+    [
+        lambda content, path: torch.save(content, path),
+        lambda content, path: path.write_bytes(pickle.dumps(content)),
+    ],
+    ids=['torch', 'pickle'],
+)
 def test_pickle_that_would_run_code(tmp_path, writer):
     """Loading a stranger's file must never run what it says."""
     writer(dict(state_dict=Bomb(tmp_path / 'harm')), tmp_path / 'c.pth')
@@ -106,10 +112,12 @@ def test_full_disk_keeps_the_old_file(tmp_path):
         'try:\n'
         '    save_atomically(dict(value=torch.zeros(1000000)), sys.argv[1])\n'
         'except SaveError as error:\n'
-        '    print(error)\n')
+        '    print(error)\n'
+    )
     assert hasattr(resource, 'RLIMIT_FSIZE')
     done = subprocess.run(
-        [sys.executable, '-c', code, str(path)], capture_output=True, text=True, check=True)
+        [sys.executable, '-c', code, str(path)], capture_output=True, text=True, check=True
+    )
     assert f'cannot save {path}' in done.stdout
     assert 'the file that stood there is intact' in done.stdout
     assert read_checkpoint(path)['value'] == 1
@@ -125,11 +133,21 @@ def test_save_where_a_file_stands_for_a_folder(tmp_path):
 
 def test_protocol_differences_are_named():
     """Another data set, class order or setting gives other meanings to the same outputs."""
-    ours = dict(name='1-1', dataset='toy', setting='overlap', steps=[[1], [2]],
-                classes=['background', 'a', 'b'])
+    ours = dict(
+        name='1-1',
+        dataset='toy',
+        setting='overlap',
+        steps=[[1], [2]],
+        classes=['background', 'a', 'b'],
+    )
     check_protocol(dict(protocol=dict(ours)), ours, 'c.pth')
-    for key, value in dict(name='2-0', dataset='voc', setting='disjoint', steps=[[2], [1]],
-                           classes=['background', 'b', 'a']).items():
+    for key, value in dict(
+        name='2-0',
+        dataset='voc',
+        setting='disjoint',
+        steps=[[2], [1]],
+        classes=['background', 'b', 'a'],
+    ).items():
         with pytest.raises(InvalidInputError, match=f'c.pth is of another protocol: its {key} is'):
             check_protocol(dict(protocol={**ours, key: value}), ours, 'c.pth')
 
@@ -149,8 +167,14 @@ def test_weights_must_fit_exactly():
 def test_classes_of_another_method(tiny, tmp_path):
     """Joint's step 0 knows all classes, MiB's only the base: never mixed up."""
     joint, mib = Experiment(tiny('joint')), Experiment(tiny('mib'))
-    meta = dict(incseg_version='0', method='joint', protocol=joint.describe_protocol(), step=0,
-                classes=joint.classes_at(0), palette=joint.palette)
+    meta = dict(
+        incseg_version='0',
+        method='joint',
+        protocol=joint.describe_protocol(),
+        step=0,
+        classes=joint.classes_at(0),
+        palette=joint.palette,
+    )
     save_atomically(dict(state_dict={}, meta=meta), tmp_path / 'c.pth')
     assert read_experiment_checkpoint(joint, tmp_path / 'c.pth')[1] == 0
     with pytest.raises(InvalidInputError, match='has 7 classes, the network of the config 5'):
@@ -160,6 +184,7 @@ def test_classes_of_another_method(tiny, tmp_path):
 def test_plain_types():
     """Nothing but built-in types and tensors, or weights_only would refuse our own files."""
     import numpy as np
+
     made = plain({'a': (np.float64(1.5), np.int64(2)), 'b': torch.ones(1, requires_grad=True)})
     assert made['a'] == [1.5, 2] and type(made['a'][0]) is float and type(made['a'][1]) is int
     assert not made['b'].requires_grad

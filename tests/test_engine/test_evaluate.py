@@ -1,7 +1,7 @@
 import torch
 
 from incseg.engine import Experiment, evaluate
-from incseg.engine.network_config import model_config
+from incseg.engine.recipe.network import model_config
 from incseg.registry import DATASETS, MODELS
 
 
@@ -12,18 +12,19 @@ def test_equals_a_plain_loop(tiny, tmp_path):
     model = MODELS.build(model_config(experiment, 1)).eval()
     with torch.no_grad():  # spread the predictions over the classes
         for parameter in model.decode_head.classifier.parameters():
-            parameter.normal_(std=1.)
-    metrics = evaluate(
-        experiment, 1, dict(state_dict=model.state_dict()), 'memory', str(tmp_path))
+            parameter.normal_(std=1.0)
+    metrics = evaluate(experiment, 1, dict(state_dict=model.state_dict()), 'memory', str(tmp_path))
 
-    from incseg.engine.data_config import dataset_config
+    from incseg.engine.recipe.data import dataset_config
+
     dataset = DATASETS.build(dataset_config(experiment, 1, 'test'))
     counts = torch.zeros(6, 6, dtype=torch.int64)
     for i in range(len(dataset)):
         sample = dataset[i]
         with torch.no_grad():
             [result] = model.test_step(
-                dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']]))
+                dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+            )
         truth = sample['data_samples'].gt_sem_seg.data[0]
         for t, p in zip(truth.flatten().tolist(), result.pred_sem_seg.data.flatten().tolist()):
             if t != 255:

@@ -1,4 +1,5 @@
 """The frozen baseline through the whole engine: from step 1 on only new classifiers move."""
+
 import subprocess
 import sys
 
@@ -23,13 +24,14 @@ def check_steps(work_dir, num_steps):
         assert all(torch.equal(value, after[name]) for name, value in before.items())
         added = {name: value for name, value in after.items() if name not in before}
         assert set(added) == {
-            f'{head}classifier.steps.{k}.{kind}' for head in NEW for kind in ('weight', 'bias')}
+            f'{head}classifier.steps.{k}.{kind}' for head in NEW for kind in ('weight', 'bias')
+        }
         assert all(value.any() for name, value in added.items() if name.endswith('bias'))
 
 
 def test_only_new_classifiers_move(tiny, tmp_path):
     """If it fails, the optimiser, its weight decay or BatchNorm changes what is frozen."""
-    train_protocol(tiny('frozen', **{'schedule.optimizer.weight_decay': .1}), tmp_path / 'run')
+    train_protocol(tiny('frozen', **{'schedule.optimizer.weight_decay': 0.1}), tmp_path / 'run')
     check_steps(tmp_path / 'run', 3)
 
 
@@ -44,7 +46,8 @@ def test_shares_the_base_step(tiny, tmp_path, capsys):
 
 def test_unknown_part_before_training(tiny):
     """If it fails, the mistake is found when step 0 is done."""
-    from incseg.apis.config_check import check_config
+    from incseg.apis.config.check import check_config
+
     with pytest.raises(InvalidInputError, match=r"frozen is \['bakbone'\], allowed"):
         check_config(tiny('frozen', **{'method.frozen': ['bakbone']}))
 
@@ -64,10 +67,27 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     root = tool_environment['PYTHONPATH']
     environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable)
     done = subprocess.run(
-        [f'{root}/tools/dist_train.sh', f'{root}/configs/frozen/bisenet_r18_shapes_4-1.py', '2',
-         '--work-dir', 'two', '--no-reuse', '--cfg-options', 'data.train.length=32',
-         'data.test.length=7', 'data.train.size=32', 'data.test.size=32', 'batch_size=8',
-         'epochs=2', 'protocol.name=5-1'],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        [
+            f'{root}/tools/dist_train.sh',
+            f'{root}/configs/frozen/bisenet_r18_shapes_4-1.py',
+            '2',
+            '--work-dir',
+            'two',
+            '--no-reuse',
+            '--cfg-options',
+            'data.train.length=32',
+            'data.test.length=7',
+            'data.train.size=32',
+            'data.test.size=32',
+            'batch_size=8',
+            'epochs=2',
+            'protocol.name=5-1',
+        ],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     check_steps(tmp_path / 'two', 2)

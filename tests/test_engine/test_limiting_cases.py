@@ -1,4 +1,5 @@
 """Every method at the ends of what can happen in a step: one update of a small network each."""
+
 import logging
 from functools import lru_cache
 from pathlib import Path
@@ -11,24 +12,36 @@ from torch import nn
 from incseg.apis import load_config
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import load_previous, save_atomically
-from incseg.engine.hooks.incremental_hook import teacher_config
-from incseg.engine.hooks.method_hook import MethodHook
-from incseg.engine.network_config import model_config
-from incseg.engine.optim_wrapper import StepOptimWrapper
-from incseg.engine.step_config import method_hooks
+from incseg.engine.hooks.method import MethodHook
+from incseg.engine.recipe.network import model_config, teacher_config
+from incseg.engine.recipe.step import method_hooks
+from incseg.engine.runner.optim import StepOptimWrapper
 from incseg.models import BaseBackbone
 from incseg.registry import HOOKS, MODELS
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
-METHODS = ('ft', 'frozen', 'lwf', 'lwf_mc', 'ilt', 'ewc', 'pi', 'rw', 'mib', 'plop', 'ewf',
-           'replay')
+METHODS = (
+    'ft',
+    'frozen',
+    'lwf',
+    'lwf_mc',
+    'ilt',
+    'ewc',
+    'pi',
+    'rw',
+    'mib',
+    'plop',
+    'ewf',
+    'replay',
+)
 #: outputs of step 0 and of step 1; labels of the batch
 CASES = {
     'one new class': ((4, 1), (0, 4, 255)),
     'no old or background pixel': ((4, 2), (4, 5)),
     'background alone': ((4, 2), (0,)),
     'all ignored': ((4, 2), (255,)),
-    'as many classes as ADE20K': ((101, 50), (0, 101, 150, 255))}
+    'as many classes as ADE20K': ((101, 50), (0, 101, 150, 255)),
+}
 
 
 @MODELS.register_module(force=True)
@@ -39,7 +52,8 @@ class TwoStages(BaseBackbone):
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after))
-            for before, after in ((3, 4), (4, 6)))
+            for before, after in ((3, 4), (4, 6))
+        )
 
     def forward_stages(self, x):
         stages = []
@@ -51,8 +65,12 @@ class TwoStages(BaseBackbone):
 
 @lru_cache
 def experiment(method):
-    return Experiment(load_config(CONFIGS / method / 'bisenet_r18_shapes_4-1.py', {
-        'model.backbone': dict(type='TwoStages'), 'model.auxiliary_head.aux_32': None}))
+    return Experiment(
+        load_config(
+            CONFIGS / method / 'bisenet_r18_shapes_4-1.py',
+            {'model.backbone': dict(type='TwoStages'), 'model.auxiliary_head.aux_32': None},
+        )
+    )
 
 
 class Step:
@@ -73,29 +91,45 @@ class Step:
         if self.student.needs_teacher:
             self.student.set_teacher(teacher)
         self.begun = {
-            name: value.detach().clone() for name, value in self.student.named_parameters()}
+            name: value.detach().clone() for name, value in self.student.named_parameters()
+        }
         previous = folder / 'step_0.pth'
         gathered = {name: torch.rand_like(value) for name, value in teacher.named_parameters()}
-        save_atomically(dict(
-            state_dict=self.old, method_state={
-                name: dict(fisher=gathered, score=gathered) for name in ('ewc', 'pi', 'rw')},
-            meta=dict(incseg_version='0', method=method, protocol={}, step=0, classes=[],
-                      palette=[])), previous)
-        self.hooks: list[MethodHook] = [HOOKS.build(hook) for hook in method_hooks(
-            experiment(method).config['method'], 1, str(previous))]
+        save_atomically(
+            dict(
+                state_dict=self.old,
+                method_state={
+                    name: dict(fisher=gathered, score=gathered) for name in ('ewc', 'pi', 'rw')
+                },
+                meta=dict(
+                    incseg_version='0', method=method, protocol={}, step=0, classes=[], palette=[]
+                ),
+            ),
+            previous,
+        )
+        self.hooks: list[MethodHook] = [
+            HOOKS.build(hook)
+            for hook in method_hooks(experiment(method).config['method'], 1, str(previous))
+        ]
         trained = [value for value in self.student.parameters() if value.requires_grad]
         self.runner = SimpleNamespace(
-            model=self.student, iter=0, logger=logging.getLogger('test'),
+            model=self.student,
+            iter=0,
+            logger=logging.getLogger('test'),
             optim_wrapper=StepOptimWrapper(
-                optimizer=torch.optim.SGD(trained, lr=0.01, momentum=0.9, nesterov=True)))
+                optimizer=torch.optim.SGD(trained, lr=0.01, momentum=0.9, nesterov=True)
+            ),
+        )
         for hook in self.hooks:
             hook.before_train(self.runner)
 
     def losses(self, images, labels):
         labeller = self.student.target_labeller
         if labeller is not None and labeller.thresholds is None:
-            labeller.prepare([(labels, self.student.run_teacher(images))],
-                             self.student.decode_head.classifier.num_outputs)
+            labeller.prepare(
+                [(labels, self.student.run_teacher(images))],
+                self.student.decode_head.classifier.num_outputs,
+            )
         return self.student.loss(images, labels)
 
     def train(self, images, labels, iterations=2):
@@ -115,8 +149,10 @@ class Step:
 def batch(values, size=16):
     generator = torch.Generator().manual_seed(1)
     chosen = torch.randint(0, len(values), (2, size, size), generator=generator)
-    return (torch.randn(2, 3, size, size, generator=generator),
-            torch.tensor(values, dtype=torch.uint8)[chosen])
+    return (
+        torch.randn(2, 3, size, size, generator=generator),
+        torch.tensor(values, dtype=torch.uint8)[chosen],
+    )
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -130,12 +166,18 @@ def test_an_update_stays_finite(method, case, tmp_path):
     outputs, values = CASES[case]
     step = Step(method, outputs, tmp_path)
     losses = step.train(*batch(values))
-    state = [*step.student.state_dict().values(), *(
-        value for hook in step.hooks for part in hook.state().values() for value in part.values())]
+    state = [
+        *step.student.state_dict().values(),
+        *(
+            value
+            for hook in step.hooks
+            for part in hook.state().values()
+            for value in part.values()
+        ),
+    ]
     assert all(bool(value.isfinite().all()) for value in state)
     assert all(abs(value) < 1e3 for value in losses.values()), losses
-    nothing = case == 'all ignored' or (
-        method == 'plop' and case == 'no old or background pixel')
+    nothing = case == 'all ignored' or (method == 'plop' and case == 'no old or background pixel')
     for name in ('decode_head.loss', 'aux_16.loss'):
         assert (losses[name] == 0) == nothing, name
 
@@ -145,13 +187,17 @@ def test_what_trains(method, tmp_path):
     """If it fails, a part stands still that the method trains, or one moves that it freezes."""
     step = Step(method, (4, 2), tmp_path)
     step.train(*batch((0, 4, 5)))
-    moved = {name for name, value in step.student.named_parameters()
-             if not torch.equal(value, step.begun[name])}
+    moved = {
+        name
+        for name, value in step.student.named_parameters()
+        if not torch.equal(value, step.begun[name])
+    }
     new = {name for name in step.begun if '.classifier.steps.1.' in name}
     assert moved == (new if method == 'frozen' else set(step.begun))
     assert step.student.teacher is None or all(
         torch.equal(value, step.old[name])
-        for name, value in step.student.teacher.state_dict().items())
+        for name, value in step.student.teacher.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize('method', ['lwf', 'lwf_mc', 'ilt', 'mib', 'plop', 'ewf'])
@@ -164,7 +210,7 @@ def test_a_student_equal_to_its_teacher_is_not_moved_by_distillation(method, tmp
     step = Step(method, (4, 1), tmp_path)
     step.student.eval()
     if method == 'plop':
-        step.student.distillation['pooled'].logits_factor = 0.
+        step.student.distillation['pooled'].logits_factor = 0.0
     terms = [value for name, value in step.losses(*batch((0, 4))).items() if 'distillation' in name]
     assert terms
     shared = [value for name, value in step.student.named_parameters() if 'backbone' in name]
@@ -182,8 +228,11 @@ def test_a_student_equal_to_its_teacher_pays_no_penalty(method, tmp_path):
 def test_fusing_equal_networks_changes_nothing(tmp_path):
     """If it fails, EWF moves what no iteration has moved."""
     step = Step('ewf', (4, 1), tmp_path)
-    before = {name: value.clone() for name, value in step.student.state_dict().items()
-              if 'classifier.steps.0.bias' not in name}  # the initialisation lowered that one
+    before = {
+        name: value.clone()
+        for name, value in step.student.state_dict().items()
+        if 'classifier.steps.0.bias' not in name
+    }  # the initialisation lowered that one
     step.hooks[0].after_train(step.runner)
     for name, value in before.items():
         torch.testing.assert_close(step.student.state_dict()[name], value, rtol=1e-6, atol=0)

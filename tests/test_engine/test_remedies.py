@@ -1,15 +1,17 @@
 """A class in every image of its step: what is learned of it without a remedy, and with one."""
+
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.test_engine.test_seam_training import KnowsTheMasks
 
 from incseg.datasets import BackgroundCrops, ShapesDataset, WeakDataset
-from incseg.engine import Experiment, seam_store, seam_training, train_seam
-from incseg.engine.seam_checkpoint import load_seam
+from incseg.engine import Experiment, train_seam
+from incseg.engine.weak import seam_store, seam_training
+from incseg.engine.weak.seam_store import load_seam
 from incseg.protocols import Protocol
-from tests.test_engine.test_seam_training import KnowsTheMasks
 
 PIPELINE = [dict(type='LoadImage'), dict(type='PackSegInputs')]
 
@@ -22,12 +24,22 @@ def train(tiny_seam, monkeypatch, tmp_path):
     monkeypatch.setattr(seam_store, 'weights_digest', lambda path: 'perfect')
 
     def run(epochs, negatives=None):
-        experiment = Experiment(tiny_seam(**{
-            'seam.scope': 'step', 'protocol.name': '4-1', 'seam.negatives': negatives,
-            'data.train.length': 80, 'seam.schedule.epochs': epochs,
-            'seam.schedule.checkpoint_interval': 1000}))
-        return load_seam(experiment, train_seam(
-            experiment, 1, tmp_path / 'w', previous='final.pth'))[0]
+        experiment = Experiment(
+            tiny_seam(
+                **{
+                    'seam.scope': 'step',
+                    'protocol.name': '4-1',
+                    'seam.negatives': negatives,
+                    'data.train.length': 80,
+                    'seam.schedule.epochs': epochs,
+                    'seam.schedule.checkpoint_interval': 1000,
+                }
+            )
+        )
+        return load_seam(
+            experiment, train_seam(experiment, 1, tmp_path / 'w', previous='final.pth')
+        )[0]
+
     return run
 
 
@@ -36,8 +48,14 @@ def held_out():
     """``held_out(model)``: cross-entropy of the class, and how often a picture with it has a
     higher score than one without.  Pictures without are crops of old shapes."""
     protocol = Protocol.parse('4-1', 6)
-    data = WeakDataset(ShapesDataset(length=60, size=32, split='val'), protocol, 1, PIPELINE,
-                       scope='step', negatives=BackgroundCrops())
+    data = WeakDataset(
+        ShapesDataset(length=60, size=32, split='val'),
+        protocol,
+        1,
+        PIPELINE,
+        scope='step',
+        negatives=BackgroundCrops(),
+    )
     data.look_through(KnowsTheMasks(SimpleNamespace(protocol=protocol), 1, None))
     inputs = torch.stack([data[i]['inputs'] for i in range(len(data))])
     shown = torch.from_numpy(data.image_labels[:, 0])
@@ -47,6 +65,7 @@ def held_out():
         score = cam[:, 1].mean((1, 2))
         entropy = F.binary_cross_entropy_with_logits(score, shown).item()
         return entropy, (score[shown == 1][:, None] > score[shown == 0]).float().mean().item()
+
     return evaluate
 
 

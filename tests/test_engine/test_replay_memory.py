@@ -1,4 +1,5 @@
 """Replay: what is kept, that nothing is seen too early, and that a run goes on as it would have."""
+
 import json
 import subprocess
 import sys
@@ -11,8 +12,8 @@ from mmengine.hooks import Hook
 from incseg.datasets import IncrementalDataset, ShapesDataset
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.recipe.step import config_for_step
 from incseg.engine.replay_memory import ReplayMemory
-from incseg.engine.step_config import config_for_step
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import HOOKS
@@ -44,7 +45,8 @@ class ShownImages(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         step = runner.model.decode_head.classifier.num_outputs - 5
         self.shown.setdefault(step, []).append(
-            [(s.image_id, s.get('exemplar', False)) for s in data_batch['data_samples']])
+            [(s.image_id, s.get('exemplar', False)) for s in data_batch['data_samples']]
+        )
 
 
 @pytest.fixture(scope='module')
@@ -76,8 +78,9 @@ def test_growth(strategy, size, steps):
             allowed.setdefault(name, []).append(k)
         names = [entry['image'] for entry in kept]
         assert len(names) == len(set(names)) == min(size, len(allowed))
-        assert all(entry['steps'] == allowed[entry['image']] for entry in kept
-                   if size == 1000 or k == 0)
+        assert all(
+            entry['steps'] == allowed[entry['image']] for entry in kept if size == 1000 or k == 0
+        )
         assert all(set(entry['steps']) <= set(allowed[entry['image']]) for entry in kept)
 
 
@@ -97,8 +100,10 @@ def test_every_class_is_kept_annotated(seed, steps):
     If it fails, an image counts for a class that it shows and does not teach;
     of a disjoint protocol's later images that is every old class.
     """
-    steps = [IncrementalDataset(step.dataset, Protocol(6, 4, 1, 'disjoint'), k, LOAD)
-             for k, step in enumerate(steps)]
+    steps = [
+        IncrementalDataset(step.dataset, Protocol(6, 4, 1, 'disjoint'), k, LOAD)
+        for k, step in enumerate(steps)
+    ]
     kept = fill(ReplayMemory(dict(size=12, labels='own_step'), seed), steps)[2]
     shows = classes_of(steps[2], [entry['image'] for entry in kept])
     taught = np.zeros_like(shows)
@@ -110,8 +115,7 @@ def test_every_class_is_kept_annotated(seed, steps):
 
 def test_seed(steps):
     """The same seed keeps the same images, another one others."""
-    first, same, other = (
-        fill(ReplayMemory(dict(size=10), seed), steps) for seed in (1, 1, 2))
+    first, same, other = (fill(ReplayMemory(dict(size=10), seed), steps) for seed in (1, 1, 2))
     assert first == same != other
 
 
@@ -123,15 +127,23 @@ def test_no_memory(steps):
         assert memory.join(steps[1], [dict(image='x', steps=[0])]) is steps[1]
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(), 'size is None, expected a whole number of at least 0'),
-    (dict(size=-1), 'size is -1, expected'), (dict(size=2.5), 'size is 2.5, expected'),
-    (dict(size=True), 'size is True, expected'),
-    (dict(size=3, strategy='best'), "strategy is 'best', allowed: .'random', 'class_balanced'."),
-    (dict(size=3, labels='all'), "labels is 'all', allowed: .'seen', 'own_step'."),
-    (dict(size=3, batch_share=1), 'batch_share is 1, expected a number between 0 and 1'),
-    (dict(size=3, batch_share=0), 'batch_share is 0, expected'),
-    (dict(size=3, sizes=3), "unknown key 'method.memory.sizes'; allowed: .'size'")])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(), 'size is None, expected a whole number of at least 0'),
+        (dict(size=-1), 'size is -1, expected'),
+        (dict(size=2.5), 'size is 2.5, expected'),
+        (dict(size=True), 'size is True, expected'),
+        (
+            dict(size=3, strategy='best'),
+            "strategy is 'best', allowed: .'random', 'class_balanced'.",
+        ),
+        (dict(size=3, labels='all'), "labels is 'all', allowed: .'seen', 'own_step'."),
+        (dict(size=3, batch_share=1), 'batch_share is 1, expected a number between 0 and 1'),
+        (dict(size=3, batch_share=0), 'batch_share is 0, expected'),
+        (dict(size=3, sizes=3), "unknown key 'method.memory.sizes'; allowed: .'size'"),
+    ],
+)
 def test_bad_options(options, message):
     """One line that names the key, the value and what is allowed."""
     with pytest.raises(InvalidInputError, match=f'method.memory.{message}|{message}') as error:
@@ -151,13 +163,19 @@ def test_share_of_a_batch():
 def test_iterations(tiny):
     """40 own images and 16 exemplars in batches of 8: 7 batches, or 10 with half of each own."""
     config = config_for_step(
-        Experiment(tiny('replay', **{'method.memory.batch_share': None})), 1, 40, 'w',
-        num_replayed=16, previous='p')
+        Experiment(tiny('replay', **{'method.memory.batch_share': None})),
+        1,
+        40,
+        'w',
+        num_replayed=16,
+        previous='p',
+    )
     assert config.train_dataloader.batch_sampler.type == 'StepBatchSampler'
     assert config.train_cfg.max_iters == 7
     config = config_for_step(Experiment(tiny('replay')), 1, 40, 'w', num_replayed=16, previous='p')
     assert config.train_dataloader.batch_sampler == dict(
-        type='ReplayBatchSampler', total_batch_size=8, num_iters=10, seed=42, memory_batch=4)
+        type='ReplayBatchSampler', total_batch_size=8, num_iters=10, seed=42, memory_batch=4
+    )
     assert config.param_scheduler[0].end == 11
     config = config_for_step(Experiment(tiny('replay')), 1, 40, 'w', previous='p')
     assert config.train_dataloader.batch_sampler.type == 'StepBatchSampler', 'nothing was kept'
@@ -190,20 +208,25 @@ def test_a_whole_run(share, tiny, tmp_path):
 def test_the_shared_base_step_keeps_no_one_elses_memory(tiny, tmp_path):
     """Stored by a run with a memory, reused by runs with another one, and with none."""
     train_protocol(tiny('replay', **{'method.memory.size': 6}), tmp_path / 'six', [0])
-    for name, config in (('four', tiny('replay', **{'method.memory.size': 4})),
-                         ('none', tiny('ft'))):
+    for name, config in (
+        ('four', tiny('replay', **{'method.memory.size': 4})),
+        ('none', tiny('ft')),
+    ):
         ledger = train_protocol(config, tmp_path / name, [0])
         assert 'reused_from' in ledger.steps[0], 'a memory does not change the base step'
-    sizes = [len(read_step_checkpoint(tmp_path / name / 'step_0/final.pth')['meta']['memory'])
-             for name in ('six', 'four', 'none')]
+    sizes = [
+        len(read_step_checkpoint(tmp_path / name / 'step_0/final.pth')['meta']['memory'])
+        for name in ('six', 'four', 'none')
+    ]
     assert sizes == [6, 4, 0]
 
 
 @pytest.mark.parametrize('method', ['replay', 'plop'])
 def test_resumed_equals_uninterrupted(method, tiny, tmp_path, monkeypatch):
     """On top of any method: the same network, bit for bit, after an interruption."""
-    config = tiny(method, epochs=2, **{
-        'method.memory': dict(size=8, batch_share=0.5), 'protocol.name': '5-1'})
+    config = tiny(
+        method, epochs=2, **{'method.memory': dict(size=8, batch_share=0.5), 'protocol.name': '5-1'}
+    )
     config.custom_hooks = dict(cut=dict(type='CutReplay'))
     train_protocol(config, tmp_path / 'whole')
     monkeypatch.setattr(CutReplay, 'armed', True)
@@ -211,22 +234,28 @@ def test_resumed_equals_uninterrupted(method, tiny, tmp_path, monkeypatch):
         train_protocol(config, tmp_path / 'cut')
     monkeypatch.setattr(CutReplay, 'armed', False)
     train_protocol(config, tmp_path / 'cut', resume=True)
-    whole, cut = (read_step_checkpoint(tmp_path / name / 'step_1/final.pth')
-                  for name in ('whole', 'cut'))
+    whole, cut = (
+        read_step_checkpoint(tmp_path / name / 'step_1/final.pth') for name in ('whole', 'cut')
+    )
     assert whole['meta']['memory'] == cut['meta']['memory']
-    assert all(torch.equal(value, cut['state_dict'][name])
-               for name, value in whole['state_dict'].items())
+    assert all(
+        torch.equal(value, cut['state_dict'][name]) for name, value in whole['state_dict'].items()
+    )
 
 
 def test_memory_changes_what_is_learned(tiny, tmp_path):
     """Size 0 is fine-tuning bit for bit; a memory is not."""
     nets = []
     for method, size in (('ft', None), ('replay', 0), ('replay', 8)):
-        options = {} if size is None else {
-            'method.memory.size': size, 'method.loss_decode.type': 'CrossEntropyLoss'}
+        options = (
+            {}
+            if size is None
+            else {'method.memory.size': size, 'method.loss_decode.type': 'CrossEntropyLoss'}
+        )
         train_protocol(tiny(method, **options), tmp_path / f'{method}_{size}', [0, 1])
-        nets.append(read_step_checkpoint(
-            tmp_path / f'{method}_{size}' / 'step_1/final.pth')['state_dict'])
+        nets.append(
+            read_step_checkpoint(tmp_path / f'{method}_{size}' / 'step_1/final.pth')['state_dict']
+        )
     same = [all(torch.equal(nets[0][name], net[name]) for name in net) for net in nets[1:]]
     assert same == [True, False]
 
@@ -234,22 +263,43 @@ def test_memory_changes_what_is_learned(tiny, tmp_path):
 def test_selection_is_plain_data(steps):
     """What goes into a checkpoint loads without trusting it."""
     kept = fill(ReplayMemory(dict(size=5), 0), steps)[2]
-    assert all(type(entry['image']) is str and all(type(k) is int for k in entry['steps'])
-               for entry in kept)
+    assert all(
+        type(entry['image']) is str and all(type(k) is int for k in entry['steps'])
+        for entry in kept
+    )
     assert not any(isinstance(value, np.generic) for entry in kept for value in entry['steps'])
 
 
 def test_two_processes(tool_environment, free_port, tmp_path):
     """Both keep what one process would, and train on their shares of the same batches."""
     root = tool_environment['PYTHONPATH']
-    options = ['data.train.length=16', 'data.test.length=2', 'data.train.size=32',
-               'data.test.size=32', 'batch_size=8', 'epochs=1', 'protocol.name=5-1',
-               'method.memory.size=6']
+    options = [
+        'data.train.length=16',
+        'data.test.length=2',
+        'data.train.size=32',
+        'data.test.size=32',
+        'batch_size=8',
+        'epochs=1',
+        'protocol.name=5-1',
+        'method.memory.size=6',
+    ]
     done = subprocess.run(
-        [f'{root}/tools/dist_train.sh', f'{root}/configs/replay/bisenet_r18_shapes_4-1.py', '2',
-         '--work-dir', 'two', '--no-reuse', '--cfg-options', *options], cwd=tmp_path,
-        env=dict(tool_environment, PORT=free_port, PYTHON=sys.executable), capture_output=True,
-        text=True, timeout=300)
+        [
+            f'{root}/tools/dist_train.sh',
+            f'{root}/configs/replay/bisenet_r18_shapes_4-1.py',
+            '2',
+            '--work-dir',
+            'two',
+            '--no-reuse',
+            '--cfg-options',
+            *options,
+        ],
+        cwd=tmp_path,
+        env=dict(tool_environment, PORT=free_port, PYTHON=sys.executable),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     source = ShapesDataset(length=16, size=32)
     steps = [IncrementalDataset(source, Protocol(6, 5, 1), k, LOAD) for k in range(2)]

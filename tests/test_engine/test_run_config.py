@@ -1,6 +1,6 @@
 import pytest
 
-from incseg.engine.run_config import check_run_config, write_run_config
+from incseg.engine.work_dir import check_run_config, write_run_config
 from incseg.errors import InvalidInputError
 
 
@@ -19,7 +19,7 @@ def test_another_config_is_refused(tiny, tmp_path):
     with pytest.raises(InvalidInputError, match=r'started with batch_size = 8, .* says 16'):
         check_run_config(tiny(batch_size=16), tmp_path)
     with pytest.raises(InvalidInputError, match='method.distillation.logits.loss_weight'):
-        check_run_config(tiny(**{'method.distillation.logits.loss_weight': 1.}), tmp_path)
+        check_run_config(tiny(**{'method.distillation.logits.loss_weight': 1.0}), tmp_path)
 
 
 def test_what_was_meant_is_named_before_files(tmp_path):

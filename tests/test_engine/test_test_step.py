@@ -20,8 +20,11 @@ def test_reproduces_training_exactly(tiny, tmp_path, capsys):
         k = trained['step']
         capsys.readouterr()
         entry = run_test(  # another method's config has the same network; the title is the truth
-            tiny('ft'), tmp_path / f'run/step_{k}/final.pth', tmp_path / 'test',
-            show_dir=tmp_path / 'shown' if k == 2 else None)
+            tiny('ft'),
+            tmp_path / f'run/step_{k}/final.pth',
+            tmp_path / 'test',
+            show_dir=tmp_path / 'shown' if k == 2 else None,
+        )
         for key in ('iou', 'accuracy', 'forgetting', 'mib', 'plop', 'wilson'):
             assert entry[key] == trained[key], f'step {k}: {key}'
         assert json.loads((tmp_path / f'test/test_step_{k}.json').read_text()) == entry

@@ -36,7 +36,7 @@ class BrokenAtFour(torch.nn.Module):
 
     def forward(self, logits, target, *, num_old, ignore_index):
         self.calls += 1
-        return logits.mean() * (float('nan') if self.calls == 4 else 1.)
+        return logits.mean() * (float('nan') if self.calls == 4 else 1.0)
 
 
 def weights(work_dir, k):
@@ -48,8 +48,10 @@ def same(a, b):
 
 
 def comparable(ledger):
-    return [{key: value for key, value in entry.items() if key not in ('seconds', 'reused_from')}
-            for entry in ledger.steps]
+    return [
+        {key: value for key, value in entry.items() if key not in ('seconds', 'reused_from')}
+        for entry in ledger.steps
+    ]
 
 
 def test_a_whole_run(tiny, tmp_path, capsys):
@@ -59,8 +61,12 @@ def test_a_whole_run(tiny, tmp_path, capsys):
     assert content['config'] == 'configs/mib/bisenet_r18_shapes_4-1.py'
     assert (content['method'], content['seed']) == ('mib', 42)
     assert content['protocol'] == dict(
-        name='4-1', dataset='shapes', setting='overlap', steps=[[1, 2, 3, 4], [5], [6]],
-        classes=['background', 'disc', 'square', 'triangle', 'ring', 'cross', 'star'])
+        name='4-1',
+        dataset='shapes',
+        setting='overlap',
+        steps=[[1, 2, 3, 4], [5], [6]],
+        classes=['background', 'disc', 'square', 'triangle', 'ring', 'cross', 'star'],
+    )
     assert content['steps'] == ledger.steps
     assert [entry['step'] for entry in content['steps']] == [0, 1, 2]
     assert list(content['steps'][1]['iou']) == content['protocol']['classes'][:6]
@@ -155,10 +161,12 @@ def test_many_steps_leave_nothing_open(tiny, tmp_path):
     from mmengine.logging import MessageHub
 
     from incseg.models import EncoderDecoder
+
     def counts():
         gc.collect()
         networks = sum(isinstance(item, EncoderDecoder) for item in gc.get_objects())
         return len(os.listdir('/proc/self/fd')), networks, len(MessageHub._instance_dict)
+
     config = tiny(**{'protocol.name': '3-1', 'data.train.length': 8, 'data.test.length': 2})
     train_protocol(config, tmp_path / 'run', [0], reuse=False)
     before = counts()
@@ -169,8 +177,12 @@ def test_many_steps_leave_nothing_open(tiny, tmp_path):
 def test_same_seed_same_result_whatever_the_workers(tiny, tmp_path):
     """Determinism: the number of loader processes must not change a single bit."""
     for workers in (0, 2):
-        train_protocol(tiny(num_workers=workers, **{'protocol.name': '5-1'}),
-                       tmp_path / f'{workers}', [0], reuse=False)
+        train_protocol(
+            tiny(num_workers=workers, **{'protocol.name': '5-1'}),
+            tmp_path / f'{workers}',
+            [0],
+            reuse=False,
+        )
     train_protocol(tiny(seed=7, **{'protocol.name': '5-1'}), tmp_path / 'other', [0], reuse=False)
     assert same(weights(tmp_path / '0', 0), weights(tmp_path / '2', 0))
     assert not same(weights(tmp_path / '0', 0), weights(tmp_path / 'other', 0))
@@ -187,14 +199,17 @@ def test_methods_and_protocols_share_the_base_step(tiny, tmp_path):
     assert meta['method'] == 'ft' and meta['protocol']['name'] == '4-2'
     assert same(weights(tmp_path / 'mib', 0), weights(tmp_path / 'ft', 0))
     for name, options in {
-            'lr': {'schedule.lr.base': 0.01}, 'seed': {'seed': 1},
-            'order': {'protocol.class_order': [2, 1, 3, 4, 5, 6]}}.items():
+        'lr': {'schedule.lr.base': 0.01},
+        'seed': {'seed': 1},
+        'order': {'protocol.class_order': [2, 1, 3, 4, 5, 6]},
+    }.items():
         ledger = train_protocol(tiny('ft', **options), tmp_path / name, [0])
         assert 'reused_from' not in ledger.steps[0], name
     ledger = train_protocol(tiny('ft'), tmp_path / 'fresh', [0], reuse=False)
     assert 'reused_from' not in ledger.steps[0]
     ledger = train_protocol(
-        tiny('ft', **{'schedule.lr.added': 0.5, 'num_workers': 1}), tmp_path / 'later', [0])
+        tiny('ft', **{'schedule.lr.added': 0.5, 'num_workers': 1}), tmp_path / 'later', [0]
+    )
     assert 'reused_from' in ledger.steps[0], 'what shapes later steps alone is not in the hash'
 
 
@@ -240,9 +255,10 @@ def test_a_smaller_last_step_is_told(tiny, tmp_path, capsys):
 
 def test_empty_step_before_anything_is_trained(tiny, tmp_path):
     """Where every image shows a future class, disjoint leaves a step empty: said at once."""
-    config = tiny(**{'protocol.name': '1-1', 'protocol.setting': 'disjoint',
-                     'data.train.length': 2})
-    with pytest.raises(InvalidInputError, match=r"step \d has no training image"):
+    config = tiny(
+        **{'protocol.name': '1-1', 'protocol.setting': 'disjoint', 'data.train.length': 2}
+    )
+    with pytest.raises(InvalidInputError, match=r'step \d has no training image'):
         train_protocol(config, tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
 
@@ -253,7 +269,8 @@ def test_loss_that_is_not_finite(tiny, tmp_path):
     config.method.loss_decode = dict(type='BrokenAtFour')
     config.model.auxiliary_head = dict(aux_16=None, aux_32=None)
     with pytest.raises(
-            NonFiniteLossError, match=r'decode_head\.loss is nan at step 0, iteration 4'):
+        NonFiniteLossError, match=r'decode_head\.loss is nan at step 0, iteration 4'
+    ):
         train_protocol(config, tmp_path / 'run', reuse=False)
     saved = torch.load(tmp_path / 'run/step_0/resume.pth', weights_only=True)
     assert saved['meta']['iter'] == 2

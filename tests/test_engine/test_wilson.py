@@ -1,4 +1,5 @@
 """WILSON through the whole engine."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ from incseg.apis import init_model, load_config
 from incseg.datasets import VOCDataset
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
-from incseg.engine.step_config import config_for_step
-from incseg.engine.test_step import test_step as evaluate_step
+from incseg.engine.evaluate import test_step as evaluate_step
+from incseg.engine.recipe.step import config_for_step
 from incseg.registry import HOOKS
 
 
@@ -30,8 +31,13 @@ class Watch(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.model.target_labeller is None:
             return
-        Watch.seen.append((dict(outputs), runner.model.target_labeller.epoch,
-                           [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups]))
+        Watch.seen.append(
+            (
+                dict(outputs),
+                runner.model.target_labeller.epoch,
+                [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups],
+            )
+        )
         if batch_idx + 1 == Watch.stop:
             raise PowerCutError
 
@@ -64,7 +70,8 @@ def test_a_whole_run_resumed(watched, tmp_path):
         assert bool(losses['decode_head.loss'] > 0) is (i >= half)
         factor = (1 - i / iters) ** 0.9 if i >= half else 1
         assert rates == pytest.approx(
-            [watched.schedule.lr.added * factor, 10 * watched.schedule.lr.added * factor])
+            [watched.schedule.lr.added * factor, 10 * watched.schedule.lr.added * factor]
+        )
     saved = weights(tmp_path / 'a', 1)
     assert not any(name.startswith('target_labeller') for name in saved)
     entry = evaluate_step(watched, tmp_path / 'a/step_1/final.pth', tmp_path / 'test')
@@ -99,11 +106,28 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     root = tool_environment['PYTHONPATH']
     environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable)
     done = subprocess.run(
-        [f'{root}/tools/dist_train.sh', f'{root}/configs/wilson/bisenet_r18_shapes_4-2.py', '2',
-         '--work-dir', 'two', '--no-reuse', '--cfg-options', 'data.train.length=32',
-         'data.test.length=7', 'data.train.size=32', 'data.test.size=32', 'batch_size=8',
-         'epochs=2', 'warmup_epochs=1'],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        [
+            f'{root}/tools/dist_train.sh',
+            f'{root}/configs/wilson/bisenet_r18_shapes_4-2.py',
+            '2',
+            '--work-dir',
+            'two',
+            '--no-reuse',
+            '--cfg-options',
+            'data.train.length=32',
+            'data.test.length=7',
+            'data.train.size=32',
+            'data.test.size=32',
+            'batch_size=8',
+            'epochs=2',
+            'warmup_epochs=1',
+        ],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(value.isfinite().all() for value in weights(tmp_path / 'two', 1).values())
 
@@ -120,10 +144,10 @@ def test_published_schedule():
         assert (base.train_cfg.max_iters, added.train_cfg.max_iters) == (30 * epoch, 40 * epoch)
         assert base.param_scheduler[0].type == 'PolyLR' and 'constructor' not in base.optim_wrapper
         assert added.param_scheduler[0] == dict(
-            type='HeldPolyLR', num_iters=40 * epoch, power=0.9, hold=5 * epoch,
-            by_epoch=False)
-        assert (base.optim_wrapper.optimizer.lr, added.optim_wrapper.optimizer.lr) == (.01, .001)
-        assert set(added.optim_wrapper.paramwise_cfg.lr_factors.values()) == {10.}
+            type='HeldPolyLR', num_iters=40 * epoch, power=0.9, hold=5 * epoch, by_epoch=False
+        )
+        assert (base.optim_wrapper.optimizer.lr, added.optim_wrapper.optimizer.lr) == (0.01, 0.001)
+        assert set(added.optim_wrapper.paramwise_cfg.lr_factors.values()) == {10.0}
         labeller = added.model.target_labeller
         assert (labeller.start_epoch, labeller.alpha, labeller.refine.type) == (5, 0.5, 'PAMR')
         assert added.model.distillation.encoder.loss_weight == 1

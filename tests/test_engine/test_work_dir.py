@@ -11,11 +11,16 @@ def test_ledger_in_the_way(tiny, tmp_path):
     with pytest.raises(InvalidInputError, match='already holds the ledger of .*--resume'):
         train_protocol(config, tmp_path / 'run', reuse=False)
     with pytest.raises(InvalidInputError, match='epochs = 1, this config says 2'):
-        train_protocol(tiny(epochs=2, **{'protocol.name': 'offline'}), tmp_path / 'run',
-                       resume=True, reuse=False)
+        train_protocol(
+            tiny(epochs=2, **{'protocol.name': 'offline'}),
+            tmp_path / 'run',
+            resume=True,
+            reuse=False,
+        )
     with pytest.raises(InvalidInputError, match="method.name = 'mib', this config says 'ft'"):
-        train_protocol(tiny('ft', **{'protocol.name': 'offline'}), tmp_path / 'run',
-                       resume=True, reuse=False)
+        train_protocol(
+            tiny('ft', **{'protocol.name': 'offline'}), tmp_path / 'run', resume=True, reuse=False
+        )
 
 
 def test_step_without_its_predecessor(tiny, tmp_path):

@@ -14,15 +14,15 @@ def test_worked_example():
     expected[1, 1] = 2
     assert torch.equal(matrix, expected)
     iou = iou_per_class(matrix)
-    assert iou[:3] == pytest.approx([100 / 3, 200 / 3, 0.])
+    assert iou[:3] == pytest.approx([100 / 3, 200 / 3, 0.0])
     assert iou[3] is None, 'a class without ground truth has no IoU'
-    assert pixel_accuracy(matrix) == pytest.approx(60.)
+    assert pixel_accuracy(matrix) == pytest.approx(60.0)
 
 
 def test_predicted_class_without_ground_truth_is_none_not_zero():
     """False positives of an absent class must not enter the mean as 0."""
     matrix = confusion_matrix(torch.tensor([1, 1]), torch.tensor([0, 0]), 2)
-    assert iou_per_class(matrix) == [0., None]
+    assert iou_per_class(matrix) == [0.0, None]
 
 
 def test_matches_loop_on_random_maps():
@@ -44,10 +44,13 @@ def by_indexing(prediction, target, num_classes, ignore_index=255):
     return torch.bincount(pair, minlength=num_classes**2).view(num_classes, num_classes)
 
 
-@pytest.mark.parametrize('types', [
-    (torch.uint8, torch.uint8), (torch.int64, torch.uint8), (torch.uint8, torch.int64)])
-@pytest.mark.parametrize(('num_classes', 'ignore_index'), [
-    (1, 255), (21, 255), (21, 0), (21, 20), (200, 255), (256, 255)])
+@pytest.mark.parametrize(
+    'types', [(torch.uint8, torch.uint8), (torch.int64, torch.uint8), (torch.uint8, torch.int64)]
+)
+@pytest.mark.parametrize(
+    ('num_classes', 'ignore_index'),
+    [(1, 255), (21, 255), (21, 0), (21, 20), (200, 255), (256, 255)],
+)
 def test_void_as_a_row_is_void_left_out(types, num_classes, ignore_index):
     """If it fails, the fast way of counting gives other numbers, or a type overflows."""
     generator = torch.Generator().manual_seed(0)

@@ -8,17 +8,32 @@ from incseg.errors import InvalidInputError, SaveError
 from incseg.evaluation import Ledger
 
 HEADER = dict(
-    config='configs/x.py', method='mib', seed=1,
-    protocol=dict(name='1-1', dataset='toy', setting='overlap', steps=[[1], [2]],
-                  classes=['background', 'a', 'b']))
+    config='configs/x.py',
+    method='mib',
+    seed=1,
+    protocol=dict(
+        name='1-1',
+        dataset='toy',
+        setting='overlap',
+        steps=[[1], [2]],
+        classes=['background', 'a', 'b'],
+    ),
+)
 
 
 def ledger():
     result = Ledger(dict(HEADER), ['a'], ['b'])
-    result.add(0, dict(iou={'background': 90., 'a': 80.}, accuracy=95.), [],
-               train_images=4, seconds=1.5)
-    result.add(1, dict(iou={'background': 70., 'a': 50., 'b': None}, accuracy=None), ['a'],
-               train_images=3, seconds=0., reused_from='x')
+    result.add(
+        0, dict(iou={'background': 90.0, 'a': 80.0}, accuracy=95.0), [], train_images=4, seconds=1.5
+    )
+    result.add(
+        1,
+        dict(iou={'background': 70.0, 'a': 50.0, 'b': None}, accuracy=None),
+        ['a'],
+        train_images=3,
+        seconds=0.0,
+        reused_from='x',
+    )
     return result
 
 
@@ -29,13 +44,20 @@ def test_file_is_the_contract(tmp_path):
     assert list(content) == ['config', 'method', 'seed', 'protocol', 'steps', 'final']
     first, last = content['steps']
     assert first == dict(
-        step=0, train_images=4, seconds=1.5, accuracy=95., iou={'background': 90., 'a': 80.},
-        forgetting=None, mib=dict(base=80., added=None, all=80.),
-        plop=dict(base=85., added=None, all=85.), wilson=dict(base=80., added=None, all=85.))
-    assert last['forgetting'] == 30.
+        step=0,
+        train_images=4,
+        seconds=1.5,
+        accuracy=95.0,
+        iou={'background': 90.0, 'a': 80.0},
+        forgetting=None,
+        mib=dict(base=80.0, added=None, all=80.0),
+        plop=dict(base=85.0, added=None, all=85.0),
+        wilson=dict(base=80.0, added=None, all=85.0),
+    )
+    assert last['forgetting'] == 30.0
     assert last['accuracy'] is None and last['iou']['b'] is None
     assert last['reused_from'] == 'x'
-    assert content['final'] == last['mib'] == dict(base=50., added=None, all=50.)
+    assert content['final'] == last['mib'] == dict(base=50.0, added=None, all=50.0)
     assert 'NaN' not in (tmp_path / 'results.json').read_text()
     assert '| 1    | b ' in (tmp_path / 'results.md').read_text()
 
@@ -43,7 +65,9 @@ def test_file_is_the_contract(tmp_path):
 def test_training_a_step_again_drops_what_followed():
     """Entries of later steps belong to a network that no longer exists."""
     book = ledger()
-    book.add(0, dict(iou={'background': 1., 'a': 1.}, accuracy=1.), [], train_images=1, seconds=1.)
+    book.add(
+        0, dict(iou={'background': 1.0, 'a': 1.0}, accuracy=1.0), [], train_images=1, seconds=1.0
+    )
     assert [entry['step'] for entry in book.steps] == [0]
 
 
@@ -57,6 +81,7 @@ def test_nothing_half_written(tmp_path, monkeypatch):
         with open(path, 'wb') as file:
             file.write(content[:10])
         raise OSError(errno.ENOSPC, 'No space left on device')
+
     monkeypatch.setattr(Path, 'write_bytes', full)
     with pytest.raises(SaveError, match=r"cannot write .*results.json': No space left on device"):
         book.write(tmp_path)
@@ -85,6 +110,7 @@ def test_unreadable_ledger_is_named(tmp_path, monkeypatch):
 
     def refuse(path):
         raise PermissionError(13, 'Permission denied', str(path))
+
     monkeypatch.setattr(type(tmp_path), 'read_text', refuse)
     with pytest.raises(InvalidInputError, match=r'results\.json cannot be read: Permission denied'):
         Ledger.read(tmp_path)
@@ -96,4 +122,13 @@ def test_table_has_one_decimal_and_dashes():
     assert 'mib on toy 1-1 overlap' in table
     row = next(line for line in table.splitlines() if line.startswith('| 1 '))
     assert [cell.strip() for cell in row.strip('|').split('|')] == [
-        '1', 'b', '50.0', '-', '50.0', '60.0', '60.0', '-', '30.0']
+        '1',
+        'b',
+        '50.0',
+        '-',
+        '50.0',
+        '60.0',
+        '60.0',
+        '-',
+        '30.0',
+    ]

@@ -17,8 +17,9 @@ def test_free_keys_are_whole_keys():
 
 def test_row_settings():
     """If it fails, seeds are no seeds of one row, or another learning rate goes unseen."""
-    assert row_settings({'seed': 1, 'protocol.name': '4-1', 'num_workers': 2, 'lr': .1,
-                         'method.seed': 3}) == {'lr': .1, 'method.seed': 3}
+    assert row_settings(
+        {'seed': 1, 'protocol.name': '4-1', 'num_workers': 2, 'lr': 0.1, 'method.seed': 3}
+    ) == {'lr': 0.1, 'method.seed': 3}
 
 
 def test_read_settings(tmp_path):
@@ -38,6 +39,7 @@ def test_unreadable_settings_are_named(tmp_path, monkeypatch):
 
     def refuse(path):
         raise PermissionError(13, 'Permission denied', str(path))
+
     monkeypatch.setattr(type(tmp_path), 'read_text', refuse)
     with pytest.raises(InvalidInputError, match=r'config\.json cannot be read: Permission denied'):
         read_settings(tmp_path)

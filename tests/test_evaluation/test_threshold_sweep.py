@@ -6,15 +6,18 @@ from incseg.errors import InvalidInputError
 from incseg.evaluation.confusion import confusion_matrix, iou_per_class
 from incseg.evaluation.threshold_sweep import ThresholdSweep
 
-THRESHOLDS = [0., .2, .26, .6, 1.]
+THRESHOLDS = [0.0, 0.2, 0.26, 0.6, 1.0]
 
 
 def images(count=3):
     rng = np.random.default_rng(0)
     for _ in range(count):
         truth = rng.choice(np.uint8([0, 1, 2, 255]), (9, 11))
-        yield truth, rng.integers(0, 3, (9, 11)).astype(np.uint8), rng.choice(
-            np.uint8([0, 51, 52, 66, 67, 152, 153, 154, 255]), (9, 11))
+        yield (
+            truth,
+            rng.integers(0, 3, (9, 11)).astype(np.uint8),
+            rng.choice(np.uint8([0, 51, 52, 66, 67, 152, 153, 154, 255]), (9, 11)),
+        )
 
 
 def test_equals_one_pass_for_each_threshold():
@@ -34,16 +37,16 @@ def test_equals_one_pass_for_each_threshold():
 
 def test_rows_worked_by_hand():
     """Four pixels: at .5 class 1 has one of two and a false one; at 1 all is background."""
-    sweep = ThresholdSweep(3, [.5, 1.])
+    sweep = ThresholdSweep(3, [0.5, 1.0])
     sweep.add(np.uint8([[0, 0, 1, 1]]), np.uint8([[1, 1, 1, 1]]), np.uint8([[10, 200, 200, 20]]))
     low, high = sweep.rows()
     assert low['iou'] == [pytest.approx(100 / 3), pytest.approx(100 / 3), None]
     assert low['classes'] == low['all'] == pytest.approx(100 / 3)
-    assert high['iou'][:2] == [50., 0.] and high['classes'] == 0 and high['all'] == 25
+    assert high['iou'][:2] == [50.0, 0.0] and high['classes'] == 0 and high['all'] == 25
     assert iou_per_class(sweep.matrices()[1]) == high['iou']
 
 
-@pytest.mark.parametrize('thresholds', [[], [26], [-.1]])
+@pytest.mark.parametrize('thresholds', [[], [26], [-0.1]])
 def test_thresholds(thresholds):
     """In scores, not in percent."""
     with pytest.raises(InvalidInputError, match='allowed are one or more scores of 0 to 1'):

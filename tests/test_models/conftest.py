@@ -1,4 +1,5 @@
 """Networks for the tests of incseg.models."""
+
 import pytest
 import torch
 from torch import nn
@@ -10,8 +11,10 @@ BISENET = dict(
     backbone=dict(type='BiSeNet', depth=18),
     decode_head=dict(type='FCNHead'),
     auxiliary_head=dict(
-        aux_16=dict(type='FCNHead', in_index=1), aux_32=dict(type='FCNHead', in_index=0)))
-MIB = dict(logits=dict(type='UnbiasedLogitsDistillation', loss_weight=10.))
+        aux_16=dict(type='FCNHead', in_index=1), aux_32=dict(type='FCNHead', in_index=0)
+    ),
+)
+MIB = dict(logits=dict(type='UnbiasedLogitsDistillation', loss_weight=10.0))
 
 
 @MODELS.register_module(force=True)
@@ -29,15 +32,17 @@ class TinyBackbone(nn.Module):
 
 
 TINY = dict(
-    backbone=dict(type='TinyBackbone'), decode_head=dict(type='FCNHead'),
-    auxiliary_head=dict(aux_16=dict(type='FCNHead'), aux_32=dict(type='FCNHead')))
+    backbone=dict(type='TinyBackbone'),
+    decode_head=dict(type='FCNHead'),
+    auxiliary_head=dict(aux_16=dict(type='FCNHead'), aux_32=dict(type='FCNHead')),
+)
 
 
 def randomise(model: nn.Module) -> nn.Module:
     """Classifiers that tell pixels apart, as after training."""
     for head in model.heads.values():  # type: ignore[union-attr, operator]
         for conv in head.classifier.convs:
-            nn.init.normal_(conv.weight, std=conv.in_channels ** -0.5)
+            nn.init.normal_(conv.weight, std=conv.in_channels**-0.5)
             nn.init.normal_(conv.bias)
     return model
 
@@ -45,17 +50,20 @@ def randomise(model: nn.Module) -> nn.Module:
 @pytest.fixture
 def build():
     """Builds a segmentor, tiny by default, seeded: ``build([4, 2], bisenet=True, ...)``."""
+
     def make(outputs_per_step, bisenet=False, seed=0, dtype=None, **kwargs):
         torch.manual_seed(seed)
         config = {**(BISENET if bisenet else TINY), **kwargs}
         model = IncrementalSegmentor(outputs_per_step=outputs_per_step, **config)
         return randomise(model if dtype is None else model.to(dtype))
+
     return make
 
 
 @pytest.fixture
 def build_pair(build):
     """Builds a student that starts from its teacher, as before an incremental step."""
+
     def make(outputs_per_step, init='BackgroundBalancedInit', **kwargs):
         kwargs.setdefault('distillation', MIB)
         student = build(outputs_per_step, **kwargs)
@@ -67,6 +75,7 @@ def build_pair(build):
         for head in student.heads.values():
             MODELS.build(dict(type=init))(head.classifier)
         return student
+
     return make
 
 

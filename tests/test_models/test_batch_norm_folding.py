@@ -1,4 +1,5 @@
 """BatchNorm as part of the convolution before it: the same maps from less work."""
+
 import warnings
 
 import pytest

@@ -1,4 +1,5 @@
 """The preprocessor: wrong numbers here feed ImageNet weights another kind of image."""
+
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -40,7 +41,8 @@ def test_a_batch_of_one_size_is_not_touched_otherwise():
     """If it fails, labels or sizes change on the way to the device."""
     given = [sample(2, 3), sample(2, 3)]
     out = SegDataPreProcessor()(
-        dict(inputs=[image(2, 3), image(2, 3, (0, 0, 0))], data_samples=given), training=True)
+        dict(inputs=[image(2, 3), image(2, 3, (0, 0, 0))], data_samples=given), training=True
+    )
     assert out['inputs'].shape == (2, 3, 2, 3)
     for result in out['data_samples']:
         assert result.gt_sem_seg.data.dtype == torch.uint8
@@ -53,7 +55,8 @@ def test_stacked_images():
     stacked = torch.stack([image(2, 3), image(2, 3, (0, 0, 0))])
     process = SegDataPreProcessor()
     assert torch.equal(
-        process(dict(inputs=stacked))['inputs'], process(dict(inputs=list(stacked)))['inputs'])
+        process(dict(inputs=stacked))['inputs'], process(dict(inputs=list(stacked)))['inputs']
+    )
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -61,8 +64,7 @@ def test_unequal_sizes_are_padded(training):
     """If it fails, padding is a colour of its own, or its labels train the network."""
     process = SegDataPreProcessor()
     given = [sample(2, 5), sample(4, 3)]
-    out = process(
-        dict(inputs=[image(2, 5), image(4, 3)], data_samples=given), training=training)
+    out = process(dict(inputs=[image(2, 5), image(4, 3)], data_samples=given), training=training)
     batch, samples = out['inputs'], out['data_samples']
     assert batch.shape == (2, 3, 4, 5)
     for index, (height, width) in enumerate([(2, 5), (4, 3)]):
@@ -87,8 +89,7 @@ def test_unequal_sizes_are_padded(training):
 def test_sizes_are_noted_when_padding(samples):
     """If it fails, padding cannot be told from image after samples without img_shape."""
     given = None if samples is None else [SegDataSample(), SegDataSample()]
-    out = SegDataPreProcessor()(
-        dict(inputs=[image(2, 5), image(4, 3)], data_samples=given))
+    out = SegDataPreProcessor()(dict(inputs=[image(2, 5), image(4, 3)], data_samples=given))
     assert [s.img_shape for s in out['data_samples']] == [(2, 5), (4, 3)]
 
 

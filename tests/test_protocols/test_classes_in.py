@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from incseg.errors import InvalidInputError
-from incseg.protocols.classes_in import classes_in
+from incseg.protocols.label_scan import classes_in
 
 
 def read_mask(path):

@@ -3,7 +3,7 @@
 import pytest
 
 from incseg.protocols import Protocol
-from incseg.protocols.exemplar_lut import exemplar_lut
+from incseg.protocols.exemplars import exemplar_lut
 
 #: learning order 2, 1 | 4 | 3: train ids 2 -> 1, 1 -> 2, 4 -> 3, 3 -> 4
 PROTOCOL = Protocol(4, 2, 1, class_order=(2, 1, 4, 3))

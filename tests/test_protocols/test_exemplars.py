@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from incseg.protocols.exemplars import (
-    STRATEGIES,
-    class_balanced_exemplars,
-    random_exemplars,
-)
+from incseg.protocols.exemplars import STRATEGIES, class_balanced_exemplars, random_exemplars
 
 
 def show(*rows):
@@ -51,7 +47,11 @@ def test_class_balanced_worked_example():
         assert class_balanced_exemplars(np.arange(5), presence, 2, generator).tolist() == [0, 3]
         generator = np.random.default_rng(seed)
         assert class_balanced_exemplars(np.arange(5), presence, 4, generator).tolist() == [
-            0, 1, 3, 4]
+            0,
+            1,
+            3,
+            4,
+        ]
 
 
 def test_rare_classes_have_their_share():
@@ -62,7 +62,7 @@ def test_rare_classes_have_their_share():
     presence = np.zeros((1000, 5), np.bool_)
     presence[:900, 0] = True
     for rare in range(4):
-        presence[900 + 25 * rare:925 + 25 * rare, 1 + rare] = True
+        presence[900 + 25 * rare : 925 + 25 * rare, 1 + rare] = True
     ranks = np.random.default_rng(3).permutation(1000)
     chosen = class_balanced_exemplars(ranks, presence, 20, np.random.default_rng(0))
     assert presence[chosen].sum(0).tolist() == [4, 4, 4, 4, 4]

@@ -17,7 +17,7 @@ from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.protocols import ClassIndex
-from incseg.protocols.parallel_scan import available_cores, parallel_scan
+from incseg.protocols.label_scan import available_cores, parallel_scan
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = 7

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from incseg.protocols import ClassIndex
-from incseg.protocols.presence_cache import PresenceCache
+from incseg.protocols.class_index import PresenceCache
 
 CLASSES = 7
 

@@ -65,8 +65,10 @@ def test_step_sizes(name, sizes):
     assert sum(protocol.steps, ()) == tuple(range(1, 21))
 
 
-@pytest.mark.parametrize(('name', 'left'), [
-    ('15-1', 0), ('15-2', 1), ('15-9', 5), ('16-8', 4), ('19-2', 1), ('20-3', 0), ('offline', 0)])
+@pytest.mark.parametrize(
+    ('name', 'left'),
+    [('15-1', 0), ('15-2', 1), ('15-9', 5), ('16-8', 4), ('19-2', 1), ('20-3', 0), ('offline', 0)],
+)
 def test_remainder(name, left):
     """If it fails, a last step that is smaller than the name says is not told, or another is."""
     assert Protocol.parse(name, num_classes=20).remainder == left

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.protocols.scan_key import file_states, scan_key
+from incseg.protocols.class_index import file_states, scan_key
 
 
 def read_mask(path):

@@ -1,4 +1,5 @@
 """The sample that travels with an image through loader, model and metric."""
+
 import pytest
 import torch
 from mmengine.structures import PixelData
@@ -32,6 +33,6 @@ def test_only_pixel_data(name):
 def test_image_labels_move_with_the_sample():
     """If it fails, a step on image-level labels finds them on another device, or lost."""
     sample = SegDataSample()
-    sample.gt_image_labels = torch.tensor([1., 0.])
+    sample.gt_image_labels = torch.tensor([1.0, 0.0])
     assert sample.to('cpu').gt_image_labels.tolist() == [1, 0]
     assert sample.new().gt_image_labels.tolist() == [1, 0]

@@ -1,4 +1,5 @@
 """From COCO's and VOC's downloads to both steps of WILSON and both evaluations, by the tools."""
+
 import json
 import shutil
 from pathlib import Path
@@ -8,29 +9,41 @@ import pytest
 from PIL import Image
 
 from incseg.apis import load_config
-from incseg.apis.config import parse_options
+from incseg.apis.config.loading import parse_options
 from incseg.datasets import COCOVOCDataset
 from incseg.engine import Experiment
-from incseg.engine.step_dataset import step_dataset
-from incseg.engine.training_set import check_masks, training_set
+from incseg.engine.recipe.data import check_masks, step_dataset, training_set
 from incseg.errors import MissingFileError
 from incseg.registry import DATASETS
 
 ROOT = Path(__file__).parents[2]
 LEAF = ROOT / 'configs/wilson/bisenet_r101_coco-voc_60-20.py'
-TINY = ['pretrained=False', 'model.backbone.depth=18', 'model.auxiliary_head=None', 'batch_size=2',
-        'epochs=[1,2]', 'warmup_epochs=1', 'crop_size=64', 'num_workers=0', 'schedule.amp=False',
-        'method.target_labeller.refine.dilations=(1,2)',
-        'schedule.lr_factors.auxiliary_head=None']
+TINY = [
+    'pretrained=False',
+    'model.backbone.depth=18',
+    'model.auxiliary_head=None',
+    'batch_size=2',
+    'epochs=[1,2]',
+    'warmup_epochs=1',
+    'crop_size=64',
+    'num_workers=0',
+    'schedule.amp=False',
+    'method.target_labeller.refine.dilations=(1,2)',
+    'schedule.lr_factors.auxiliary_head=None',
+]
 
 
 @pytest.fixture
 def downloads(make_coco, tmp_path):
     """Four images of COCO, of which one shows a cat, and VOC with all 20 classes, two an image."""
     coco = make_coco(
-        train={'1': [('truck', 0, 0, 20, 20)], '2': [('bed', 9, 9, 30, 30)],
-               '3': [('truck', 5, 5, 25, 25), ('cat', 0, 0, 9, 9)]},
-        val={'4': [('truck', 0, 0, 20, 20), ('cat', 20, 20, 40, 30)]})
+        train={
+            '1': [('truck', 0, 0, 20, 20)],
+            '2': [('bed', 9, 9, 30, 30)],
+            '3': [('truck', 5, 5, 25, 25), ('cat', 0, 0, 9, 9)],
+        },
+        val={'4': [('truck', 0, 0, 20, 20), ('cat', 20, 20, 40, 30)]},
+    )
     voc = tmp_path / 'VOC2012'
     for folder in ('JPEGImages', 'SegmentationClassAug', 'ImageSets/Segmentation'):
         (voc / folder).mkdir(parents=True)
@@ -59,13 +72,21 @@ def test_train_and_both_tests(tool, downloads, tmp_path):
     ledger = json.loads((tmp_path / 'run/results.json').read_text())
     assert [step['train_images'] for step in ledger['steps']] == [2, 10]
     assert ledger['protocol']['classes'] == list(COCOVOCDataset.METAINFO['classes'])
-    known = [{name for name, iou in step['iou'].items() if iou is not None}
-             for step in ledger['steps']]
+    known = [
+        {name for name, iou in step['iou'].items() if iou is not None} for step in ledger['steps']
+    ]
     assert known[0] == {'background', 'truck'} and 'cat' not in ledger['steps'][0]['iou']
     assert known[1] == {'background', 'truck', 'cat'}
 
-    code, out = tool('test', LEAF, 'run/step_1/final.pth', '--work-dir', 'on_voc', *downloads,
-                     'data.test.split=voc_val')
+    code, out = tool(
+        'test',
+        LEAF,
+        'run/step_1/final.pth',
+        '--work-dir',
+        'on_voc',
+        *downloads,
+        'data.test.split=voc_val',
+    )
     assert code == 0
     entry = json.loads((tmp_path / 'on_voc/test_step_1.json').read_text())
     seen = {name for name, iou in entry['iou'].items() if iou is not None}
@@ -81,10 +102,12 @@ def test_image_labels_from_vocs_xml_files(tool, downloads, tmp_path):
     (voc / 'Annotations').mkdir()
     for i, name in enumerate(COCOVOCDataset.METAINFO['classes'][61:71]):
         (voc / f'Annotations/train_aug{i}.xml').write_text(
-            f'<annotation><object><name>{name}</name></object></annotation>')
+            f'<annotation><object><name>{name}</name></object></annotation>'
+        )
     options = parse_options([*downloads[3:], f'data_root={downloads[1]}'])
     options['method.image_labels'] = dict(
-        type='PartImageLabels', parts=dict(voc_train_aug=dict(type='VOCXMLImageLabels')))
+        type='PartImageLabels', parts=dict(voc_train_aug=dict(type='VOCXMLImageLabels'))
+    )
     experiment = Experiment(load_config(LEAF, options))
     source = DATASETS.build(training_set(experiment))
     check_masks(experiment, source)
@@ -97,9 +120,14 @@ def test_image_labels_from_vocs_xml_files(tool, downloads, tmp_path):
         DATASETS.build(training_set(experiment))
 
 
-@pytest.mark.parametrize(('option', 'message'), [
-    ('voc_root=gone', "voc_root 'gone' does not exist"), ('voc_root=3', 'voc_root is 3, expected'),
-    ('data.test.split=val', "split is 'val'; allowed are coco_train")])
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('voc_root=gone', "voc_root 'gone' does not exist"),
+        ('voc_root=3', 'voc_root is 3, expected'),
+        ('data.test.split=val', "split is 'val'; allowed are coco_train"),
+    ],
+)
 def test_mistakes(tool, downloads, tmp_path, option, message):
     """One line that names the key, before anything is trained or left behind."""
     tool('paint_coco_masks', downloads[1])

@@ -1,4 +1,5 @@
 """From a checkpoint to pseudo-labels to their sweep, by the command lines."""
+
 import re
 from pathlib import Path
 
@@ -20,11 +21,27 @@ def weak(tmp_path, tiny, colour_cams):
         f"_base_ = ['{SHAPES}', '{SEAM}']\n"
         "seam = dict(model=dict(_delete_=True, type='ColourCams'),\n"
         "            inference=dict(scales=(1.,), background=dict(mode='const', value=.3)))\n"
-        'data = dict(train=dict(length=12, size=32), test=dict(length=4, size=32))\n')
+        'data = dict(train=dict(length=12, size=32), test=dict(length=4, size=32))\n'
+    )
     checkpoint = tmp_path / 'seam.pth'
-    torch.save(dict(state_dict=dict(weight=torch.ones(1)), meta=dict(
-        incseg_version='0', method='seam', step=2, classes=['star'], palette=[], ids=[6],
-        scope='step', pretrained=False, seed=0, protocol={})), checkpoint)
+    torch.save(
+        dict(
+            state_dict=dict(weight=torch.ones(1)),
+            meta=dict(
+                incseg_version='0',
+                method='seam',
+                step=2,
+                classes=['star'],
+                palette=[],
+                ids=[6],
+                scope='step',
+                pretrained=False,
+                seed=0,
+                protocol={},
+            ),
+        ),
+        checkpoint,
+    )
     return config, checkpoint
 
 
@@ -52,8 +69,10 @@ def test_make_resume_and_evaluate(tool, weak, tmp_path):
 
 def test_interrupted(tool, weak, tmp_path, monkeypatch):
     """Labels have no checkpoint to go on from: whole files stay."""
+
     def stop(*_):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(PseudoLabelFiles, 'write_meta', stop)
     status, _ = tool('make_pseudo_labels', *weak, '--out', tmp_path / 'out')
     assert status == 'interrupted; --resume keeps the whole files and makes the others'
@@ -65,29 +84,56 @@ def test_affinity_network(tool, weak, tmp_path):
     config, checkpoint = weak
     for name, power in (('strong', 4), ('weak', 24)):
         status, _ = tool(
-            'make_pseudo_labels', config, checkpoint, '--out', tmp_path / name, '--cfg-options',
+            'make_pseudo_labels',
+            config,
+            checkpoint,
+            '--out',
+            tmp_path / name,
+            '--cfg-options',
             "seam.refine={'type': 'DenseCRF'}",
-            f"seam.inference.background={{'mode': 'pow', 'value': {power}}}")
+            f"seam.inference.background={{'mode': 'pow', 'value': {power}}}",
+        )
         assert status == 0
     folders = [tmp_path / name / '4-1' / '2' for name in ('strong', 'weak')]
     net = "{'type': 'AffinityNet', 'backbone': {'type': 'ResNet', 'depth': 18}}"
-    train = ('train_affinity', config, '--strong', folders[0], '--weak', folders[1], '--out',
-             tmp_path / 'a.pth', '--epochs', '1', '--batch-size', '2', '--crop-size', '96')
+    train = (
+        'train_affinity',
+        config,
+        '--strong',
+        folders[0],
+        '--weak',
+        folders[1],
+        '--out',
+        tmp_path / 'a.pth',
+        '--epochs',
+        '1',
+        '--batch-size',
+        '2',
+        '--crop-size',
+        '96',
+    )
     status, _ = tool(*train)
     assert status.startswith('error: seam.refine is ') and 'AffinityRandomWalk' in status
     refine = f"seam.refine={{'type': 'AffinityRandomWalk', 'net': {net}"
     status, output = tool(*train, '--cfg-options', refine + '}')
     line = output.out.splitlines()[-1]
     assert status == 0 and re.fullmatch(
-        r'\d+ images in \d+ s, mean loss of the last epoch \d\.\d{4}; written to .*a\.pth', line)
+        r'\d+ images in \d+ s, mean loss of the last epoch \d\.\d{4}; written to .*a\.pth', line
+    )
     status, _ = tool(*train[:-1], '16', '--cfg-options', refine + '}')
     assert status.startswith('error: crop_size of AffinityNet is 16; allowed is a multiple of 8')
     assert '\n' not in status
     status, _ = tool(*train, '--init-from', tmp_path / 'none.pth', '--cfg-options', refine + '}')
     assert status.startswith('error: ') and 'none.pth' in status
     status, _ = tool(
-        'make_pseudo_labels', config, checkpoint, '--out', tmp_path / 'out', '--cfg-options',
-        f"{refine}, 'checkpoint': '{tmp_path / 'a.pth'}'}}")
+        'make_pseudo_labels',
+        config,
+        checkpoint,
+        '--out',
+        tmp_path / 'out',
+        '--cfg-options',
+        f"{refine}, 'checkpoint': '{tmp_path / 'a.pth'}'}}",
+    )
     assert status == 0
     status, output = tool('eval_pseudo_labels', config, tmp_path / 'out' / '4-1' / '2')
     assert status == 0 and 'stage AffinityRandomWalk' in output.out

@@ -1,4 +1,5 @@
 """The command line: what a user's mistake prints, and that a run works from another folder."""
+
 import runpy
 import subprocess
 import sys
@@ -18,6 +19,7 @@ VOC = str(ROOT / 'configs/mib/bisenet_r101_15-1.py')
 @pytest.fixture
 def train(monkeypatch, tmp_path, capsys):
     """Run tools/train.py in this process; returns (exit status or message, output)."""
+
     def run(*arguments, tool='train'):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, 'argv', [f'tools/{tool}.py', *map(str, arguments)])
@@ -26,6 +28,7 @@ def train(monkeypatch, tmp_path, capsys):
         except SystemExit as stop:
             return stop.code, capsys.readouterr()
         return 0, capsys.readouterr()
+
     return run
 
 
@@ -43,27 +46,36 @@ def camvid(root, images=2, size=(24, 32)):
     return root
 
 
-TINY_CAMVID = ['--cfg-options', 'pretrained=False', 'batch_size=2', 'epochs=1', 'crop_size=(24,32)',
-               'num_workers=0']
+TINY_CAMVID = [
+    '--cfg-options',
+    'pretrained=False',
+    'batch_size=2',
+    'epochs=1',
+    'crop_size=(24,32)',
+    'num_workers=0',
+]
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (['nowhere.py'], 'no config at nowhere.py'),
-    (['.'], 'config . is a folder'),
-    ([SHAPES, '--epochs', '-3'], 'epochs is -3'),
-    ([SHAPES, '--cfg-options', 'epohcs=3'], "did you mean 'epochs'"),
-    ([SHAPES, '--cfg-options', 'epochs'], 'expected key=value'),
-    ([SHAPES, '--steps', '7'], '--steps 7 is out of range'),
-    ([SHAPES, '--steps', '2'], 'step 2 starts from step 1, but there is no'),
-    ([SHAPES, '--seed', '-1'], 'seed is -1'),
-    ([SHAPES, '--launcher', 'pytorch'], 'dist_train.sh'),
-    ([CAMVID, '--data-root', 'gone'], "'gone' does not exist"),
-    ([VOC, '--data-root', 'gone', '--cfg-options', 'pretrained=False'], 'PASCAL VOC 2012 site'),
-    ([SHAPES, '--cfg-options', 'protocol.name=7-1'], 'base=7'),
-    ([SHAPES, '--cfg-options', 'protocol.class_order=[1,2,3,4,5,5]'], 'class_order'),
-    ([SHAPES, '--cfg-options', 'protocol.class_order=[1,2,3,4,5,7]'], 'class_order'),
-    ([SHAPES, '--cfg-options', 'epohcs=3', '--cfg-options', 'seed=4'], "did you mean 'epochs'"),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['nowhere.py'], 'no config at nowhere.py'),
+        (['.'], 'config . is a folder'),
+        ([SHAPES, '--epochs', '-3'], 'epochs is -3'),
+        ([SHAPES, '--cfg-options', 'epohcs=3'], "did you mean 'epochs'"),
+        ([SHAPES, '--cfg-options', 'epochs'], 'expected key=value'),
+        ([SHAPES, '--steps', '7'], '--steps 7 is out of range'),
+        ([SHAPES, '--steps', '2'], 'step 2 starts from step 1, but there is no'),
+        ([SHAPES, '--seed', '-1'], 'seed is -1'),
+        ([SHAPES, '--launcher', 'pytorch'], 'dist_train.sh'),
+        ([CAMVID, '--data-root', 'gone'], "'gone' does not exist"),
+        ([VOC, '--data-root', 'gone', '--cfg-options', 'pretrained=False'], 'PASCAL VOC 2012 site'),
+        ([SHAPES, '--cfg-options', 'protocol.name=7-1'], 'base=7'),
+        ([SHAPES, '--cfg-options', 'protocol.class_order=[1,2,3,4,5,5]'], 'class_order'),
+        ([SHAPES, '--cfg-options', 'protocol.class_order=[1,2,3,4,5,7]'], 'class_order'),
+        ([SHAPES, '--cfg-options', 'epohcs=3', '--cfg-options', 'seed=4'], "did you mean 'epochs'"),
+    ],
+)
 def test_mistakes(train, tmp_path, monkeypatch, arguments, message):
     """One line that names what is wrong; no traceback, nothing left behind."""
     monkeypatch.delenv('RANK', raising=False)
@@ -98,8 +110,9 @@ def test_unreadable_image(train, tmp_path, workers):
     """Found in a loader's worker or not: the file is named in one line."""
     root = camvid(tmp_path / 'data')
     (root / 'images/train/1.jpg').write_bytes(b'not a jpeg')
-    code, _ = train(CAMVID, '--data-root', 'data', '--no-reuse', *TINY_CAMVID,
-                    f'num_workers={workers}')
+    code, _ = train(
+        CAMVID, '--data-root', 'data', '--no-reuse', *TINY_CAMVID, f'num_workers={workers}'
+    )
     assert code.startswith('error: image') and '1.jpg' in code and '\n' not in code
 
 
@@ -128,11 +141,12 @@ def test_camvid_and_test_tool(train, tmp_path):
     assert code == 0 and 'mib on camvid 6-5 overlap' in captured.out
     row = next(line for line in captured.out.splitlines() if line.startswith('| 1 '))
     code, captured = train(
-        CAMVID, 'run/step_1/final.pth', '--show-dir', 'shown', *common, tool='test')
+        CAMVID, 'run/step_1/final.pth', '--show-dir', 'shown', *common, tool='test'
+    )
     assert code == 0 and row in captured.out
     code, captured = train(CAMVID, 'run/step_1/final.pth', tool='test')
     assert code == 0 and row in captured.out, 'training knows where the data were'
-    assert captured.out.startswith("as in run/config.json: crop_size = [24, 32] (not [360, 480])")
+    assert captured.out.startswith('as in run/config.json: crop_size = [24, 32] (not [360, 480])')
     assert '| Bicyclist' in captured.out
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
     code, _ = train(CAMVID, '--work-dir', 'run', *common)
@@ -141,8 +155,10 @@ def test_camvid_and_test_tool(train, tmp_path):
     assert code == 0
 
 
-@pytest.mark.parametrize(('content', 'message'), [
-    (None, 'no checkpoint at'), (b'', 'is empty'), (b'PK\x03\x04' + bytes(50), 'damaged')])
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [(None, 'no checkpoint at'), (b'', 'is empty'), (b'PK\x03\x04' + bytes(50), 'damaged')],
+)
 def test_bad_checkpoint(train, tmp_path, content, message):
     """Missing, empty, cut short: one line."""
     if content is not None:
@@ -155,9 +171,17 @@ def test_bad_checkpoint(train, tmp_path, content, message):
 @pytest.mark.parametrize('chosen', [None, 'ACTIVE'])
 def test_threads_sleep_while_they_wait(tool_environment, name, chosen):
     """Spinning threads made a step eight times slower on a machine that was busy besides."""
-    code = ("import os, runpy, sys; assert 'torch' not in sys.modules; "
-            f"runpy.run_path('tools/{name}.py'); print(os.environ['OMP_WAIT_POLICY'])")
+    code = (
+        "import os, runpy, sys; assert 'torch' not in sys.modules; "
+        f"runpy.run_path('tools/{name}.py'); print(os.environ['OMP_WAIT_POLICY'])"
+    )
     environment = {**tool_environment, **({'OMP_WAIT_POLICY': chosen} if chosen else {})}
-    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=environment,
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == (chosen or 'PASSIVE')

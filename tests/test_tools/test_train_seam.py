@@ -1,11 +1,12 @@
 """The command line: options reach the training, mistakes are one line."""
+
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from incseg.engine.seam_checkpoint import read_seam_checkpoint
+from incseg.engine.weak.seam_store import read_seam_checkpoint
 
 
 @pytest.fixture
@@ -14,14 +15,28 @@ def run(tool_environment, tmp_path):
     root = tool_environment['PYTHONPATH']
     (tmp_path / 'leaf.py').write_text(
         f"_base_ = ['{root}/configs/mib/bisenet_r18_shapes_4-1.py', "
-        f"'{root}/configs/_base_/seam/shapes.py']\n")
+        f"'{root}/configs/_base_/seam/shapes.py']\n"
+    )
 
     def start(*options):
         return subprocess.run(
-            [sys.executable, f'{root}/tools/train_seam.py', 'leaf.py', *options, '--cfg-options',
-             'data.train.length=16', 'data.train.size=32', 'seam.schedule.epochs=1',
-             'seam.model.backbone.output_stride=8'],
-            cwd=tmp_path, env=tool_environment, capture_output=True, text=True)
+            [
+                sys.executable,
+                f'{root}/tools/train_seam.py',
+                'leaf.py',
+                *options,
+                '--cfg-options',
+                'data.train.length=16',
+                'data.train.size=32',
+                'seam.schedule.epochs=1',
+                'seam.model.backbone.output_stride=8',
+            ],
+            cwd=tmp_path,
+            env=tool_environment,
+            capture_output=True,
+            text=True,
+        )
+
     return start
 
 

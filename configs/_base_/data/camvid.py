@@ -11,5 +11,7 @@ data = dict(
         scale=dict(type='RandomScale', low=0.75, high=1.5),
         crop=dict(type='RandomCrop', size='$crop_size'),
         flip=dict(type='RandomFlip'),
-        colour=dict(type='ColourJitter', brightness=0.2, contrast=0.2, saturation=0.2)),
-    test_pipelines=dict(whole=dict()))
+        colour=dict(type='ColourJitter', brightness=0.2, contrast=0.2, saturation=0.2),
+    ),
+    test_pipelines=dict(whole=dict()),
+)

@@ -5,4 +5,6 @@ data = dict(
     name='coco_voc',
     train=dict(type='COCOVOCDataset', voc_root='$voc_root', split=['coco_train', 'voc_train_aug']),
     test=dict(  # split='voc_val': the 20 classes on VOC's own images
-        type='COCOVOCDataset', voc_root='$voc_root', split='coco_val'))
+        type='COCOVOCDataset', voc_root='$voc_root', split='coco_val'
+    ),
+)

@@ -8,4 +8,5 @@ data = dict(
     test=dict(type='ShapesDataset', split='test', length=120),
     void_as_background=False,
     train_pipeline=dict(flip=dict(type='RandomFlip')),
-    test_pipelines=dict(whole=dict()))
+    test_pipelines=dict(whole=dict()),
+)

@@ -8,10 +8,12 @@ data = dict(
     test=dict(type='VOCDataset', data_root='$data_root', split='val'),
     void_as_background=False,  # True: as MiB's own code
     train_pipeline=dict(
-        crop=dict(type='RandomResizedCrop', size='$crop_size'),
-        flip=dict(type='RandomFlip')),
+        crop=dict(type='RandomResizedCrop', size='$crop_size'), flip=dict(type='RandomFlip')
+    ),
     test_pipelines=dict(
         whole=dict(),
         mib_crop512=dict(
-            resize=dict(type='Resize', short_side=512),
-            crop=dict(type='CenterCrop', size=512))))
+            resize=dict(type='Resize', short_side=512), crop=dict(type='CenterCrop', size=512)
+        ),
+    ),
+)

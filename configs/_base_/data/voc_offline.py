@@ -4,4 +4,6 @@ data = dict(
         rotation=dict(type='RandomRotation', degrees=10),
         flip=dict(type='RandomFlip', direction='horizontal'),
         vertical_flip=dict(type='RandomFlip', direction='vertical'),
-        colour=dict(type='ColourJitter', brightness=0.25, contrast=0.25, saturation=0.25)))
+        colour=dict(type='ColourJitter', brightness=0.25, contrast=0.25, saturation=0.25),
+    )
+)

@@ -4,4 +4,5 @@ method = dict(
     distillation=dict(),
     classifier_init=dict(type='RandomInit'),
     target_labeller=None,
-    hooks=dict(ewc=dict(type='EWCHook', loss_weight=500., alpha=0.9)))
+    hooks=dict(ewc=dict(type='EWCHook', loss_weight=500.0, alpha=0.9)),
+)

@@ -2,7 +2,9 @@ method = dict(
     name='ewf',  # MiB, and the fusion of its networks
     loss_decode=dict(type='UnbiasedCrossEntropyLoss'),
     distillation=dict(
-        logits=dict(type='UnbiasedLogitsDistillation', source='decode_head', loss_weight=10.)),
+        logits=dict(type='UnbiasedLogitsDistillation', source='decode_head', loss_weight=10.0)
+    ),
     classifier_init=dict(type='BackgroundBalancedInit'),
     target_labeller=None,
-    hooks=dict(fusion=dict(type='WeightFusionHook')))
+    hooks=dict(fusion=dict(type='WeightFusionHook')),
+)

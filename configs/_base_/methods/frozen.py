@@ -4,4 +4,5 @@ method = dict(
     distillation=dict(),
     classifier_init=dict(type='RandomInit'),
     target_labeller=None,
-    frozen=['backbone', 'head_features', 'old_classifiers'])  # from step 1 on
+    frozen=['backbone', 'head_features', 'old_classifiers'],
+)  # from step 1 on

@@ -3,4 +3,5 @@ method = dict(
     loss_decode=dict(type='CrossEntropyLoss'),
     distillation=dict(),
     classifier_init=dict(type='RandomInit'),
-    target_labeller=None)
+    target_labeller=None,
+)

@@ -2,6 +2,8 @@ method = dict(
     name='lwf',
     loss_decode=dict(type='CrossEntropyLoss'),
     distillation=dict(
-        logits=dict(type='LogitsDistillation', source='decode_head', loss_weight=100.)),
+        logits=dict(type='LogitsDistillation', source='decode_head', loss_weight=100.0)
+    ),
     classifier_init=dict(type='RandomInit'),
-    target_labeller=None)
+    target_labeller=None,
+)

@@ -2,6 +2,8 @@ method = dict(
     name='lwf_mc',
     loss_decode=dict(type='BinaryCrossEntropyLoss'),
     distillation=dict(
-        logits=dict(type='BinaryDistillation', source='decode_head', loss_weight=10.)),
+        logits=dict(type='BinaryDistillation', source='decode_head', loss_weight=10.0)
+    ),
     classifier_init=dict(type='RandomInit'),
-    target_labeller=None)
+    target_labeller=None,
+)

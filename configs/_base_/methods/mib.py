@@ -2,6 +2,8 @@ method = dict(
     name='mib',
     loss_decode=dict(type='UnbiasedCrossEntropyLoss'),
     distillation=dict(
-        logits=dict(type='UnbiasedLogitsDistillation', source='decode_head', loss_weight=10.)),
+        logits=dict(type='UnbiasedLogitsDistillation', source='decode_head', loss_weight=10.0)
+    ),
     classifier_init=dict(type='BackgroundBalancedInit'),
-    target_labeller=None)
+    target_labeller=None,
+)

@@ -4,4 +4,5 @@ method = dict(
     distillation=dict(),
     classifier_init=dict(type='RandomInit'),
     target_labeller=None,
-    hooks=dict(pi=dict(type='PathIntegralHook', loss_weight=500., damping=1e-20)))
+    hooks=dict(pi=dict(type='PathIntegralHook', loss_weight=500.0, damping=1e-20)),
+)

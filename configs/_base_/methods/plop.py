@@ -3,8 +3,14 @@ method = dict(
     loss_decode=dict(type='CrossEntropyLoss'),
     distillation=dict(
         pooled=dict(
-            type='PooledDistillation', source='decode_head', feature_factor=0.01,
-            logits_factor=0.0005)),
+            type='PooledDistillation',
+            source='decode_head',
+            feature_factor=0.01,
+            logits_factor=0.0005,
+        )
+    ),
     classifier_init=dict(type='BackgroundBalancedInit'),
     target_labeller=dict(
-        type='EntropyPseudoLabeller', source='decode_head', median='fixed', min_threshold=0.001))
+        type='EntropyPseudoLabeller', source='decode_head', median='fixed', min_threshold=0.001
+    ),
+)

@@ -4,4 +4,5 @@ method = dict(
     distillation=dict(),
     classifier_init=dict(type='RandomInit'),
     target_labeller=None,
-    memory=dict(size=100, strategy='class_balanced', labels='seen', batch_share=0.5))
+    memory=dict(size=100, strategy='class_balanced', labels='seen', batch_share=0.5),
+)

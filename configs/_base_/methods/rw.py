@@ -4,4 +4,5 @@ method = dict(
     distillation=dict(),
     classifier_init=dict(type='RandomInit'),
     target_labeller=None,
-    hooks=dict(rw=dict(type='RiemannianWalkHook', loss_weight=100., alpha=0.9, interval=10)))
+    hooks=dict(rw=dict(type='RiemannianWalkHook', loss_weight=100.0, alpha=0.9, interval=10)),
+)

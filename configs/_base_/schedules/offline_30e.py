@@ -10,4 +10,5 @@ schedule = dict(
     tf32=True,
     pin_memory=True,
     log_interval=50,
-    checkpoint_interval=500)
+    checkpoint_interval=500,
+)

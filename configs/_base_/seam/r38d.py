@@ -1,6 +1,13 @@
 _base_ = './r50.py'
-seam = dict(model=dict(
-    backbone=dict(
-        _delete_=True, type='ResNet38d', pretrained='$pretrained', norm_cfg='$norm_cfg',
-        weights='data/resnet38d.pth'),  # made by tools/convert_resnet38_params.py
-    head=dict(dropout_ratio=0.5)))
+seam = dict(
+    model=dict(
+        backbone=dict(
+            _delete_=True,
+            type='ResNet38d',
+            pretrained='$pretrained',
+            norm_cfg='$norm_cfg',
+            weights='data/resnet38d.pth',
+        ),  # made by tools/convert_resnet38_params.py
+        head=dict(dropout_ratio=0.5),
+    )
+)

@@ -1,7 +1,10 @@
 """Remedies for a class that every image of its step shows: nothing tells what it looks like."""
-from incseg.datasets.negatives.background_crops import BackgroundCrops
+
 from incseg.datasets.negatives.negative_folder import NegativeFolder
-from incseg.datasets.negatives.old_model_labels import OldModelLabels
-from incseg.datasets.negatives.old_network_negatives import OldNetworkNegatives
+from incseg.datasets.negatives.old_network import (
+    BackgroundCrops,
+    OldModelLabels,
+    OldNetworkNegatives,
+)
 
 __all__ = ['BackgroundCrops', 'NegativeFolder', 'OldModelLabels', 'OldNetworkNegatives']

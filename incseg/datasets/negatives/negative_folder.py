@@ -25,16 +25,21 @@ class NegativeFolder:
     def __init__(self, folder: str, img_suffix: str | Sequence[str] = ('.jpg', '.png')) -> None:
         suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         ids = image_lists.ids_in_folder(folder, suffixes, 'name another folder in seam.negatives')
-        self.paths = [next(path for suffix in suffixes
-                           if (path := Path(folder) / f'{name}{suffix}').is_file()) for name in ids]
+        self.paths = [
+            next(
+                path for suffix in suffixes if (path := Path(folder) / f'{name}{suffix}').is_file()
+            )
+            for name in ids
+        ]
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def file_states(self) -> list[tuple[str, int, int]]:
         """Name, size and modification time of each image, as those of a :class:`SegDataset`."""
-        return [(path.name, (found := os.stat(path)).st_size, found.st_mtime_ns)
-                for path in self.paths]
+        return [
+            (path.name, (found := os.stat(path)).st_size, found.st_mtime_ns) for path in self.paths
+        ]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """``image_id`` and ``img_path``, what a pipeline starts from."""

@@ -5,17 +5,20 @@ under the keys listed in ``seg_fields``.  Each function changes it in place.
 Pixels that come from outside the image get the ImageNet mean colour (zero
 after normalisation) and the label 255 (void).
 """
+
 import math
 from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
+from mmcv.transforms import BaseTransform
 
+from incseg.constants import VOID
 from incseg.errors import InvalidInputError
+from incseg.registry import TRANSFORMS
 
 #: ImageNet's mean colour, blue green red, 0..255.
 MEAN_COLOUR = (104, 116, 124)
-VOID = 255
 
 
 def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
@@ -30,11 +33,11 @@ def pad(results: dict, top: int, bottom: int, left: int, right: int) -> None:
         return
 
     def border(array: np.ndarray, value: Sequence[int]) -> np.ndarray:
-        return cv2.copyMakeBorder(
-            array, top, bottom, left, right, cv2.BORDER_CONSTANT, value=value)
+        return cv2.copyMakeBorder(array, top, bottom, left, right, cv2.BORDER_CONSTANT, value=value)
 
-    _move(results, 'pad', lambda img: border(img, MEAN_COLOUR),
-          lambda label: border(label, (VOID,)))
+    _move(
+        results, 'pad', lambda img: border(img, MEAN_COLOUR), lambda label: border(label, (VOID,))
+    )
 
 
 def flip(results: dict, code: int) -> None:
@@ -45,20 +48,24 @@ def flip(results: dict, code: int) -> None:
 def rotate(results: dict, degrees: float) -> None:
     """Turn counter-clockwise about the centre; size stays."""
     height, width = results['img'].shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
 
     def turn(array: np.ndarray, interpolation: int, value: Sequence[int]) -> np.ndarray:
-        return cv2.warpAffine(array, matrix, (width, height), flags=interpolation,
-                              borderMode=cv2.BORDER_CONSTANT, borderValue=value)
+        return cv2.warpAffine(
+            array,
+            matrix,
+            (width, height),
+            flags=interpolation,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=value,
+        )
 
     def turn_image(img: np.ndarray) -> np.ndarray:
         # OpenCV turns four channels twice as fast as three, to the same pixels
         four = cv2.cvtColor(img, cv2.COLOR_BGR2BGRA)
-        return cv2.cvtColor(
-            turn(four, cv2.INTER_LINEAR, (*MEAN_COLOUR, 0)), cv2.COLOR_BGRA2BGR)
+        return cv2.cvtColor(turn(four, cv2.INTER_LINEAR, (*MEAN_COLOUR, 0)), cv2.COLOR_BGRA2BGR)
 
-    _move(results, 'rotation', turn_image,
-          lambda label: turn(label, cv2.INTER_NEAREST, (VOID,)))
+    _move(results, 'rotation', turn_image, lambda label: turn(label, cv2.INTER_NEAREST, (VOID,)))
 
 
 def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
@@ -75,39 +82,52 @@ def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
         _check_same_size(results)
     keys = results.get('seg_fields', []) if labels else []
     if results['img'].shape[:2] != (height, width):
-        results['img'] = cv2.resize(
-            results['img'], (width, height), interpolation=cv2.INTER_LINEAR)
+        results['img'] = cv2.resize(results['img'], (width, height), interpolation=cv2.INTER_LINEAR)
     for key in keys:
         if results[key].shape != (height, width):
             # "exact" samples at pixel centres, as the bilinear image does
             results[key] = cv2.resize(
-                results[key], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+                results[key], (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+            )
     results['img_shape'] = (height, width)
 
 
 def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     """``(height, width)`` of an int (a square) or two ints, all at least 1."""
     sizes = (value, value) if isinstance(value, int) else value
-    if not (isinstance(sizes, Sequence) and len(sizes) == 2
-            and all(isinstance(s, int) and s >= 1 for s in sizes)):
+    if not (
+        isinstance(sizes, Sequence)
+        and len(sizes) == 2
+        and all(isinstance(s, int) and s >= 1 for s in sizes)
+    ):
         raise InvalidInputError(
-            f'{name} is {value!r}; allowed is a positive int or (height, width)')
+            f'{name} is {value!r}; allowed is a positive int or (height, width)'
+        )
     return sizes[0], sizes[1]
 
 
-def interval(value: Sequence[float], name: str, lowest: float = -math.inf,
-             highest: float = math.inf) -> tuple[float, float]:
+def interval(
+    value: Sequence[float], name: str, lowest: float = -math.inf, highest: float = math.inf
+) -> tuple[float, float]:
     """``(low, high)`` with ``lowest <= low <= high <= highest``."""
-    if not (isinstance(value, Sequence) and len(value) == 2
-            and lowest <= value[0] <= value[1] <= highest):
+    if not (
+        isinstance(value, Sequence)
+        and len(value) == 2
+        and lowest <= value[0] <= value[1] <= highest
+    ):
         raise InvalidInputError(
             f'{name} is {value!r}; allowed is (low, high) with '
-            f'{lowest:g} <= low <= high <= {highest:g}')
+            f'{lowest:g} <= low <= high <= {highest:g}'
+        )
     return float(value[0]), float(value[1])
 
 
-def _move(results: dict, kind: str, move_image: Callable[[np.ndarray], np.ndarray],
-          move_label: Callable[[np.ndarray], np.ndarray]) -> None:
+def _move(
+    results: dict,
+    kind: str,
+    move_image: Callable[[np.ndarray], np.ndarray],
+    move_label: Callable[[np.ndarray], np.ndarray],
+) -> None:
     _check_same_size(results)
     results['img'] = move_image(results['img'])
     for key in results.get('seg_fields', []):
@@ -123,4 +143,71 @@ def _check_same_size(results: dict) -> None:
             raise InvalidInputError(
                 f'{key} of {results.get("img_path", "an image")!r} is {results[key].shape} but '
                 f'the image is {results["img"].shape[:2]} by now; nothing may move them after '
-                'a Resize with resize_labels=False')
+                'a Resize with resize_labels=False'
+            )
+
+
+_CODES = {'horizontal': 1, 'vertical': 0}
+
+
+@TRANSFORMS.register_module()
+class RandomFlip(BaseTransform):
+    """Mirror image and labels with some probability.
+
+    Args:
+        direction: ``'horizontal'`` (left to right) or ``'vertical'``.
+        prob: share of the images that are mirrored.
+
+    Raises:
+        InvalidInputError: an argument is out of range.
+    """
+
+    def __init__(self, direction: str = 'horizontal', prob: float = 0.5) -> None:
+        if direction not in _CODES:
+            raise InvalidInputError(
+                f'direction of RandomFlip is {direction!r}; allowed are {", ".join(_CODES)}'
+            )
+        self.direction = direction
+        self.prob = interval((0, prob), 'prob of RandomFlip', 0, 1)[1]
+
+    def transform(self, results: dict) -> dict:
+        if np.random.uniform() < self.prob:
+            flip(results, _CODES[self.direction])
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(direction={self.direction!r}, prob={self.prob})'
+
+
+@TRANSFORMS.register_module()
+class RandomRotation(BaseTransform):
+    """Turn about the centre by a random angle; the size stays.
+
+    Corners that come from outside get the ImageNet mean colour and label 255.
+
+    Args:
+        degrees: the angle is uniform in ``[-degrees, degrees]``, or in the
+            given ``(low, high)``; counter-clockwise.
+        prob: share of the images that are turned.
+
+    Raises:
+        InvalidInputError: an argument is out of range.
+    """
+
+    def __init__(self, degrees: float | Sequence[float], prob: float = 1.0) -> None:
+        if isinstance(degrees, int | float):
+            if degrees < 0:
+                raise InvalidInputError(
+                    f'degrees of RandomRotation is {degrees}; allowed is 0 or more, or (low, high)'
+                )
+            degrees = (-degrees, degrees)
+        self.degrees = interval(degrees, 'degrees of RandomRotation', -360, 360)
+        self.prob = interval((0, prob), 'prob of RandomRotation', 0, 1)[1]
+
+    def transform(self, results: dict) -> dict:
+        if np.random.uniform() < self.prob:
+            rotate(results, np.random.uniform(*self.degrees))
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(degrees={self.degrees}, prob={self.prob})'

@@ -1,11 +1,13 @@
-from torch import Tensor
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
-from incseg.models.backbones.base_backbone import BaseBackbone
-from incseg.models.backbones.context_path import ContextPath
-from incseg.models.backbones.feature_fusion import FeatureFusion
+from incseg.models.backbones.base import BaseBackbone
 from incseg.models.backbones.resnet import ResNet
-from incseg.models.backbones.spatial_path import SpatialPath
 from incseg.registry import MODELS
 
 #: width -> (spatial path's four convolutions, context path, fused map)
@@ -64,3 +66,143 @@ class BiSeNet(BaseBackbone):
         """The three maps, and the context path's four residual stages."""
         (deep, fine), stages = self.context_path.forward_stages(x)
         return (deep, fine, self.fusion(self.spatial_path(x), fine)), stages
+
+
+class ContextPath(nn.Module):
+    """BiSeNet's context path: a ResNet whose deep stages are refined and brought up.
+
+    The global average joins the stage of stride 32; each refined stage is
+    upsampled (nearest, to the exact size of the one above) and smoothed.
+
+    Args:
+        resnet: The context network.
+        channels: Width of the refined maps.
+        norm_cfg: Normalisation of every layer.
+
+    Source: Yu et al., "BiSeNet", ECCV 2018, section 3.2.
+    """
+
+    def __init__(self, resnet: ResNet, channels: int, norm_cfg: dict):
+        super().__init__()
+        self.resnet = resnet
+        *_, stage16, stage32 = resnet.out_channels
+        self.pool = PooledConv(stage32, channels, norm_cfg, dict(type='ReLU'))
+        self.refine16 = AttentionRefinement(stage16, channels, norm_cfg)
+        self.refine32 = AttentionRefinement(stage32, channels, norm_cfg)
+        self.smooth16 = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
+        self.smooth32 = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``(N, 3, H, W)`` -> the deep map at stride 16, the finer one at stride 8."""
+        return self._refine(self.resnet(x))
+
+    def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
+        """The two maps, and the ResNet's four stages before their last ReLU."""
+        maps, stages = self.resnet.forward_stages(x)
+        return self._refine(maps), stages
+
+    def _refine(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        _, stage8, stage16, stage32 = maps
+        deep = self.refine32(stage32) + self.pool(stage32)
+        deep = self.smooth32(F.interpolate(deep, size=stage16.shape[-2:], mode='nearest'))
+        fine = self.refine16(stage16) + deep
+        fine = self.smooth16(F.interpolate(fine, size=stage8.shape[-2:], mode='nearest'))
+        return deep, fine
+
+
+class SpatialPath(nn.Module):
+    """BiSeNet's spatial path: three strided convolutions and a 1x1, stride 8.
+
+    Args:
+        channels: Output channels of the four convolutions.
+        norm_cfg: Normalisation of each.
+
+    Source: Yu et al., "BiSeNet", ECCV 2018, section 3.1.
+    """
+
+    def __init__(self, channels: Sequence[int], norm_cfg: dict):
+        super().__init__()
+        a, b, c, d = channels
+        self.layers = nn.Sequential(
+            ConvModule(3, a, 7, stride=2, padding=3, norm_cfg=norm_cfg),
+            ConvModule(a, b, 3, stride=2, padding=1, norm_cfg=norm_cfg),
+            ConvModule(b, c, 3, stride=2, padding=1, norm_cfg=norm_cfg),
+            ConvModule(c, d, 1, norm_cfg=norm_cfg),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, 3, H, W)`` -> ``(N, channels[-1], H / 8, W / 8)``, rounded up."""
+        return self.layers(x)
+
+
+class FeatureFusion(nn.Module):
+    """BiSeNet's feature fusion module (FFM).
+
+    Concatenate, 1x1 convolution, then add the map weighted by its own channel
+    attention: pooling, 1x1, ReLU, 1x1, sigmoid, without normalisation.
+
+    Args:
+        in_channels: Channels of both inputs together.
+        channels: Channels of the result.
+        norm_cfg: Normalisation of the first convolution.
+        reduction: How much narrower the attention's hidden layer is.
+
+    Source: Yu et al., "BiSeNet", ECCV 2018, fig. 2 (c).
+    """
+
+    def __init__(self, in_channels: int, channels: int, norm_cfg: dict, reduction: int = 4):
+        super().__init__()
+        self.conv = ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg)
+        self.squeeze = PooledConv(channels, channels // reduction, None, dict(type='ReLU'))
+        self.excite = ConvModule(channels // reduction, channels, 1, act_cfg=dict(type='Sigmoid'))
+
+    def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
+        """Two maps of one size -> ``(N, channels, h, w)``."""
+        x = self.conv(torch.cat([spatial, context], 1))
+        return x + x * self.excite(self.squeeze(x))
+
+
+class AttentionRefinement(nn.Module):
+    """BiSeNet's attention refinement module (ARM).
+
+    A 3x3 convolution brings the map to ``channels``; global pooling, a 1x1
+    convolution, normalisation and a sigmoid weigh its channels.
+
+    Args:
+        in_channels: Channels of the context network's stage.
+        channels: Channels of the result.
+        norm_cfg: Normalisation of both convolutions.
+
+    Source: Yu et al., "BiSeNet", ECCV 2018, fig. 2 (b).
+    """
+
+    def __init__(self, in_channels: int, channels: int, norm_cfg: dict):
+        super().__init__()
+        self.conv = ConvModule(in_channels, channels, 3, padding=1, norm_cfg=norm_cfg)
+        self.attention = PooledConv(channels, channels, norm_cfg, dict(type='Sigmoid'))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, h, w)`` -> ``(N, channels, h, w)``."""
+        x = self.conv(x)
+        return x * self.attention(x)
+
+
+class PooledConv(nn.Module):
+    """Global average pooling, 1x1 convolution, normalisation, activation.
+
+    Args:
+        in_channels: Channels of the map to pool.
+        out_channels: Channels of the result.
+        norm_cfg: Normalisation, or None for none (the convolution then has a bias).
+        act_cfg: Activation, or None for none.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, norm_cfg: dict | None, act_cfg: dict | None
+    ):
+        super().__init__()
+        self.conv = ConvModule(in_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` -> ``(N, out_channels, 1, 1)``."""
+        return self.conv(F.adaptive_avg_pool2d(x, 1))

@@ -10,7 +10,7 @@ from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.models.backbones.base_backbone import BaseBackbone
+from incseg.models.backbones.base import BaseBackbone
 from incseg.registry import MODELS
 
 WEIGHTS = {
@@ -43,15 +43,20 @@ class ResNet(BaseBackbone):
     """
 
     def __init__(
-        self, depth: int, pretrained: bool = False, norm_cfg: dict | None = None,
-        output_stride: int = 32, num_stages: int = 4,
+        self,
+        depth: int,
+        pretrained: bool = False,
+        norm_cfg: dict | None = None,
+        output_stride: int = 32,
+        num_stages: int = 4,
     ):
         super().__init__()
         if depth not in WEIGHTS:
             raise InvalidInputError(f'ResNet depth is {depth}, allowed: {sorted(WEIGHTS)}')
         if output_stride not in STRIDES:
             raise InvalidInputError(
-                f'ResNet output_stride is {output_stride}, allowed: {list(STRIDES)}')
+                f'ResNet output_stride is {output_stride}, allowed: {list(STRIDES)}'
+            )
         if num_stages not in (3, 4):
             raise InvalidInputError(f'ResNet num_stages is {num_stages}, allowed: 3 and 4')
         self.depth = depth
@@ -72,8 +77,11 @@ class ResNet(BaseBackbone):
 
     def stages(self) -> list[nn.Sequential]:
         """The residual stages, shallow to deep."""
-        return [stage for stage in (self.layer1, self.layer2, self.layer3, self.layer4)
-                if stage is not None]
+        return [
+            stage
+            for stage in (self.layer1, self.layer2, self.layer3, self.layer4)
+            if stage is not None
+        ]
 
     def early_layers(self) -> tuple[nn.Module, ...]:
         """The stem and the first stage."""
@@ -87,20 +95,23 @@ class ResNet(BaseBackbone):
         try:
             # a file that is already there is not hashed: load nothing but tensors from it
             state = weights.get_state_dict(
-                progress=False, check_hash=True, map_location='cpu', weights_only=True)
+                progress=False, check_hash=True, map_location='cpu', weights_only=True
+            )
         except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise MissingFileError(
                 f'the ImageNet weights {WEIGHTS[self.depth]} could not be had from {weights.url} '
                 f'({reason}); put the file into {torch.hub.get_dir()}/checkpoints, or train '
-                'without them: --cfg-options pretrained=False') from error
+                'without them: --cfg-options pretrained=False'
+            ) from error
         left_out = ('fc.',) if self.layer4 is not None else ('fc.', 'layer4.')
         state = {name: value for name, value in state.items() if not name.startswith(left_out)}
         # another norm than BatchNorm has no running statistics: those keys stay behind
         missing = self.load_state_dict(state, strict=False).missing_keys
         if missing:
             raise InvalidInputError(
-                f'the ImageNet weights lack {missing[:3]} of ResNet{self.depth}')
+                f'the ImageNet weights lack {missing[:3]} of ResNet{self.depth}'
+            )
 
     def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """``(N, 3, H, W)`` -> the stages' maps, by default at strides 4, 8, 16, 32."""

@@ -1,15 +1,15 @@
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.models.backbones.base_backbone import BaseBackbone
-from incseg.models.backbones.pre_activation_block import PreActivationBlock
-from incseg.models.backbones.pre_activation_bottleneck import PreActivationBottleneck
-from incseg.models.backbones.resnet38d_weights import read_resnet38_weights
+from incseg.models.backbones.base import BaseBackbone
 from incseg.registry import MODELS
 
 
@@ -35,8 +35,13 @@ class ResNet38d(BaseBackbone):
     Recognition", 2016, model A1; dilations and dropout as in SEAM.
     """
 
-    def __init__(self, pretrained: bool = False, weights: str | None = None,
-                 norm_cfg: dict | None = None, width: int = 64):
+    def __init__(
+        self,
+        pretrained: bool = False,
+        weights: str | None = None,
+        norm_cfg: dict | None = None,
+        width: int = 64,
+    ):
         super().__init__()
         norm = norm_cfg or dict(type='incseg.BN')
         self.pretrained, self.weights = pretrained, weights
@@ -46,12 +51,17 @@ class ResNet38d(BaseBackbone):
         self.stage4 = plain_stage(6, 4 * width, 8 * width, norm)
         self.stage5 = nn.Sequential(
             PreActivationBlock(8 * width, 8 * width, 16 * width, norm, dilations=(1, 2)),
-            *(PreActivationBlock(16 * width, 8 * width, 16 * width, norm, dilations=(2, 2))
-              for _ in range(2)))
+            *(
+                PreActivationBlock(16 * width, 8 * width, 16 * width, norm, dilations=(2, 2))
+                for _ in range(2)
+            ),
+        )
         self.stage6 = nn.Sequential(
-            PreActivationBottleneck(16 * width, 32 * width, norm, dilation=4, dropout_ratio=0.3))
+            PreActivationBottleneck(16 * width, 32 * width, norm, dilation=4, dropout_ratio=0.3)
+        )
         self.stage7 = nn.Sequential(
-            PreActivationBottleneck(32 * width, 64 * width, norm, dilation=4, dropout_ratio=0.5))
+            PreActivationBottleneck(32 * width, 64 * width, norm, dilation=4, dropout_ratio=0.5)
+        )
         self.norm = build_norm_layer(norm, 64 * width)[1]
         self.stage_channels = tuple(factor * width for factor in (2, 4, 8, 16, 32, 64))
         self.out_channels = (8 * width, 16 * width, 64 * width)
@@ -76,18 +86,24 @@ class ResNet38d(BaseBackbone):
             return
         how = 'make it with tools/convert_resnet38_params.py, or train without: pretrained=False'
         if self.weights is None:
-            raise InvalidInputError(
-                f'ResNet38d is pretrained, but weights names no file; {how}')
+            raise InvalidInputError(f'ResNet38d is pretrained, but weights names no file; {how}')
         if not Path(self.weights).is_file():
             raise MissingFileError(f'no ImageNet weights at {self.weights}; {how}')
         state = read_resnet38_weights(self.weights)
         own = self.state_dict()
-        wrong = [name for name in {**own, **state}
-                 if name not in state and not name.endswith('num_batches_tracked')
-                 or name not in own or name in state and own[name].shape != state[name].shape]
+        wrong = [
+            name
+            for name in {**own, **state}
+            if name not in state
+            and not name.endswith('num_batches_tracked')
+            or name not in own
+            or name in state
+            and own[name].shape != state[name].shape
+        ]
         if wrong:
             raise InvalidInputError(
-                f'{self.weights} does not hold the weights of ResNet38d: {wrong[0]}; {how}')
+                f'{self.weights} does not hold the weights of ResNet38d: {wrong[0]}; {how}'
+            )
         self.load_state_dict(state, strict=False)
 
     def taps(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -116,4 +132,120 @@ def plain_stage(blocks: int, in_channels: int, channels: int, norm: dict) -> nn.
     """Blocks of one width, the first with stride 2."""
     return nn.Sequential(
         PreActivationBlock(in_channels, channels, channels, norm, stride=2),
-        *(PreActivationBlock(channels, channels, channels, norm) for _ in range(blocks - 1)))
+        *(PreActivationBlock(channels, channels, channels, norm) for _ in range(blocks - 1)),
+    )
+
+
+class PreActivationBlock(nn.Module):
+    """Two 3x3 convolutions, each after normalisation and ReLU, and a short cut.
+
+    The short cut is a 1x1 convolution of the activated input where the shape
+    changes, else the input itself.
+
+    Args:
+        in_channels: Of the input.
+        hidden: Between the two convolutions.
+        out_channels: Of the result.
+        norm_cfg: Normalisation.
+        stride: Of the first convolution.
+        dilations: Of the two convolutions.
+
+    Source: He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden: int,
+        out_channels: int,
+        norm_cfg: dict,
+        stride: int = 1,
+        dilations: tuple[int, int] = (1, 1),
+    ):
+        super().__init__()
+        first, second = dilations
+        self.norm1 = build_norm_layer(norm_cfg, in_channels)[1]
+        self.conv1 = nn.Conv2d(
+            in_channels, hidden, 3, stride, padding=first, dilation=first, bias=False
+        )
+        self.norm2 = build_norm_layer(norm_cfg, hidden)[1]
+        self.conv2 = nn.Conv2d(hidden, out_channels, 3, padding=second, dilation=second, bias=False)
+        self.shortcut = (
+            None
+            if in_channels == out_channels and stride == 1
+            else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+        )
+
+    def activate(self, x: Tensor) -> Tensor:
+        """What both branches start from: the input, normalised and rectified."""
+        return F.relu(self.norm1(x))
+
+    def forward(self, x: Tensor, activated: Tensor | None = None) -> Tensor:
+        """``(N, C, h, w)``, and :meth:`activate` of it where it is known -> the sum."""
+        activated = self.activate(x) if activated is None else activated
+        branch = self.conv2(F.relu(self.norm2(self.conv1(activated))))
+        return branch + (x if self.shortcut is None else self.shortcut(activated))
+
+
+class PreActivationBottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolution, each after normalisation and ReLU; 1x1 short cut.
+
+    Whole channels are dropped before the second and the third.  The branch has
+    a quarter, then half, then all of the channels.
+
+    Args:
+        in_channels: Of the input.
+        out_channels: Of the result.
+        norm_cfg: Normalisation.
+        dilation: Of the 3x3 convolution.
+        dropout_ratio: Share of channels dropped.
+
+    Source: Wu et al., "Wider or Deeper", 2016 (the last two blocks of model A1).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        norm_cfg: dict,
+        dilation: int = 1,
+        dropout_ratio: float = 0.0,
+    ):
+        super().__init__()
+        quarter, half = out_channels // 4, out_channels // 2
+        self.norm1 = build_norm_layer(norm_cfg, in_channels)[1]
+        self.conv1 = nn.Conv2d(in_channels, quarter, 1, bias=False)
+        self.norm2 = build_norm_layer(norm_cfg, quarter)[1]
+        self.conv2 = nn.Conv2d(quarter, half, 3, padding=dilation, dilation=dilation, bias=False)
+        self.norm3 = build_norm_layer(norm_cfg, half)[1]
+        self.conv3 = nn.Conv2d(half, out_channels, 1, bias=False)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.dropout = nn.Dropout2d(dropout_ratio)
+
+    def activate(self, x: Tensor) -> Tensor:
+        """What both branches start from: the input, normalised and rectified."""
+        return F.relu(self.norm1(x))
+
+    def forward(self, x: Tensor, activated: Tensor | None = None) -> Tensor:
+        """``(N, C, h, w)``, and :meth:`activate` of it where it is known -> the sum."""
+        activated = self.activate(x) if activated is None else activated
+        branch = self.dropout(F.relu(self.norm2(self.conv1(activated))))
+        branch = self.dropout(F.relu(self.norm3(self.conv2(branch))))
+        return self.conv3(branch) + self.shortcut(activated)
+
+
+def read_resnet38_weights(path: str | os.PathLike) -> dict[str, Tensor]:
+    """The tensors by name of a file that :func:`convert_resnet38_params` wrote.
+
+    Raises:
+        InvalidInputError: It is damaged, or holds more than tensors.
+    """
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise InvalidInputError(
+            f'{path} is damaged, or no file of weights from tools/convert_resnet38_params.py'
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InvalidInputError(f'{path} holds other things than tensors by name')
+    return state

@@ -1,4 +1,4 @@
-from incseg.models.decode_heads.decode_head import BaseDecodeHead
+from incseg.models.decode_heads.base import BaseDecodeHead
 from incseg.models.decode_heads.fcn_head import FCNHead
 from incseg.models.decode_heads.growing_classifier import GrowingClassifier
 

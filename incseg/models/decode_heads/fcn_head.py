@@ -3,7 +3,7 @@ from typing import Any
 from mmcv.cnn import ConvModule
 from torch import Tensor
 
-from incseg.models.decode_heads.decode_head import BaseDecodeHead
+from incseg.models.decode_heads.base import BaseDecodeHead
 from incseg.registry import MODELS
 
 

@@ -21,8 +21,8 @@ class GrowingClassifier(nn.Module):
         super().__init__()
         if not outputs_per_step or min(outputs_per_step) < 1:
             raise ValueError(
-                f'outputs_per_step is {list(outputs_per_step)}, '
-                'allowed: one positive number a step')
+                f'outputs_per_step is {list(outputs_per_step)}, allowed: one positive number a step'
+            )
         self.steps = nn.ModuleList(nn.Conv2d(channels, n, 1) for n in outputs_per_step)
         for conv in self.convs:
             nn.init.normal_(conv.weight, std=0.01)

@@ -1,4 +1,5 @@
 """What replaces labels inside a training step."""
-from incseg.models.labellers.entropy_pseudo_labeller import EntropyPseudoLabeller
+
+from incseg.models.labellers.entropy import EntropyPseudoLabeller
 
 __all__ = ['EntropyPseudoLabeller']

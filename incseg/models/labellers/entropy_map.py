@@ -1,12 +1,13 @@
 """A network's best class of every pixel, and how unsure it is, without full-size logits."""
+
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix, source_of, widen
-from incseg.models.losses.functional.precision import at_least_float32
-from incseg.models.losses.functional.worker_threads import map_in_threads
+from incseg.models.losses.fused.bilinear import bilinear_matrix, source_of, widen
+from incseg.models.losses.fused.worker_threads import map_in_threads
 from incseg.models.segmentors.label_map import CHUNK, first_best, label_type
 from incseg.structures.network_outputs import upsample
+from incseg.utils.precision import at_least_float32
 
 
 @torch.no_grad()
@@ -45,7 +46,7 @@ def entropy_map(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     for start in range(0, tall, rows):
         stop = min(start + rows, tall)
         used = source_of(down[start:stop])
-        scores = scratch[:stop - start]
+        scores = scratch[: stop - start]
         torch.mm(down[start:stop, used], widened[used], out=scores.flatten(1))
         best[start:stop], entropy[start:stop] = best_and_entropy(scores)
     return best, entropy

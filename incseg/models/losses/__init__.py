@@ -1,7 +1,9 @@
-from incseg.models.losses.binary_cross_entropy_loss import BinaryCrossEntropyLoss
-from incseg.models.losses.cross_entropy_loss import CrossEntropyLoss
-from incseg.models.losses.pixel_cross_entropy import PixelCrossEntropy
-from incseg.models.losses.unbiased_cross_entropy_loss import UnbiasedCrossEntropyLoss
+from incseg.models.losses.segmentation import (
+    BinaryCrossEntropyLoss,
+    CrossEntropyLoss,
+    PixelCrossEntropy,
+    UnbiasedCrossEntropyLoss,
+)
 
 __all__ = [
     'BinaryCrossEntropyLoss',

@@ -6,15 +6,14 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
+from incseg.constants import VOID
 from incseg.errors import InvalidInputError
-from incseg.models.backbones.base_backbone import hands_out_stages, no_stages
+from incseg.models.backbones.base import hands_out_stages, no_stages
 from incseg.models.decode_heads import BaseDecodeHead
-from incseg.models.segmentors.exemplar_loss import loss_with_exemplars
 from incseg.models.segmentors.label_map import label_map
+from incseg.models.segmentors.step_losses import loss_with_exemplars
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
-
-IGNORE_INDEX = 255
 
 
 @MODELS.register_module()
@@ -49,12 +48,17 @@ class EncoderDecoder(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
         self.decode_head = self._build_head(decode_head, 1, outputs_per_step)
-        self.auxiliary_head = nn.ModuleDict({
-            name: self._build_head(head, 2, outputs_per_step)
-            for name, head in (auxiliary_head or {}).items() if head is not None})
+        self.auxiliary_head = nn.ModuleDict(
+            {
+                name: self._build_head(head, 2, outputs_per_step)
+                for name, head in (auxiliary_head or {}).items()
+                if head is not None
+            }
+        )
         if 'decode_head' in self.auxiliary_head:
             raise InvalidInputError(
-                "an auxiliary head is named 'decode_head', which is the principal head's name")
+                "an auxiliary head is named 'decode_head', which is the principal head's name"
+            )
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
@@ -65,13 +69,15 @@ class EncoderDecoder(BaseModel):
         index = cfg.get('in_index', -1)
         if not -len(offered) <= index < len(offered):
             raise InvalidInputError(
-                f"head {cfg['type']}: in_index is {index}, but the backbone returns "
-                f'{len(offered)} maps')
+                f'head {cfg["type"]}: in_index is {index}, but the backbone returns '
+                f'{len(offered)} maps'
+            )
         in_channels = cfg.setdefault('in_channels', offered[index])
         if in_channels != offered[index]:
             raise InvalidInputError(
                 f"head {cfg['type']}: in_channels is {in_channels}, but the backbone's map "
-                f'{index} has {offered[index]} (its maps have {list(offered)} channels)')
+                f'{index} has {offered[index]} (its maps have {list(offered)} channels)'
+            )
         cfg.setdefault('channels', in_channels // shrink)
         loss = cfg.pop('loss_decode', None)  # a head need not take it as an argument
         head = MODELS.build(cfg)
@@ -104,7 +110,8 @@ class EncoderDecoder(BaseModel):
             InvalidInputError: If the backbone has no intermediate stages to keep.
         """
         inputs = inputs.to(next(self.parameters()).dtype).contiguous(
-            memory_format=self.memory_format)
+            memory_format=self.memory_format
+        )
         size = (inputs.shape[-2], inputs.shape[-1])
         heads = self.heads if auxiliary else {'decode_head': self.heads['decode_head']}
         if not intermediate:
@@ -150,21 +157,36 @@ class EncoderDecoder(BaseModel):
         """
         return self.segmentation_losses(self.extract(inputs), labels, exemplars)
 
-    def segmentation_losses(self, outputs: NetworkOutputs, labels: Tensor,
-                            exemplars: Tensor | None = None) -> dict[str, Tensor]:
+    def segmentation_losses(
+        self, outputs: NetworkOutputs, labels: Tensor, exemplars: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The loss of each head, ``'<head>.loss'``."""
-        return {f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
-                for name in self.heads}
+        return {
+            f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
+            for name in self.heads
+        }
 
-    def head_loss(self, name: str, outputs: NetworkOutputs, labels: Tensor,
-                  image_weight: Tensor | None = None, exemplars: Tensor | None = None) -> Tensor:
+    def head_loss(
+        self,
+        name: str,
+        outputs: NetworkOutputs,
+        labels: Tensor,
+        image_weight: Tensor | None = None,
+        exemplars: Tensor | None = None,
+    ) -> Tensor:
         """The weighted loss of one head; ``image_weight`` ``(N,)`` is a factor on each image's."""
         head = self.heads[name]
         low = getattr(head.loss_decode, 'low_resolution', False)
         logits = outputs.logits[name] if low else outputs.full_size(name)
         loss = loss_with_exemplars(
-            head.loss_decode, logits, labels, num_old=head.num_old, ignore_index=IGNORE_INDEX,
-            image_weight=image_weight, exemplars=exemplars)
+            head.loss_decode,
+            logits,
+            labels,
+            num_old=head.num_old,
+            ignore_index=VOID,
+            image_weight=image_weight,
+            exemplars=exemplars,
+        )
         return self.head_weight(name) * loss
 
     def head_weight(self, name: str) -> float:
@@ -186,8 +208,10 @@ class EncoderDecoder(BaseModel):
         if all(shape == size for shape in shapes):
             logits = list(self._logits(inputs))
         else:  # padding would enter the global pooling: each image goes through alone
-            logits = [self._logits(image[None, :, :height, :width])[0]
-                      for image, (height, width) in zip(inputs, shapes)]
+            logits = [
+                self._logits(image[None, :, :height, :width])[0]
+                for image, (height, width) in zip(inputs, shapes)
+            ]
         for sample, scores, shape in zip(data_samples, logits, shapes):
             labels = label_map(scores, shape, tuple(sample.get('ori_shape', shape)))
             sample.pred_sem_seg = PixelData(data=labels[None])

@@ -38,8 +38,9 @@ class FrozenParts:
         """
         if 'backbone_norm' in self.names and not hasattr(network.backbone, 'norm_layers'):
             raise InvalidInputError(
-                f"frozen is {list(self.names)}, but {type(network.backbone).__name__} has no "
-                'norm_layers(), see BaseBackbone')
+                f'frozen is {list(self.names)}, but {type(network.backbone).__name__} has no '
+                'norm_layers(), see BaseBackbone'
+            )
         for module in self.modules(network):
             module.requires_grad_(False)
         if 'head_features' in self.names:
@@ -60,7 +61,10 @@ class FrozenParts:
             yield from network.backbone.norm_layers()
         for head in network.heads.values():
             if 'head_features' in self.names:
-                yield from (child for name, child in head.named_children()
-                            if name not in ('classifier', 'dropout', 'loss_decode'))
+                yield from (
+                    child
+                    for name, child in head.named_children()
+                    if name not in ('classifier', 'dropout', 'loss_decode')
+                )
             if 'old_classifiers' in self.names:
                 yield from head.classifier.convs[:-1]

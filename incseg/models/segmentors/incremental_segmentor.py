@@ -4,12 +4,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from incseg.constants import VOID
 from incseg.errors import InvalidInputError
 from incseg.models.distillation import SoftLabelDistillation
-from incseg.models.distillation.one_pass import losses_in_one_pass, shares_a_pass
-from incseg.models.segmentors.encoder_decoder import IGNORE_INDEX, EncoderDecoder
+from incseg.models.distillation.logits import losses_in_one_pass, shares_a_pass
+from incseg.models.segmentors.encoder_decoder import EncoderDecoder
 from incseg.models.segmentors.frozen_parts import FrozenParts
-from incseg.models.segmentors.weak_losses import weak_losses
+from incseg.models.segmentors.step_losses import weak_losses
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
 
@@ -53,9 +54,13 @@ class IncrementalSegmentor(EncoderDecoder):
         **kwargs: Any,
     ):
         super().__init__(backbone, decode_head, outputs_per_step, **kwargs)
-        self.distillation = nn.ModuleDict({
-            name: build_term(name, term) for name, term in (distillation or {}).items()
-            if term is not None})
+        self.distillation = nn.ModuleDict(
+            {
+                name: build_term(name, term)
+                for name, term in (distillation or {}).items()
+                if term is not None
+            }
+        )
         self.target_labeller: Any = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
         self.frozen = FrozenParts(frozen)
@@ -85,14 +90,17 @@ class IncrementalSegmentor(EncoderDecoder):
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
 
     def forward(
-        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None,
+        self,
+        inputs: Tensor,
+        data_samples: list[SegDataSample] | None = None,
         mode: str = 'tensor',
     ) -> Any:
         """As :class:`EncoderDecoder`'s; samples may have ``gt_image_labels`` instead of masks."""
         if mode == 'loss' and getattr(self.target_labeller, 'takes_image_labels', False):
             assert data_samples is not None
             return weak_losses(
-                self, inputs, torch.stack([sample.gt_image_labels for sample in data_samples]))
+                self, inputs, torch.stack([sample.gt_image_labels for sample in data_samples])
+            )
         return super().forward(inputs, data_samples, mode)
 
     def loss(
@@ -111,17 +119,23 @@ class IncrementalSegmentor(EncoderDecoder):
             term = self._term_in_one_pass(name) if exemplars is None else None
             if term is None:
                 losses[f'{name}.loss'] = self.head_loss(
-                    name, student, labels, image_weight, exemplars)
+                    name, student, labels, image_weight, exemplars
+                )
             else:
                 losses[f'{name}.loss'], kept[term] = self._in_one_pass(
-                    name, term, student, teacher, labels, image_weight)
+                    name, term, student, teacher, labels, image_weight
+                )
         for term, compare in self.distillation.items():
             losses[f'distillation.{term}.loss'] = (
-                kept[term] if term in kept else compare(student, teacher))
+                kept[term] if term in kept else compare(student, teacher)
+            )
         return losses
 
     def _relabelled(
-        self, labels: Tensor, student: NetworkOutputs, teacher: NetworkOutputs,
+        self,
+        labels: Tensor,
+        student: NetworkOutputs,
+        teacher: NetworkOutputs,
         exemplars: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         """What the labeller makes of the labels, and each image's weight; exemplars stay."""
@@ -139,13 +153,27 @@ class IncrementalSegmentor(EncoderDecoder):
                 return name
         return None
 
-    def _in_one_pass(self, name: str, term: str, student: NetworkOutputs, teacher: NetworkOutputs,
-                     labels: Tensor, image_weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _in_one_pass(
+        self,
+        name: str,
+        term: str,
+        student: NetworkOutputs,
+        teacher: NetworkOutputs,
+        labels: Tensor,
+        image_weight: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
         """The weighted loss of a head and a weighted term on it."""
         head, compare = self.heads[name], cast(SoftLabelDistillation, self.distillation[term])
         loss, kept = losses_in_one_pass(
-            head.loss_decode, compare, student.logits[name], teacher.logits[name], labels,
-            num_old=head.num_old, ignore_index=IGNORE_INDEX, image_weight=image_weight)
+            head.loss_decode,
+            compare,
+            student.logits[name],
+            teacher.logits[name],
+            labels,
+            num_old=head.num_old,
+            ignore_index=VOID,
+            image_weight=image_weight,
+        )
         return self.head_weight(name) * loss, kept
 
     def run_teacher(self, inputs: Tensor) -> NetworkOutputs:
@@ -165,9 +193,11 @@ class IncrementalSegmentor(EncoderDecoder):
         # copies: what inference mode made may not be saved for a backward pass
         return NetworkOutputs(
             tuple(x.clone() for x in outputs.features) if 'features' in reads else (),
-            {name: x.clone() for name, x in outputs.logits.items()}, outputs.size,
+            {name: x.clone() for name, x in outputs.logits.items()},
+            outputs.size,
             tuple(x.clone() for x in outputs.stages),
-            {name: x.clone() for name, x in outputs.head_features.items()})
+            {name: x.clone() for name, x in outputs.head_features.items()},
+        )
 
     @property
     def reads(self) -> frozenset[str]:
@@ -176,7 +206,8 @@ class IncrementalSegmentor(EncoderDecoder):
         if self.target_labeller is not None:
             parts.append(self.target_labeller)
         return frozenset().union(
-            *(getattr(part, 'reads', frozenset({'features'})) for part in parts))
+            *(getattr(part, 'reads', frozenset({'features'})) for part in parts)
+        )
 
 
 def build_term(name: str, config: dict) -> nn.Module:

@@ -3,7 +3,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.bilinear import bilinear_matrix, source_of, widen
+from incseg.models.losses.fused.bilinear import bilinear_matrix, source_of, widen
 from incseg.structures.network_outputs import upsample
 
 #: Upsampled logits held at once (2 MB of float32): what stays near the cores.
@@ -45,14 +45,14 @@ def label_map(logits: Tensor, *sizes: tuple[int, int]) -> Tensor:
     chunk = min(max(1, CHUNK // (block * wide)), tall)
     scratch = logits.new_empty(chunk, block, wide)
     for start in range(0, tall, chunk):
-        weights = down[start:start + chunk]
+        weights = down[start : start + chunk]
         used = source_of(weights)
         rows = widened[used].unflatten(1, (channels, wide))
         weights = weights[:, used]
-        found = labels[start:start + chunk]
+        found = labels[start : start + chunk]
         best = None
         for first, some in zip(range(0, channels, block), rows.split(block, 1)):
-            scores = scratch[:len(weights), :some.shape[1]]
+            scores = scratch[: len(weights), : some.shape[1]]
             if some.shape[1] == block:
                 torch.mm(weights, some.flatten(1), out=scores.flatten(1))
             else:

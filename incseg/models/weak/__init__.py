@@ -1,7 +1,6 @@
 """Learning from image-level labels."""
-from incseg.models.weak.localisation import Localisation
-from incseg.models.weak.online_localiser import OnlineLocaliser
-from incseg.models.weak.seam import SEAM
-from incseg.models.weak.seam_head import SEAMHead
+
+from incseg.models.weak.online_localiser import Localisation, OnlineLocaliser
+from incseg.models.weak.seam import SEAM, SEAMHead
 
 __all__ = ['Localisation', 'OnlineLocaliser', 'SEAM', 'SEAMHead']

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -6,7 +7,6 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
-from incseg.models.losses.functional.precision import at_least_float32
 from incseg.models.weak.functional import (
     balanced_cross_entropy,
     confident_pixels,
@@ -17,15 +17,38 @@ from incseg.models.weak.functional import (
     segmentation_targets,
     smoothed_masks,
 )
-from incseg.models.weak.localisation import Localisation
-from incseg.protocols.value_rules import SHARE, Rule, check_values, whole
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 from incseg.structures.network_outputs import upsample
+from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import SHARE, Rule, check_values, whole
+
+
+@dataclass
+class Localisation:
+    """What a labeller makes of a batch's image-level labels.
+
+    Attributes:
+        losses: Its own losses by name, weighted.
+        targets: Soft labels for the segmentation network, ``(N, C, h, w)`` of
+            0 to 1 without gradient; None while it is not trained.
+        image_weight: ``(N,)``, a factor on each image's segmentation loss, or None.
+    """
+
+    losses: dict[str, Tensor]
+    targets: Tensor | None = None
+    image_weight: Tensor | None = None
+
 
 RULES: dict[str, Rule] = dict(
-    channels=whole(1), index=(lambda value: isinstance(value, int), 'a whole number'),
-    start_epoch=whole(0), alpha=SHARE, foreground=SHARE, background=SHARE, lowest=SHARE)
+    channels=whole(1),
+    index=(lambda value: isinstance(value, int), 'a whole number'),
+    start_epoch=whole(0),
+    alpha=SHARE,
+    foreground=SHARE,
+    background=SHARE,
+    lowest=SHARE,
+)
 
 
 @MODELS.register_module()
@@ -66,15 +89,32 @@ class OnlineLocaliser(nn.Module):
     reads: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
-        self, channels: int = 256, index: int = -1, source: str = 'decode_head',
-        start_epoch: int = 5, alpha: float = 0.5, refine: dict | None = None,
-        foreground: float = 0.6, background: float = 0.7, lowest: float = 0.2,
+        self,
+        channels: int = 256,
+        index: int = -1,
+        source: str = 'decode_head',
+        start_epoch: int = 5,
+        alpha: float = 0.5,
+        refine: dict | None = None,
+        foreground: float = 0.6,
+        background: float = 0.7,
+        lowest: float = 0.2,
         norm_cfg: dict | None = None,
     ):
         super().__init__()
-        check_values('OnlineLocaliser', dict(
-            channels=channels, index=index, start_epoch=start_epoch, alpha=alpha,
-            foreground=foreground, background=background, lowest=lowest), RULES)
+        check_values(
+            'OnlineLocaliser',
+            dict(
+                channels=channels,
+                index=index,
+                start_epoch=start_epoch,
+                alpha=alpha,
+                foreground=foreground,
+                background=background,
+                lowest=lowest,
+            ),
+            RULES,
+        )
         self.channels, self.index, self.source = channels, index, source
         self.start_epoch, self.alpha = start_epoch, alpha
         self.foreground, self.background, self.lowest = foreground, background, lowest
@@ -82,8 +122,9 @@ class OnlineLocaliser(nn.Module):
         self.refine = MODELS.build(refine) if refine is not None else None
         if refine is not None and not hasattr(self.refine, 'refine_batch'):
             raise InvalidInputError(
-                f"OnlineLocaliser refine.type is {refine.get('type')!r}, expected a part with a "
-                'method refine_batch(images, scores), as PAMR')
+                f'OnlineLocaliser refine.type is {refine.get("type")!r}, expected a part with a '
+                'method refine_batch(images, scores), as PAMR'
+            )
         self.epoch = 0
 
     def build_for(self, network: Any) -> None:
@@ -92,13 +133,16 @@ class OnlineLocaliser(nn.Module):
         if not -len(offered) <= self.index < len(offered):
             raise InvalidInputError(
                 f'OnlineLocaliser index is {self.index!r}, allowed: {-len(offered)} to '
-                f'{len(offered) - 1}')
-        options = dict(padding=1, norm_cfg=self.norm_cfg,
-                       act_cfg=dict(type='LeakyReLU', negative_slope=0.01))
+                f'{len(offered) - 1}'
+            )
+        options = dict(
+            padding=1, norm_cfg=self.norm_cfg, act_cfg=dict(type='LeakyReLU', negative_slope=0.01)
+        )
         self.layers = nn.Sequential(
             ConvModule(offered[self.index], self.channels, 3, **options),
             ConvModule(self.channels, self.channels, 3, **options),
-            nn.Conv2d(self.channels, network.decode_head.classifier.num_outputs, 1))
+            nn.Conv2d(self.channels, network.decode_head.classifier.num_outputs, 1),
+        )
 
     def check(self, network: Any) -> None:
         """Raise InvalidInputError where a head is missing or its loss takes no soft targets."""
@@ -109,14 +153,18 @@ class OnlineLocaliser(nn.Module):
                 raise InvalidInputError(
                     f'OnlineLocaliser makes soft labels, which {type(head.loss_decode).__name__}, '
                     f'the loss of {name}, does not take; allowed: a loss with soft_targets = True, '
-                    'as BinaryCrossEntropyLoss')
+                    'as BinaryCrossEntropyLoss'
+                )
 
     def set_epoch(self, epoch: int) -> None:
         """The step's epoch, from 0; the engine says it before every iteration."""
         self.epoch = epoch
 
     def forward(
-        self, images: Tensor, image_labels: Tensor, student: NetworkOutputs,
+        self,
+        images: Tensor,
+        image_labels: Tensor,
+        student: NetworkOutputs,
         teacher: NetworkOutputs,
     ) -> Localisation:
         """One batch.
@@ -134,16 +182,21 @@ class OnlineLocaliser(nn.Module):
         old = upsample(teacher.logits[self.source], (logits.shape[-2], logits.shape[-1]))
         losses = dict(
             cls=image_classification_loss(logits, image_labels),
-            loc=F.binary_cross_entropy_with_logits(logits[:, :old.shape[1]], old.sigmoid()))
+            loc=F.binary_cross_entropy_with_logits(logits[:, : old.shape[1]], old.sigmoid()),
+        )
         if masks is None:
             return Localisation(losses)
         chosen = confident_pixels(
             present_masks(self.refined(images, masks), image_labels),
-            self.foreground, self.background, self.lowest)
+            self.foreground,
+            self.background,
+            self.lowest,
+        )
         losses['self'] = balanced_cross_entropy(logits, chosen, image_labels)
         smoothed = smoothed_masks(present_masks(masks, image_labels), self.alpha)
         return Localisation(
-            losses, segmentation_targets(old, smoothed), image_weights(smoothed, image_labels))
+            losses, segmentation_targets(old, smoothed), image_weights(smoothed, image_labels)
+        )
 
     def masks(self, features: Tensor) -> Tensor:
         """Where each class is, ``(N, C, h, w)``, with the statistics of evaluation; no gradient."""

@@ -1,22 +1,152 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.errors import InvalidInputError
-from incseg.models.weak.fine_tuned import FineTuned
-from incseg.models.weak.functional import equivariant_losses, resize_corners
-from incseg.protocols.value_rules import Rule, check_values, is_number, or_none, whole
+from incseg.models.weak.functional import (
+    cam_scores,
+    equivariant_losses,
+    pixel_correlation,
+    resize_corners,
+)
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
+from incseg.utils.rules import Rule, check_values, is_number, or_none, whole
+
+CHUNKS = dict.fromkeys(('chunk', 'train_chunk'), or_none(whole(1)))
+
+
+@MODELS.register_module()
+class SEAMHead(nn.Module):
+    """SEAM's classifier and its pixel correlation module.
+
+    The classifier is a 1x1 convolution whose outputs, before any pooling, are
+    the class activation maps.  The pixel correlation module refines them by
+    the likeness of pixels in colour and in two of the backbone's maps.
+
+    Losses on the first result reach classifier and backbone, losses on the
+    second the module's three projections alone: its features and scores are
+    cut off from the backbone, as in the authors' code.
+
+    Args:
+        in_channels: Of the backbone's three taps.
+        num_classes: C, the foreground classes.  The background has no output:
+            no loss would train it.
+        side_channels: What the two shallow taps are projected to.
+        affinity_channels: Length of the features that are compared.
+        dropout_ratio: Share of the deepest map's channels that are dropped.
+        chunk: Of :func:`pixel_correlation` where no gradient is recorded.
+        train_chunk: Of it where one is; None needs the most memory and the
+            least time.
+
+    Source: Wang et al., "SEAM", CVPR 2020, section 3.4.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        num_classes: int,
+        side_channels: Sequence[int] = (64, 128),
+        affinity_channels: int = 192,
+        dropout_ratio: float = 0.5,
+        chunk: int | None = 512,
+        train_chunk: int | None = None,
+    ):
+        super().__init__()
+        check_values('SEAMHead', dict(chunk=chunk, train_chunk=train_chunk), CHUNKS)
+        shallow, middle, deep = in_channels
+        self.chunk, self.train_chunk = chunk, train_chunk
+        self.dropout = nn.Dropout2d(dropout_ratio)
+        self.classifier = nn.Conv2d(deep, num_classes, 1, bias=False)
+        self.project_shallow = nn.Conv2d(shallow, side_channels[0], 1, bias=False)
+        self.project_middle = nn.Conv2d(middle, side_channels[1], 1, bias=False)
+        self.project_all = nn.Conv2d(3 + sum(side_channels), affinity_channels, 1, bias=False)
+        nn.init.xavier_uniform_(self.classifier.weight)
+        nn.init.kaiming_normal_(self.project_shallow.weight)
+        nn.init.kaiming_normal_(self.project_middle.weight)
+        nn.init.xavier_uniform_(self.project_all.weight, gain=4)
+
+    def forward(self, taps: Sequence[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+        """Both maps have channel 0 for the background, which is zero in the first.
+
+        Args:
+            taps: The backbone's three maps, shallow to deep.
+            images: What the backbone got, ``(N, 3, H, W)``.
+
+        Returns:
+            Class activation maps, raw, ``(N, 1 + C, h, w)`` at the deepest
+            tap's size; and the refined scores, ``(N, 1 + C, h, w)`` at the
+            shallow tap's, float32 or wider.
+        """
+        shallow, middle, deep = taps
+        activations = self.classifier(self.dropout(deep))
+        with torch.no_grad():
+            scores = cam_scores(activations)
+        features = self.affinity_features(shallow.detach(), middle.detach(), images)
+        chunk = self.train_chunk if torch.is_grad_enabled() else self.chunk
+        refined = pixel_correlation(scores, features, chunk)
+        return F.pad(activations, (0, 0, 0, 0, 1, 0)), refined
+
+    def affinity_features(self, shallow: Tensor, middle: Tensor, images: Tensor) -> Tensor:
+        """Colour first, then the two projected taps -> ``(N, affinity_channels, h, w)``."""
+        size = shallow.shape[-2:]
+        return self.project_all(
+            torch.cat(
+                [
+                    resize_corners(images, size),
+                    self.project_shallow(shallow).relu(),
+                    resize_corners(self.project_middle(middle).relu(), size),
+                ],
+                1,
+            )
+        )
+
+
+Network = TypeVar('Network', bound='FineTuned')
+
+
+class FineTuned(nn.Module):
+    """A network on a ``backbone`` that may be held as fine-tuning from ImageNet holds it.
+
+    Attributes:
+        frozen: Whether the backbone's early layers keep their weights, and all
+            its ``norm_layers`` their weights and statistics.
+    """
+
+    backbone: Any
+    frozen: bool
+
+    def freeze(self, frozen: bool) -> None:
+        """Say whether it is held; once, after the backbone was built.
+
+        Args:
+            frozen: See the class.  The backbone then has ``early_layers`` and
+                ``norm_layers``, as :class:`BaseBackbone` has.
+        """
+        self.frozen = frozen
+        if frozen:
+            for module in (*self.backbone.early_layers(), *self.backbone.norm_layers()):
+                module.requires_grad_(False)
+
+    def train(self: Network, mode: bool = True) -> Network:
+        """As every module's; frozen normalisations stay in evaluation."""
+        super().train(mode)
+        if self.frozen:
+            for module in self.backbone.norm_layers():
+                module.eval()
+        return self
+
 
 RULES: dict[str, Rule] = dict(
     scale=(lambda value: is_number(value) and 0 < value <= 1, 'a number above 0, up to 1'),
-    ref_num_classes=or_none(whole(2)))
+    ref_num_classes=or_none(whole(2)),
+)
 
 
 @MODELS.register_module()
@@ -48,25 +178,35 @@ class SEAM(FineTuned, BaseModel):
     """
 
     def __init__(
-        self, backbone: dict, num_classes: int, head: dict | None = None, scale: float = 0.3,
-        ref_num_classes: int | None = 21, frozen: bool = False,
+        self,
+        backbone: dict,
+        num_classes: int,
+        head: dict | None = None,
+        scale: float = 0.3,
+        ref_num_classes: int | None = 21,
+        frozen: bool = False,
         data_preprocessor: dict | None = None,
     ):
-        check_values(
-            'seam.model', dict(scale=scale, ref_num_classes=ref_num_classes), RULES)
+        check_values('seam.model', dict(scale=scale, ref_num_classes=ref_num_classes), RULES)
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
         if not hasattr(self.backbone, 'taps') or not hasattr(self.backbone, 'tap_channels'):
             raise InvalidInputError(
                 f'SEAM reads three maps of its backbone, which {backbone["type"]} does not offer: '
-                'it has no taps() and tap_channels')
+                'it has no taps() and tap_channels'
+            )
         if frozen and not hasattr(self.backbone, 'early_layers'):
             raise InvalidInputError(
                 f'SEAM freezes early layers and norms after pretraining, which {backbone["type"]} '
-                'does not name: it has no early_layers() and norm_layers(); or pretrained=False')
-        self.head = MODELS.build(dict(
-            head or dict(type='SEAMHead'), in_channels=self.backbone.tap_channels,
-            num_classes=num_classes))
+                'does not name: it has no early_layers() and norm_layers(); or pretrained=False'
+            )
+        self.head = MODELS.build(
+            dict(
+                head or dict(type='SEAMHead'),
+                in_channels=self.backbone.tap_channels,
+                num_classes=num_classes,
+            )
+        )
         self.num_classes, self.scale = num_classes, scale
         self.ref_num_classes = ref_num_classes
         self.freeze(frozen)
@@ -86,7 +226,8 @@ class SEAM(FineTuned, BaseModel):
         if mode == 'loss':
             assert data_samples is not None
             return self.loss(
-                inputs, torch.stack([sample.gt_image_labels for sample in data_samples]))
+                inputs, torch.stack([sample.gt_image_labels for sample in data_samples])
+            )
         if mode in ('predict', 'tensor'):
             return self.cams(inputs)
         raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
@@ -97,14 +238,20 @@ class SEAM(FineTuned, BaseModel):
         small = (int(size[0] * self.scale), int(size[1] * self.scale))
         if min(small) < 1:
             raise InvalidInputError(
-                f'images of {size[0]} x {size[1]} pixels have no copy scaled by {self.scale}')
+                f'images of {size[0]} x {size[1]} pixels have no copy scaled by {self.scale}'
+            )
         cam, refined = self.maps(inputs)
         with running_statistics_kept(self.backbone):
             cam_small, refined_small = self.maps(resize_corners(inputs, small))
         return equivariant_losses(
-            resize_corners(cam, size), resize_corners(refined, size),
-            resize_corners(cam_small, small), resize_corners(refined_small, small),
-            image_labels, self.scale, self.ref_num_classes)
+            resize_corners(cam, size),
+            resize_corners(refined, size),
+            resize_corners(cam_small, small),
+            resize_corners(refined_small, small),
+            image_labels,
+            self.scale,
+            self.ref_num_classes,
+        )
 
     @torch.no_grad()
     def cams(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +277,7 @@ def running_statistics_kept(module: nn.Module) -> Iterator[None]:
     momenta = [(part, part.momentum) for part in batch_norms(module)]
     try:
         for part, _ in momenta:
-            part.momentum = 0.
+            part.momentum = 0.0
         yield
     finally:
         for part, momentum in momenta:

@@ -1,4 +1,5 @@
 """A VOC-shaped data set whose masks, by hand, show known classes."""
+
 import pytest
 
 from incseg.datasets import VOCDataset

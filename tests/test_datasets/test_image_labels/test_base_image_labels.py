@@ -21,16 +21,20 @@ def test_unknown_name_is_refused(voc):
     """A misspelt class must not vanish silently; the background is no image-level label."""
     assert Fixed(voc).ids_of_names(['person', 'aeroplane'], 'there') == [15, 1]
     for name in ('persn', 'background'):
-        with pytest.raises(InvalidInputError, match=f"^here names the class '{name}'; allowed are "
-                                                    'aeroplane, bicycle, .*, tvmonitor$'):
+        with pytest.raises(
+            InvalidInputError,
+            match=f"^here names the class '{name}'; allowed are aeroplane, bicycle, .*, tvmonitor$",
+        ):
             Fixed(voc).ids_of_names(['person', name], 'here')
 
 
 @pytest.mark.parametrize('given', [['person'], [21], [-1], [1.5], [True]])
 def test_what_is_no_dataset_id(voc, given):
     """A source of one's own that gives names, or counts from somewhere else, is told so."""
+
     class Own(BaseImageLabels):
         def class_ids(self, image_id):
             return given
+
     with pytest.raises(InvalidInputError, match=r"class_ids\('x'\) of Own gives .*expected"):
         Own(voc).labels(['x'])

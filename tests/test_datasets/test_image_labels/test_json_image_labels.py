@@ -9,10 +9,12 @@ from incseg.errors import InvalidInputError, MissingFileError
 @pytest.fixture
 def source(voc, tmp_path):
     """``source(content)``: content as JSON, or as it is if it is text."""
+
     def make(content):
         path = tmp_path / 'labels.json'
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         return JSONImageLabels(voc, str(path))
+
     return make
 
 
@@ -28,12 +30,15 @@ def test_missing_images_are_counted(source):
         source({'x': []}).labels(['x', 'y', 'z'])
 
 
-@pytest.mark.parametrize(('content', 'message'), [
-    ('{"a": [', r"labels\.json' cannot be read \(.*allowed is {image id: \[class names\]}"),
-    (['a'], r"labels\.json' hold a list; allowed is {image id"),
-    ({'a': 'person'}, r"labels\.json' have 'person' for image 'a'; allowed"),
-    ({'a': [15]}, r"labels\.json' have \[15\] for image 'a'; allowed"),
-])
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('{"a": [', r"labels\.json' cannot be read \(.*allowed is {image id: \[class names\]}"),
+        (['a'], r"labels\.json' hold a list; allowed is {image id"),
+        ({'a': 'person'}, r"labels\.json' have 'person' for image 'a'; allowed"),
+        ({'a': [15]}, r"labels\.json' have \[15\] for image 'a'; allowed"),
+    ],
+)
 def test_bad_files(source, content, message):
     """A user's file of another form is refused with its name, the value and the form."""
     with pytest.raises(InvalidInputError, match=message):

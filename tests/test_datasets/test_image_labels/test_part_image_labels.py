@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from incseg.datasets import COCOVOCDataset, PartImageLabels
-from incseg.datasets.coco_masks import paint_coco_masks
+from incseg.datasets.preparation.coco_masks import paint_coco_masks
 from incseg.errors import InvalidInputError, MissingFileError
 
 XML = '<annotation><object><name>sofa</name></object></annotation>'
@@ -35,8 +35,9 @@ def test_each_part_has_its_source(joined, shown):
 def test_no_masks_needed(joined, shown):
     """The XML files stand in for VOC's masks, so they may be missing."""
     Path(joined.voc_root, 'SegmentationClassAug/b.png').unlink()
-    dataset = COCOVOCDataset(joined.data_root, SPLITS, voc_root=joined.voc_root,
-                             partly_labelled=True)
+    dataset = COCOVOCDataset(
+        joined.data_root, SPLITS, voc_root=joined.voc_root, partly_labelled=True
+    )
     assert not PartImageLabels.reads_masks
     assert shown(PartImageLabels(dataset, FROM_XML).labels(['b'])) == [[0, 78]]
 
@@ -54,7 +55,8 @@ def test_refusals(joined, voc):
 def test_a_part_without_masks_needs_a_source(joined):
     """If it fails, its images are taken for ones that show nothing, and no step has them."""
     Path(joined.voc_root, 'SegmentationClassAug/b.png').unlink()
-    dataset = COCOVOCDataset(joined.data_root, SPLITS, voc_root=joined.voc_root,
-                             partly_labelled=True)
+    dataset = COCOVOCDataset(
+        joined.data_root, SPLITS, voc_root=joined.voc_root, partly_labelled=True
+    )
     with pytest.raises(MissingFileError, match="b.png' does not exist, and PartImageLabels read"):
         PartImageLabels(dataset, {})

@@ -13,7 +13,8 @@ def test_every_image_below(tmp_path, write_image):
     assert len(negatives) == 3
     infos = [negatives.get_data_info(i) for i in range(3)]
     assert [info['img_path'] for info in infos] == [
-        str(tmp_path / name) for name in ('a.png', 'b.jpg', 'sub/c.jpg')]
+        str(tmp_path / name) for name in ('a.png', 'b.jpg', 'sub/c.jpg')
+    ]
     assert infos[2]['image_id'] == 'negative_c'
 
 

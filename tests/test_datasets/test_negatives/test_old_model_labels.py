@@ -12,23 +12,24 @@ def label(**pixels):
     flat = np.zeros(100, np.uint8)
     start = 0
     for name, count in pixels.items():
-        flat[start:start + count] = int(name[1:])
+        flat[start : start + count] = int(name[1:])
         start += count
     return flat.reshape(10, 10)
 
 
 def test_share_of_pixels():
     """From the share on, exactly; the background is no class."""
-    remedy = OldModelLabels(label_share=.05)
+    remedy = OldModelLabels(label_share=0.05)
     assert remedy.look(label(_3=5, _7=4, _2=20), SURE)[0] == [2, 3]
     assert remedy.look(label(), SURE) == ([], None, [])
-    assert OldModelLabels(label_share=.04).look(label(_3=5, _7=4), SURE)[0] == [3, 7]
+    assert OldModelLabels(label_share=0.04).look(label(_3=5, _7=4), SURE)[0] == [3, 7]
 
 
 def test_a_crop_has_its_own_labels():
     """Of the image's three classes the crop shows two."""
-    shown, box, in_crop = OldModelLabels(sizes=[.5], share=1.).look(
-        label(_2=10, _7=50, _3=10), SURE)
+    shown, box, in_crop = OldModelLabels(sizes=[0.5], share=1.0).look(
+        label(_2=10, _7=50, _3=10), SURE
+    )
     assert shown == [2, 3, 7] and box == (0, 0, 5, 5) and in_crop == [2, 7]
 
 

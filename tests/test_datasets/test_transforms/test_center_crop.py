@@ -15,8 +15,9 @@ def test_middle_is_kept(make_sample):
         theirs = reference.center_crop(torch.from_numpy(label)[None], list(size))[0].numpy()
         # odd margins may be rounded the other way, by one pixel
         shifted = [np.roll(label, (dy, dx), (0, 1)) for dy in (0, 1, -1) for dx in (0, 1, -1)]
-        windows = [reference.center_crop(torch.from_numpy(s)[None], list(size))[0].numpy()
-                   for s in shifted]
+        windows = [
+            reference.center_crop(torch.from_numpy(s)[None], list(size))[0].numpy() for s in shifted
+        ]
         assert ours.shape == theirs.shape == size
         assert any((ours == window).all() for window in windows)
         if size[0] % 2 == size[1] % 2 == 0:

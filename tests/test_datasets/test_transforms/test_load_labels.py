@@ -6,8 +6,14 @@ from incseg.errors import InvalidInputError, MissingFileError
 
 
 def results_of(path, shape=(1, 4), **more):
-    return dict(seg_map_path=str(path), img_path='x.jpg', ori_shape=shape, seg_fields=[],
-                img=np.zeros((*shape, 3), np.uint8), **more)
+    return dict(
+        seg_map_path=str(path),
+        img_path='x.jpg',
+        ori_shape=shape,
+        seg_fields=[],
+        img=np.zeros((*shape, 3), np.uint8),
+        **more,
+    )
 
 
 @pytest.fixture
@@ -44,8 +50,10 @@ def test_another_size_than_the_image(path):
     """Both files and both sizes are named, height first."""
     with pytest.raises(InvalidInputError) as error:
         LoadLabels()(results_of(path, (4, 1), label_reader=LabelReader(20)))
-    assert str(error.value) == (f"label map '{path}' is 1 x 4 but its image 'x.jpg' is 4 x 1 "
-                                '(height x width); allowed is the same size')
+    assert str(error.value) == (
+        f"label map '{path}' is 1 x 4 but its image 'x.jpg' is 4 x 1 "
+        '(height x width); allowed is the same size'
+    )
 
 
 def test_bad_files(path, tmp_path):
@@ -60,7 +68,7 @@ def test_order_in_the_pipeline(path):
     """Loaded after a flip, labels would be mirrored against the image: refused.  After a Resize
     they keep their own size, for evaluation."""
     reader = LabelReader(20)
-    flipped = RandomFlip(prob=1.)(results_of(path, label_reader=reader))
+    flipped = RandomFlip(prob=1.0)(results_of(path, label_reader=reader))
     with pytest.raises(InvalidInputError, match='LoadLabels after a flip.*allowed is LoadLabels'):
         LoadLabels()(flipped)
     resized = Resize(size=(2, 8))(results_of(path, label_reader=reader))

@@ -20,16 +20,23 @@ def folders(tmp_path):
     """Steps 1 and 2 of a protocol, classes 7 and 9, one image."""
     for step, label in LABELS.items():
         files = PseudoLabelFiles.of_step(tmp_path, '5-1', step)
-        scores = np.float32([[[.1, .6, .3, .9, .2]]])
+        scores = np.float32([[[0.1, 0.6, 0.3, 0.9, 0.2]]])
         files.write('a', np.uint8(label), ScoreFile.quantise([5 + 2 * step], scores))
-        files.write_meta(dict(ids=[5 + 2 * step], bg=dict(mode='const', value=.26)))
+        files.write_meta(dict(ids=[5 + 2 * step], bg=dict(mode='const', value=0.26)))
     return [str(tmp_path / '5-1' / str(step)) for step in LABELS]
 
 
 def sample(**more):
     reader = LabelReader(20, {i: i + 1 for i in range(20)})  # files of masks count from 0
-    return dict(image_id='a', seg_map_path='none.png', img_path='a.jpg', ori_shape=(1, 5),
-                label_reader=reader, img=np.zeros((1, 5, 3), np.uint8), **more)
+    return dict(
+        image_id='a',
+        seg_map_path='none.png',
+        img_path='a.jpg',
+        ori_shape=(1, 5),
+        label_reader=reader,
+        img=np.zeros((1, 5, 3), np.uint8),
+        **more,
+    )
 
 
 def shows(*ids):
@@ -45,7 +52,8 @@ def test_ids_are_dataset_ids(folders):
     lut = np.full(256, 255, np.uint8)
     lut[[0, 7]] = 0, 3
     assert LoadPseudoLabels(folders[0])(sample(label_lut=lut))['gt_seg_map'].tolist() == [
-        [0, 3, 255, 3, 0]]
+        [0, 3, 255, 3, 0]
+    ]
 
 
 def test_a_mask_in_memory_is_not_looked_at(folders):
@@ -56,7 +64,7 @@ def test_a_mask_in_memory_is_not_looked_at(folders):
 
 def test_from_scores(folders):
     """Another threshold, a band, and gating, as :class:`PseudoLabelView` does them."""
-    load = LoadPseudoLabels(folders[0], threshold=.5, uncertain=.25)
+    load = LoadPseudoLabels(folders[0], threshold=0.5, uncertain=0.25)
     assert load(sample())['gt_seg_map'].tolist() == [[0, 255, 255, 7, 0]]
     gated = LoadPseudoLabels(folders[0], gating=True)
     assert gated(sample(image_labels=shows(0, 7)))['gt_seg_map'].tolist() == [[0, 7, 7, 7, 0]]
@@ -92,7 +100,7 @@ def test_no_mask_beside_pseudo_labels(folders):
 
 def test_the_root_in_place_of_a_step(folders, tmp_path):
     """Said with the folders that would do."""
-    with pytest.raises(MissingFileError, match=r"it has no meta\.json; .* \+ 5-1/1, 5-1/2$"):
+    with pytest.raises(MissingFileError, match=r'it has no meta\.json; .* \+ 5-1/1, 5-1/2$'):
         LoadPseudoLabels(str(tmp_path))(sample())
 
 
@@ -107,7 +115,8 @@ def test_an_image_of_another_step(folders):
             load(given)
     load = LoadPseudoLabels(folders[0], mask_classes=[4])
     assert load(sample(gt_seg_map=np.uint8([[4, 0, 0, 4, 3]])))['gt_seg_map'].tolist() == [
-        [4, 0, 0, 4, 0]]
+        [4, 0, 0, 4, 0]
+    ]
     with pytest.raises(MissingFileError, match=r"a\.png' does not exist"):
         load(sample(gt_seg_map=np.uint8([[4, 0, 0, 7, 3]])))
     PseudoLabelFiles(folders[1]).label_path('a').unlink()
@@ -119,8 +128,10 @@ def test_one_folder_has_every_image(folders):
     """Alone, without masks beside it, it must not lack an image, whatever that shows: an image
     whose labels and PNG are both lost would be learned as background."""
     PseudoLabelFiles(folders[0]).label_path('a').unlink()
-    for load, more in ((LoadPseudoLabels(folders[0]), {}),
-                       (LoadPseudoLabels(folders[0], mask_classes=[4]), dict(has_mask=False))):
+    for load, more in (
+        (LoadPseudoLabels(folders[0]), {}),
+        (LoadPseudoLabels(folders[0], mask_classes=[4]), dict(has_mask=False)),
+    ):
         with pytest.raises(MissingFileError, match=r"1/labels/a\.png' does not exist"):
             load(sample(image_labels=shows(9), **more))
 
@@ -141,7 +152,7 @@ def test_bad_files(folders):
 
 def test_order_in_the_pipeline(folders):
     """After a flip they would lie mirrored on the image."""
-    flipped = RandomFlip(prob=1.)(sample(seg_fields=[]))
+    flipped = RandomFlip(prob=1.0)(sample(seg_fields=[]))
     with pytest.raises(InvalidInputError, match='LoadPseudoLabels after a flip.*LoadPseudoLabels'):
         LoadPseudoLabels(folders[0])(flipped)
 
@@ -151,13 +162,17 @@ def test_a_step_of_a_protocol(tmp_path):
     data, protocol = ShapesDataset(length=10, size=16), dict(base=4, increment=1)
     dense = IncrementalDataset(data, protocol, 1, [])
     files = PseudoLabelFiles(tmp_path)
-    files.write_meta(dict(ids=[5], classes=['cross'], bg=dict(mode='const', value=.26)))
+    files.write_meta(dict(ids=[5], classes=['cross'], bg=dict(mode='const', value=0.26)))
     for i, image_id in enumerate(dense.image_ids):
         files.write(image_id, np.full((16, 16), 5 if i else 0, np.uint8))
-    pipeline = [dict(type='LoadImage'), dict(type='LoadPseudoLabels', folders=str(tmp_path)),
-                dict(type='PackSegInputs')]
-    weak = IncrementalDataset(data, protocol, 1, pipeline,
-                              image_labels=dict(type='MaskImageLabels'))
+    pipeline = [
+        dict(type='LoadImage'),
+        dict(type='LoadPseudoLabels', folders=str(tmp_path)),
+        dict(type='PackSegInputs'),
+    ]
+    weak = IncrementalDataset(
+        data, protocol, 1, pipeline, image_labels=dict(type='MaskImageLabels')
+    )
     assert weak.image_ids == dense.image_ids and len(weak) > 1
     values = [sample['data_samples'].gt_sem_seg.data.unique().tolist() for sample in weak]
     assert values == [[0], *[[5]] * (len(weak) - 1)]  # train id of dataset id 5

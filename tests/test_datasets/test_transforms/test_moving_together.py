@@ -13,11 +13,23 @@ from incseg.datasets import (
 )
 
 TRANSFORMS = [
-    Resize(size=(97, 41)), Resize(scale_factor=1.7), Resize(short_side=33),
-    RandomResizedCrop((50, 70)), RandomResizedCrop(64, scale=(.1, .5)), RandomCrop(48),
-    RandomCrop((100, 70)), RandomScale(.6, 2.), RandomRotation(30), RandomRotation((90, 180)),
-    RandomCrop(48, scale=(.6, 2.)), RandomFlip(), RandomFlip('vertical'), Pad(size=(70, 120)),
-    Pad(divisor=32), CenterCrop(40), CenterCrop((90, 30)),
+    Resize(size=(97, 41)),
+    Resize(scale_factor=1.7),
+    Resize(short_side=33),
+    RandomResizedCrop((50, 70)),
+    RandomResizedCrop(64, scale=(0.1, 0.5)),
+    RandomCrop(48),
+    RandomCrop((100, 70)),
+    RandomScale(0.6, 2.0),
+    RandomRotation(30),
+    RandomRotation((90, 180)),
+    RandomCrop(48, scale=(0.6, 2.0)),
+    RandomFlip(),
+    RandomFlip('vertical'),
+    Pad(size=(70, 120)),
+    Pad(divisor=32),
+    CenterCrop(40),
+    CenterCrop((90, 30)),
 ]
 
 
@@ -31,7 +43,7 @@ def test_picture_and_labels_move_together(make_sample, assert_aligned, transform
         results = transform(make_sample(seed=seed))
         shares.append(assert_aligned(results))
         assert set(np.unique(results['gt_seg_map'])) <= {0, 1, 2, 3, 4, 5, 255}
-    assert np.mean(shares) > .2  # enough pixels were compared
+    assert np.mean(shares) > 0.2  # enough pixels were compared
 
 
 @pytest.mark.parametrize('transform', TRANSFORMS, ids=repr)

@@ -18,11 +18,12 @@ def test_uint8_and_channel_order(make_sample):
 
 def test_meta(make_sample):
     """``ori_shape`` is the labels' own size: that is where predictions are compared."""
-    sample = PackSegInputs()(
-        Resize(scale_factor=.5, resize_labels=False)(make_sample()))['data_samples']
+    sample = PackSegInputs()(Resize(scale_factor=0.5, resize_labels=False)(make_sample()))[
+        'data_samples'
+    ]
     assert sample.ori_shape == (60, 80) and sample.img_shape == (30, 40)
     assert sample.image_id == 'x' and sample.img_path == 'x.jpg'
-    both = PackSegInputs()(Resize(scale_factor=.5)(make_sample()))['data_samples']
+    both = PackSegInputs()(Resize(scale_factor=0.5)(make_sample()))['data_samples']
     assert both.ori_shape == both.img_shape == (30, 40)
 
 
@@ -39,8 +40,13 @@ def test_any_layout(make_sample):
     """Mirrored and cropped views, and what a transform of somebody else left as floats."""
     results = make_sample()
     img = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    for view in (img[:, ::-1], img[5:50, 3:70], img[..., ::-1], img.astype(np.float32),
-                 img[..., :1]):
+    for view in (
+        img[:, ::-1],
+        img[5:50, 3:70],
+        img[..., ::-1],
+        img.astype(np.float32),
+        img[..., :1],
+    ):
         packed = PackSegInputs()(dict(results, img=view))['inputs'].numpy()
         assert packed.dtype == view.dtype and packed.flags.c_contiguous
         np.testing.assert_array_equal(packed, view.transpose(2, 0, 1))

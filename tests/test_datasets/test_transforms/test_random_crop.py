@@ -12,8 +12,9 @@ def test_every_place_is_reached():
     grid = np.arange(12, dtype=np.uint8).reshape(3, 4)
     corners = set()
     for _ in range(200):
-        results = dict(img=np.repeat(grid[..., None], 3, 2), gt_seg_map=grid,
-                       seg_fields=['gt_seg_map'])
+        results = dict(
+            img=np.repeat(grid[..., None], 3, 2), gt_seg_map=grid, seg_fields=['gt_seg_map']
+        )
         corners.add(int(RandomCrop((2, 2))(results)['gt_seg_map'][0, 0]))
     assert corners == {0, 1, 2, 4, 5, 6}
 
@@ -41,8 +42,9 @@ def test_padded_then_cut(make_sample, size):
         above, left = (np.random.randint(n + 1) for n in missing)
         expected = make_sample()
         geometry.pad(expected, above, missing[0] - above, left, missing[1] - left)
-        top, left = (np.random.randint(max(0, have - want) + 1)
-                     for want, have in zip(size, (60, 80)))
+        top, left = (
+            np.random.randint(max(0, have - want) + 1) for want, have in zip(size, (60, 80))
+        )
         geometry.crop(expected, top, left, *size)
         for key in ('img', 'gt_seg_map'):
             np.testing.assert_array_equal(cropped[key], expected[key])
@@ -64,7 +66,7 @@ def _both(size, scale, seed, make):
 
 
 @pytest.mark.parametrize('size', [(40, 30), (90, 70), (200, 50)])
-@pytest.mark.parametrize('scale', [(.5, 2.), (1.9, 2.), (.05, .2), (1., 1.)])
+@pytest.mark.parametrize('scale', [(0.5, 2.0), (1.9, 2.0), (0.05, 0.2), (1.0, 1.0)])
 def test_scaled_crop_is_scale_then_crop(size, scale):
     """A window taken from elsewhere, or scaled by another factor, shows other coordinates."""
     for seed in range(20):
@@ -77,7 +79,7 @@ def test_scaled_crop_is_scale_then_crop(size, scale):
             assert apart.max() <= 1
 
 
-@pytest.mark.parametrize('scale', [(.5, .5), (.3, 1.2), (1., 1.)])
+@pytest.mark.parametrize('scale', [(0.5, 0.5), (0.3, 1.2), (1.0, 1.0)])
 def test_scaled_crop_of_all(make_sample, scale):
     """Where the window keeps the whole image nothing may differ, to the last bit."""
     for seed in range(20):
@@ -88,15 +90,18 @@ def test_scaled_crop_of_all(make_sample, scale):
 
 def test_one_pixel_is_enlarged():
     """A window that is smaller than a pixel of the image still shows one."""
-    results = RandomCrop(3, scale=(10., 10.))(_coordinates(2, 2))
+    results = RandomCrop(3, scale=(10.0, 10.0))(_coordinates(2, 2))
     assert results['img'].shape == (3, 3, 3) and set(np.unique(results['gt_seg_map'])) <= {0, 1}
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(size=-3), 'size of RandomCrop is -3; allowed is a positive'),
-    (dict(size=3, scale=(0, 2)), r'scale of RandomCrop is \(0, 2\); allowed is'),
-    (dict(size=3, scale=2.), r'scale of RandomCrop is 2.0; allowed is'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(size=-3), 'size of RandomCrop is -3; allowed is a positive'),
+        (dict(size=3, scale=(0, 2)), r'scale of RandomCrop is \(0, 2\); allowed is'),
+        (dict(size=3, scale=2.0), r'scale of RandomCrop is 2.0; allowed is'),
+    ],
+)
 def test_bad_arguments(arguments, message):
     """Named with what is allowed."""
     with pytest.raises(InvalidInputError, match=message):

@@ -9,7 +9,7 @@ from incseg.errors import InvalidInputError
 def test_direction(make_sample, direction, axis):
     """Horizontal mirrors left and right; swapped, street scenes would stand on their heads."""
     before = make_sample()
-    after = RandomFlip(direction, prob=1.)(make_sample())
+    after = RandomFlip(direction, prob=1.0)(make_sample())
     np.testing.assert_array_equal(after['gt_seg_map'], np.flip(before['gt_seg_map'], axis))
     np.testing.assert_array_equal(after['img'], np.flip(before['img'], axis))
 
@@ -28,4 +28,4 @@ def test_bad_arguments():
     with pytest.raises(InvalidInputError, match="is 'diagonal'; allowed are horizontal, vertical"):
         RandomFlip('diagonal')
     with pytest.raises(InvalidInputError, match='prob of RandomFlip'):
-        RandomFlip(prob=-.1)
+        RandomFlip(prob=-0.1)

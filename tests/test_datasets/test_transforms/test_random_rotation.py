@@ -13,7 +13,7 @@ def test_corners_are_void_and_mean_colour(make_sample):
         assert results['gt_seg_map'][corner] == 255
         assert results['img'][corner].tolist() == [104, 116, 124]
     # a square turned by 45 degrees keeps the inscribed octagon: 2 * (sqrt(2) - 1) of its area
-    assert (results['gt_seg_map'] != 255).mean() == pytest.approx(.828, abs=.02)
+    assert (results['gt_seg_map'] != 255).mean() == pytest.approx(0.828, abs=0.02)
 
 
 def test_positive_is_counter_clockwise():
@@ -30,16 +30,21 @@ def test_zero_and_prob(make_sample):
     after = RandomRotation(0)(make_sample())
     np.testing.assert_array_equal(after['img'], before['img'])
     np.random.seed(0)
-    turned = sum((RandomRotation((20, 20), prob=.3)(make_sample())['gt_seg_map'] == 255).any()
-                 for _ in range(300))
+    turned = sum(
+        (RandomRotation((20, 20), prob=0.3)(make_sample())['gt_seg_map'] == 255).any()
+        for _ in range(300)
+    )
     assert 60 < turned < 120
 
 
-@pytest.mark.parametrize(('kwargs', 'message'), [
-    (dict(degrees=-5), 'degrees of RandomRotation is -5; allowed is 0 or more'),
-    (dict(degrees=(9, 3)), r'degrees of RandomRotation is \(9, 3\)'),
-    (dict(degrees=9, prob=2), 'prob of RandomRotation'),
-])
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(degrees=-5), 'degrees of RandomRotation is -5; allowed is 0 or more'),
+        (dict(degrees=(9, 3)), r'degrees of RandomRotation is \(9, 3\)'),
+        (dict(degrees=9, prob=2), 'prob of RandomRotation'),
+    ],
+)
 def test_bad_arguments(kwargs, message):
     """Named with what is allowed."""
     with pytest.raises(InvalidInputError, match=message):

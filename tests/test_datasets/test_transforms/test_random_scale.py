@@ -10,12 +10,12 @@ def test_factor_is_uniform_and_common(make_sample):
     np.random.seed(0)
     factors = []
     for _ in range(400):
-        height, width = RandomScale(.5, 2.)(make_sample(60, 80))['img_shape']
-        assert height / 60 == pytest.approx(width / 80, abs=.02)
+        height, width = RandomScale(0.5, 2.0)(make_sample(60, 80))['img_shape']
+        assert height / 60 == pytest.approx(width / 80, abs=0.02)
         factors.append(width / 80)
-    assert min(factors) >= .49 and max(factors) <= 2.01
-    assert np.mean(factors) == pytest.approx(1.25, abs=.07)
-    assert np.std(factors) == pytest.approx(.433, abs=.04)
+    assert min(factors) >= 0.49 and max(factors) <= 2.01
+    assert np.mean(factors) == pytest.approx(1.25, abs=0.07)
+    assert np.std(factors) == pytest.approx(0.433, abs=0.04)
 
 
 @pytest.mark.parametrize('bounds', [(0, 1), (2, 1)])

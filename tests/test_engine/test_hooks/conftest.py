@@ -1,4 +1,5 @@
 """A hook on a small growing network, trained step by step without a Runner."""
+
 import logging
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from incseg.engine.checkpoint import plain, save_atomically
-from incseg.engine.optim_wrapper import StepOptimWrapper
+from incseg.engine.runner.optim import StepOptimWrapper
 
 
 class GrowingNetwork(nn.Module):
@@ -46,18 +47,23 @@ class Walk:
 
     def start(self, make_hook, k, before_hook=None):
         """Network, hook and optimiser of step ``k``; ``before_hook(model)`` may hook in first."""
-        model = GrowingNetwork(self.outputs[:k + 1], self.dtype)
+        model = GrowingNetwork(self.outputs[: k + 1], self.dtype)
         previous = str(self.path(k - 1)) if k else None
         if k:
             model.load_state_dict(
-                torch.load(previous, weights_only=True)['state_dict'], strict=False)
-        wrapper = StepOptimWrapper(optimizer=torch.optim.SGD(
-            model.parameters(), lr=self.lr, momentum=0.9, nesterov=True))
+                torch.load(previous, weights_only=True)['state_dict'], strict=False
+            )
+        wrapper = StepOptimWrapper(
+            optimizer=torch.optim.SGD(model.parameters(), lr=self.lr, momentum=0.9, nesterov=True)
+        )
         if before_hook is not None:
             wrapper.after_backward.append(before_hook(model))
         hook = make_hook(name='held', previous=previous)
-        hook.before_train(SimpleNamespace(
-            model=model, optim_wrapper=wrapper, logger=logging.getLogger('test'), iter=0))
+        hook.before_train(
+            SimpleNamespace(
+                model=model, optim_wrapper=wrapper, logger=logging.getLogger('test'), iter=0
+            )
+        )
         return model, hook, wrapper
 
     def step(self, make_hook, k, iterations=25, before_hook=None):
@@ -72,9 +78,10 @@ class Walk:
 
     def save(self, model, k, method_state):
         meta = dict(incseg_version='0', method='m', protocol={}, step=k, classes=[], palette=[])
-        save_atomically(plain(dict(
-            state_dict=dict(model.state_dict()), meta=meta, method_state=method_state)),
-            self.path(k))
+        save_atomically(
+            plain(dict(state_dict=dict(model.state_dict()), meta=meta, method_state=method_state)),
+            self.path(k),
+        )
 
 
 @pytest.fixture

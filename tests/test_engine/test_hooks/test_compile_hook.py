@@ -1,4 +1,5 @@
 """Compiling in place: the parts that are run, once, and no name changes."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -8,15 +9,14 @@ from torch import nn
 
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.hooks import CompileHook, IncrementalHook
-from incseg.engine.hooks.incremental_hook import teacher_config
-from incseg.engine.network_config import model_config
+from incseg.engine.recipe.network import model_config, teacher_config
 from incseg.registry import MODELS
 
 
 def network(**parts) -> SimpleNamespace:
     return SimpleNamespace(
-        backbone=nn.Conv2d(3, 4, 1), heads=dict(a=nn.Conv2d(4, 5, 1), b=nn.Conv2d(4, 5, 1)),
-        **parts)
+        backbone=nn.Conv2d(3, 4, 1), heads=dict(a=nn.Conv2d(4, 5, 1), b=nn.Conv2d(4, 5, 1)), **parts
+    )
 
 
 @pytest.fixture
@@ -34,14 +34,19 @@ def test_student_and_teacher_are_compiled_once(monkeypatch):
     student = network(teacher=network())
     compiled = []
     compile_it = nn.Module.compile
-    monkeypatch.setattr(nn.Module, 'compile', lambda self, **options: (
-        compiled.append((self, options)), compile_it(self, **options)))
+    monkeypatch.setattr(
+        nn.Module,
+        'compile',
+        lambda self, **options: (compiled.append((self, options)), compile_it(self, **options)),
+    )
     hook = CompileHook(backend='eager')
     hook.before_train(SimpleNamespace(model=student))
     hook.before_train(SimpleNamespace(model=student))
     assert [module for module, _ in compiled] == [
-        part for model in (student, student.teacher)
-        for part in (model.backbone, *model.heads.values())]
+        part
+        for model in (student, student.teacher)
+        for part in (model.backbone, *model.heads.values())
+    ]
     assert all(options == dict(backend='eager') for _, options in compiled)
 
 
@@ -51,8 +56,10 @@ def test_a_compiled_run_is_the_run(tiny, tmp_path):
     plain = train_protocol(config, tmp_path / 'plain', reuse=False)
     config.custom_hooks = dict(compile=dict(type='CompileHook', backend='eager'))
     compiled = train_protocol(config, tmp_path / 'compiled', reuse=False)
-    states = [torch.load(tmp_path / name / 'step_1/final.pth', weights_only=True)['state_dict']
-              for name in ('plain', 'compiled')]
+    states = [
+        torch.load(tmp_path / name / 'step_1/final.pth', weights_only=True)['state_dict']
+        for name in ('plain', 'compiled')
+    ]
     assert list(states[0]) == list(states[1])
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-3, atol=1e-5)
@@ -68,6 +75,7 @@ def test_the_pass_with_stages_is_compiled(build_plop):
 
     def counted(graph, inputs):
         return lambda *arguments: passes.append(graph) or graph(*arguments)
+
     CompileHook(backend=counted).before_train(SimpleNamespace(model=student))
     compiled = student.loss(images, labels)
     assert len(passes) >= 4 + 2, "the student's backbone and three heads, the teacher's and one"

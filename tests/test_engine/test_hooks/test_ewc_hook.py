@@ -1,31 +1,54 @@
 """EWC: the Fisher information against the published code's, and the base step it shares."""
+
 import pytest
 import torch
 
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_checkpoint
 from incseg.engine.hooks import EWCHook
-from incseg.engine.importance import normalised
+from incseg.engine.hooks.importance import normalised
 from incseg.errors import InvalidInputError
 
 #: MiB's utils/regularizer.py on the same network and gradients: weight 5, 25 iterations a step
 PUBLISHED = [
-    dict(penalty=None, fisher={
-        'body.weight': 0.0138007659482, 'body.bias': 0.00332242535939,
-        'steps.0.weight': 0.0304312964258, 'steps.0.bias': 0.000237721174393}),
-    dict(penalty=0.00123418960061, fisher={
-        'body.weight': 0.00188471703878, 'body.bias': 0.00171135142098,
-        'steps.0.weight': 0.00189714109448, 'steps.0.bias': 0.000600640509568,
-        'steps.1.weight': 0.00151843696656, 'steps.1.bias': 0.000483014906695}),
-    dict(penalty=0.0138614257765, fisher={
-        'body.weight': 0.0124203272092, 'body.bias': 0.00407378093152,
-        'steps.0.weight': 0.00904091293109, 'steps.0.bias': 0.00249829327181,
-        'steps.1.weight': 0.00705778056435, 'steps.1.bias': 0.000340571946784,
-        'steps.2.weight': 0.00747703213882, 'steps.2.bias': 0.000300355301483})]
+    dict(
+        penalty=None,
+        fisher={
+            'body.weight': 0.0138007659482,
+            'body.bias': 0.00332242535939,
+            'steps.0.weight': 0.0304312964258,
+            'steps.0.bias': 0.000237721174393,
+        },
+    ),
+    dict(
+        penalty=0.00123418960061,
+        fisher={
+            'body.weight': 0.00188471703878,
+            'body.bias': 0.00171135142098,
+            'steps.0.weight': 0.00189714109448,
+            'steps.0.bias': 0.000600640509568,
+            'steps.1.weight': 0.00151843696656,
+            'steps.1.bias': 0.000483014906695,
+        },
+    ),
+    dict(
+        penalty=0.0138614257765,
+        fisher={
+            'body.weight': 0.0124203272092,
+            'body.bias': 0.00407378093152,
+            'steps.0.weight': 0.00904091293109,
+            'steps.0.bias': 0.00249829327181,
+            'steps.1.weight': 0.00705778056435,
+            'steps.1.bias': 0.000340571946784,
+            'steps.2.weight': 0.00747703213882,
+            'steps.2.bias': 0.000300355301483,
+        },
+    ),
+]
 
 
 def ewc(**kwargs):
-    return EWCHook(loss_weight=5., **kwargs)
+    return EWCHook(loss_weight=5.0, **kwargs)
 
 
 @pytest.mark.parametrize('k', [0, 1, 2])
@@ -81,5 +104,5 @@ def test_the_base_step_is_any_methods(tiny, tmp_path):
         fisher = content['method_state']['ewc']['fisher']
         assert set(fisher) <= set(content['state_dict'])
         newest = max(name for name in fisher if name.startswith('decode_head.classifier.steps'))
-        assert f"steps.{content['meta']['step']}." in newest
+        assert f'steps.{content["meta"]["step"]}.' in newest
         assert all(bool((value >= 0).all()) for value in fisher.values())

@@ -1,4 +1,5 @@
 """The penalty of EWC, PI and RW: on a small network, over interruptions and over processes."""
+
 import json
 import subprocess
 import sys
@@ -9,12 +10,7 @@ from mmengine.hooks import Hook
 
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_checkpoint
-from incseg.engine.hooks import (
-    EWCHook,
-    ImportanceHook,
-    PathIntegralHook,
-    RiemannianWalkHook,
-)
+from incseg.engine.hooks import EWCHook, ImportanceHook, PathIntegralHook, RiemannianWalkHook
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS
 
@@ -40,14 +36,14 @@ def equal(loss_weight):
 
 def test_the_base_step_is_free(walk):
     """Nothing is old: no penalty, and none in the log."""
-    _, hook, penalties = walk.step(equal(10.), 0, 3)
+    _, hook, penalties = walk.step(equal(10.0), 0, 3)
     assert penalties == [] and hook.losses() == {} and hook.importance == {}
 
 
 def test_student_equals_teacher(walk):
     """Where nothing moved yet the penalty is 0 and the gradient the task's own."""
-    walk.step(equal(10.), 0, 3)
-    model, hook, wrapper = walk.start(equal(10.), 1)
+    walk.step(equal(10.0), 0, 3)
+    model, hook, wrapper = walk.start(equal(10.0), 1)
     model.loss(0).backward()
     hook._after_backward()
     assert hook.losses()['penalty'] == 0
@@ -60,8 +56,8 @@ def test_penalty_is_added_after_gathering(walk):
 
     The new classifier has no old value and is not held.
     """
-    walk.step(equal(10.), 0, 3)
-    model, hook, wrapper = walk.start(equal(10.), 1)
+    walk.step(equal(10.0), 0, 3)
+    model, hook, wrapper = walk.start(equal(10.0), 1)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     with torch.no_grad():
         for parameter in model.parameters():
@@ -72,21 +68,21 @@ def test_penalty_is_added_after_gathering(walk):
     loss.backward()
     hook._after_backward()
     old = sum(value.numel() for name, value in before.items() if 'steps.1' not in name)
-    assert float(hook.losses()['penalty']) == pytest.approx(10 * old * 0.25 ** 2, rel=1e-12)
+    assert float(hook.losses()['penalty']) == pytest.approx(10 * old * 0.25**2, rel=1e-12)
     for name, parameter in model.named_parameters():
         assert torch.equal(hook.seen[name], task[name])
-        pull = 0. if 'steps.1' in name else 20 * 0.25
+        pull = 0.0 if 'steps.1' in name else 20 * 0.25
         assert torch.allclose(parameter.grad, task[name] + pull, atol=1e-12)
 
 
 def test_a_parameter_without_gradient_is_still_held(walk):
     """If it fails, what the loss does not reach drifts by momentum, or the step dies."""
-    walk.step(equal(10.), 0, 1)
-    model, hook, wrapper = walk.start(equal(10.), 1)
+    walk.step(equal(10.0), 0, 1)
+    model, hook, wrapper = walk.start(equal(10.0), 1)
     with torch.no_grad():
         model.body.bias += 1
     hook._after_backward()
-    assert torch.allclose(model.body.bias.grad, torch.full((4,), 20., dtype=torch.float64))
+    assert torch.allclose(model.body.bias.grad, torch.full((4,), 20.0, dtype=torch.float64))
     assert hook.seen == {}
 
 
@@ -100,7 +96,7 @@ def test_no_parameter_is_pulled_past_its_old_value(walk):
     model, hook, wrapper = walk.start(equal(1e9), 1)
     for lr in (0.02, 0.005, 0.3):
         for group in wrapper.optimizer.param_groups:
-            group.update(lr=lr, momentum=0., nesterov=False)
+            group.update(lr=lr, momentum=0.0, nesterov=False)
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter += 0.25
@@ -114,14 +110,14 @@ def test_no_parameter_is_pulled_past_its_old_value(walk):
 def test_weight_zero_is_fine_tuning(walk, kind):
     """Gathering importance alone leaves the training as it is, bit for bit."""
     walk.step(kind, 0, 3)
-    model, _, penalties = walk.step(lambda **kwargs: kind(loss_weight=0., **kwargs), 1, 5)
+    model, _, penalties = walk.step(lambda **kwargs: kind(loss_weight=0.0, **kwargs), 1, 5)
     free, _, _ = walk.start(kind, 1)
     optimizer = torch.optim.SGD(free.parameters(), lr=walk.lr, momentum=0.9, nesterov=True)
     for i in range(5):
         optimizer.zero_grad()
         free.loss(i + 100).backward()
         optimizer.step()
-    assert penalties == [0.] * 5
+    assert penalties == [0.0] * 5
     for a, b in zip(model.parameters(), free.parameters()):
         assert torch.equal(a, b)
 
@@ -131,7 +127,7 @@ def test_as_many_classes_as_ade(walk, kind):
     """151 outputs in three steps of one hook: everything finite, old classifiers held."""
     walk.outputs = (101, 25, 25)
     for k in range(3):
-        model, hook, penalties = walk.step(lambda **kwargs: kind(loss_weight=1., **kwargs), k, 12)
+        model, hook, penalties = walk.step(lambda **kwargs: kind(loss_weight=1.0, **kwargs), k, 12)
     assert all(0 <= value < 1e3 for value in penalties) and penalties[-1] > 0
     assert {'steps.0.weight', 'steps.1.weight'} <= set(hook.importance)
     assert not any('steps.2' in name for name in hook.importance)
@@ -177,8 +173,11 @@ def everything(folder, k):
     checkpoint = read_checkpoint(folder / f'step_{k}' / 'final.pth')
     found = dict(checkpoint['state_dict'])
     for name, parts in checkpoint.get('method_state', {}).items():
-        found |= {(name, part, key): value for part, values in parts.items()
-                  for key, value in values.items()}
+        found |= {
+            (name, part, key): value
+            for part, values in parts.items()
+            for key, value in values.items()
+        }
     return found
 
 
@@ -188,12 +187,16 @@ def test_interrupted_equals_uninterrupted(tiny, tmp_path):
     All three hooks in one run; RW counts every three iterations, as there are
     too few here for ten.
     """
-    made = tiny('ft', batch_size=4, **{
-        'schedule.log_interval': 1, 'data.train.length': 48, 'protocol.name': '5-1'})
+    made = tiny(
+        'ft',
+        batch_size=4,
+        **{'schedule.log_interval': 1, 'data.train.length': 48, 'protocol.name': '5-1'},
+    )
     made.method.hooks = dict(
-        ewc=dict(type='EWCHook', loss_weight=1.),
-        pi=dict(type='PathIntegralHook', loss_weight=1.),
-        rw=dict(type='RiemannianWalkHook', loss_weight=1., interval=3))
+        ewc=dict(type='EWCHook', loss_weight=1.0),
+        pi=dict(type='PathIntegralHook', loss_weight=1.0),
+        rw=dict(type='RiemannianWalkHook', loss_weight=1.0, interval=3),
+    )
     made.custom_hooks = dict(cut=dict(type='CutHook'))
     CutHook.cuts = set()
     train_protocol(made, tmp_path / 'whole', reuse=False)
@@ -216,7 +219,7 @@ def test_interrupted_equals_uninterrupted(tiny, tmp_path):
                 assert penalties[0] == 0 and penalties[-1] > 0
 
 
-SAME_STATE = '''
+SAME_STATE = """
 import torch
 from mmengine.dist import all_gather
 from mmengine.hooks import Hook
@@ -237,7 +240,7 @@ class SameState(Hook):
                         first, second = all_gather(value)
                         assert torch.equal(first, second), (hook.name, part, name)
                 print('compared-' + hook.name, flush=True)
-'''
+"""
 
 
 def test_two_processes(tool_environment, free_port, tmp_path):
@@ -254,21 +257,32 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     config.write_text(
         f"_base_ = ['{root}/configs/rw/bisenet_r18_shapes_4-1.py']\n"
         "norm_cfg = dict(type='GN', num_groups=4)\n"
-        "model = dict(decode_head=dict(dropout_ratio=0.), auxiliary_head=dict("
-        "aux_16=dict(dropout_ratio=0.), aux_32=dict(dropout_ratio=0.)))\n"
-        "method = dict(hooks=dict(rw=dict(interval=1), "
+        'model = dict(decode_head=dict(dropout_ratio=0.), auxiliary_head=dict('
+        'aux_16=dict(dropout_ratio=0.), aux_32=dict(dropout_ratio=0.)))\n'
+        'method = dict(hooks=dict(rw=dict(interval=1), '
         "pi=dict(type='PathIntegralHook', loss_weight=1., damping=1e-3)))\n"
         "custom_imports = dict(imports=['same_state'])\n"
-        "custom_hooks = dict(same=dict(type='SameState'))\n")
-    environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable,
-                       PYTHONPATH=f'{root}:{tmp_path}')
-    options = ['--no-reuse', '--cfg-options', 'data.train.length=32', 'data.test.length=4',
-               'data.train.size=32', 'data.test.size=32', 'batch_size=8', 'epochs=1',
-               'protocol.name=5-1']
+        "custom_hooks = dict(same=dict(type='SameState'))\n"
+    )
+    environment = dict(
+        tool_environment, PORT=free_port, PYTHON=sys.executable, PYTHONPATH=f'{root}:{tmp_path}'
+    )
+    options = [
+        '--no-reuse',
+        '--cfg-options',
+        'data.train.length=32',
+        'data.test.length=4',
+        'data.train.size=32',
+        'data.test.size=32',
+        'batch_size=8',
+        'epochs=1',
+        'protocol.name=5-1',
+    ]
 
     def run(*command):
         done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -6,9 +6,9 @@ from mmengine.config import Config
 
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import save_atomically
-from incseg.engine.hooks import IncrementalHook, incremental_hook
-from incseg.engine.hooks.incremental_hook import teacher_config
-from incseg.engine.network_config import model_config
+from incseg.engine.hooks import IncrementalHook
+from incseg.engine.hooks import start as incremental_hook
+from incseg.engine.recipe.network import model_config, teacher_config
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 
@@ -24,9 +24,10 @@ def step(tiny, tmp_path):
     config = model_config(experiment, 1)
     torch.manual_seed(2)
     return SimpleNamespace(
-        before=before, path=str(tmp_path / 'final.pth'),
-        runner=SimpleNamespace(
-            cfg=Config(dict(model=config)), model=MODELS.build(config), iter=0))
+        before=before,
+        path=str(tmp_path / 'final.pth'),
+        runner=SimpleNamespace(cfg=Config(dict(model=config)), model=MODELS.build(config), iter=0),
+    )
 
 
 def hook(step, init='BackgroundBalancedInit'):
@@ -41,8 +42,9 @@ def test_student_and_teacher_start_from_the_previous_step(step):
     assert teacher.state_dict().keys() == saved.keys()
     assert all(torch.equal(value, saved[name]) for name, value in teacher.state_dict().items())
     assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
-    changed = {name for name, value in saved.items()
-               if not torch.equal(student.state_dict()[name], value)}
+    changed = {
+        name for name, value in saved.items() if not torch.equal(student.state_dict()[name], value)
+    }
     heads = ('decode_head', 'auxiliary_head.aux_16', 'auxiliary_head.aux_32')
     assert changed == {f'{head}.classifier.steps.0.bias' for head in heads}
 
@@ -103,6 +105,7 @@ def test_target_labeller_is_prepared_last(step, monkeypatch):
         def prepare(self, batches, num_classes):
             assert step.runner.model.teacher is not None
             calls.append((list(batches), num_classes))
+
     step.runner.model.target_labeller = Labeller()
     monkeypatch.setattr(incremental_hook, 'teacher_pass', lambda runner: iter([runner]))
     for start in (0, 3):  # a resumed step too
@@ -121,9 +124,11 @@ def test_teacher_config():
 
 def test_target_labeller_is_told_the_epoch(step):
     """If it fails, a labeller with a schedule starts in the wrong epoch, or anew when resumed."""
+
     class Labeller:
         def set_epoch(self, epoch):
             self.epoch = epoch
+
     step.runner.model.target_labeller = Labeller()
     step.runner.train_dataloader = SimpleNamespace(batch_sampler=SimpleNamespace(epoch_iters=3))
     told = []

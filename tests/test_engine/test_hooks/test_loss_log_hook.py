@@ -1,4 +1,5 @@
 """Losses are logged and checked; which ones are read when matters on a GPU."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -56,16 +57,19 @@ def test_a_late_reading_names_the_first_broken_iteration(runner):
     """If it fails, the message points at the iteration of the reading."""
     hook = LossLogHook(1, [4])
     for i in range(3):
-        hook.after_train_iter(runner, i, outputs=dict(loss=loss(1. if i == 0 else float('nan'))))
+        hook.after_train_iter(runner, i, outputs=dict(loss=loss(1.0 if i == 0 else float('nan'))))
     with pytest.raises(NonFiniteLossError, match='loss is nan at step 1, iteration 2'):
-        hook.after_train_iter(runner, 3, outputs=dict(loss=loss(1.)))
+        hook.after_train_iter(runner, 3, outputs=dict(loss=loss(1.0)))
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
 def test_names_the_part_the_step_and_the_iteration(runner, value):
     """The part that broke is named rather than the sum; iterations count from 1."""
-    outputs = {'loss': torch.tensor(value), 'decode_head.loss': torch.tensor(1.),
-               'distillation.logits.loss': torch.tensor(value)}
+    outputs = {
+        'loss': torch.tensor(value),
+        'decode_head.loss': torch.tensor(1.0),
+        'distillation.logits.loss': torch.tensor(value),
+    }
     message = rf'distillation.logits.loss is {value} at step 2, iteration 8'
     with pytest.raises(NonFiniteLossError, match=message):
         LossLogHook(2, [50]).after_train_iter(runner, 7, outputs=outputs)
@@ -74,7 +78,7 @@ def test_names_the_part_the_step_and_the_iteration(runner, value):
 class Penalty(MethodHook):
     """Adds a loss of its own."""
 
-    value = torch.tensor(2.)
+    value = torch.tensor(2.0)
 
     def losses(self):
         return dict(penalty=self.value)
@@ -84,11 +88,11 @@ def test_what_a_methods_hook_adds(runner):
     """If it fails, the penalty of EWC is invisible, or its divergence is blamed on another loss."""
     runner.hooks.append(Penalty('ewc'))
     hook = LossLogHook(1, [50])
-    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.)))
+    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.0)))
     assert runner.message_hub.get_scalar('train/ewc.penalty').current() == 2
     Penalty.value = torch.tensor(float('inf'))
     with pytest.raises(NonFiniteLossError, match='ewc.penalty is inf at step 1, iteration 2'):
-        hook.after_train_iter(runner, 1, outputs=dict(loss=torch.tensor(1.)))
+        hook.after_train_iter(runner, 1, outputs=dict(loss=torch.tensor(1.0)))
 
 
 def test_it_comes_before_the_checkpoint():

@@ -1,4 +1,5 @@
 """A method's hook: told its name, remembered from step to step and over an interruption."""
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -48,7 +49,8 @@ def test_state_goes_from_step_to_step(tiny, tmp_path):
     """If it fails, a method's importance is forgotten between two steps."""
     train_protocol(config(tiny), tmp_path / 'run')
     base, first, second = (
-        read_checkpoint(tmp_path / 'run' / f'step_{k}' / 'final.pth') for k in range(3))
+        read_checkpoint(tmp_path / 'run' / f'step_{k}' / 'final.pth') for k in range(3)
+    )
     assert 'method_state' not in base  # it takes no part in the base step
     done = float(first['method_state']['counter']['count'])
     assert done > 0
@@ -65,14 +67,17 @@ def test_state_survives_an_interruption(tiny, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_protocol(made, cut)
     train_protocol(made, cut, resume=True)
-    counts = [float(read_checkpoint(path / 'step_2' / 'final.pth')['method_state']['counter'][
-        'count']) for path in (whole, cut)]
+    counts = [
+        float(read_checkpoint(path / 'step_2' / 'final.pth')['method_state']['counter']['count'])
+        for path in (whole, cut)
+    ]
     assert counts[0] == counts[1] > 0
 
 
 def test_another_hook_is_refused(tiny):
     """If it fails, a plain hook under method.hooks dies at the arguments the engine adds."""
-    from incseg.apis.config_check import check_config
+    from incseg.apis.config.check import check_config
+
     made = tiny('ft')
     made.method['hooks'] = dict(paint=dict(type='PaintHook', folder='x', palette=[]))
     with pytest.raises(InvalidInputError, match='method.hooks.paint.*custom_hooks'):

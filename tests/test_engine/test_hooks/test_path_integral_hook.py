@@ -1,31 +1,54 @@
 """PI: the score against the published code's, and the base step that is its own."""
+
 import pytest
 import torch
 
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_checkpoint
 from incseg.engine.hooks import PathIntegralHook
-from incseg.engine.importance import normalised
+from incseg.engine.hooks.importance import normalised
 from incseg.errors import InvalidInputError
 
 #: MiB's utils/regularizer.py on the same network and gradients: weight 5, 25 iterations a step
 PUBLISHED = [
-    dict(penalty=None, score={
-        'body.weight': 21.9129571767, 'body.bias': 0.27302985304,
-        'steps.0.weight': 214.451584574, 'steps.0.bias': 0.247533822099}),
-    dict(penalty=0.00107684903506, score={
-        'body.weight': 21.9212684871, 'body.bias': 2.96541909478,
-        'steps.0.weight': 214.481542071, 'steps.0.bias': 3162.37497491,
-        'steps.1.weight': 0.0792593902528, 'steps.1.bias': 0.0913991403107}),
-    dict(penalty=0.0238672663266, score={
-        'body.weight': 56.5802272682, 'body.bias': 54.898554505,
-        'steps.0.weight': 222.25353502, 'steps.0.bias': 3171.95091987,
-        'steps.1.weight': 88.1659547901, 'steps.1.bias': 0.457099510533,
-        'steps.2.weight': 0.179221982183, 'steps.2.bias': 0.0930705853783})]
+    dict(
+        penalty=None,
+        score={
+            'body.weight': 21.9129571767,
+            'body.bias': 0.27302985304,
+            'steps.0.weight': 214.451584574,
+            'steps.0.bias': 0.247533822099,
+        },
+    ),
+    dict(
+        penalty=0.00107684903506,
+        score={
+            'body.weight': 21.9212684871,
+            'body.bias': 2.96541909478,
+            'steps.0.weight': 214.481542071,
+            'steps.0.bias': 3162.37497491,
+            'steps.1.weight': 0.0792593902528,
+            'steps.1.bias': 0.0913991403107,
+        },
+    ),
+    dict(
+        penalty=0.0238672663266,
+        score={
+            'body.weight': 56.5802272682,
+            'body.bias': 54.898554505,
+            'steps.0.weight': 222.25353502,
+            'steps.0.bias': 3171.95091987,
+            'steps.1.weight': 88.1659547901,
+            'steps.1.bias': 0.457099510533,
+            'steps.2.weight': 0.179221982183,
+            'steps.2.bias': 0.0930705853783,
+        },
+    ),
+]
 
 
 def pi(**kwargs):
-    return PathIntegralHook(loss_weight=5., **kwargs)
+    return PathIntegralHook(loss_weight=5.0, **kwargs)
 
 
 @pytest.mark.parametrize('k', [0, 1, 2])
@@ -50,14 +73,14 @@ def test_the_path_is_the_loss_that_was_saved(walk):
     """
     _, hook, _ = walk.start(pi, 0)
     for _ in range(3):
-        hook.gather({'body.bias': torch.full((4,), 2., dtype=torch.float64)})
+        hook.gather({'body.bias': torch.full((4,), 2.0, dtype=torch.float64)})
         with torch.no_grad():
             hook.parameters['body.bias'] -= 0.1
     assert torch.allclose(hook.path['body.bias'], torch.full((4,), 0.4, dtype=torch.float64))
     with torch.no_grad():
         hook.parameters['body.bias'] += 0.1
     score = hook.state()['score']
-    assert torch.allclose(score['body.bias'], torch.full((4,), 10., dtype=torch.float64))
+    assert torch.allclose(score['body.bias'], torch.full((4,), 10.0, dtype=torch.float64))
     assert not score['body.weight'].any(), 'no gradient, no way'
 
 
@@ -79,7 +102,7 @@ def test_the_way_ends_where_the_training_does(walk):
     """
     _, hook, _ = walk.start(pi, 0)
     for _ in range(2):
-        hook.gather({'body.bias': torch.full((4,), 2., dtype=torch.float64)})
+        hook.gather({'body.bias': torch.full((4,), 2.0, dtype=torch.float64)})
         with torch.no_grad():
             hook.parameters['body.bias'] -= 0.2
     with torch.no_grad():
@@ -88,7 +111,7 @@ def test_the_way_ends_where_the_training_does(walk):
     with torch.no_grad():
         hook.parameters['body.bias'] += 0.1
     score = hook.state()['score']['body.bias']
-    assert torch.allclose(score, torch.full((4,), 10., dtype=torch.float64))
+    assert torch.allclose(score, torch.full((4,), 10.0, dtype=torch.float64))
 
 
 def test_beside_weight_fusion(tiny, tmp_path):
@@ -97,11 +120,13 @@ def test_beside_weight_fusion(tiny, tmp_path):
     If it fails, a factor of 0.25 makes the scores of PI 16 times as large.
     """
     found = []
-    for name, fusion in (('alone', None), ('fused', dict(type='WeightFusionHook', factor=.25))):
+    for name, fusion in (('alone', None), ('fused', dict(type='WeightFusionHook', factor=0.25))):
         config = tiny('ft', **{'protocol.name': '5-1'})
         config.method.hooks = dict(
-            fusion=fusion, pi=dict(type='PathIntegralHook', loss_weight=1.),
-            rw=dict(type='RiemannianWalkHook', loss_weight=1., interval=1))
+            fusion=fusion,
+            pi=dict(type='PathIntegralHook', loss_weight=1.0),
+            rw=dict(type='RiemannianWalkHook', loss_weight=1.0, interval=1),
+        )
         train_protocol(config, tmp_path / name)
         found.append(read_checkpoint(tmp_path / name / 'step_1/final.pth'))
     alone, fused = found
@@ -114,7 +139,7 @@ def test_beside_weight_fusion(tiny, tmp_path):
     assert not torch.equal(alone['state_dict'][weight], fused['state_dict'][weight])
 
 
-@pytest.mark.parametrize('damping', [0., -1., 'x'])
+@pytest.mark.parametrize('damping', [0.0, -1.0, 'x'])
 def test_damping(damping):
     """If it fails, a parameter that did not move has the score 0 / 0."""
     with pytest.raises(InvalidInputError, match=r'pi.damping is .*, expected a number above 0'):

@@ -1,4 +1,5 @@
 """EWF: what is averaged, by how much, when, and that it is what is saved and evaluated."""
+
 import json
 import math
 import subprocess
@@ -12,9 +13,9 @@ from torch import nn
 
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import plain, read_step_checkpoint
+from incseg.engine.evaluate import test_step as evaluate_step
 from incseg.engine.hooks import WeightFusionHook
-from incseg.engine.hooks.weight_fusion_hook import fuse_weights, fusion_factor
-from incseg.engine.test_step import test_step as evaluate_step
+from incseg.engine.hooks.weight_fusion import fuse_weights, fusion_factor
 from incseg.errors import InvalidInputError
 from incseg.models.decode_heads.growing_classifier import GrowingClassifier
 from incseg.registry import HOOKS
@@ -75,15 +76,20 @@ def ewf(tiny, factor=None, **options):
     config = tiny('ewf', **options)
     config.method.hooks.fusion.factor = factor
     config.custom_hooks = dict(
-        trained=dict(type='TrainedWeights'), cut=dict(type='CutBeforeSaving'))
+        trained=dict(type='TrainedWeights'), cut=dict(type='CutBeforeSaving')
+    )
     return config
 
 
-@pytest.mark.parametrize(('num_old', 'num_outputs', 'expected'), [
-    (16, 17, 0.24253562503633297),  # VOC 15-1, step 1: sqrt(1 / 17)
-    (20, 21, 0.21821789023599238),  # its last step: sqrt(1 / 21)
-    (16, 21, 0.4879500364742666),   # 15-5: sqrt(5 / 21)
-    (101, 151, 0.5754353376484361)])  # ADE 100-50: sqrt(50 / 151)
+@pytest.mark.parametrize(
+    ('num_old', 'num_outputs', 'expected'),
+    [
+        (16, 17, 0.24253562503633297),  # VOC 15-1, step 1: sqrt(1 / 17)
+        (20, 21, 0.21821789023599238),  # its last step: sqrt(1 / 21)
+        (16, 21, 0.4879500364742666),  # 15-5: sqrt(5 / 21)
+        (101, 151, 0.5754353376484361),
+    ],
+)  # ADE 100-50: sqrt(50 / 151)
 def test_factor(num_old, num_outputs, expected):
     """If it fails, the background is counted otherwise than in the published code."""
     assert fusion_factor(num_old, num_outputs) == pytest.approx(expected, rel=1e-14)
@@ -111,9 +117,9 @@ def test_published_formula(factor):
 def test_worked_number():
     """old 2, new 6, a = 0.25: 0.75 * 2 + 0.25 * 6 = 3."""
     layer = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(layer.weight, 6.)
+    nn.init.constant_(layer.weight, 6.0)
     weight = layer.weight
-    fuse_weights(layer, dict(weight=torch.full((1, 1), 2.)), 0.25)
+    fuse_weights(layer, dict(weight=torch.full((1, 1), 2.0)), 0.25)
     assert layer.weight.item() == 3
     assert layer.weight is weight and weight.requires_grad, 'the optimiser still holds it'
 
@@ -122,7 +128,7 @@ def test_new_classifier_and_counts_stay():
     """If it fails, a classifier that the old network does not have was scaled down."""
     old, new = network([3]), network([3, 2])
     before = deepcopy(new.state_dict())
-    fuse_weights(new, old.state_dict(), 0.)
+    fuse_weights(new, old.state_dict(), 0.0)
     for name in ('2.steps.1.weight', '2.steps.1.bias', '1.num_batches_tracked'):
         assert torch.equal(new.state_dict()[name], before[name]), name
     assert before['1.num_batches_tracked'] == 2, 'so that an averaged count would show'
@@ -147,7 +153,8 @@ def test_a_whole_run(tiny, tmp_path):
             if name in files[k - 1] and value.is_floating_point():
                 value = (1 - factor) * files[k - 1][name].double() + factor * value.double()
             torch.testing.assert_close(
-                files[k][name].double(), value.double(), rtol=1e-5, atol=1e-7, msg=name)
+                files[k][name].double(), value.double(), rtol=1e-5, atol=1e-7, msg=name
+            )
         assert f'decode_head.classifier.steps.{k}.weight' not in files[k - 1]
     entry = evaluate_step(config, tmp_path / 'run/step_2/final.pth', tmp_path / 'test')
     assert entry['iou'] == ledger.steps[2]['iou'], 'the saved network is the one evaluated'
@@ -162,8 +169,9 @@ def test_factors_at_the_ends(tiny, tmp_path):
     assert all(same(saved(tmp_path / 'mib', k), saved(tmp_path / 'one', k)) for k in range(2))
     train_protocol(ewf(tiny, 0, **short), tmp_path / 'zero')
     old, new = (saved(tmp_path / 'zero', k) for k in (0, 1))
-    assert all(torch.equal(new[name], value) for name, value in old.items()
-               if value.is_floating_point())
+    assert all(
+        torch.equal(new[name], value) for name, value in old.items() if value.is_floating_point()
+    )
 
 
 @pytest.mark.parametrize('moment', ['training', 'fused'])
@@ -179,7 +187,7 @@ def test_fused_once_after_an_interruption(moment, tiny, tmp_path, monkeypatch):
     assert same(saved(tmp_path / 'whole', 1), saved(tmp_path / 'cut', 1))
 
 
-SAME_FUSED = '''
+SAME_FUSED = """
 import torch
 from mmengine.dist import all_gather
 from mmengine.hooks import Hook
@@ -195,7 +203,7 @@ class SameFused(Hook):
             first, second = all_gather(value.data)
             assert torch.equal(first, second), name
         print('compared', flush=True)
-'''
+"""
 
 
 def test_two_processes(tool_environment, free_port, tmp_path):
@@ -205,14 +213,36 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     (tmp_path / 'ewf_5-1.py').write_text(
         f"_base_ = ['{root}/configs/ewf/bisenet_r18_shapes_4-1.py']\n"
         "custom_imports = dict(imports=['same_fused'])\n"
-        "custom_hooks = dict(same=dict(type='SameFused'))\n")
-    options = ['data.train.length=16', 'data.test.length=2', 'data.train.size=32',
-               'data.test.size=32', 'batch_size=8', 'epochs=1', 'protocol.name=5-1']
+        "custom_hooks = dict(same=dict(type='SameFused'))\n"
+    )
+    options = [
+        'data.train.length=16',
+        'data.test.length=2',
+        'data.train.size=32',
+        'data.test.size=32',
+        'batch_size=8',
+        'epochs=1',
+        'protocol.name=5-1',
+    ]
     done = subprocess.run(
-        [f'{root}/tools/dist_train.sh', 'ewf_5-1.py', '2', '--work-dir', 'two', '--no-reuse',
-         '--cfg-options', *options], cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        env=dict(tool_environment, PORT=free_port, PYTHON=sys.executable,
-                 PYTHONPATH=f'{root}:{tmp_path}'))
+        [
+            f'{root}/tools/dist_train.sh',
+            'ewf_5-1.py',
+            '2',
+            '--work-dir',
+            'two',
+            '--no-reuse',
+            '--cfg-options',
+            *options,
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=dict(
+            tool_environment, PORT=free_port, PYTHON=sys.executable, PYTHONPATH=f'{root}:{tmp_path}'
+        ),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('compared') == 2 * 2
     assert 'fused 0.3780 of the new weights' in done.stdout, 'sqrt(1 / 7)'

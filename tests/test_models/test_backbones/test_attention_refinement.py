@@ -1,7 +1,8 @@
 """The attention refinement module."""
+
 import torch
 
-from incseg.models.backbones.attention_refinement import AttentionRefinement
+from incseg.models.backbones.bisenet import AttentionRefinement
 
 
 def test_is_the_map_times_its_attention():

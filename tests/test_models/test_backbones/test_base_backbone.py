@@ -1,4 +1,5 @@
 """What methods may ask of a backbone: the same maps, and the stages between."""
+
 import pytest
 import torch
 
@@ -6,8 +7,9 @@ from incseg.errors import InvalidInputError
 from incseg.models import BiSeNet, EncoderDecoder, ResNet
 
 
-@pytest.mark.parametrize('backbone', [
-    ResNet(18), ResNet(50), BiSeNet(18)], ids=['resnet18', 'resnet50', 'bisenet18'])
+@pytest.mark.parametrize(
+    'backbone', [ResNet(18), ResNet(50), BiSeNet(18)], ids=['resnet18', 'resnet50', 'bisenet18']
+)
 def test_stages_come_with_the_same_maps(backbone):
     """If it fails, a method that reads stages trains another network than one that does not."""
     torch.manual_seed(0)
@@ -57,8 +59,11 @@ def test_norm_layers():
     assert ResNet(18, norm_cfg=dict(type='GN', num_groups=4)).norm_layers() == ()
 
 
-@pytest.mark.parametrize('backbone', [
-    ResNet(18, output_stride=8), ResNet(50), BiSeNet(18)], ids=['resnet18', 'resnet50', 'bisenet'])
+@pytest.mark.parametrize(
+    'backbone',
+    [ResNet(18, output_stride=8), ResNet(50), BiSeNet(18)],
+    ids=['resnet18', 'resnet50', 'bisenet'],
+)
 def test_taps_are_the_last_three_stages(backbone):
     """If it fails, class activation maps are read from other layers than published."""
     torch.manual_seed(0)

@@ -19,15 +19,15 @@ def test_equals_torch_where_torch_works():
 def test_a_single_value_trains():
     """A batch of one after pooling: torch refuses; here the running statistics serve."""
     norm, x = BatchNorm(3), torch.randn(1, 3, 1, 1, requires_grad=True)
-    norm.running_mean.fill_(2.)
-    norm.running_var.fill_(4.)
+    norm.running_mean.fill_(2.0)
+    norm.running_var.fill_(4.0)
     with pytest.raises(ValueError, match='more than 1 value per channel'):
         nn.BatchNorm2d(3)(x)
     out = norm(x)
     assert torch.allclose(out, (x - 2) / (4 + norm.eps) ** 0.5)
     out.sum().backward()
     assert x.grad.isfinite().all() and norm.weight.grad is not None
-    assert torch.equal(norm.running_mean, torch.full((3,), 2.)), 'one value teaches nothing'
+    assert torch.equal(norm.running_mean, torch.full((3,), 2.0)), 'one value teaches nothing'
 
 
 def test_becomes_sync_bn():

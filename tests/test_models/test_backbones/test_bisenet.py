@@ -1,4 +1,5 @@
 """BiSeNet: shapes at any size, cost, norm layers, a batch of one."""
+
 import pytest
 import torch
 from torch import nn
@@ -14,8 +15,10 @@ def on_meta(depth: int, width: str) -> nn.ModuleList:
     """BiSeNet with its three heads for 21 classes, without memory."""
     with torch.device('meta'):
         net = BiSeNet(depth, width)
-        heads = [FCNHead(c, c // shrink, in_index=i)
-                 for i, (c, shrink) in enumerate(zip(net.out_channels, (2, 2, 1)))]
+        heads = [
+            FCNHead(c, c // shrink, in_index=i)
+            for i, (c, shrink) in enumerate(zip(net.out_channels, (2, 2, 1)))
+        ]
         for head in heads:
             head.build_classifier([16, 5])
     return nn.ModuleList([net, *heads]).eval()
@@ -23,8 +26,13 @@ def on_meta(depth: int, width: str) -> nn.ModuleList:
 
 @pytest.mark.parametrize(
     ('depth', 'width', 'params', 'gmac'),
-    [(18, 'narrow', 13.39, 14.8), (50, 'wide', 58.72, 98.8), (101, 'narrow', 47.57, 47.4),
-     (101, 'wide', 77.71, 118.2)])
+    [
+        (18, 'narrow', 13.39, 14.8),
+        (50, 'wide', 58.72, 98.8),
+        (101, 'narrow', 47.57, 47.4),
+        (101, 'wide', 77.71, 118.2),
+    ],
+)
 def test_cost(depth, width, params, gmac):
     """If it fails, the README's cost table is wrong: a layer's width or stride has changed."""
     net, *heads = on_meta(depth, width)
@@ -36,7 +44,8 @@ def test_cost(depth, width, params, gmac):
 
 
 @pytest.mark.parametrize(
-    'size', [(1, 1), (2, 3), (7, 300), (31, 33), (32, 32), (97, 65), (64, 128)])
+    'size', [(1, 1), (2, 3), (7, 300), (31, 33), (32, 32), (97, 65), (64, 128)]
+)
 def test_any_input_size(size):
     """If it fails, whole images of a data set cannot be tested; 1x1 is the smallest."""
     torch.manual_seed(0)
@@ -50,7 +59,8 @@ def test_any_input_size(size):
 
 
 @pytest.mark.parametrize(
-    ('batch', 'size'), [(1, (33, 1)), (1, (32, 33)), (1, (64, 64)), (2, (1, 1)), (3, (32, 32))])
+    ('batch', 'size'), [(1, (33, 1)), (1, (32, 33)), (1, (64, 64)), (2, (1, 1)), (3, (32, 32))]
+)
 def test_small_batches_train(batch, size):
     """If it fails, a batch of one does not train, or leaves parameters without a gradient.
 
@@ -86,7 +96,8 @@ def test_norm_cfg_reaches_every_layer(depth, width, kind):
         default = list(BiSeNet(depth, width).modules())
         modules = list(BiSeNet(depth, width, norm_cfg=norm_cfg).modules())
     assert sum(isinstance(m, wanted) for m in modules) == sum(
-        isinstance(m, nn.BatchNorm2d) for m in default)
+        isinstance(m, nn.BatchNorm2d) for m in default
+    )
     assert not any(isinstance(m, _BatchNorm) and not isinstance(m, wanted) for m in modules)
 
 
@@ -100,9 +111,12 @@ def test_group_norm_trains_with_a_batch_of_one():
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
-    [(dict(width='medium'), r"width is 'medium', allowed: \['narrow', 'wide'\]"),
-     (dict(width=None), 'width is None'),
-     (dict(depth=19), r'depth is 19, allowed: \[18, 34, 50, 101\]')])
+    [
+        (dict(width='medium'), r"width is 'medium', allowed: \['narrow', 'wide'\]"),
+        (dict(width=None), 'width is None'),
+        (dict(depth=19), r'depth is 19, allowed: \[18, 34, 50, 101\]'),
+    ],
+)
 def test_wrong_arguments(arguments, message):
     """If it fails, a typo in a config does not name what is allowed."""
     with pytest.raises(InvalidInputError, match=message):

@@ -1,9 +1,10 @@
 """The context path."""
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from incseg.models.backbones.context_path import ContextPath
+from incseg.models.backbones.bisenet import ContextPath
 from incseg.models.backbones.resnet import ResNet
 
 BN = dict(type='BN')

@@ -1,7 +1,8 @@
 """The feature fusion module."""
+
 import torch
 
-from incseg.models.backbones.feature_fusion import FeatureFusion
+from incseg.models.backbones.bisenet import FeatureFusion
 
 
 def test_is_the_map_plus_its_attended_self():

@@ -1,9 +1,10 @@
 """Pooling, 1x1 convolution, norm, activation, also for a batch of one."""
+
 import pytest
 import torch
 from torch import nn
 
-from incseg.models.backbones.pooled_conv import PooledConv
+from incseg.models.backbones.bisenet import PooledConv
 
 BN, RELU = dict(type='BN'), dict(type='ReLU')
 
@@ -11,9 +12,9 @@ BN, RELU = dict(type='BN'), dict(type='ReLU')
 def test_worked_example():
     """If it fails, the channels are not weighed by the mean of the whole map."""
     layer = PooledConv(2, 1, None, None)
-    nn.init.constant_(layer.conv.conv.weight, 2.)
-    nn.init.constant_(layer.conv.conv.bias, 1.)
-    x = torch.tensor([[[[1., 3.]], [[5., 7.]]]])
+    nn.init.constant_(layer.conv.conv.weight, 2.0)
+    nn.init.constant_(layer.conv.conv.bias, 1.0)
+    x = torch.tensor([[[[1.0, 3.0]], [[5.0, 7.0]]]])
     assert layer(x).flatten().tolist() == [2 * 2 + 2 * 6 + 1]
 
 

@@ -1,7 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from incseg.models.backbones.pre_activation_block import PreActivationBlock
+from incseg.models.backbones.resnet38d import PreActivationBlock
 
 BN = dict(type='incseg.BN')
 
@@ -11,8 +11,8 @@ def test_same_shape_keeps_the_input():
     torch.manual_seed(0)
     block = PreActivationBlock(4, 6, 4, BN).eval()
     x = torch.randn(2, 4, 7, 9)
-    hidden = F.conv2d((x / (1 + 1e-5) ** .5).relu(), block.conv1.weight, padding=1)
-    branch = F.conv2d((hidden / (1 + 1e-5) ** .5).relu(), block.conv2.weight, padding=1)
+    hidden = F.conv2d((x / (1 + 1e-5) ** 0.5).relu(), block.conv1.weight, padding=1)
+    branch = F.conv2d((hidden / (1 + 1e-5) ** 0.5).relu(), block.conv2.weight, padding=1)
     assert block.shortcut is None
     torch.testing.assert_close(block(x), x + branch)
     assert torch.equal(block(x, block.activate(x)), block(x))

@@ -1,4 +1,5 @@
 """The ResNet: its stages, its norm layers and its ImageNet weights, with and without a network."""
+
 import pickle
 from urllib.error import URLError
 
@@ -16,8 +17,10 @@ FILE = 'resnet18-f37072fd.pth'  # torchvision's name of the ResNet-18 weights
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty weight cache, and no network."""
+
     def download(url, *args, **kwargs):
         raise URLError('no network in this test')
+
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
     folder = tmp_path / 'hub' / 'checkpoints'
@@ -29,8 +32,11 @@ def imagenet_state() -> dict:
     """What torchvision's file holds: every weight, the classifier, no batch counters."""
     torch.manual_seed(5)
     state = torchvision.models.resnet18(weights=None).state_dict()
-    return {name: torch.rand_like(value) for name, value in state.items()
-            if not name.endswith('num_batches_tracked')}
+    return {
+        name: torch.rand_like(value)
+        for name, value in state.items()
+        if not name.endswith('num_batches_tracked')
+    }
 
 
 def test_stages_are_torchvisions():
@@ -54,7 +60,8 @@ def test_out_channels_and_strides(depth):
         net = ResNet(depth)
         maps = net(torch.empty(1, 3, 64, 96))
     assert [tuple(m.shape) for m in maps] == [
-        (1, c, 64 // s, 96 // s) for c, s in zip(net.out_channels, net.strides)]
+        (1, c, 64 // s, 96 // s) for c, s in zip(net.out_channels, net.strides)
+    ]
 
 
 @pytest.mark.parametrize('depth', [0, 19, 152, '18'])
@@ -91,8 +98,13 @@ def test_wrong_output_stride():
 def test_three_stages():
     """If it fails, a shorter network is another one than the first stages of the whole."""
     whole, short = ResNet(18).eval(), ResNet(18, num_stages=3).eval()
-    short.load_state_dict({name: value for name, value in whole.state_dict().items()
-                           if not name.startswith('layer4.')})
+    short.load_state_dict(
+        {
+            name: value
+            for name, value in whole.state_dict().items()
+            if not name.startswith('layer4.')
+        }
+    )
     x = torch.randn(1, 3, 64, 64)
     for ours, theirs in zip(short(x), whole(x)[:3], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
@@ -125,8 +137,9 @@ def test_pretrained_weights_are_loaded(cache):
     net.init_weights()
     own = net.state_dict()
     assert set(own) - set(state) == {k for k in own if k.endswith('num_batches_tracked')}
-    assert all(torch.equal(own[name], value) for name, value in state.items()
-               if not name.startswith('fc.'))
+    assert all(
+        torch.equal(own[name], value) for name, value in state.items() if not name.startswith('fc.')
+    )
 
 
 def test_old_file_format(cache):
@@ -162,8 +175,13 @@ def test_no_network(cache):
         ResNet(18, pretrained=True).init_weights()
     message = str(error.value)
     assert '\n' not in message
-    for part in ('ResNet18_Weights.IMAGENET1K_V1', 'https://', 'no network in this test',
-                 str(cache), 'pretrained=False'):
+    for part in (
+        'ResNet18_Weights.IMAGENET1K_V1',
+        'https://',
+        'no network in this test',
+        str(cache),
+        'pretrained=False',
+    ):
         assert part in message
 
 
@@ -180,8 +198,11 @@ def test_unusable_file_in_the_cache(cache, content):
     path = cache / FILE
     torch.save(imagenet_state(), path)
     whole = path.read_bytes()
-    path.write_bytes({'cut': whole[:len(whole) // 2], 'empty': b'',
-                      'pickle': pickle.dumps(Evil(), protocol=2)}[content])
+    path.write_bytes(
+        {'cut': whole[: len(whole) // 2], 'empty': b'', 'pickle': pickle.dumps(Evil(), protocol=2)}[
+            content
+        ]
+    )
     with pytest.raises(MissingFileError, match='pretrained=False') as error:
         ResNet(18, pretrained=True).init_weights()
     assert '\n' not in str(error.value)

@@ -7,8 +7,11 @@ from incseg.models import ResNet38d
 
 
 def weights_of(net):
-    return {name: torch.rand_like(value) for name, value in net.state_dict().items()
-            if not name.endswith('num_batches_tracked')}
+    return {
+        name: torch.rand_like(value)
+        for name, value in net.state_dict().items()
+        if not name.endswith('num_batches_tracked')
+    }
 
 
 def test_published_sizes():
@@ -32,10 +35,13 @@ def test_taps_are_what_the_next_stage_reads():
     net = ResNet38d(width=2).eval()
     maps, stages = net.forward_stages(torch.randn(1, 3, 33, 40))
     for tap, norm, stage in zip(
-            maps, (net.stage5[0].norm1, net.stage6[0].norm1, net.norm), stages[2:4] + stages[5:]):
+        maps, (net.stage5[0].norm1, net.stage6[0].norm1, net.norm), stages[2:4] + stages[5:]
+    ):
         assert torch.equal(tap, norm(stage).relu())
-    assert all(torch.equal(a, b) for a, b in zip(net.taps(torch.ones(1, 3, 16, 16)),
-                                                 net(torch.ones(1, 3, 16, 16))))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(net.taps(torch.ones(1, 3, 16, 16)), net(torch.ones(1, 3, 16, 16)))
+    )
     assert net.tap_channels == net.out_channels == (16, 32, 128)
     assert tuple(stage.shape[1] for stage in stages) == net.stage_channels
 
@@ -43,9 +49,14 @@ def test_taps_are_what_the_next_stage_reads():
 def test_dilation_and_dropout():
     """Stage 5 sees 1 then 2 pixels far, stages 6 and 7 four; only those two drop channels."""
     net = ResNet38d(width=2)
-    far = [[m.dilation[0] for m in stage.modules()
-            if isinstance(m, nn.Conv2d) and m.kernel_size[0] == 3]
-           for stage in (net.stage4, net.stage5, net.stage6, net.stage7)]
+    far = [
+        [
+            m.dilation[0]
+            for m in stage.modules()
+            if isinstance(m, nn.Conv2d) and m.kernel_size[0] == 3
+        ]
+        for stage in (net.stage4, net.stage5, net.stage6, net.stage7)
+    ]
     assert far == [[1] * 12, [1, 2, 2, 2, 2, 2], [4], [4]]
     assert [m.p for m in net.modules() if isinstance(m, nn.Dropout2d)] == [0.3, 0.5]
     assert net.early_layers() == (net.stem, net.stage2)
@@ -72,9 +83,14 @@ def test_pretrained_without_a_file(tmp_path):
         ResNet38d(pretrained=True, weights=str(tmp_path / 'w.pth'), width=1).init_weights()
 
 
-@pytest.mark.parametrize('change', [
-    lambda state: state.pop('norm.bias'), lambda state: state.update(fc=torch.ones(1)),
-    lambda state: state.update({'stem.weight': torch.ones(2, 2)})])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda state: state.pop('norm.bias'),
+        lambda state: state.update(fc=torch.ones(1)),
+        lambda state: state.update({'stem.weight': torch.ones(2, 2)}),
+    ],
+)
 def test_weights_of_another_network(change, tmp_path):
     """A missing, a foreign or a misshapen weight is named."""
     net = ResNet38d(pretrained=True, weights=str(tmp_path / 'w.pth'), width=1)

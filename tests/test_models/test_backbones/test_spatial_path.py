@@ -1,9 +1,10 @@
 """The spatial path."""
+
 import pytest
 import torch
 from torch import nn
 
-from incseg.models.backbones.spatial_path import SpatialPath
+from incseg.models.backbones.bisenet import SpatialPath
 
 
 @pytest.mark.parametrize('size', [(1, 1), (8, 8), (9, 17), (64, 40)])
@@ -19,4 +20,8 @@ def test_convolutions():
     layer = SpatialPath((4, 5, 6, 7), dict(type='BN'))
     convs = [m for m in layer.modules() if isinstance(m, nn.Conv2d)]
     assert [(c.kernel_size[0], c.stride[0], c.out_channels) for c in convs] == [
-        (7, 2, 4), (3, 2, 5), (3, 2, 6), (1, 1, 7)]
+        (7, 2, 4),
+        (3, 2, 5),
+        (3, 2, 6),
+        (1, 1, 7),
+    ]

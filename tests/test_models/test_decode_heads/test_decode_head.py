@@ -1,4 +1,5 @@
 """The base head: what a custom head gets for free."""
+
 import pytest
 import torch
 from torch import nn
@@ -34,9 +35,9 @@ def test_defaults():
 
 def test_loss_by_config_or_object():
     """If it fails, a loss cannot be handed over ready-made."""
-    loss = UnbiasedCrossEntropyLoss(loss_weight=3.)
+    loss = UnbiasedCrossEntropyLoss(loss_weight=3.0)
     assert Pick(4, 4, loss_decode=loss).loss_decode is loss
-    built = Pick(4, 4, loss_decode=dict(type='UnbiasedCrossEntropyLoss', loss_weight=3.))
+    built = Pick(4, 4, loss_decode=dict(type='UnbiasedCrossEntropyLoss', loss_weight=3.0))
     assert built.loss_decode.loss_weight == 3
 
 

@@ -1,4 +1,5 @@
 """BiSeNet's output head."""
+
 import torch
 from torch import nn
 
@@ -19,6 +20,7 @@ def test_convolution_norm_relu_classifier():
 
 def test_norm_cfg():
     """If it fails, a head keeps BatchNorm when the config asks for another norm."""
-    head = MODELS.build(dict(
-        type='FCNHead', in_channels=6, channels=4, norm_cfg=dict(type='GN', num_groups=2)))
+    head = MODELS.build(
+        dict(type='FCNHead', in_channels=6, channels=4, norm_cfg=dict(type='GN', num_groups=2))
+    )
     assert isinstance(head.conv.norm, nn.GroupNorm)

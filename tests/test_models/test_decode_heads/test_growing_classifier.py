@@ -1,4 +1,5 @@
 """The growing classifier: order of the logits and names in checkpoints."""
+
 from unittest.mock import Mock
 
 import pytest
@@ -30,7 +31,8 @@ def test_it_is_evaluated_as_a_single_convolution(monkeypatch):
 
 @pytest.mark.parametrize(
     ('outputs_per_step', 'num_old'),
-    [([5], 1), ([5, 2], 5), ([16, 1, 1], 17), ([1, 1], 1), ([2] + [1] * 100, 101)])
+    [([5], 1), ([5, 2], 5), ([16, 1, 1], 17), ([1, 1], 1), ([2] + [1] * 100, 101)],
+)
 def test_num_old(outputs_per_step, num_old):
     """If it fails, the unbiased loss draws the line between old and new in the wrong place."""
     assert GrowingClassifier(4, outputs_per_step).num_old == num_old
@@ -40,14 +42,14 @@ def test_state_dict_grows_by_names():
     """If it fails, step k cannot load the checkpoint of step k-1 by its names."""
     steps = [16, 1, 3]
     for k in range(1, 3):
-        old, new = GrowingClassifier(4, steps[:k]), GrowingClassifier(4, steps[:k + 1])
+        old, new = GrowingClassifier(4, steps[:k]), GrowingClassifier(4, steps[: k + 1])
         before, after = old.state_dict(), new.state_dict()
         assert before.keys() < after.keys()
         assert after.keys() - before.keys() == {f'steps.{k}.weight', f'steps.{k}.bias'}
         result = new.load_state_dict(before, strict=False)
         assert not result.unexpected_keys
         x = torch.randn(1, 4, 2, 2)
-        torch.testing.assert_close(new(x)[:, :sum(steps[:k])], old(x))
+        torch.testing.assert_close(new(x)[:, : sum(steps[:k])], old(x))
 
 
 def test_every_step_gets_its_gradient():

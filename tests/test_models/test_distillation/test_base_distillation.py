@@ -1,4 +1,5 @@
 """The base of distillation terms: weight and source."""
+
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ class Constant(BaseDistillation):
     """A term whose un-weighted value is two."""
 
     def compare(self, student, teacher):
-        return torch.tensor(2.)
+        return torch.tensor(2.0)
 
 
 def test_weight():
@@ -31,6 +32,8 @@ def test_compare_is_required():
 @pytest.mark.parametrize('weight', [-10, 'x', None, float('inf')])
 def test_bad_weight(weight):
     """If it fails, a term drives the student away from its teacher, or step 1 dies."""
-    with pytest.raises(InvalidInputError, match=f'^Constant loss_weight is {weight!r}, expected a '
-                                                'number of at least 0$'):
+    with pytest.raises(
+        InvalidInputError,
+        match=f'^Constant loss_weight is {weight!r}, expected a number of at least 0$',
+    ):
         Constant(loss_weight=weight)

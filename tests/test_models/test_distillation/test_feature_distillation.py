@@ -1,4 +1,5 @@
 """ILT's registered term: which map is compared, and how it is averaged."""
+
 import pytest
 import torch
 
@@ -11,12 +12,12 @@ def outputs(*maps):
     return NetworkOutputs(tuple(maps), {}, (4, 4))
 
 
-@pytest.mark.parametrize('index, expected', [(-1, (9 + 0 + 1 + 0) / 4), (0, 25.)])
+@pytest.mark.parametrize('index, expected', [(-1, (9 + 0 + 1 + 0) / 4), (0, 25.0)])
 def test_by_hand(index, expected):
     """If it fails, it reads another map, or is not the mean over all elements."""
-    student = outputs(torch.tensor([[[[5.]]]]), torch.tensor([[[[3., 0.], [1., 2.]]]]))
-    teacher = outputs(torch.tensor([[[[0.]]]]), torch.tensor([[[[0., 0.], [2., 2.]]]]))
-    term = MODELS.build(dict(type='FeatureDistillation', loss_weight=100., index=index))
+    student = outputs(torch.tensor([[[[5.0]]]]), torch.tensor([[[[3.0, 0.0], [1.0, 2.0]]]]))
+    teacher = outputs(torch.tensor([[[[0.0]]]]), torch.tensor([[[[0.0, 0.0], [2.0, 2.0]]]]))
+    term = MODELS.build(dict(type='FeatureDistillation', loss_weight=100.0, index=index))
     assert term(student, teacher).item() == pytest.approx(100 * expected)
 
 
@@ -39,8 +40,11 @@ def test_half_types():
 
 def test_in_a_network(build_pair):
     """If it fails, the student is not compared with its teacher's fused map."""
-    model = build_pair([4, 2], bisenet=True, distillation=dict(
-        features=dict(type='FeatureDistillation', loss_weight=2.))).eval()
+    model = build_pair(
+        [4, 2],
+        bisenet=True,
+        distillation=dict(features=dict(type='FeatureDistillation', loss_weight=2.0)),
+    ).eval()
     inputs, labels = torch.randn(1, 3, 32, 32), torch.zeros(1, 32, 32).long()
     assert model.loss(inputs, labels)['distillation.features.loss'] == 0
     with torch.no_grad():

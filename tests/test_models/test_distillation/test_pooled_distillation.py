@@ -1,4 +1,5 @@
 """PLOP's registered term: which maps are compared, with which factors."""
+
 from math import sqrt
 
 import pytest
@@ -17,10 +18,14 @@ def outputs(channels, seed):
 
     def draw(*shape):
         return torch.randn(2, *shape, generator=generator)
+
     return NetworkOutputs(
-        (draw(4, 8, 8),), dict(decode_head=draw(channels, 4, 4), aux=draw(channels, 4, 4)),
-        (32, 32), (draw(3, 8, 8), draw(5, 4, 4)),
-        dict(decode_head=draw(6, 4, 4), aux=draw(7, 4, 4)))
+        (draw(4, 8, 8),),
+        dict(decode_head=draw(channels, 4, 4), aux=draw(channels, 4, 4)),
+        (32, 32),
+        (draw(3, 8, 8), draw(5, 4, 4)),
+        dict(decode_head=draw(6, 4, 4), aux=draw(7, 4, 4)),
+    )
 
 
 @pytest.mark.parametrize('source', ['decode_head', 'aux'])
@@ -28,28 +33,42 @@ def outputs(channels, seed):
 def test_layers_factors_and_growth(source, classes, old):
     """If it fails, a layer or a factor is missing, or the weight does not grow as sqrt(C / N)."""
     student, teacher = outputs(classes, 0), outputs(old, 1)
-    term = MODELS.build(dict(type='PooledDistillation', loss_weight=3., source=source,
-                             feature_factor=.02, logits_factor=.007, scales=(1, 2)))
+    term = MODELS.build(
+        dict(
+            type='PooledDistillation',
+            loss_weight=3.0,
+            source=source,
+            feature_factor=0.02,
+            logits_factor=0.007,
+            scales=(1, 2),
+        )
+    )
     maps = [[*x.stages, x.head_features[source], x.logits[source]] for x in (student, teacher)]
-    expected = 3 * sqrt(classes / (classes - old)) * pooled_distillation(
-        *maps, old, [.02, .02, .02, .007], (1, 2))
+    expected = (
+        3
+        * sqrt(classes / (classes - old))
+        * pooled_distillation(*maps, old, [0.02, 0.02, 0.02, 0.007], (1, 2))
+    )
     torch.testing.assert_close(term(student, teacher), expected)
 
 
 def test_the_published_numbers_are_the_default():
     """If it fails, the default weights are not those of the VOC scripts."""
     student, teacher = outputs(21, 0), outputs(16, 1)
-    factors = dict(feature_factor=.01, logits_factor=.0005, scales=(1, 2, 4), loss_weight=1.)
+    factors = dict(feature_factor=0.01, logits_factor=0.0005, scales=(1, 2, 4), loss_weight=1.0)
     assert MODELS.build(dict(type='PooledDistillation'))(student, teacher) == MODELS.build(
-        dict(type='PooledDistillation', **factors))(student, teacher)
+        dict(type='PooledDistillation', **factors)
+    )(student, teacher)
 
 
 @pytest.mark.parametrize('key', ['feature_factor', 'logits_factor'])
 @pytest.mark.parametrize('value', ['a', -0.01, None])
 def test_bad_factors(key, value):
     """If it fails, it is found after the base step was trained."""
-    with pytest.raises(InvalidInputError, match=f'^PooledDistillation {key} is {value!r}, '
-                                                'expected a number of at least 0$'):
+    with pytest.raises(
+        InvalidInputError,
+        match=f'^PooledDistillation {key} is {value!r}, expected a number of at least 0$',
+    ):
         MODELS.build(dict(type='PooledDistillation', **{key: value}))
 
 
@@ -72,8 +91,7 @@ def test_in_a_network(build_pair):
     losses = model.loss(inputs, labels)
     assert losses['distillation.pooled.loss'].item() > before
     losses['distillation.pooled.loss'].backward()
-    touched = {name for name, p in model.named_parameters()
-               if p.grad is not None and p.grad.any()}
+    touched = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
     for stage in range(1, 5):
         assert any(f'resnet.layer{stage}.' in name for name in touched)
     assert any('spatial_path' in name for name in touched), 'the head reads the fused map'
@@ -95,7 +113,8 @@ def test_student_equal_to_its_teacher(build_pair):
         new.weight.zero_()
         new.bias.zero_()
     loss = model.loss(torch.randn(2, 3, 64, 64), torch.zeros(2, 64, 64).long())[
-        'distillation.pooled.loss']
+        'distillation.pooled.loss'
+    ]
     loss.backward()
     assert loss.item() < 1e-4
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())

@@ -1,4 +1,5 @@
 """What the terms on probabilities share: the fused form must be the plain one."""
+
 import pytest
 import torch
 
@@ -13,11 +14,14 @@ def test_fused_is_plain(name):
     generator = torch.Generator().manual_seed(0)
     student, teacher = (
         NetworkOutputs((), dict(aux=torch.randn(2, channels, 3, 4, generator=generator)), (24, 32))
-        for channels in (6, 4))
+        for channels in (6, 4)
+    )
     values = [
-        MODELS.build(dict(type=name, loss_weight=5., source='aux', alpha=.5, fused=fused))(
-            student, teacher)
-        for fused in (True, False)]
+        MODELS.build(dict(type=name, loss_weight=5.0, source='aux', alpha=0.5, fused=fused))(
+            student, teacher
+        )
+        for fused in (True, False)
+    ]
     torch.testing.assert_close(*values)
 
 

@@ -1,4 +1,5 @@
 """Best class and entropy by rows: where it is cut must not be seen."""
+
 from math import log
 
 import pytest
@@ -8,8 +9,13 @@ from incseg.models.labellers import entropy_map as module
 from incseg.models.labellers.entropy_map import entropy_map, entropy_maps
 from incseg.structures.network_outputs import upsample
 
-SIZES = [((4, 5), (32, 40)), ((3, 4), (13, 29)), ((7, 3), (7, 3)), ((6, 6), (5, 4)),
-         ((1, 1), (8, 8))]
+SIZES = [
+    ((4, 5), (32, 40)),
+    ((3, 4), (13, 29)),
+    ((7, 3), (7, 3)),
+    ((6, 6), (5, 4)),
+    ((1, 1), (8, 8)),
+]
 
 
 def plain(logits, size):
@@ -34,7 +40,7 @@ def test_equals_the_plain_form(low, full, channels, chunk, monkeypatch):
 def test_more_than_256_classes():
     """If it fails, class 256 is written as background."""
     logits = torch.zeros(300, 2, 2)
-    logits[299, 0, 0] = logits[256, 1, 1] = 50.
+    logits[299, 0, 0] = logits[256, 1, 1] = 50.0
     best, _ = entropy_map(logits, (2, 2))
     assert best.dtype == torch.int64
     assert best[0, 0] == 299 and best[1, 1] == 256

@@ -1,4 +1,5 @@
 """PLOP's pseudo-labels: which pixels are taught what, and how much an image counts."""
+
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ def outputs(logits):
 
 def case():
     """Three images of 24 x 20, 4 old outputs, new labels 4 and 5; by arithmetic alone."""
-    logits = (6 * (.7 * torch.arange(3 * 4 * 6 * 5, dtype=torch.float64)).sin()).float()
+    logits = (6 * (0.7 * torch.arange(3 * 4 * 6 * 5, dtype=torch.float64)).sin()).float()
     labels = torch.zeros(3, 24, 20, dtype=torch.uint8)
     labels[0, :8], labels[1] = 4, 5
     labels[2, 4:6] = labels[0, 10, :7] = 255
@@ -35,12 +36,16 @@ def test_published_values():
     labeller.prepare([(labels, teacher)], num_classes=6)
     assert labeller.thresholds.tolist() == pytest.approx(
         [0.07914634048938751, 0.0010000000474974513, 0.0010000000474974513, 0.11815789341926575],
-        rel=1e-6)
+        rel=1e-6,
+    )
     found, weight = labeller(labels, None, teacher)
     counts = [[int((image == c).sum()) for c in (*range(6), 255)] for image in found]
-    assert counts == [[19, 4, 0, 65, 160, 0, 232], [0, 0, 0, 0, 0, 480, 0],
-                      [21, 12, 6, 69, 0, 0, 372]]
-    assert weight.tolist() == pytest.approx([0.2811501622200012, 0., 0.2454545497894287], rel=1e-6)
+    assert counts == [
+        [19, 4, 0, 65, 160, 0, 232],
+        [0, 0, 0, 0, 0, 480, 0],
+        [21, 12, 6, 69, 0, 0, 372],
+    ]
+    assert weight.tolist() == pytest.approx([0.2811501622200012, 0.0, 0.2454545497894287], rel=1e-6)
     assert found.dtype == torch.uint8 and weight.dtype == torch.float32
 
 
@@ -81,9 +86,9 @@ def test_all_or_nothing_is_sure():
     logits = torch.zeros(1, 3, 2, 2)
     labels = torch.zeros(1, 4, 4, dtype=torch.uint8)
     labeller = build()
-    logits[:, 1] = 100.
+    logits[:, 1] = 100.0
     labeller.prepare([(labels, outputs(logits))], num_classes=4)
-    assert labeller.thresholds.tolist() == pytest.approx([.001, .001, .001])
+    assert labeller.thresholds.tolist() == pytest.approx([0.001, 0.001, 0.001])
     found, weight = labeller(labels, None, outputs(logits))
     assert (found == 1).all() and weight.item() == pytest.approx(1)
     found, weight = labeller(labels, None, outputs(torch.zeros(1, 3, 2, 2)))
@@ -99,7 +104,7 @@ def test_no_old_pixel(value):
     same = torch.full_like(labels, value)
     found, weight = labeller(same, None, teacher)
     assert torch.equal(found, same)
-    assert weight.tolist() == [0., 0., 0.]
+    assert weight.tolist() == [0.0, 0.0, 0.0]
 
 
 def test_step_without_old_pixels():
@@ -108,7 +113,7 @@ def test_step_without_old_pixels():
     for median in ('fixed', 'paper_code'):
         labeller = build(median=median)
         labeller.prepare([(torch.full_like(labels, 5), teacher)], num_classes=6)
-        assert labeller.thresholds.tolist() == pytest.approx([.001] * 4)
+        assert labeller.thresholds.tolist() == pytest.approx([0.001] * 4)
 
 
 @pytest.mark.parametrize('median', ['fixed', 'paper_code'])
@@ -121,15 +126,21 @@ def test_background_alone(median):
     assert torch.equal(found, labels) and weight.item() == pytest.approx(1)
 
 
-@pytest.mark.parametrize('old, dtype, expected', [
-    (150, torch.uint8, torch.uint8), (150, torch.int64, torch.int64),
-    (300, torch.uint8, torch.int64), (300, torch.int64, torch.int64)])
+@pytest.mark.parametrize(
+    'old, dtype, expected',
+    [
+        (150, torch.uint8, torch.uint8),
+        (150, torch.int64, torch.int64),
+        (300, torch.uint8, torch.int64),
+        (300, torch.int64, torch.int64),
+    ],
+)
 def test_many_classes(old, dtype, expected):
     """If it fails, ADE's classes do not fit, or void counts as an old class of more than 255."""
     labels = torch.zeros(1, 4, 4, dtype=dtype)
     labels[0, 0] = 255
     logits = torch.zeros(1, old, 4, 4)
-    logits[:, old - 1] = 100.
+    logits[:, old - 1] = 100.0
     labeller = build()
     labeller.prepare([(labels, outputs(logits))], num_classes=old + 1)
     found, weight = labeller(labels, None, outputs(logits))
@@ -144,13 +155,13 @@ def test_parts_make_the_whole():
     whole, parts = build(), build()
     whole.prepare([(labels, teacher)], 6)
     logits = teacher.logits['decode_head']
-    parts.prepare(((labels[i:i + 1], outputs(logits[i:i + 1])) for i in range(3)), 6)
+    parts.prepare(((labels[i : i + 1], outputs(logits[i : i + 1])) for i in range(3)), 6)
     assert torch.equal(whole.thresholds, parts.thresholds)
     with pytest.raises(ValueError, match='got no batch'):
         build().prepare([], 6)
 
 
-PROCESSES = '''
+PROCESSES = """
 import sys
 import torch
 import torch.distributed as dist
@@ -170,14 +181,19 @@ shared = prepared(slice(2 * rank, 2 * rank + 2))
 dist.destroy_process_group()
 assert torch.equal(shared, prepared(slice(None)))
 assert not torch.equal(shared, prepared(slice(2 * rank, 2 * rank + 2)))
-'''
+"""
 
 
 def test_two_processes_share_their_histograms(tmp_path):
     """If it fails, each process labels by the half of the data that it saw."""
-    processes = [subprocess.Popen(
-        [sys.executable, '-c', PROCESSES, str(rank), str(tmp_path / 'meet')],
-        stderr=subprocess.PIPE, text=True) for rank in range(2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, '-c', PROCESSES, str(rank), str(tmp_path / 'meet')],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
     for process in processes:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
@@ -190,11 +206,15 @@ def test_forgotten_preparation():
         build()(labels, None, teacher)
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(median='true'), "median is 'true', allowed: .'fixed', 'paper_code'."),
-    (dict(min_threshold=-1), 'min_threshold is -1, expected a number of at least 0'),
-    (dict(min_threshold='a'), "min_threshold is 'a'"),
-    (dict(min_threshold=float('nan')), 'min_threshold is nan')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(median='true'), "median is 'true', allowed: .'fixed', 'paper_code'."),
+        (dict(min_threshold=-1), 'min_threshold is -1, expected a number of at least 0'),
+        (dict(min_threshold='a'), "min_threshold is 'a'"),
+        (dict(min_threshold=float('nan')), 'min_threshold is nan'),
+    ],
+)
 def test_bad_arguments(options, message):
     """If it fails, a mistake is found after step 0 was trained."""
     with pytest.raises(InvalidInputError, match=message):

@@ -1,4 +1,5 @@
 """The registered MiB loss: a thin wrapper that must pass on what it is given."""
+
 import pytest
 import torch
 
@@ -9,8 +10,8 @@ from incseg.registry import MODELS
 
 def test_golden_number_with_weight():
     """If it fails, num_old does not reach the function or the weight is not applied."""
-    logits = torch.tensor([2., -1., .5, 1., 0., -.5], dtype=torch.float64).view(1, 6, 1, 1)
-    loss = MODELS.build(dict(type='UnbiasedCrossEntropyLoss', loss_weight=2.))
+    logits = torch.tensor([2.0, -1.0, 0.5, 1.0, 0.0, -0.5], dtype=torch.float64).view(1, 6, 1, 1)
+    loss = MODELS.build(dict(type='UnbiasedCrossEntropyLoss', loss_weight=2.0))
     target = torch.zeros(1, 1, 1, dtype=torch.uint8)
     assert loss(logits, target, num_old=4).item() == pytest.approx(2 * 0.1244355017, abs=1e-9)
 
@@ -30,5 +31,4 @@ def test_base_step_is_cross_entropy():
     logits = torch.randn(2, 5, 3, 3, generator=torch.Generator().manual_seed(0))
     target = torch.randint(0, 5, (2, 3, 3), generator=torch.Generator().manual_seed(0))
     plain = MODELS.build(dict(type=UnbiasedCrossEntropyLoss.base_step_type))
-    assert UnbiasedCrossEntropyLoss()(logits, target, num_old=1) == plain(
-        logits, target, num_old=1)
+    assert UnbiasedCrossEntropyLoss()(logits, target, num_old=1) == plain(logits, target, num_old=1)

@@ -1,4 +1,5 @@
 """Backbone and heads together: losses by name, predictions at the label's size."""
+
 from collections import OrderedDict
 
 import pytest
@@ -33,8 +34,9 @@ class Recorder(nn.Module):
 def samples(labels: torch.Tensor) -> list[SegDataSample]:
     result = []
     for label in labels:
-        result.append(SegDataSample(metainfo=dict(
-            img_shape=tuple(label.shape), ori_shape=tuple(label.shape))))
+        result.append(
+            SegDataSample(metainfo=dict(img_shape=tuple(label.shape), ori_shape=tuple(label.shape)))
+        )
         result[-1].gt_sem_seg = PixelData(data=label[None])
     return result
 
@@ -47,8 +49,9 @@ def predictions(model: EncoderDecoder, images: list, **metainfo) -> list[torch.T
     """Through preprocessor and network, as one batch."""
     given = [SegDataSample(metainfo=metainfo) for _ in images]
     with torch.no_grad():
-        return [s.pred_sem_seg.data
-                for s in model.test_step(dict(inputs=images, data_samples=given))]
+        return [
+            s.pred_sem_seg.data for s in model.test_step(dict(inputs=images, data_samples=given))
+        ]
 
 
 def random_image(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -70,7 +73,7 @@ def test_losses_by_hand(build):
     for name in HEADS:
         full = F.interpolate(logits[name], (12, 10), mode='bilinear', align_corners=False)
         each = F.cross_entropy(full, labels.long(), ignore_index=255, reduction='none')
-        weight = 1. if name == 'decode_head' else 0.25
+        weight = 1.0 if name == 'decode_head' else 0.25
         torch.testing.assert_close(losses[f'{name}.loss'], weight * each.mean())
     total, _ = model.parse_losses(losses)
     torch.testing.assert_close(total, sum(losses.values()))
@@ -88,10 +91,11 @@ def test_custom_loss_is_called_as_documented(build, low_resolution):
     """If it fails, losses written against DESIGN.md's interface break."""
     recorder = Recorder(low_resolution)
     model = build(
-        [4, 2], decode_head=dict(type='FCNHead', loss_decode=recorder), auxiliary_head=None)
+        [4, 2], decode_head=dict(type='FCNHead', loss_decode=recorder), auxiliary_head=None
+    )
     labels = torch.randint(0, 6, (2, 12, 10), dtype=torch.uint8)
     losses = loss_of(model, torch.randn(2, 3, 12, 10), labels)
-    (args, kwargs), = recorder.calls
+    ((args, kwargs),) = recorder.calls
     logits, target = args
     assert logits.shape == ((2, 6, 6, 5) if low_resolution else (2, 6, 12, 10))
     assert torch.equal(target, labels)
@@ -111,7 +115,7 @@ def test_any_number_of_steps_and_classes(build, outputs_per_step):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     old = 1 if len(outputs_per_step) == 1 else total - outputs_per_step[-1]
     assert all(h.classifier.num_old == old for h in model.heads.values())
-    prediction, = predictions(model.eval(), [random_image(12, 12)])
+    (prediction,) = predictions(model.eval(), [random_image(12, 12)])
     assert prediction.dtype == (torch.uint8 if total <= 256 else torch.int64)
     assert prediction.max() < total
 
@@ -139,8 +143,11 @@ def test_norm_cfg_everywhere():
     gn = dict(type='GN', num_groups=8)
     with torch.device('meta'):
         model = IncrementalSegmentor(
-            dict(type='BiSeNet', norm_cfg=gn), dict(type='FCNHead', norm_cfg=gn), [4, 2],
-            auxiliary_head=dict(aux_16=dict(type='FCNHead', in_index=1, norm_cfg=gn)))
+            dict(type='BiSeNet', norm_cfg=gn),
+            dict(type='FCNHead', norm_cfg=gn),
+            [4, 2],
+            auxiliary_head=dict(aux_16=dict(type='FCNHead', in_index=1, norm_cfg=gn)),
+        )
     assert not any(isinstance(m, _BatchNorm) for m in model.modules())
 
 
@@ -148,7 +155,7 @@ def test_predict_is_the_argmax_at_the_labels_size(build):
     """If it fails, the confusion matrix compares shifted or wrongly scaled predictions."""
     model = build([4, 2]).eval()
     image = random_image(12, 10)
-    prediction, = predictions(model, [image], img_shape=(12, 10), ori_shape=(31, 23))
+    (prediction,) = predictions(model, [image], img_shape=(12, 10), ori_shape=(31, 23))
     inputs = model.data_preprocessor(dict(inputs=[image]))['inputs']
     logits = model(inputs, mode='tensor')
     assert logits.shape == (1, 6, 6, 5)  # as the head made them
@@ -164,13 +171,13 @@ def test_images_are_cast_to_the_parameters_type(build, dtype):
     """If it fails, a network in low precision cannot be given the preprocessor's images."""
     model = build([4, 2]).eval()
     image = random_image(12, 10)
-    expected, = predictions(model, [image])
+    (expected,) = predictions(model, [image])
     model.backbone.to(dtype)
     model.decode_head.to(dtype)
     inputs = model.data_preprocessor(dict(inputs=[image]))['inputs']
     assert inputs.dtype == torch.float32
     assert model(inputs).dtype == dtype
-    prediction, = predictions(model, [image])
+    (prediction,) = predictions(model, [image])
     assert (prediction == expected).float().mean() > 0.9
 
 
@@ -181,8 +188,9 @@ def test_predict_without_samples(build):
     assert [tuple(s.pred_sem_seg.data.shape) for s in results] == [(1, 9, 7)] * 2
 
 
-@pytest.mark.parametrize('sizes', [
-    [(64, 96), (64, 96)], [(64, 96), (96, 64)], [(33, 40), (96, 70), (64, 64)]])
+@pytest.mark.parametrize(
+    'sizes', [[(64, 96), (64, 96)], [(64, 96), (96, 64)], [(33, 40), (96, 70), (64, 64)]]
+)
 def test_prediction_does_not_depend_on_the_batch(build, sizes):
     """If it fails, padding and neighbours change what is predicted for an image."""
     model = build([4, 2], bisenet=True)
@@ -197,7 +205,7 @@ def test_prediction_does_not_depend_on_the_batch(build, sizes):
             conv.bias -= mean
     together = predictions(model, images)
     for image, size, prediction in zip(images, sizes, together):
-        alone, = predictions(model, [image])
+        (alone,) = predictions(model, [image])
         assert prediction.shape == alone.shape == (1, *size)
         assert len(alone.unique()) > 1
         assert (prediction == alone).float().mean() > 0.999  # ties may round either way
@@ -209,8 +217,12 @@ def test_eval_is_deterministic(build):
     inputs = torch.randn(2, 3, 40, 56)
     first, again = (model(inputs) for _ in range(2))
     assert torch.equal(first, again)
-    assert all(torch.equal(a, b) for a, b in zip(
-        model.state_dict().values(), build([4, 2], bisenet=True).state_dict().values()))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            model.state_dict().values(), build([4, 2], bisenet=True).state_dict().values()
+        )
+    )
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -218,15 +230,23 @@ def test_channels_last_is_only_a_layout(build, training):
     """If it fails, the faster memory layout changes losses, gradients or predictions."""
     results = []
     for channels_last in (True, False):
-        model = build([4, 2], bisenet=True, channels_last=channels_last,
-                      decode_head=dict(type='FCNHead', dropout_ratio=0),
-                      auxiliary_head=None).double().train(training)
+        model = (
+            build(
+                [4, 2],
+                bisenet=True,
+                channels_last=channels_last,
+                decode_head=dict(type='FCNHead', dropout_ratio=0),
+                auxiliary_head=None,
+            )
+            .double()
+            .train(training)
+        )
         weight = model.backbone.context_path.resnet.layer1[0].conv1.weight
         assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
         torch.manual_seed(1)
         inputs = torch.randn(2, 3, 40, 56, dtype=torch.float64)
         labels = torch.randint(0, 6, (2, 40, 56), dtype=torch.uint8)
-        loss, = loss_of(model, inputs, labels).values()
+        (loss,) = loss_of(model, inputs, labels).values()
         loss.backward()
         results.append((model(inputs), loss, weight.grad))
     for a, b in zip(*results):
@@ -244,17 +264,25 @@ def test_head_widths(build):
     """If it fails, BiSeNet's heads do not have the paper's 256 and 64 channels."""
     model = build([2], bisenet=True)
     assert {name: head.channels for name, head in model.heads.items()} == dict(
-        decode_head=256, aux_16=64, aux_32=64)
+        decode_head=256, aux_16=64, aux_32=64
+    )
 
 
 @pytest.mark.parametrize(
     ('changes', 'message'),
-    [(dict(decode_head=dict(type='FCNHead', in_index=1)),
-      'FCNHead: in_index is 1, but the backbone returns 1 maps'),
-     (dict(decode_head=dict(type='FCNHead', in_index=-2)), 'in_index is -2'),
-     (dict(decode_head=dict(type='FCNHead', in_channels=7)),
-      r"in_channels is 7, but the backbone's map -1 has 6"),
-     (dict(auxiliary_head=dict(decode_head=dict(type='FCNHead'))), "named 'decode_head'")])
+    [
+        (
+            dict(decode_head=dict(type='FCNHead', in_index=1)),
+            'FCNHead: in_index is 1, but the backbone returns 1 maps',
+        ),
+        (dict(decode_head=dict(type='FCNHead', in_index=-2)), 'in_index is -2'),
+        (
+            dict(decode_head=dict(type='FCNHead', in_channels=7)),
+            r"in_channels is 7, but the backbone's map -1 has 6",
+        ),
+        (dict(auxiliary_head=dict(decode_head=dict(type='FCNHead'))), "named 'decode_head'"),
+    ],
+)
 def test_config_errors(build, changes, message):
     """If it fails, a wrong head config fails later, deep inside a convolution, or never."""
     with pytest.raises(InvalidInputError, match=message):

@@ -1,9 +1,10 @@
 """Images in which old classes are annotated, among images in which they are not."""
+
 import pytest
 import torch
 
 from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
-from incseg.models.segmentors.exemplar_loss import loss_with_exemplars
+from incseg.models.segmentors.step_losses import loss_with_exemplars
 
 OPTIONS = dict(num_old=4, ignore_index=255)
 
@@ -18,7 +19,7 @@ def batch(n=5):
 
 def by_hand(logits, target, exemplars, weight):
     """Pixel by pixel: exemplars -log p_y, others with background and old classes merged."""
-    total = 0.
+    total = 0.0
     p = logits.softmax(1)
     for i in range(len(target)):
         for y, x in torch.cartesian_prod(torch.arange(4), torch.arange(3)).tolist():
@@ -38,14 +39,20 @@ def test_unbiased_cross_entropy(fused, weighted):
     """Values and gradients.  If it fails, MiB throws the old labels of its memory away."""
     logits, target = batch()
     exemplars = torch.tensor([False, True, False, True, True])
-    weight = torch.tensor([0.5, 1., 0., 1., 2.], dtype=torch.float64)
+    weight = torch.tensor([0.5, 1.0, 0.0, 1.0, 2.0], dtype=torch.float64)
     loss = loss_with_exemplars(
-        UnbiasedCrossEntropyLoss(fused=fused), logits, target, exemplars=exemplars,
-        image_weight=weight if weighted else None, **OPTIONS)
+        UnbiasedCrossEntropyLoss(fused=fused),
+        logits,
+        target,
+        exemplars=exemplars,
+        image_weight=weight if weighted else None,
+        **OPTIONS,
+    )
     expected = by_hand(logits, target, exemplars, weight if weighted else torch.ones(5))
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(
-        *(torch.autograd.grad(value, logits, retain_graph=True)[0] for value in (loss, expected)))
+        *(torch.autograd.grad(value, logits, retain_graph=True)[0] for value in (loss, expected))
+    )
 
 
 @pytest.mark.parametrize('exemplars', [None, [False] * 5, [True] * 5])
@@ -54,16 +61,22 @@ def test_all_of_one_kind(exemplars):
     logits, target = batch()
     criterion = UnbiasedCrossEntropyLoss()
     flags = None if exemplars is None else torch.tensor(exemplars)
-    expected = criterion(logits, target, **{**OPTIONS, **(
-        dict(num_old=1) if exemplars and all(exemplars) else {})})
+    expected = criterion(
+        logits, target, **{**OPTIONS, **(dict(num_old=1) if exemplars and all(exemplars) else {})}
+    )
     assert torch.equal(
-        loss_with_exemplars(criterion, logits, target, exemplars=flags, **OPTIONS), expected)
+        loss_with_exemplars(criterion, logits, target, exemplars=flags, **OPTIONS), expected
+    )
 
 
 def test_plain_cross_entropy_does_not_care():
     """To fine-tuning an exemplar is an image like any other: only its labels are better."""
     logits, target = batch()
     mixed = loss_with_exemplars(
-        CrossEntropyLoss(), logits, target,
-        exemplars=torch.tensor([True, False, True, False, False]), **OPTIONS)
+        CrossEntropyLoss(),
+        logits,
+        target,
+        exemplars=torch.tensor([True, False, True, False, False]),
+        **OPTIONS,
+    )
     torch.testing.assert_close(mixed, CrossEntropyLoss()(logits, target, **OPTIONS))

@@ -1,4 +1,5 @@
 """What is frozen must not move by a bit, and all that is not must still learn."""
+
 import pytest
 import torch
 
@@ -22,7 +23,8 @@ def part_of(name: str) -> str:
 def train(model, iterations=2):
     """A few iterations as the loop makes them, with momentum and a strong weight decay."""
     optimiser = torch.optim.SGD(
-        model.parameters(), lr=.1, momentum=.9, nesterov=True, weight_decay=.1)
+        model.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1
+    )
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for _ in range(iterations):
         model.train()
@@ -30,13 +32,22 @@ def train(model, iterations=2):
         optimiser.zero_grad()
         sum(losses.values()).backward()
         optimiser.step()
-    return {name for name, value in model.state_dict().items()
-            if not torch.equal(value, before[name])}
+    return {
+        name for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+    }
 
 
-@pytest.mark.parametrize('names', [
-    (), ('backbone',), ('head_features',), ('old_classifiers',), ('backbone', 'head_features'),
-    PARTS])
+@pytest.mark.parametrize(
+    'names',
+    [
+        (),
+        ('backbone',),
+        ('head_features',),
+        ('old_classifiers',),
+        ('backbone', 'head_features'),
+        PARTS,
+    ],
+)
 def test_what_trains(build, names):
     """If it fails, weight decay, a gradient or BatchNorm moves a frozen part, or too much stands.
 
@@ -52,8 +63,11 @@ def test_what_trains(build, names):
 def test_backbone_norm(build):
     """If it fails, statistics learn from a step's few images, or the convolutions stand too."""
     model = build([4, 2], bisenet=True, frozen=['backbone_norm'])
-    norms = {name for name, module in model.backbone.named_modules()
-             if module in model.backbone.norm_layers()}
+    norms = {
+        name
+        for name, module in model.backbone.named_modules()
+        if module in model.backbone.norm_layers()
+    }
     assert norms
     moved = train(model)
     for name in model.state_dict():
@@ -111,13 +125,17 @@ def test_the_loss_does_not_matter_to_a_new_classifier(build):
     """
     gradients = []
     for loss in ('CrossEntropyLoss', 'UnbiasedCrossEntropyLoss'):
-        model = build([4, 2], frozen=PARTS, auxiliary_head={}, decode_head=dict(
-            type='FCNHead', dropout_ratio=0., loss_decode=dict(type=loss)))
+        model = build(
+            [4, 2],
+            frozen=PARTS,
+            auxiliary_head={},
+            decode_head=dict(type='FCNHead', dropout_ratio=0.0, loss_decode=dict(type=loss)),
+        )
         generator = torch.Generator().manual_seed(1)
-        labels = torch.tensor([0, 4, 5])[
-            torch.randint(0, 3, (2, 12, 10), generator=generator)]
+        labels = torch.tensor([0, 4, 5])[torch.randint(0, 3, (2, 12, 10), generator=generator)]
         model.loss(torch.randn(2, 3, 12, 10, generator=generator), labels)[
-            'decode_head.loss'].backward()
+            'decode_head.loss'
+        ].backward()
         new = model.decode_head.classifier.convs[-1]
         gradients.append((new.weight.grad, new.bias.grad))
     torch.testing.assert_close(*gradients)

@@ -1,9 +1,10 @@
 """Losses whose images count differently, those that know of weights and those that do not."""
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from incseg.models.segmentors.image_weight import takes_image_weight, weighted_by_image
+from incseg.models.segmentors.step_losses import takes_image_weight, weighted_by_image
 from incseg.registry import MODELS
 
 OPTIONS = dict(num_old=3, ignore_index=255)
@@ -16,7 +17,7 @@ def own_loss(logits, target, *, num_old, ignore_index):
 
 def batch():
     logits = torch.randn(3, 5, 8, 6, dtype=torch.float64).requires_grad_()
-    return logits, torch.randint(0, 5, (3, 8, 6)), torch.tensor([.5, 0., 2.])
+    return logits, torch.randint(0, 5, (3, 8, 6)), torch.tensor([0.5, 0.0, 2.0])
 
 
 def test_who_takes_a_weight():
@@ -32,7 +33,8 @@ def test_a_loss_without_the_argument():
     logits, target, weight = batch()
     loss = weighted_by_image(own_loss, logits, target, weight, **OPTIONS)
     known = weighted_by_image(
-        MODELS.build(dict(type='CrossEntropyLoss', fused=False)), logits, target, weight, **OPTIONS)
+        MODELS.build(dict(type='CrossEntropyLoss', fused=False)), logits, target, weight, **OPTIONS
+    )
     torch.testing.assert_close(loss, known)
     grads = [torch.autograd.grad(x, logits)[0] for x in (loss, known)]
     torch.testing.assert_close(*grads)
@@ -43,5 +45,7 @@ def test_a_loss_without_the_argument():
 def test_no_weight_is_an_ordinary_call(criterion):
     """If it fails, every other method trains on another loss."""
     logits, target, _ = batch()
-    assert torch.equal(weighted_by_image(criterion, logits, target, None, **OPTIONS),
-                       criterion(logits, target, **OPTIONS))
+    assert torch.equal(
+        weighted_by_image(criterion, logits, target, None, **OPTIONS),
+        criterion(logits, target, **OPTIONS),
+    )

@@ -1,4 +1,5 @@
 """The best class of every pixel without full-size logits: what argmax of the plain form gives."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,9 +22,20 @@ def plain(logits, *sizes):
     return scores[0]
 
 
-@pytest.mark.parametrize('sizes', [
-    [(256, 320)], [(256, 320), (500, 375)], [(256, 320), (90, 70)], [(251, 317)], [(20, 30)],
-    [(32, 40)], [(32, 40), (256, 320)], [(1, 1)], [(1, 320), (256, 2)]])
+@pytest.mark.parametrize(
+    'sizes',
+    [
+        [(256, 320)],
+        [(256, 320), (500, 375)],
+        [(256, 320), (90, 70)],
+        [(251, 317)],
+        [(20, 30)],
+        [(32, 40)],
+        [(32, 40), (256, 320)],
+        [(1, 1)],
+        [(1, 320), (256, 2)],
+    ],
+)
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16, torch.float64])
 def test_the_plain_forms_classes(sizes, dtype):
     """If it fails, resizing twice became resizing once, or rows are shifted.
@@ -104,4 +116,5 @@ def test_logits_with_a_graph():
     """If it fails, predict() works under no_grad alone."""
     logits = random_logits()
     assert torch.equal(
-        label_map(logits.clone().requires_grad_(), (64, 80)), label_map(logits, (64, 80)))
+        label_map(logits.clone().requires_grad_(), (64, 80)), label_map(logits, (64, 80))
+    )

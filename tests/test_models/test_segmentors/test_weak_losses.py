@@ -1,4 +1,5 @@
 """A step on image-level labels: the five losses and what they reach."""
+
 import pytest
 import torch
 
@@ -7,9 +8,12 @@ from incseg.structures import SegDataSample
 
 BINARY = dict(type='FCNHead', loss_decode=dict(type='BinaryCrossEntropyLoss'))
 WILSON = dict(
-    decode_head=BINARY, auxiliary_head=dict(aux_16=BINARY), auxiliary_weight=0.5,
+    decode_head=BINARY,
+    auxiliary_head=dict(aux_16=BINARY),
+    auxiliary_weight=0.5,
     distillation=dict(encoder=dict(type='FeatureDistillation')),
-    target_labeller=dict(type='OnlineLocaliser', channels=8, start_epoch=1))
+    target_labeller=dict(type='OnlineLocaliser', channels=8, start_epoch=1),
+)
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def batch():
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(2, 3, 12, 10, generator=generator)
     samples = [SegDataSample(), SegDataSample()]
-    for sample, labels in zip(samples, ([1., 0.], [1., 1.])):
+    for sample, labels in zip(samples, ([1.0, 0.0], [1.0, 1.0])):
         sample.gt_image_labels = torch.tensor(labels)
     return inputs, samples
 
@@ -34,8 +38,13 @@ def losses(model):
 def test_first_epochs(model):
     """If it fails, DDP waits for a head's gradients, or heads learn from nothing."""
     made = losses(model)
-    assert list(made) == ['decode_head.loss', 'aux_16.loss', 'labeller.cls.loss',
-                          'labeller.loc.loss', 'distillation.encoder.loss']
+    assert list(made) == [
+        'decode_head.loss',
+        'aux_16.loss',
+        'labeller.cls.loss',
+        'labeller.loc.loss',
+        'distillation.encoder.loss',
+    ]
     assert made['decode_head.loss'] == made['aux_16.loss'] == 0
     sum(made.values()).backward()
     assert all(p.grad is not None for p in model.parameters())
@@ -52,10 +61,10 @@ def test_later_epochs(model):
     student, teacher = model.extract(inputs), model.run_teacher(inputs)
     labels = torch.stack([sample.gt_image_labels for sample in samples])
     targets = model.target_labeller(inputs, labels, student, teacher).targets
-    for name, weight in (('decode_head', 1.), ('aux_16', 0.5)):
+    for name, weight in (('decode_head', 1.0), ('aux_16', 0.5)):
         torch.testing.assert_close(
-            made[f'{name}.loss'],
-            weight * soft_binary_cross_entropy(student.logits[name], targets))
+            made[f'{name}.loss'], weight * soft_binary_cross_entropy(student.logits[name], targets)
+        )
     assert 'labeller.self.loss' in made
     sum(made.values()).backward()
     assert all(p.grad is not None for p in model.parameters())

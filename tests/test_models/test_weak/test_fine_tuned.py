@@ -1,7 +1,7 @@
 from torch import nn
 
 from incseg.models import ResNet
-from incseg.models.weak.fine_tuned import FineTuned
+from incseg.models.weak.seam import FineTuned
 
 
 def held(frozen):

@@ -1,4 +1,5 @@
 """What a labeller hands to the segmentation network."""
+
 import torch
 
 from incseg.models.weak import Localisation

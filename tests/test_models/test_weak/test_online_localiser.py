@@ -1,4 +1,5 @@
 """WILSON's localiser: which loss it has when, what each trains, what it teaches."""
+
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from incseg.structures import NetworkOutputs
 
 BINARY = dict(type='FCNHead', loss_decode=dict(type='BinaryCrossEntropyLoss'))
 HEADS = dict(decode_head=BINARY, auxiliary_head=dict(aux_16=BINARY))
-LABELS = torch.tensor([[1., 0.], [1., 1.]])
+LABELS = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def batch():
 
     def draw(*shape):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
     features = draw(2, 6, 6, 7).requires_grad_()
     student = NetworkOutputs((features,), {}, (12, 14))
     teacher = NetworkOutputs((), {'decode_head': draw(2, 3, 6, 7) * 2}, (12, 14))
@@ -44,8 +46,7 @@ def batch():
 
 
 def test_first_epochs(network):
-    """If it fails, the network is taught by a localiser that has not learnt, or no loss is right.
-    """
+    """If it fails, the network is taught by a localiser that has not learnt."""
     labeller = localiser(network)
     images, student, teacher = batch()
     made = labeller(images, LABELS, student, teacher)
@@ -56,7 +57,8 @@ def test_first_epochs(network):
     old = teacher.logits['decode_head'].sigmoid()
     p = logits[:, :3].sigmoid()
     torch.testing.assert_close(
-        made.losses['loc'], -(old * p.log() + (1 - old) * (1 - p).log()).mean())
+        made.losses['loc'], -(old * p.log() + (1 - old) * (1 - p).log()).mean()
+    )
 
 
 @pytest.mark.parametrize('refine', [None, dict(type='PAMR', num_iters=2, dilations=(1, 2))])
@@ -76,10 +78,10 @@ def test_later_epochs(network, refine):
         assert not torch.allclose(refined, soft)
     chosen = confident_pixels(present_masks(refined, LABELS))
     logits = labeller.layers(student.features[0])
-    torch.testing.assert_close(
-        made.losses['self'], balanced_cross_entropy(logits, chosen, LABELS))
+    torch.testing.assert_close(made.losses['self'], balanced_cross_entropy(logits, chosen, LABELS))
     expected = segmentation_targets(
-        teacher.logits['decode_head'], smoothed_masks(present_masks(soft, LABELS), 0.3))
+        teacher.logits['decode_head'], smoothed_masks(present_masks(soft, LABELS), 0.3)
+    )
     torch.testing.assert_close(made.targets, expected)
     assert made.image_weight.tolist() == [1, 1]
 
@@ -96,7 +98,7 @@ def test_what_each_loss_trains(network):
     assert made.losses['self'] > 0
     for name, loss in made.losses.items():
         for tensor in (features, *labeller.layers.parameters()):
-            gradient, = torch.autograd.grad(loss, tensor, retain_graph=True)
+            (gradient,) = torch.autograd.grad(loss, tensor, retain_graph=True)
             assert gradient.any(), name
     assert not made.targets.requires_grad and not made.image_weight.requires_grad
 
@@ -137,10 +139,14 @@ def test_teacher_of_another_size(network):
     torch.testing.assert_close(made.targets[:, 1:3], torch.full((2, 2, 6, 7), 0.5).double())
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(alpha=1.5), 'OnlineLocaliser.alpha is 1.5, expected a number of 0 to 1'),
-    (dict(start_epoch=-1), 'OnlineLocaliser.start_epoch is -1, expected a whole number'),
-    (dict(refine=dict(type='DenseCRF')), r"refine.type is 'DenseCRF', .*method refine_batch\(")])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(alpha=1.5), 'OnlineLocaliser.alpha is 1.5, expected a number of 0 to 1'),
+        (dict(start_epoch=-1), 'OnlineLocaliser.start_epoch is -1, expected a whole number'),
+        (dict(refine=dict(type='DenseCRF')), r"refine.type is 'DenseCRF', .*method refine_batch\("),
+    ],
+)
 def test_arguments(options, message):
     """If it fails, a typing mistake trains for hours."""
     with pytest.raises(InvalidInputError, match=message):
@@ -148,12 +154,12 @@ def test_arguments(options, message):
 
 
 def test_what_it_needs_of_the_network(build):
-    """If it fails, a missing map, head or a loss for hard labels shows up in the middle of a run.
-    """
+    """If it fails, a missing map or a loss for hard labels shows up in the middle of a run."""
     with pytest.raises(InvalidInputError, match='index is 3, allowed: -1 to 0'):
         OnlineLocaliser(index=3).build_for(build([3, 2], **HEADS))
     with pytest.raises(InvalidInputError, match="source is 'aux', allowed: .'decode_head'"):
         OnlineLocaliser(source='aux').check(build([3, 2], **HEADS))
     with pytest.raises(InvalidInputError, match='CrossEntropyLoss, the loss of aux_16'):
-        OnlineLocaliser().check(build([3, 2], decode_head=BINARY, auxiliary_head=dict(
-            aux_16=dict(type='FCNHead'))))
+        OnlineLocaliser().check(
+            build([3, 2], decode_head=BINARY, auxiliary_head=dict(aux_16=dict(type='FCNHead')))
+        )

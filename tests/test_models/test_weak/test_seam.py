@@ -10,7 +10,7 @@ from incseg.models.weak.seam import batch_norms
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 
-LABELS = torch.tensor([[1., 0., 1.], [0., 0., 0.]])
+LABELS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
 
 
 @MODELS.register_module(force=True)
@@ -23,7 +23,8 @@ class TinyTaps(BaseBackbone):
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), BatchNorm(after))
-            for before, after in ((3, 4), (4, 6), (6, 8)))
+            for before, after in ((3, 4), (4, 6), (6, 8))
+        )
 
     def early_layers(self):
         return (self.layers[0],)
@@ -38,7 +39,7 @@ class TinyTaps(BaseBackbone):
 
 def make(seed=0, **kwargs):
     torch.manual_seed(seed)
-    return SEAM(dict(type='TinyTaps'), 3, head=dict(type='SEAMHead', dropout_ratio=0.), **kwargs)
+    return SEAM(dict(type='TinyTaps'), 3, head=dict(type='SEAMHead', dropout_ratio=0.0), **kwargs)
 
 
 @pytest.fixture
@@ -61,8 +62,11 @@ def test_who_learns_from_which_loss(name, images):
     """ECR and min-pooling must not reach the backbone, classification not the projections."""
     model = make()
     model.loss(images, LABELS)[name].backward()
-    reached = {'.'.join(key.split('.')[:2]) for key, value in model.named_parameters()
-               if value.grad is not None}
+    reached = {
+        '.'.join(key.split('.')[:2])
+        for key, value in model.named_parameters()
+        if value.grad is not None
+    }
     if name in ('loss_cls', 'loss_er'):
         assert reached == {'backbone.layers', 'head.classifier'}
     else:
@@ -106,13 +110,18 @@ def test_frozen(images):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     trained = {name for name, value in model.named_parameters() if value.requires_grad}
     assert trained == {
-        'backbone.layers.1.0.weight', 'backbone.layers.1.0.bias', 'backbone.layers.2.0.weight',
-        'backbone.layers.2.0.bias', *(f'head.{name}' for name, _ in model.head.named_parameters())}
+        'backbone.layers.1.0.weight',
+        'backbone.layers.1.0.bias',
+        'backbone.layers.2.0.weight',
+        'backbone.layers.2.0.bias',
+        *(f'head.{name}' for name, _ in model.head.named_parameters()),
+    }
     optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), 0.1)
     sum(model.loss(images, LABELS).values()).backward()
     optimizer.step()
-    changed = {name for name, value in model.state_dict().items()
-               if not torch.equal(value, before[name])}
+    changed = {
+        name for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+    }
     assert changed == trained
 
 
@@ -150,12 +159,19 @@ def test_autocast(images):
         assert value.item() == pytest.approx(plain[name].item(), rel=0.1, abs=0.02), name
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(scale=0), 'seam.model.scale is 0, expected a number above 0, up to 1'),
-    (dict(scale=1.5), 'seam.model.scale is 1.5, expected'),
-    (dict(scale='a'), "seam.model.scale is 'a', expected"),
-    (dict(ref_num_classes=-1), 'ref_num_classes is -1, expected a whole number of at least 2, or'),
-    (dict(ref_num_classes=2.5), 'ref_num_classes is 2.5, expected a whole')])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(scale=0), 'seam.model.scale is 0, expected a number above 0, up to 1'),
+        (dict(scale=1.5), 'seam.model.scale is 1.5, expected'),
+        (dict(scale='a'), "seam.model.scale is 'a', expected"),
+        (
+            dict(ref_num_classes=-1),
+            'ref_num_classes is -1, expected a whole number of at least 2, or',
+        ),
+        (dict(ref_num_classes=2.5), 'ref_num_classes is 2.5, expected a whole'),
+    ],
+)
 def test_bad_arguments(arguments, message):
     """Said when it is built: with a negative number of classes the losses would be negative."""
     with pytest.raises(InvalidInputError, match=message):
@@ -164,17 +180,25 @@ def test_bad_arguments(arguments, message):
 
 def test_a_backbone_without_taps():
     """Named, with what it lacks."""
+
     @MODELS.register_module(force=True)
     class NoTaps(nn.Module):
         pass
+
     with pytest.raises(InvalidInputError, match='NoTaps does not offer.*tap_channels'):
         SEAM(dict(type='NoTaps'), 3)
 
 
-@pytest.mark.parametrize('backbone', [
-    dict(type='ResNet', depth=18, output_stride=8), dict(type='ResNet', depth=50, output_stride=8),
-    dict(type='ResNet38d', width=2), dict(type='BiSeNet', depth=18)],
-    ids=['r18', 'r50', 'r38d', 'bisenet'])
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        dict(type='ResNet', depth=18, output_stride=8),
+        dict(type='ResNet', depth=50, output_stride=8),
+        dict(type='ResNet38d', width=2),
+        dict(type='BiSeNet', depth=18),
+    ],
+    ids=['r18', 'r50', 'r38d', 'bisenet'],
+)
 def test_every_backbone_of_ours(backbone):
     """Whatever has stages has taps, and SEAM trains on it."""
     torch.manual_seed(0)

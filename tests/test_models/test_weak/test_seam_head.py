@@ -25,7 +25,8 @@ def test_is_the_published_chain():
     torch.testing.assert_close(cam[:, 1:], activations)
     shallow, middle = (
         torch.einsum('kc,nchw->nkhw', layer.weight[:, :, 0, 0], tap).relu()
-        for layer, tap in ((head.project_shallow, taps[0]), (head.project_middle, taps[1])))
+        for layer, tap in ((head.project_shallow, taps[0]), (head.project_middle, taps[1]))
+    )
     stacked = torch.cat([resize_corners(images, (6, 4)), shallow, middle], 1)
     features = torch.einsum('kc,nchw->nkhw', head.project_all.weight[:, :, 0, 0], stacked)
     assert (features < 0).any()
@@ -37,12 +38,18 @@ def test_published_shape_and_start():
     head = SEAMHead((512, 1024, 4096), 20)
     shapes = {name: tuple(value.shape[:2]) for name, value in head.named_parameters()}
     assert shapes == {
-        'classifier.weight': (20, 4096), 'project_shallow.weight': (64, 512),
-        'project_middle.weight': (128, 1024), 'project_all.weight': (192, 195)}
+        'classifier.weight': (20, 4096),
+        'project_shallow.weight': (64, 512),
+        'project_middle.weight': (128, 1024),
+        'project_all.weight': (192, 195),
+    }
     spread = {name: value.std().item() for name, value in head.named_parameters()}
-    expected = {'classifier.weight': (2 / 4116) ** .5, 'project_shallow.weight': (2 / 512) ** .5,
-                'project_middle.weight': (2 / 1024) ** .5,
-                'project_all.weight': 4 * (2 / 387) ** .5}
+    expected = {
+        'classifier.weight': (2 / 4116) ** 0.5,
+        'project_shallow.weight': (2 / 512) ** 0.5,
+        'project_middle.weight': (2 / 1024) ** 0.5,
+        'project_all.weight': 4 * (2 / 387) ** 0.5,
+    }
     assert spread == pytest.approx(expected, rel=0.03)
     assert head.dropout.p == 0.5
 
@@ -52,10 +59,12 @@ def test_gradient_stops(which):
     """The maps train the classifier and what is below; the refined ones the projections alone."""
     head, taps, images = make()
     head(taps, images)[which].square().sum().backward()
-    trained = {name.partition('.')[0] for name, value in head.named_parameters()
-               if value.grad is not None}
-    assert trained == ({'classifier'} if which == 0 else
-                       {'project_shallow', 'project_middle', 'project_all'})
+    trained = {
+        name.partition('.')[0] for name, value in head.named_parameters() if value.grad is not None
+    }
+    assert trained == (
+        {'classifier'} if which == 0 else {'project_shallow', 'project_middle', 'project_all'}
+    )
     assert [tap.grad is not None for tap in taps] == [False, False, which == 0]
 
 

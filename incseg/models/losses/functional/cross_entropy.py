@@ -1,11 +1,14 @@
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.precision import at_least_float32
+from incseg.utils.precision import at_least_float32
 
 
 def unbiased_cross_entropy(
-    logits: Tensor, target: Tensor, num_old: int, ignore_index: int = 255,
+    logits: Tensor,
+    target: Tensor,
+    num_old: int,
+    ignore_index: int = 255,
     image_weight: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy in which "background" stands for everything that is not new.
@@ -40,7 +43,8 @@ def unbiased_cross_entropy(
     if logits.shape[:1] + logits.shape[2:] != target.shape:
         raise ValueError(
             f'logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit: '
-            'expected (N, C, H, W) and (N, H, W)')
+            'expected (N, C, H, W) and (N, H, W)'
+        )
     if not 0 <= num_old <= logits.shape[1]:
         raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
     check_labels(target, logits.shape[1], ignore_index)
@@ -70,7 +74,8 @@ def check_labels(target: Tensor, num_channels: int, ignore_index: int) -> None:
         if len(foreign):
             raise ValueError(
                 f'target has the label {foreign[0]:g}, allowed: 0 to {num_channels - 1} (the '
-                f'channels) and {ignore_index} (ignored)')
+                f'channels) and {ignore_index} (ignored)'
+            )
 
 
 def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:
@@ -78,5 +83,6 @@ def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:
     if image_weight.shape != logits.shape[:1]:
         raise ValueError(
             f'image_weight is {tuple(image_weight.shape)}, expected ({len(logits)},): '
-            'one number an image')
+            'one number an image'
+        )
     return image_weight.detach().to(logits)

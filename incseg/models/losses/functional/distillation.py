@@ -1,7 +1,8 @@
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.precision import at_least_float32
+from incseg.models.losses.functional.binary_cross_entropy import softplus
+from incseg.utils.precision import at_least_float32
 
 
 def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> Tensor:
@@ -71,10 +72,40 @@ def check_shapes(logits: Tensor, teacher_logits: Tensor) -> int:
     if student[:1] + student[2:] != teacher[:1] + teacher[2:]:
         raise ValueError(
             f'logits {tuple(student)} and teacher_logits {tuple(teacher)} do not fit: '
-            'expected (N, C, H, W) and (N, K, H, W) of the same N, H, W')
+            'expected (N, C, H, W) and (N, K, H, W) of the same N, H, W'
+        )
     if not teacher[0]:
         raise ValueError(f'teacher_logits are {tuple(teacher)}: there is no image')
     if not 1 <= teacher[1] <= student[1]:
-        raise ValueError(f'the teacher has {teacher[1]} classes, allowed: 1 to {student[1]} '
-                         '(those of the student)')
+        raise ValueError(
+            f'the teacher has {teacher[1]} classes, allowed: 1 to {student[1]} '
+            '(those of the student)'
+        )
     return teacher[1]
+
+
+def binary_distillation(logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Binary cross-entropy to the teacher's sigmoids, summed over its classes.
+
+    A pixel's term is ``sum_{c<K} log(1 + exp(z_c)) - sigmoid(z°_c) z_c``.
+    Every class stands by itself, the background too, so nothing is said about
+    the new ones.
+
+    Args:
+        logits: Student, ``(N, C, H, W)``, before the sigmoid.
+        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, likewise.  Gets no
+            gradient.
+
+    Returns:
+        Scalar: summed over the ``K`` classes, the mean over all pixels.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Source: Rebuffi et al., CVPR 2017, algorithm 3, as used for segmentation by
+    Cermelli et al. (MiB), whose code multiplies a mean over the classes by ``K``.
+    """
+    num_old = check_shapes(logits, teacher_logits)
+    old = at_least_float32(logits)[:, :num_old]
+    teacher = at_least_float32(teacher_logits.detach()).sigmoid()
+    return (softplus(old) - teacher * old).sum(1).mean()

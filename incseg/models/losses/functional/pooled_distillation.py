@@ -4,12 +4,15 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from incseg.models.losses.functional.precision import at_least_float32
+from incseg.utils.precision import at_least_float32
 
 
 def pooled_distillation(
-    student_maps: Sequence[Tensor], teacher_maps: Sequence[Tensor], num_old: int,
-    factors: Sequence[float], scales: Sequence[int] = (1, 2, 4),
+    student_maps: Sequence[Tensor],
+    teacher_maps: Sequence[Tensor],
+    num_old: int,
+    factors: Sequence[float],
+    scales: Sequence[int] = (1, 2, 4),
 ) -> Tensor:
     """PLOP's local pooled output distillation: strips of squared activations, per layer.
 
@@ -48,7 +51,8 @@ def pooled_distillation(
     if not student_maps or not len(student_maps) == len(teacher_maps) == len(factors):
         raise ValueError(
             f'{len(student_maps)} student_maps, {len(teacher_maps)} teacher_maps and '
-            f'{len(factors)} factors, expected one of each per layer, and at least one layer')
+            f'{len(factors)} factors, expected one of each per layer, and at least one layer'
+        )
     if not scales or min(scales) < 1:
         raise ValueError(f'scales are {tuple(scales)}, allowed: one or more positive numbers')
     terms = []
@@ -87,7 +91,9 @@ def strips_by_means(x: Tensor, scales: tuple[int, ...]) -> Tensor:
     found = [x.new_zeros(len(x), 0)]
     for s in scales:
         height, width = x.shape[-2] // s, x.shape[-1] // s
-        tiles = x[..., :s * height, :s * width].unflatten(-1, (s, width)).unflatten(2, (s, height))
+        tiles = (
+            x[..., : s * height, : s * width].unflatten(-1, (s, width)).unflatten(2, (s, height))
+        )
         found += [tiles.mean(-1).flatten(1), tiles.mean(3).flatten(1)]
     return torch.cat(found, 1)
 
@@ -115,7 +121,7 @@ def tile_means(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor
     for s in scales:
         tile = side // s
         for i in range(s):
-            matrix[row + i, i * tile:(i + 1) * tile] = 1 / tile
+            matrix[row + i, i * tile : (i + 1) * tile] = 1 / tile
         row += s
     return matrix
 
@@ -123,9 +129,10 @@ def tile_means(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor
 @lru_cache(maxsize=64)
 def covered(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """``(tiles of all scales, side)``: 1 where the tile's scale covers that row or column."""
-    return torch.cat([
-        (torch.arange(side) < side // s * s).to(dtype).expand(s, -1) for s in scales]
-        or [torch.zeros(0, side, dtype=dtype)])
+    return torch.cat(
+        [(torch.arange(side) < side // s * s).to(dtype).expand(s, -1) for s in scales]
+        or [torch.zeros(0, side, dtype=dtype)]
+    )
 
 
 def check_shapes(student: Tensor, teacher: Tensor, num_old: int) -> None:
@@ -135,4 +142,5 @@ def check_shapes(student: Tensor, teacher: Tensor, num_old: int) -> None:
         raise ValueError(
             f'maps {tuple(ours)} of the student and {tuple(theirs)} of the teacher do not fit: '
             f'expected (N, C, H, W) of the same shape, or num_old ({num_old}) channels of the '
-            'teacher and more of the student')
+            'teacher and more of the student'
+        )

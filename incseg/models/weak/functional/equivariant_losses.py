@@ -2,17 +2,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from incseg.errors import InvalidInputError
-from incseg.models.losses.functional.precision import at_least_float32
-from incseg.models.weak.functional.normalise import max_norm, with_background
-from incseg.models.weak.functional.resize import resize_corners
+from incseg.models.weak.functional.normalise import max_norm, resize_corners, with_background
+from incseg.utils.precision import at_least_float32
 
 #: share of all entries that the cross regularisation looks at
 HARD_SHARE = 0.2
 
 
 def equivariant_losses(
-    cam: Tensor, refined: Tensor, cam_small: Tensor, refined_small: Tensor, image_labels: Tensor,
-    scale: float = 0.3, ref_num_classes: int | None = 21,
+    cam: Tensor,
+    refined: Tensor,
+    cam_small: Tensor,
+    refined_small: Tensor,
+    image_labels: Tensor,
+    scale: float = 0.3,
+    ref_num_classes: int | None = 21,
 ) -> dict[str, Tensor]:
     """SEAM's losses of an image and its smaller copy.
 
@@ -62,13 +66,14 @@ def equivariant_losses(
     refined, refined_small = at_least_float32(refined), at_least_float32(refined_small)
     labels = image_labels.to(cam)
     shown = labels[:, :, None, None]
-    shown_or_background = F.pad(shown, (0, 0, 0, 0, 1, 0), value=1.)
+    shown_or_background = F.pad(shown, (0, 0, 0, 0, 1, 0), value=1.0)
     size = cam_small.shape[-2:]
 
-    loss_cls = (F.multilabel_soft_margin_loss(cam.mean((2, 3)), labels)
-                + F.multilabel_soft_margin_loss(cam_small.mean((2, 3)), labels)) / 2
-    loss_min = (min_pooling(refined[:, 1:] * shown)
-                + min_pooling(refined_small[:, 1:] * shown)) / 2
+    loss_cls = (
+        F.multilabel_soft_margin_loss(cam.mean((2, 3)), labels)
+        + F.multilabel_soft_margin_loss(cam_small.mean((2, 3)), labels)
+    ) / 2
+    loss_min = (min_pooling(refined[:, 1:] * shown) + min_pooling(refined_small[:, 1:] * shown)) / 2
 
     cam = resize_corners(max_norm(cam), size) * shown
     cam_small = max_norm(cam_small) * shown
@@ -77,8 +82,9 @@ def equivariant_losses(
     area = size[0] * size[1]
     loss_er = (cam - cam_small).abs().sum((1, 2, 3)).mean() / (max(reference - 1, 1) * area)
     count = max(1, int(reference * area * HARD_SHARE))
-    loss_ecr = (hardest(with_background(cam_small.detach()) - refined, count)
-                + hardest(with_background(cam.detach()) - refined_small, count))
+    loss_ecr = hardest(with_background(cam_small.detach()) - refined, count) + hardest(
+        with_background(cam.detach()) - refined_small, count
+    )
     return dict(loss_cls=loss_cls, loss_min=loss_min, loss_er=loss_er, loss_ecr=loss_ecr)
 
 
@@ -100,7 +106,11 @@ def hardest(difference: Tensor, count: int) -> Tensor:
 
 
 def check_sizes(
-    cam: Tensor, refined: Tensor, cam_small: Tensor, refined_small: Tensor, image_labels: Tensor,
+    cam: Tensor,
+    refined: Tensor,
+    cam_small: Tensor,
+    refined_small: Tensor,
+    image_labels: Tensor,
     scale: float,
 ) -> None:
     """The four maps and the labels belong together."""
@@ -108,16 +118,21 @@ def check_sizes(
     if not number or channels < 2 or int(min(height, width) * scale) < 1:
         raise InvalidInputError(
             f'cam is {tuple(cam.shape)} at scale {scale}, expected (N, 1 + C, H, W) with an image '
-            'and a class at least, and a pixel in the smaller copy')
+            'and a class at least, and a pixel in the smaller copy'
+        )
     small = (number, channels, int(height * scale), int(width * scale))
-    expected = {'refined': (refined, tuple(cam.shape)), 'cam_small': (cam_small, small),
-                'refined_small': (refined_small, small),
-                'image_labels': (image_labels, (number, channels - 1))}
+    expected = {
+        'refined': (refined, tuple(cam.shape)),
+        'cam_small': (cam_small, small),
+        'refined_small': (refined_small, small),
+        'image_labels': (image_labels, (number, channels - 1)),
+    }
     for name, (value, shape) in expected.items():
         if tuple(value.shape) != shape:
             raise InvalidInputError(
                 f'{name} is {tuple(value.shape)}, expected {shape} for cam {tuple(cam.shape)} '
-                f'and scale {scale}')
+                f'and scale {scale}'
+            )
     # elsewhere looking would wait for the GPU in every iteration
     if image_labels.device.type == 'cpu' and not ((image_labels == 0) | (image_labels == 1)).all():
         raise InvalidInputError('image_labels has other values than 0 and 1')

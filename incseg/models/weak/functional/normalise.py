@@ -1,7 +1,10 @@
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from incseg.models.losses.functional.precision import at_least_float32
+from incseg.utils.precision import at_least_float32
 
 EPS = 1e-5
 
@@ -48,4 +51,17 @@ def cam_scores(activations: Tensor) -> Tensor:
 def with_background(scores: Tensor) -> Tensor:
     """Put ``1 - best`` before the classes ``(N, C, h, w)``, and 0 where a class is not the best."""
     best = scores.amax(1, keepdim=True)
-    return torch.cat([1 - best, torch.where(scores < best, 0., scores)], 1)
+    return torch.cat([1 - best, torch.where(scores < best, 0.0, scores)], 1)
+
+
+def resize_corners(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear, corner pixels on corner pixels (``align_corners=True``), as SEAM resizes.
+
+    Args:
+        maps: ``(N, C, h, w)``; half types become float32.
+        size: ``(H, W)`` of the result.
+    """
+    maps = at_least_float32(maps)
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return F.interpolate(maps, size=tuple(size), mode='bilinear', align_corners=True)

@@ -3,9 +3,9 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from incseg.errors import InvalidInputError
-from incseg.models.losses.functional.precision import at_least_float32
-from incseg.models.weak.functional.resize import resize_corners
-from incseg.protocols.value_rules import checked, or_none, whole
+from incseg.models.weak.functional.normalise import resize_corners
+from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import checked, or_none, whole
 
 EPS = 1e-5
 
@@ -40,7 +40,8 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
     if cam.ndim != 4 or features.ndim != 4 or len(cam) != len(features):
         raise InvalidInputError(
             f'cam is {tuple(cam.shape)} and features are {tuple(features.shape)}, expected '
-            '(N, C, h, w) and (N, D, h, w)')
+            '(N, C, h, w) and (N, D, h, w)'
+        )
     checked('chunk', chunk, or_none(whole(1)))
     dtype = torch.promote_types(torch.float32, torch.promote_types(cam.dtype, features.dtype))
     scores = resize_corners(cam, features.shape[-2:]).to(dtype).flatten(2)
@@ -50,15 +51,19 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
         # a last row of ones: its weighted sum is the sum of the weights
         votes = torch.cat([scores, torch.ones_like(scores[:, :1])], 1)
         recompute = chunk is not None and torch.is_grad_enabled()
-        sums = torch.cat([
-            checkpoint(weighted_sums, votes, unit, part, use_reentrant=False) if recompute
-            else weighted_sums(votes, unit, part)
-            for part in unit.split(chunk or unit.shape[2], 2)], 2)
+        sums = torch.cat(
+            [
+                checkpoint(weighted_sums, votes, unit, part, use_reentrant=False)
+                if recompute
+                else weighted_sums(votes, unit, part)
+                for part in unit.split(chunk or unit.shape[2], 2)
+            ],
+            2,
+        )
         refined = sums[:, :-1] / (sums[:, -1:] + EPS)
     return refined.unflatten(2, features.shape[-2:])
 
 
 def weighted_sums(votes: Tensor, unit: Tensor, part: Tensor) -> Tensor:
-    """``(N, C, P)`` votes of P pixels with features ``unit`` -> ``(N, C, Q)`` at those of ``part``.
-    """
+    """Votes ``(N, C, P)`` of pixels with features ``unit`` -> ``(N, C, Q)`` at those of ``part``."""
     return votes @ (unit.transpose(1, 2) @ part).relu_()

@@ -5,10 +5,10 @@ A refinement is built from a config and has one method,
 ``scores`` float32 ``(1 + k, H, W)`` of 0 to 1 on the same device, the background
 first; the result has the same shape.
 """
+
 from incseg.models.weak.refinement.affinity_net import AffinityNet
 from incseg.models.weak.refinement.affinity_random_walk import AffinityRandomWalk
 from incseg.models.weak.refinement.dense_crf import DenseCRF
-from incseg.models.weak.refinement.no_refinement import NoRefinement
-from incseg.models.weak.refinement.pamr import PAMR
+from incseg.models.weak.refinement.pamr import PAMR, NoRefinement
 
 __all__ = ['PAMR', 'AffinityNet', 'AffinityRandomWalk', 'DenseCRF', 'NoRefinement']

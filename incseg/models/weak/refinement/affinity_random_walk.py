@@ -1,3 +1,5 @@
+"""Scores spread along affinities between pixels."""
+
 from collections.abc import Mapping
 from os import PathLike
 from pickle import UnpicklingError
@@ -8,18 +10,27 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.models.weak.refinement.affinity_labels import STRIDE
 from incseg.models.weak.refinement.affinity_net import AffinityNet
-from incseg.models.weak.refinement.affinity_pairs import pixel_affinities
-from incseg.models.weak.refinement.random_walk import random_walk, transition_matrix
-from incseg.protocols.value_rules import POSITIVE, Rule, check_values, or_none, whole
+from incseg.models.weak.refinement.affinity_pairs import (
+    RADIUS,
+    STRIDE,
+    fitting_radius,
+    offsets,
+    pixel_affinities,
+    sources,
+)
 from incseg.registry import MODELS
+from incseg.utils.rules import POSITIVE, Rule, check_values, or_none, whole
 
 RULES: dict[str, Rule] = dict(
-    net=(lambda value: isinstance(value, (AffinityNet, Mapping)),
-         "an AffinityNet, or dict(type='AffinityNet', backbone=…)"),
+    net=(
+        lambda value: isinstance(value, (AffinityNet, Mapping)),
+        "an AffinityNet, or dict(type='AffinityNet', backbone=…)",
+    ),
     checkpoint=or_none((lambda value: isinstance(value, (str, PathLike)), "a file's path")),
-    exponent=POSITIVE, doublings=whole(0))
+    exponent=POSITIVE,
+    doublings=whole(0),
+)
 
 
 @MODELS.register_module()
@@ -47,14 +58,23 @@ class AffinityRandomWalk:
     exponents.
     """
 
-    def __init__(self, net: AffinityNet | Mapping[str, Any], checkpoint: str | None = None,
-                 exponent: float = 8., doublings: int = 6) -> None:
-        check_values('AffinityRandomWalk', dict(
-            net=net, checkpoint=checkpoint, exponent=exponent, doublings=doublings), RULES)
+    def __init__(
+        self,
+        net: AffinityNet | Mapping[str, Any],
+        checkpoint: str | None = None,
+        exponent: float = 8.0,
+        doublings: int = 6,
+    ) -> None:
+        check_values(
+            'AffinityRandomWalk',
+            dict(net=net, checkpoint=checkpoint, exponent=exponent, doublings=doublings),
+            RULES,
+        )
         built = net if isinstance(net, AffinityNet) else MODELS.build(dict(net))
         if not isinstance(built, AffinityNet):
             raise InvalidInputError(
-                f'AffinityRandomWalk.net is a {type(built).__name__}, expected {RULES["net"][1]}')
+                f'AffinityRandomWalk.net is a {type(built).__name__}, expected {RULES["net"][1]}'
+            )
         if checkpoint is not None:
             _load(built, checkpoint)
         self.net: AffinityNet = built.eval().requires_grad_(False)
@@ -70,11 +90,13 @@ class AffinityRandomWalk:
         inputs = self.net.data_preprocessor(dict(inputs=image[None]))['inputs']
         features = self.net(F.pad(inputs, padding))
         transition = transition_matrix(
-            pixel_affinities(features)[0], tuple(features.shape[2:]), self.exponent)
+            pixel_affinities(features)[0], tuple(features.shape[2:]), self.exponent
+        )
         small = F.avg_pool2d(F.pad(scores[None], padding), STRIDE)[0]
         walked = random_walk(small, transition, self.doublings)
         large = F.interpolate(
-            walked[None], scale_factor=STRIDE, mode='bilinear', align_corners=False)[0]
+            walked[None], scale_factor=STRIDE, mode='bilinear', align_corners=False
+        )[0]
         return large[:, :height, :width]
 
 
@@ -88,5 +110,51 @@ def _load(net: AffinityNet, path: str) -> None:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = ' '.join(line.strip() for line in lines[:2])
         raise InvalidInputError(
-            f'checkpoint {path} is damaged or does not fit the AffinityNet of the config '
-            f'({reason})') from error
+            f'checkpoint {path} is damaged or does not fit the AffinityNet of the config ({reason})'
+        ) from error
+
+
+def transition_matrix(
+    affinities: Tensor, size: tuple[int, int], exponent: float = 8.0, radius: int = RADIUS
+) -> Tensor:
+    """One step of the walk: column ``j`` says where the score of pixel ``j`` comes from.
+
+    Pairs that are not compared have affinity 0, a pixel with itself 1, and the
+    matrix is symmetric; each entry is raised to ``exponent``, which drops weak
+    ties, and each column divided by its sum.
+
+    Args:
+        affinities: ``(P, s)``, see :func:`pixel_affinities`.
+        size: ``(h, w)`` of the map.
+        exponent: beta.
+        radius: that of the affinities.
+
+    Returns:
+        ``(h w, h w)``, columns sum to 1.
+
+    Source: Ahn and Kwak, AffinityNet, CVPR 2018, equation 7.
+    """
+    height, width = size
+    radius = fitting_radius(size, radius)
+    places = torch.arange(height * width, device=affinities.device).view(height, width)
+    rows, columns = sources(size, radius)
+    source = places[rows, columns].flatten()
+    matrix = torch.eye(height * width, dtype=affinities.dtype, device=affinities.device)
+    for (dy, dx), affinity in zip(offsets(radius), affinities**exponent, strict=True):
+        neighbour = source + dy * width + dx
+        matrix[source, neighbour] = affinity
+        matrix[neighbour, source] = affinity
+    return matrix / matrix.sum(0, keepdim=True)
+
+
+def random_walk(scores: Tensor, transition: Tensor, doublings: int = 6) -> Tensor:
+    """``scores T^(2^doublings)``, by squaring ``T`` again and again.
+
+    Args:
+        scores: ``(C, h, w)``.
+        transition: ``(h w, h w)``.
+        doublings: 6 for 64 steps.
+    """
+    for _ in range(doublings):
+        transition = transition @ transition
+    return (scores.flatten(1) @ transition).view_as(scores)

@@ -34,9 +34,16 @@ class BilateralGrid:
         height, width = image.shape[1:]
         rows = torch.arange(height, device=image.device) / sxy
         columns = torch.arange(width, device=image.device) / sxy
-        points = torch.stack([
-            rows[:, None].expand(height, width), columns.expand(height, width),
-            *(image.float() / srgb)]).flatten(1) + MARGIN
+        points = (
+            torch.stack(
+                [
+                    rows[:, None].expand(height, width),
+                    columns.expand(height, width),
+                    *(image.float() / srgb),
+                ]
+            ).flatten(1)
+            + MARGIN
+        )
         lowest = points.floor()
         sizes = (lowest.amax(1).long() + 2 + MARGIN).tolist()
         strides = [1] * DIMENSIONS
@@ -46,8 +53,12 @@ class BilateralGrid:
         step = torch.tensor(strides, device=image.device)
         cells, cell_of = (lowest.long() * step[:, None]).sum(0).unique(return_inverse=True)
         to_corners = torch.tensor(
-            [sum(s * bit for s, bit in zip(strides, bits, strict=True))
-             for bits in product((0, 1), repeat=DIMENSIONS)], device=image.device)
+            [
+                sum(s * bit for s, bit in zip(strides, bits, strict=True))
+                for bits in product((0, 1), repeat=DIMENSIONS)
+            ],
+            device=image.device,
+        )
         numbers, corner_of = (cells[:, None] + to_corners).unique(return_inverse=True)
         #: int64 (pixels, 32): grid points around each pixel, and float (pixels, 32): their shares
         self.corners = corner_of[cell_of]
@@ -63,13 +74,18 @@ class BilateralGrid:
         #: for each axis, grid points at -2, -1, 1, 2 along it; ``num_points`` where there is none
         self.neighbours = [
             torch.stack([_find(numbers, numbers + offset * stride) for offset in (-2, -1, 1, 2)])
-            for stride in strides]
+            for stride in strides
+        ]
 
     def __call__(self, values: Tensor) -> Tensor:
         """Filter ``(pixels, C)``; the result is not normalised."""
         grid = F.embedding_bag(
-            self._spread_pixels, values, self._spread_starts, mode='sum',
-            per_sample_weights=self._spread_shares)
+            self._spread_pixels,
+            values,
+            self._spread_starts,
+            mode='sum',
+            per_sample_weights=self._spread_shares,
+        )
         grid = F.pad(grid, (0, 0, 0, 1))  # a point that stays 0, for neighbours that are not there
         near, far = _taps()
         for farther_left, left, right, farther_right in self.neighbours:
@@ -77,13 +93,12 @@ class BilateralGrid:
             blurred.add_(grid[left] + grid[right], alpha=near)
             blurred.add_(grid[farther_left] + grid[farther_right], alpha=far)
             grid[:-1] = blurred
-        return F.embedding_bag(
-            self.corners, grid, per_sample_weights=self.shares, mode='sum')
+        return F.embedding_bag(self.corners, grid, per_sample_weights=self.shares, mode='sum')
 
 
 def _taps() -> tuple[float, float]:
     """Weights at distance 1 and 2 of 5 Gaussian taps that sum to 1."""
-    taps = torch.exp(-torch.arange(3.) ** 2 / (2 * BLUR_VARIANCE))
+    taps = torch.exp(-(torch.arange(3.0) ** 2) / (2 * BLUR_VARIANCE))
     taps /= taps[0] + 2 * taps[1] + 2 * taps[2]
     return float(taps[1]), float(taps[2])
 

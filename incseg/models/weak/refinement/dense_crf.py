@@ -6,13 +6,18 @@ from torch import Tensor
 
 from incseg.errors import InvalidInputError
 from incseg.models.weak.refinement.bilateral_grid import BilateralGrid
-from incseg.protocols.value_rules import NOT_NEGATIVE, POSITIVE, check_values, one_of, whole
 from incseg.registry import MODELS
+from incseg.utils.rules import NOT_NEGATIVE, POSITIVE, check_values, one_of, whole
 
 RULES = dict(
-    num_iters=whole(0), gaussian_sxy=POSITIVE, gaussian_weight=NOT_NEGATIVE,
-    bilateral_sxy=POSITIVE, bilateral_srgb=POSITIVE, bilateral_weight=NOT_NEGATIVE,
-    backend=one_of('torch', 'pydensecrf', 'auto'))
+    num_iters=whole(0),
+    gaussian_sxy=POSITIVE,
+    gaussian_weight=NOT_NEGATIVE,
+    bilateral_sxy=POSITIVE,
+    bilateral_srgb=POSITIVE,
+    bilateral_weight=NOT_NEGATIVE,
+    backend=one_of('torch', 'pydensecrf', 'auto'),
+)
 CLIP = 1e-5
 
 
@@ -45,19 +50,34 @@ class DenseCRF:
     """
 
     def __init__(
-        self, num_iters: int = 10, gaussian_sxy: float = 3., gaussian_weight: float = 3.,
-        bilateral_sxy: float = 80., bilateral_srgb: float = 13., bilateral_weight: float = 10.,
+        self,
+        num_iters: int = 10,
+        gaussian_sxy: float = 3.0,
+        gaussian_weight: float = 3.0,
+        bilateral_sxy: float = 80.0,
+        bilateral_srgb: float = 13.0,
+        bilateral_weight: float = 10.0,
         backend: str = 'torch',
     ) -> None:
-        check_values('DenseCRF', dict(
-            num_iters=num_iters, gaussian_sxy=gaussian_sxy, gaussian_weight=gaussian_weight,
-            bilateral_sxy=bilateral_sxy, bilateral_srgb=bilateral_srgb,
-            bilateral_weight=bilateral_weight, backend=backend), RULES)
+        check_values(
+            'DenseCRF',
+            dict(
+                num_iters=num_iters,
+                gaussian_sxy=gaussian_sxy,
+                gaussian_weight=gaussian_weight,
+                bilateral_sxy=bilateral_sxy,
+                bilateral_srgb=bilateral_srgb,
+                bilateral_weight=bilateral_weight,
+                backend=backend,
+            ),
+            RULES,
+        )
         installed = find_spec('pydensecrf') is not None
         if backend == 'pydensecrf' and not installed:
             raise InvalidInputError(
                 "DenseCRF backend 'pydensecrf' is not installed: python -m pip install "
-                "'incseg[crf]' (needs a C++ compiler), or use backend 'torch'")
+                "'incseg[crf]' (needs a C++ compiler), or use backend 'torch'"
+            )
         self.num_iters = num_iters
         self.gaussian_sxy, self.gaussian_weight = gaussian_sxy, gaussian_weight
         self.bilateral_sxy, self.bilateral_srgb = bilateral_sxy, bilateral_srgb
@@ -66,8 +86,7 @@ class DenseCRF:
 
     def refine(self, image: Tensor, scores: Tensor) -> Tensor:
         """Probabilities ``(1 + k, H, W)``, float32."""
-        if self.backend == 'pydensecrf' or (
-                self.backend == 'auto' and scores.device.type == 'cpu'):
+        if self.backend == 'pydensecrf' or (self.backend == 'auto' and scores.device.type == 'cpu'):
             return self._refine_by_package(image, scores)
         return self._refine_by_torch(image, scores)
 
@@ -83,8 +102,9 @@ class DenseCRF:
         for _ in range(self.num_iters):
             near = blur(q * over_place, rows, columns).mul_(over_place)
             alike = grid(q * over_colour).mul_(over_colour)
-            q = (log_scores + self.gaussian_weight * near
-                 + self.bilateral_weight * alike).softmax(1)
+            q = (log_scores + self.gaussian_weight * near + self.bilateral_weight * alike).softmax(
+                1
+            )
         return q.T.reshape(shape)
 
     def _refine_by_package(self, image: Tensor, scores: Tensor) -> Tensor:
@@ -96,8 +116,11 @@ class DenseCRF:
         crf.setUnaryEnergy(np.ascontiguousarray(energy.cpu().numpy()))
         crf.addPairwiseGaussian(sxy=self.gaussian_sxy, compat=self.gaussian_weight)
         crf.addPairwiseBilateral(
-            sxy=self.bilateral_sxy, srgb=self.bilateral_srgb, compat=self.bilateral_weight,
-            rgbim=np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
+            sxy=self.bilateral_sxy,
+            srgb=self.bilateral_srgb,
+            compat=self.bilateral_weight,
+            rgbim=np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()),
+        )
         q = torch.from_numpy(np.array(crf.inference(self.num_iters)))
         return q.reshape(scores.shape).to(scores.device)
 
@@ -105,7 +128,7 @@ class DenseCRF:
 def gaussian(length: int, deviation: float, device: torch.device) -> Tensor:
     """``exp(-(i - j)^2 / (2 deviation^2))``, ``(length, length)``."""
     place = torch.arange(length, device=device) / deviation
-    return torch.exp(-(place[:, None] - place) ** 2 / 2)
+    return torch.exp(-((place[:, None] - place) ** 2) / 2)
 
 
 def blur(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from incseg.protocols.value_rules import check_values, several, whole
 from incseg.registry import MODELS
+from incseg.utils.rules import check_values, several, whole
 
 RULES = dict(num_iters=whole(0), dilations=several(whole(1)))
 
@@ -30,8 +30,7 @@ class PAMR:
     Labels, CVPR 2020, section 4.3; the dilations are WILSON's (CVPR 2022).
     """
 
-    def __init__(self, num_iters: int = 10,
-                 dilations: Sequence[int] = (1, 2, 4, 8, 12)) -> None:
+    def __init__(self, num_iters: int = 10, dilations: Sequence[int] = (1, 2, 4, 8, 12)) -> None:
         check_values('PAMR', dict(num_iters=num_iters, dilations=dilations), RULES)
         self.num_iters = num_iters
         self.dilations = tuple(dilations)
@@ -60,15 +59,20 @@ class PAMR:
 
 def neighbours(dilations: Sequence[int]) -> list[tuple[int, int]]:
     """``(dy, dx)`` of the 8 neighbours at each dilation."""
-    return [(dy * d, dx * d) for d in dilations for dy in (-1, 0, 1) for dx in (-1, 0, 1)
-            if (dy, dx) != (0, 0)]
+    return [
+        (dy * d, dx * d)
+        for d in dilations
+        for dy in (-1, 0, 1)
+        for dx in (-1, 0, 1)
+        if (dy, dx) != (0, 0)
+    ]
 
 
 def shifted(padded: Tensor, offset: tuple[int, int], reach: int) -> Tensor:
     """What lies at an offset from each pixel of a map padded by ``reach``."""
     height, width = padded.shape[-2] - 2 * reach, padded.shape[-1] - 2 * reach
     top, left = reach + offset[0], reach + offset[1]
-    return padded[..., top:top + height, left:left + width]
+    return padded[..., top : top + height, left : left + width]
 
 
 def affinities(images: Tensor, offsets: Sequence[tuple[int, int]]) -> Tensor:
@@ -87,6 +91,17 @@ def affinities(images: Tensor, offsets: Sequence[tuple[int, int]]) -> Tensor:
     for offset in window:
         squares += (shifted(padded, offset, reach) - mean).square_()
     scale = 1e-8 + 0.1 * (squares / (len(window) - 1)).sqrt()
-    likeness = [-((images - shifted(padded, offset, reach)).abs_() / scale).mean(1, keepdim=True)
-                for offset in offsets]
+    likeness = [
+        -((images - shifted(padded, offset, reach)).abs_() / scale).mean(1, keepdim=True)
+        for offset in offsets
+    ]
     return torch.stack(likeness).softmax(0)
+
+
+@MODELS.register_module()
+class NoRefinement:
+    """Scores stay as the network made them."""
+
+    def refine(self, image: Tensor, scores: Tensor) -> Tensor:
+        """``scores`` itself."""
+        return scores

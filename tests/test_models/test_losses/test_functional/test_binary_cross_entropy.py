@@ -1,21 +1,41 @@
 """LwF-MC's loss: a wrong value or gradient here trains its base step, too, on something else."""
+
 import pytest
 import torch
 from torch import Tensor
 
 from incseg.models.losses.functional import binary_cross_entropy
 
-GOLDEN = (2., -1., .5, 1., 0., -.5)
+GOLDEN = (2.0, -1.0, 0.5, 1.0, 0.0, -0.5)
 # constants: from the published implementation (fcdl94/MiB), its one-hot targets in float64
-PUBLISHED_GOLDEN = (3.8947525349995766, 6.894752534999577, 5.394752534999577, 4.894752534999577,
-                    5.894752534999577, 6.394752534999577)
+PUBLISHED_GOLDEN = (
+    3.8947525349995766,
+    6.894752534999577,
+    5.394752534999577,
+    4.894752534999577,
+    5.894752534999577,
+    6.394752534999577,
+)
 PUBLISHED = 3.955641171030269
 PUBLISHED_GRADIENTS = {
-    (1, 0): [0.022411785114166256, 1 / 24, 0.05187161093348788, 0.05187161093348788, -1 / 24,
-             0.022411785114166256],
-    (2, 1): [-0.031461722399845446, 0.015202126983863029, 0.031461722399845446, 1 / 24, 1 / 24,
-             0.031461722399845446],
-    (1, 2): [0., 0., 0., 0., 0., 0.]}
+    (1, 0): [
+        0.022411785114166256,
+        1 / 24,
+        0.05187161093348788,
+        0.05187161093348788,
+        -1 / 24,
+        0.022411785114166256,
+    ],
+    (2, 1): [
+        -0.031461722399845446,
+        0.015202126983863029,
+        0.031461722399845446,
+        1 / 24,
+        1 / 24,
+        0.031461722399845446,
+    ],
+    (1, 2): [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+}
 
 
 def naive(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
@@ -40,7 +60,7 @@ def random_case(channels: int, ignored: float = 0.3) -> tuple[Tensor, Tensor]:
 def ramp(channels: int, a: int, b: int) -> Tensor:
     """``(1, channels, 3, 4)`` by arithmetic alone, so no generator's stream matters."""
     c = torch.arange(channels, dtype=torch.float64).view(1, -1, 1, 1)
-    i, j = torch.arange(3.).view(1, 1, 3, 1), torch.arange(4.).view(1, 1, 1, 4)
+    i, j = torch.arange(3.0).view(1, 1, 3, 1), torch.arange(4.0).view(1, 1, 1, 4)
     return ((a * c * c + b * c * i + (i + 2 * j) * (c + 1)) % 7 - 3) / 2
 
 
@@ -59,12 +79,15 @@ def test_published_implementation():
     logits = ramp(6, 3, 5).requires_grad_()
     target = torch.tensor([[[0, 1, 2, 3], [4, 5, 255, 0], [0, 0, 4, 255]]])
     loss = binary_cross_entropy(logits, target)
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.item() == pytest.approx(PUBLISHED, rel=1e-12)
     for (i, j), expected in PUBLISHED_GRADIENTS.items():
         torch.testing.assert_close(
-            gradient[0, :, i, j], torch.tensor(expected, dtype=torch.float64),
-            rtol=1e-10, atol=1e-16)
+            gradient[0, :, i, j],
+            torch.tensor(expected, dtype=torch.float64),
+            rtol=1e-10,
+            atol=1e-16,
+        )
 
 
 @pytest.mark.parametrize('channels', [1, 2, 6])
@@ -83,7 +106,8 @@ def test_gradient_by_finite_differences():
     """If it fails, a class is pushed the wrong way."""
     logits, target = random_case(5)
     assert torch.autograd.gradcheck(
-        lambda z: binary_cross_entropy(z, target), logits.requires_grad_())
+        lambda z: binary_cross_entropy(z, target), logits.requires_grad_()
+    )
 
 
 def test_other_classes_do_not_compete():
@@ -91,8 +115,10 @@ def test_other_classes_do_not_compete():
     logits, target = random_case(5, ignored=0)
     moved = logits.clone()
     moved[:, 3] += 7
-    gradients = [torch.autograd.grad(binary_cross_entropy(z.requires_grad_(), target), z)[0]
-                 for z in (logits, moved)]
+    gradients = [
+        torch.autograd.grad(binary_cross_entropy(z.requires_grad_(), target), z)[0]
+        for z in (logits, moved)
+    ]
     others = [0, 1, 2, 4]
     assert torch.equal(gradients[0][:, others], gradients[1][:, others])
     assert not torch.equal(gradients[0][:, 3], gradients[1][:, 3])
@@ -100,9 +126,9 @@ def test_other_classes_do_not_compete():
 
 def test_only_void():
     """If it fails, an image without any label yields NaN, or trains every class down."""
-    logits, target = random_case(5, ignored=2.)
+    logits, target = random_case(5, ignored=2.0)
     loss = binary_cross_entropy(logits.requires_grad_(), target)
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert loss == 0 and not gradient.any()
 
 
@@ -111,15 +137,16 @@ def test_void_stays_in_the_denominator():
     logits = torch.zeros(1, 4, 1, 2, dtype=torch.float64)
     for ignore_index in (255, 9):
         loss = binary_cross_entropy(logits, torch.tensor([[[3, ignore_index]]]), ignore_index)
-        torch.testing.assert_close(loss, 4 * torch.tensor(2., dtype=torch.float64).log() / 2)
+        torch.testing.assert_close(loss, 4 * torch.tensor(2.0, dtype=torch.float64).log() / 2)
 
 
 def test_image_weight():
     """If it fails, an image counts more or less than its weight, or the mean is over less."""
     logits, target = random_case(5)
-    parts = torch.stack([
-        binary_cross_entropy(logits[i:i + 1], target[i:i + 1]) for i in range(2)])
-    factor = torch.tensor([.25, 3.])
+    parts = torch.stack(
+        [binary_cross_entropy(logits[i : i + 1], target[i : i + 1]) for i in range(2)]
+    )
+    factor = torch.tensor([0.25, 3.0])
     loss = binary_cross_entropy(logits, target, image_weight=factor.requires_grad_())
     assert loss.dtype == torch.float64 and not loss.requires_grad
     torch.testing.assert_close(loss, (parts * factor.double()).mean().detach())
@@ -133,14 +160,14 @@ def test_extreme_logits(dtype):
     logits = torch.tensor([1e3, -1e3, 1e3]).view(1, 3, 1, 1).to(dtype).requires_grad_()
     for label, expected, gradient in ((0, 1e3, [0, 0, 1]), (1, 3e3, [1, -1, 1])):
         loss = binary_cross_entropy(logits, torch.full((1, 1, 1), label))
-        found, = torch.autograd.grad(loss, logits)
+        (found,) = torch.autograd.grad(loss, logits)
         assert loss.item() == expected
         assert found.flatten().tolist() == gradient
 
 
 def test_confident_logits_keep_their_digits():
     """If it fails, softplus turns linear where float64 still has digits (torch's does, at 20)."""
-    z = torch.full((1, 1, 1, 1), 22., dtype=torch.float64)
+    z = torch.full((1, 1, 1, 1), 22.0, dtype=torch.float64)
     loss = binary_cross_entropy(z, torch.zeros(1, 1, 1).long())
     assert loss.item() == pytest.approx(torch.log1p(torch.exp(-z)).item(), rel=1e-4)
 
@@ -151,7 +178,7 @@ def test_half_types_are_raised(half):
     logits, target = random_case(6)
     logits = logits.to(half).requires_grad_()
     loss = binary_cross_entropy(logits, target)
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.dtype == torch.float32 and gradient.dtype == half
     assert loss == binary_cross_entropy(logits.detach().float(), target)
 

@@ -1,11 +1,12 @@
 """Unbiased cross-entropy: a wrong value or gradient here trains every MiB run on another loss."""
+
 import pytest
 import torch
 from torch import Tensor
 
 from incseg.models.losses.functional import unbiased_cross_entropy
 
-GOLDEN = (2., -1., .5, 1., 0., -.5)  # one pixel, 4 old outputs, 2 new ones
+GOLDEN = (2.0, -1.0, 0.5, 1.0, 0.0, -0.5)  # one pixel, 4 old outputs, 2 new ones
 
 
 def naive(logits: Tensor, target: Tensor, num_old: int, ignore_index: int = 255) -> Tensor:
@@ -27,9 +28,10 @@ def naive(logits: Tensor, target: Tensor, num_old: int, ignore_index: int = 255)
 def test_image_weight():
     """If it fails, an image counts more or less than its weight, or the mean is over less."""
     logits, target = random_case(5)
-    parts = torch.stack([
-        unbiased_cross_entropy(logits[i:i + 1], target[i:i + 1], 3) for i in range(2)])
-    for weight in ([1., 1.], [.25, 0.], [0., 3.]):
+    parts = torch.stack(
+        [unbiased_cross_entropy(logits[i : i + 1], target[i : i + 1], 3) for i in range(2)]
+    )
+    for weight in ([1.0, 1.0], [0.25, 0.0], [0.0, 3.0]):
         factor = torch.tensor(weight)
         loss = unbiased_cross_entropy(logits, target, 3, image_weight=factor.requires_grad_())
         assert loss.dtype == torch.float64 and not loss.requires_grad
@@ -49,15 +51,22 @@ def random_case(channels: int, seed: int = 0, ignored: float = 0.3) -> tuple[Ten
 def ramp(channels: int, a: int, b: int) -> Tensor:
     """``(1, channels, 3, 4)`` by arithmetic alone, so no generator's stream matters."""
     c = torch.arange(channels, dtype=torch.float64).view(1, -1, 1, 1)
-    i, j = torch.arange(3.).view(1, 1, 3, 1), torch.arange(4.).view(1, 1, 1, 4)
+    i, j = torch.arange(3.0).view(1, 1, 3, 1), torch.arange(4.0).view(1, 1, 1, 4)
     return ((a * c * c + b * c * i + (i + 2 * j) * (c + 1)) % 7 - 3) / 2
 
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 @pytest.mark.parametrize(
     ('label', 'expected'),
-    [(0, 0.1244355017), (1, 0.1244355017), (2, 0.1244355017), (3, 0.1244355017),
-     (4, 2.6196173997), (5, 3.1196173997)])
+    [
+        (0, 0.1244355017),
+        (1, 0.1244355017),
+        (2, 0.1244355017),
+        (3, 0.1244355017),
+        (4, 2.6196173997),
+        (5, 3.1196173997),
+    ],
+)
 def test_golden_numbers(label, expected, dtype):
     """If it fails, background no longer sums over the old classes, or an old label escapes it."""
     logits = torch.tensor(GOLDEN, dtype=dtype).view(1, 6, 1, 1)
@@ -68,15 +77,45 @@ def test_golden_numbers(label, expected, dtype):
 
 @pytest.mark.parametrize(
     ('num_old', 'value', 'gradient'),
-    [(2, 1.4569758175296252,
-      [0.019343663716006345, 0.01173252511492866, -0.07901717855052347,
-       0.03189230982184994, 0.004316154782809867, 0.01173252511492866]),
-     (4, 0.6516719243094494,
-      [-0.0046138346736799354, -0.0027984321884321137, -0.0010294856696365816,
-       -0.0076069273659898975, 0.004316154782809867, 0.01173252511492866]),
-     (5, 0.3487703391394641,
-      [-0.0031696572428415934, -0.001922494298563636, -0.000707246128210875,
-       -0.005225881317101652, -0.000707246128210875, 0.01173252511492866])])
+    [
+        (
+            2,
+            1.4569758175296252,
+            [
+                0.019343663716006345,
+                0.01173252511492866,
+                -0.07901717855052347,
+                0.03189230982184994,
+                0.004316154782809867,
+                0.01173252511492866,
+            ],
+        ),
+        (
+            4,
+            0.6516719243094494,
+            [
+                -0.0046138346736799354,
+                -0.0027984321884321137,
+                -0.0010294856696365816,
+                -0.0076069273659898975,
+                0.004316154782809867,
+                0.01173252511492866,
+            ],
+        ),
+        (
+            5,
+            0.3487703391394641,
+            [
+                -0.0031696572428415934,
+                -0.001922494298563636,
+                -0.000707246128210875,
+                -0.005225881317101652,
+                -0.000707246128210875,
+                0.01173252511492866,
+            ],
+        ),
+    ],
+)
 def test_published_implementation(num_old, value, gradient):
     """If it fails, we no longer compute what the published MiB numbers were trained with."""
     # constants: from the published implementation (fcdl94/MiB), mean over all pixels
@@ -84,10 +123,11 @@ def test_published_implementation(num_old, value, gradient):
     target = (torch.arange(12) * 5 % 7).view(1, 3, 4)
     target[target == 6] = 255
     loss = unbiased_cross_entropy(logits, target, num_old)
-    computed, = torch.autograd.grad(loss, logits)
+    (computed,) = torch.autograd.grad(loss, logits)
     assert loss.item() == pytest.approx(value, rel=1e-12)
     torch.testing.assert_close(
-        computed[0, :, 1, 2], torch.tensor(gradient, dtype=torch.float64), rtol=1e-12, atol=0)
+        computed[0, :, 1, 2], torch.tensor(gradient, dtype=torch.float64), rtol=1e-12, atol=0
+    )
 
 
 @pytest.mark.parametrize('num_old', [0, 1, 2, 5, 7])
@@ -116,7 +156,7 @@ def test_all_outputs_old_is_zero():
     logits, target = random_case(5)
     logits.requires_grad_()
     loss = unbiased_cross_entropy(logits, target, 5)
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.item() == pytest.approx(0, abs=1e-15)
     assert gradient.abs().max() < 1e-15
 
@@ -126,7 +166,8 @@ def test_gradient_by_finite_differences(num_old):
     """If it fails, the optimiser is sent somewhere else than downhill."""
     logits, target = random_case(6, seed=3)
     assert torch.autograd.gradcheck(
-        lambda z: unbiased_cross_entropy(z, target, num_old), logits.requires_grad_())
+        lambda z: unbiased_cross_entropy(z, target, num_old), logits.requires_grad_()
+    )
 
 
 @pytest.mark.parametrize('num_old', [1, 3])
@@ -148,7 +189,7 @@ def test_everything_ignored_is_zero():
     """If it fails, an image of void alone gives NaN and stops the training."""
     logits = torch.randn(1, 4, 2, 2, requires_grad=True)
     loss = unbiased_cross_entropy(logits, torch.full((1, 2, 2), 255), 2)
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.item() == 0
     assert (gradient == 0).all()
 
@@ -159,7 +200,7 @@ def test_half_types_are_raised(half):
     logits, target = random_case(6)
     logits = logits.to(half).requires_grad_()
     loss = unbiased_cross_entropy(logits, target, 3)
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.dtype == torch.float32
     assert loss == unbiased_cross_entropy(logits.detach().float(), target, 3)
     assert gradient.dtype == half
@@ -192,7 +233,7 @@ def test_extreme_logits_stay_finite(dtype):
     logits = (signs * 1e4).to(dtype).view(1, 4, 2, 2).requires_grad_()
     for target in (torch.zeros(1, 2, 2), torch.full((1, 2, 2), 3), torch.full((1, 2, 2), 255)):
         loss = unbiased_cross_entropy(logits, target.long(), 2)
-        gradient, = torch.autograd.grad(loss, logits)
+        (gradient,) = torch.autograd.grad(loss, logits)
         assert torch.isfinite(loss)
         assert 0 <= loss <= 2e4
         assert torch.isfinite(gradient).all()
@@ -200,16 +241,20 @@ def test_extreme_logits_stay_finite(dtype):
 
 @pytest.mark.parametrize(
     ('target', 'num_old', 'message'),
-    [((2, 4, 4), 1, r'\(2, 3, 4, 5\) and target \(2, 4, 4\) do not fit'),
-     ((1, 4, 5), 1, 'do not fit'),
-     ((2, 1, 4, 5), 1, 'do not fit'),
-     ((2, 4, 5), 4, 'num_old is 4, allowed: 0 to 3'),
-     ((2, 4, 5), -1, 'num_old is -1, allowed: 0 to 3')])
+    [
+        ((2, 4, 4), 1, r'\(2, 3, 4, 5\) and target \(2, 4, 4\) do not fit'),
+        ((1, 4, 5), 1, 'do not fit'),
+        ((2, 1, 4, 5), 1, 'do not fit'),
+        ((2, 4, 5), 4, 'num_old is 4, allowed: 0 to 3'),
+        ((2, 4, 5), -1, 'num_old is -1, allowed: 0 to 3'),
+    ],
+)
 def test_bad_shapes(target, num_old, message):
     """If it fails, a wrong shape broadcasts into a wrong number instead of an error."""
     with pytest.raises(ValueError, match=message):
         unbiased_cross_entropy(
-            torch.zeros(2, 3, 4, 5), torch.zeros(target, dtype=torch.long), num_old)
+            torch.zeros(2, 3, 4, 5), torch.zeros(target, dtype=torch.long), num_old
+        )
 
 
 @pytest.mark.parametrize('num_old', [0, 2])

@@ -1,11 +1,15 @@
 """Distillation terms: a wrong value here changes what is kept from the teacher."""
+
 import pytest
 import torch
 from torch import Tensor
 
 from incseg.models.losses.functional import distillation, unbiased_distillation
 
-STUDENT, TEACHER = (2., -1., .5, 1., 0., -.5), (1.5, -.5, 0., .25)  # K = 4, N = 2, one pixel
+STUDENT, TEACHER = (
+    (2.0, -1.0, 0.5, 1.0, 0.0, -0.5),
+    (1.5, -0.5, 0.0, 0.25),
+)  # K = 4, N = 2, one pixel
 BOTH = pytest.mark.parametrize('term', [distillation, unbiased_distillation])
 
 
@@ -27,20 +31,23 @@ def naive(term, logits: Tensor, teacher_logits: Tensor, alpha: float) -> Tensor:
 
 def random_pair(channels: int, num_old: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return (torch.randn(2, channels, 3, 4, generator=generator, dtype=torch.float64) * 2,
-            torch.randn(2, num_old, 3, 4, generator=generator, dtype=torch.float64) * 2)
+    return (
+        torch.randn(2, channels, 3, 4, generator=generator, dtype=torch.float64) * 2,
+        torch.randn(2, num_old, 3, 4, generator=generator, dtype=torch.float64) * 2,
+    )
 
 
 def ramp(channels: int, a: int, b: int) -> Tensor:
     """``(1, channels, 3, 4)`` by arithmetic alone, so no generator's stream matters."""
     c = torch.arange(channels, dtype=torch.float64).view(1, -1, 1, 1)
-    i, j = torch.arange(3.).view(1, 1, 3, 1), torch.arange(4.).view(1, 1, 1, 4)
+    i, j = torch.arange(3.0).view(1, 1, 3, 1), torch.arange(4.0).view(1, 1, 1, 4)
     return ((a * c * c + b * c * i + (i + 2 * j) * (c + 1)) % 7 - 3) / 2
 
 
 @pytest.mark.parametrize('dtype', [torch.float64, torch.float32])
 @pytest.mark.parametrize(
-    ('term', 'expected'), [(unbiased_distillation, 0.2811181515), (distillation, 0.2799086159)])
+    ('term', 'expected'), [(unbiased_distillation, 0.2811181515), (distillation, 0.2799086159)]
+)
 def test_golden_numbers(term, expected, dtype):
     """If it fails, the weights 10 and 100 of the papers mean something else here."""
     logits = torch.tensor(STUDENT, dtype=dtype).view(1, 6, 1, 1)
@@ -51,32 +58,75 @@ def test_golden_numbers(term, expected, dtype):
 
 @pytest.mark.parametrize(
     ('term', 'alpha', 'value', 'gradient'),
-    [(unbiased_distillation, 1., 0.4510696028260058,
-      [0.003207470725342917, -0.0016625136563605107, -0.004519180661649781,
-       -0.00015116828039673895, 0.0019454293350511984, 0.0011799625380129125]),
-     (unbiased_distillation, 2., 0.4349994852668475,
-      [0.002539706010648065, -0.0002121618426039058, -0.005837622059357269,
-       0.00103536270126163, 0.001540409562114512, 0.0009343056279369627]),
-     (distillation, 1., 0.3644105801668749,
-      [0.00287061934778614, -0.0012402873712490856, -0.0033714506233336267,
-       0.001741118646796578, 0., 0.]),
-     (distillation, 2., 0.3331594009050673,
-      [0.0015521779500786502, 0.000210064442507519, -0.004689892021041114,
-       0.0029276496284549453, 0., 0.])])
+    [
+        (
+            unbiased_distillation,
+            1.0,
+            0.4510696028260058,
+            [
+                0.003207470725342917,
+                -0.0016625136563605107,
+                -0.004519180661649781,
+                -0.00015116828039673895,
+                0.0019454293350511984,
+                0.0011799625380129125,
+            ],
+        ),
+        (
+            unbiased_distillation,
+            2.0,
+            0.4349994852668475,
+            [
+                0.002539706010648065,
+                -0.0002121618426039058,
+                -0.005837622059357269,
+                0.00103536270126163,
+                0.001540409562114512,
+                0.0009343056279369627,
+            ],
+        ),
+        (
+            distillation,
+            1.0,
+            0.3644105801668749,
+            [
+                0.00287061934778614,
+                -0.0012402873712490856,
+                -0.0033714506233336267,
+                0.001741118646796578,
+                0.0,
+                0.0,
+            ],
+        ),
+        (
+            distillation,
+            2.0,
+            0.3331594009050673,
+            [
+                0.0015521779500786502,
+                0.000210064442507519,
+                -0.004689892021041114,
+                0.0029276496284549453,
+                0.0,
+                0.0,
+            ],
+        ),
+    ],
+)
 def test_published_implementation(term, alpha, value, gradient):
     """If it fails, we no longer compute what the published numbers were trained with."""
     # constants: from the published implementation (fcdl94/MiB)
     logits = ramp(6, 3, 5).requires_grad_()
     loss = term(logits, ramp(4, 2, 3), alpha)
-    computed, = torch.autograd.grad(loss, logits)
+    (computed,) = torch.autograd.grad(loss, logits)
     assert loss.item() == pytest.approx(value, rel=1e-12)
     torch.testing.assert_close(
-        computed[0, :, 2, 1], torch.tensor(gradient, dtype=torch.float64),
-        rtol=1e-10, atol=1e-16)
+        computed[0, :, 2, 1], torch.tensor(gradient, dtype=torch.float64), rtol=1e-10, atol=1e-16
+    )
 
 
 @BOTH
-@pytest.mark.parametrize('alpha', [1., 0.5, 3.])
+@pytest.mark.parametrize('alpha', [1.0, 0.5, 3.0])
 @pytest.mark.parametrize(('channels', 'num_old'), [(2, 1), (5, 1), (5, 2), (5, 4), (5, 5)])
 def test_equals_explicit_probabilities(term, channels, num_old, alpha):
     """If it fails, the log-space short cut and the paper's equation have come apart."""
@@ -94,15 +144,14 @@ def test_equals_explicit_probabilities(term, channels, num_old, alpha):
 def test_gradient_by_finite_differences(term, num_old):
     """If it fails, the student is not pulled towards the teacher."""
     logits, teacher = random_pair(5, num_old)
-    assert torch.autograd.gradcheck(
-        lambda z: term(z, teacher, 1.5), logits.requires_grad_())
+    assert torch.autograd.gradcheck(lambda z: term(z, teacher, 1.5), logits.requires_grad_())
 
 
 def test_plain_says_nothing_about_new_classes():
     """If it fails, LwF pushes the new classes' logits, which it must leave alone."""
     logits, teacher = random_pair(6, 4)
     logits.requires_grad_()
-    gradient, = torch.autograd.grad(distillation(logits, teacher), logits)
+    (gradient,) = torch.autograd.grad(distillation(logits, teacher), logits)
     assert (gradient[:, 4:] == 0).all()
     assert (gradient[:, :4] != 0).all()
 
@@ -113,7 +162,8 @@ def test_unbiased_counts_new_classes_as_background():
     moved = logits.clone()  # the background's probability handed to a new class
     moved[:, 0], moved[:, 5] = logits[:, 5], logits[:, 0]
     torch.testing.assert_close(
-        unbiased_distillation(moved, teacher), unbiased_distillation(logits, teacher))
+        unbiased_distillation(moved, teacher), unbiased_distillation(logits, teacher)
+    )
     moved[:, 1], moved[:, 5] = logits[:, 0], logits[:, 1]  # but not to an old one
     assert unbiased_distillation(moved, teacher) != unbiased_distillation(logits, teacher)
 
@@ -126,10 +176,10 @@ def test_without_new_classes_the_best_student_is_the_teacher(term):
     entropy = -(q * q.log()).sum(1).mean() / 4
     student = teacher.clone().requires_grad_()
     loss = term(student, teacher)
-    gradient, = torch.autograd.grad(loss, student)
+    (gradient,) = torch.autograd.grad(loss, student)
     torch.testing.assert_close(loss.detach(), entropy)
     assert gradient.abs().max() < 1e-15
-    assert term(teacher + torch.tensor([.1, 0, 0, 0]).view(1, 4, 1, 1), teacher) > entropy
+    assert term(teacher + torch.tensor([0.1, 0, 0, 0]).view(1, 4, 1, 1), teacher) > entropy
 
 
 @BOTH
@@ -145,7 +195,7 @@ def test_half_types_are_raised(term, half):
     """If it fails, mixed precision distils in 8 or 11 bits."""
     logits, teacher = (x.to(half) for x in random_pair(6, 4))
     loss = term(logits.requires_grad_(), teacher)
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.dtype == torch.float32
     assert loss == term(logits.detach().float(), teacher.float())
     assert gradient.dtype == half
@@ -158,7 +208,7 @@ def test_extreme_logits_stay_finite(term, dtype):
     logits = torch.tensor([1e4, -1e4, 1e4, -1e4, 1e4]).view(1, 5, 1, 1).to(dtype).requires_grad_()
     for teacher in ([1e4, -1e4, -1e4], [-1e4, 1e4, -1e4], [-1e4, -1e4, -1e4]):
         loss = term(logits, torch.tensor(teacher).view(1, 3, 1, 1).to(dtype))
-        gradient, = torch.autograd.grad(loss, logits)
+        (gradient,) = torch.autograd.grad(loss, logits)
         assert torch.isfinite(loss)
         assert 0 <= loss <= 2e4
         assert torch.isfinite(gradient).all()
@@ -168,14 +218,18 @@ def test_extreme_logits_stay_finite(term, dtype):
 def test_many_classes(term):
     """If it fails, more than 255 old classes break the split into old and new."""
     logits, teacher = random_pair(320, 300)
-    torch.testing.assert_close(term(logits, teacher), naive(term, logits, teacher, 1.))
+    torch.testing.assert_close(term(logits, teacher), naive(term, logits, teacher, 1.0))
 
 
 @BOTH
 @pytest.mark.parametrize(
     ('teacher', 'message'),
-    [((2, 3, 4, 4), 'do not fit'), ((1, 3, 4, 5), 'do not fit'),
-     ((2, 7, 4, 5), 'the teacher has 7 classes, allowed: 1 to 6')])
+    [
+        ((2, 3, 4, 4), 'do not fit'),
+        ((1, 3, 4, 5), 'do not fit'),
+        ((2, 7, 4, 5), 'the teacher has 7 classes, allowed: 1 to 6'),
+    ],
+)
 def test_bad_shapes(term, teacher, message):
     """If it fails, a teacher of another size or with more classes is compared all the same."""
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,5 @@
 """The binary cross-entropy of probabilities."""
+
 from math import exp, log
 
 import pytest
@@ -9,14 +10,16 @@ from incseg.models.losses.functional import binary_cross_entropy, soft_binary_cr
 
 def random_case(n=2, c=3, h=4, w=5):
     generator = torch.Generator().manual_seed(0)
-    return (torch.randn(n, c, h, w, generator=generator, dtype=torch.float64) * 3,
-            torch.rand(n, c, h, w, generator=generator, dtype=torch.float64))
+    return (
+        torch.randn(n, c, h, w, generator=generator, dtype=torch.float64) * 3,
+        torch.rand(n, c, h, w, generator=generator, dtype=torch.float64),
+    )
 
 
 def test_brute_force():
     """If it fails, classes are averaged instead of summed, or the formula is another."""
     logits, target = random_case()
-    total = 0.
+    total = 0.0
     for z, t in zip(logits.flatten().tolist(), target.flatten().tolist()):
         p = 1 / (1 + exp(-z))
         total -= t * log(p) + (1 - t) * log(1 - p)
@@ -30,27 +33,30 @@ def test_hard_targets():
     labels = logits.argmin(1)
     hot = torch.nn.functional.one_hot(labels, 3).movedim(3, 1).double()
     torch.testing.assert_close(
-        soft_binary_cross_entropy(logits, hot), binary_cross_entropy(logits, labels))
+        soft_binary_cross_entropy(logits, hot), binary_cross_entropy(logits, labels)
+    )
 
 
 def test_gradient():
     """If it fails, the minimum is not at the target's probability."""
     _, target = random_case()
     logits = target.logit().requires_grad_()
-    gradient, = torch.autograd.grad(soft_binary_cross_entropy(logits, target), logits)
+    (gradient,) = torch.autograd.grad(soft_binary_cross_entropy(logits, target), logits)
     assert gradient.abs().max() < 1e-12
     logits = random_case()[0].requires_grad_()
-    gradient, = torch.autograd.grad(soft_binary_cross_entropy(logits, target), logits)
+    (gradient,) = torch.autograd.grad(soft_binary_cross_entropy(logits, target), logits)
     torch.testing.assert_close(gradient, (logits.sigmoid() - target) / 40)
 
 
 def test_image_weight():
     """If it fails, an image that is left out still counts, or the mean is over the others."""
     logits, target = random_case()
-    first, second = (soft_binary_cross_entropy(logits[i:i + 1], target[i:i + 1]) for i in (0, 1))
-    loss = soft_binary_cross_entropy(logits, target, torch.tensor([2., 0.]))
+    first, second = (
+        soft_binary_cross_entropy(logits[i : i + 1], target[i : i + 1]) for i in (0, 1)
+    )
+    loss = soft_binary_cross_entropy(logits, target, torch.tensor([2.0, 0.0]))
     torch.testing.assert_close(loss, first)
-    loss = soft_binary_cross_entropy(logits, target, torch.tensor([.5, .25]))
+    loss = soft_binary_cross_entropy(logits, target, torch.tensor([0.5, 0.25]))
     torch.testing.assert_close(loss, (first / 2 + second / 4) / 2)
 
 
@@ -60,12 +66,13 @@ def test_size_of_the_target():
     _, target = random_case(1)
     torch.testing.assert_close(
         soft_binary_cross_entropy(logits, target),
-        soft_binary_cross_entropy(torch.full_like(target, 0.7), target))
+        soft_binary_cross_entropy(torch.full_like(target, 0.7), target),
+    )
 
 
 def test_large_logits():
     """If it fails, a sure network gives infinity."""
-    logits = torch.tensor([300., -300.]).view(1, 2, 1, 1)
+    logits = torch.tensor([300.0, -300.0]).view(1, 2, 1, 1)
     assert soft_binary_cross_entropy(logits, torch.ones(1, 2, 1, 1)).item() == 300
 
 

@@ -1,4 +1,5 @@
 """Every loss against its formula, written out with loops in float64."""
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,9 @@ def example(classes=3, size=(23, 20), images=2, scale=0.3, seed=0, labels=None):
 
     def maps(height, width):
         return torch.randn(
-            images, 1 + classes, height, width, generator=generator, dtype=torch.float64)
+            images, 1 + classes, height, width, generator=generator, dtype=torch.float64
+        )
+
     small = (int(size[0] * scale), int(size[1] * scale))
     cam, cam_small = maps(*size) * 3, maps(*small) * 3
     refined, refined_small = maps(*size).sigmoid(), maps(*small).sigmoid()
@@ -29,14 +32,13 @@ def resized(plane, height, width):
     result = np.zeros((height, width))
     for i in range(height):
         for j in range(width):
-            y = i * (plane.shape[0] - 1) / (height - 1) if height > 1 else 0.
-            x = j * (plane.shape[1] - 1) / (width - 1) if width > 1 else 0.
+            y = i * (plane.shape[0] - 1) / (height - 1) if height > 1 else 0.0
+            x = j * (plane.shape[1] - 1) / (width - 1) if width > 1 else 0.0
             y0, x0 = min(int(y), plane.shape[0] - 1), min(int(x), plane.shape[1] - 1)
             y1, x1 = min(y0 + 1, plane.shape[0] - 1), min(x0 + 1, plane.shape[1] - 1)
-            result[i, j] = ((1 - (y - y0)) * ((1 - (x - x0)) * plane[y0, x0]
-                                              + (x - x0) * plane[y0, x1])
-                            + (y - y0) * ((1 - (x - x0)) * plane[y1, x0]
-                                          + (x - x0) * plane[y1, x1]))
+            result[i, j] = (1 - (y - y0)) * (
+                (1 - (x - x0)) * plane[y0, x0] + (x - x0) * plane[y0, x1]
+            ) + (y - y0) * ((1 - (x - x0)) * plane[y1, x0] + (x - x0) * plane[y1, x1])
     return result
 
 
@@ -55,28 +57,33 @@ def target(classes):
 def by_hand(cam, refined, cam_small, refined_small, labels, scale=0.3, reference=21):
     """The four losses, image by image."""
     cam, refined, cam_small, refined_small, labels = (
-        x.numpy() for x in (cam, refined, cam_small, refined_small, labels))
+        x.numpy() for x in (cam, refined, cam_small, refined_small, labels)
+    )
     images, classes = labels.shape
     hs, ws = cam_small.shape[-2:]
-    sums = dict.fromkeys(NAMES, 0.)
+    sums = dict.fromkeys(NAMES, 0.0)
     for n in range(images):
         y = labels[n]
-        with_background = [1., *y]
+        with_background = [1.0, *y]
         for whole, fine in ((cam, refined), (cam_small, refined_small)):
             for c in range(classes):
                 mean = whole[n, 1 + c].mean()
                 probability = 1 / (1 + np.exp(-mean))
-                sums['loss_cls'] -= np.log(
-                    probability if y[c] else 1 - probability) / classes / 2
+                sums['loss_cls'] -= np.log(probability if y[c] else 1 - probability) / classes / 2
             best = sorted(np.max([y[c] * fine[n, 1 + c] for c in range(classes)], 0).ravel())
-            lowest = best[:len(best) // 4]
+            lowest = best[: len(best) // 4]
             sums['loss_min'] += np.mean([max(value, 0) for value in lowest]) / 2
         c1 = np.stack([y[c] * resized(normed(cam[n, 1 + c]), hs, ws) for c in range(classes)])
         c2 = np.stack([y[c] * normed(cam_small[n, 1 + c]) for c in range(classes)])
-        q1 = np.stack([with_background[c] * resized(normed(refined[n, c]), hs, ws)
-                       for c in range(1 + classes)])
-        q2 = np.stack([with_background[c] * normed(refined_small[n, c])
-                       for c in range(1 + classes)])
+        q1 = np.stack(
+            [
+                with_background[c] * resized(normed(refined[n, c]), hs, ws)
+                for c in range(1 + classes)
+            ]
+        )
+        q2 = np.stack(
+            [with_background[c] * normed(refined_small[n, c]) for c in range(1 + classes)]
+        )
         sums['loss_er'] += np.abs(c1 - c2).sum() / ((reference - 1) * hs * ws)
         count = int(reference * hs * ws * 0.2)
         for goal, got in ((target(c2), q1), (target(c1), q2)):
@@ -85,10 +92,19 @@ def by_hand(cam, refined, cam_small, refined_small, labels, scale=0.3, reference
     return {name: value / images for name, value in sums.items()}
 
 
-@pytest.mark.parametrize('kwargs', [
-    dict(), dict(size=(10, 31)), dict(classes=20, size=(14, 13)), dict(classes=1),
-    dict(images=1), dict(scale=0.5, size=(9, 11)), dict(labels=[[1, 1, 1], [0, 0, 0]])],
-    ids=['plain', 'wide', 'voc', 'one class', 'one image', 'half', 'no class'])
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        dict(),
+        dict(size=(10, 31)),
+        dict(classes=20, size=(14, 13)),
+        dict(classes=1),
+        dict(images=1),
+        dict(scale=0.5, size=(9, 11)),
+        dict(labels=[[1, 1, 1], [0, 0, 0]]),
+    ],
+    ids=['plain', 'wide', 'voc', 'one class', 'one image', 'half', 'no class'],
+)
 @pytest.mark.parametrize('reference', [21, 4])
 def test_are_the_formulas(kwargs, reference):
     """If it fails, SEAM is trained with other losses than the published ones."""
@@ -123,7 +139,7 @@ def test_absent_classes_do_not_change_the_regularisation(present):
     labels = torch.zeros(2, 20)
     labels[0, :present], labels[1, 0] = 1, 1
     cam, refined, cam_small, refined_small, labels = example(20, labels=labels)
-    some = [x[:, :1 + present] for x in (cam, refined, cam_small, refined_small)]
+    some = [x[:, : 1 + present] for x in (cam, refined, cam_small, refined_small)]
     whole = equivariant_losses(cam, refined, cam_small, refined_small, labels)
     part = equivariant_losses(*some, labels[:, :present])
     own = equivariant_losses(*some, labels[:, :present], ref_num_classes=None)
@@ -155,6 +171,7 @@ def test_gradients_are_those_of_the_formulas():
     def rest(refined, refined_small):
         losses = equivariant_losses(cam, refined, cam_small, refined_small, labels)
         return losses['loss_min'] + losses['loss_ecr']
+
     assert torch.autograd.gradcheck(total, (cam, cam_small))
     assert torch.autograd.gradcheck(rest, (refined, refined_small))
 
@@ -189,20 +206,25 @@ def test_half_types_are_raised():
         assert losses[name] == expected[name]
 
 
-@pytest.mark.parametrize(('shape', 'labels'), [
-    ((0, 3, 8, 8), (0, 2)), ((2, 1, 8, 8), (2, 0)), ((2, 3, 1, 8), (2, 2))])
+@pytest.mark.parametrize(
+    ('shape', 'labels'), [((0, 3, 8, 8), (0, 2)), ((2, 1, 8, 8), (2, 0)), ((2, 3, 1, 8), (2, 2))]
+)
 def test_nothing_to_compare(shape, labels):
     """No image, no class or no pixel: said, where NaN or an IndexError would come."""
     cam = torch.zeros(shape)
     with pytest.raises(InvalidInputError, match='with an image and a class at least, and a pixel'):
-        equivariant_losses(cam, cam, cam, cam, torch.zeros(labels), scale=.5)
+        equivariant_losses(cam, cam, cam, cam, torch.zeros(labels), scale=0.5)
 
 
-@pytest.mark.parametrize(('index', 'change', 'message'), [
-    (2, lambda x: x[..., :-1], r'cam_small is \(2, 4, 6, 5\), expected \(2, 4, 6, 6\)'),
-    (1, lambda x: x[:, 1:], r'refined is \(2, 3, 23, 20\), expected \(2, 4, 23, 20\)'),
-    (4, lambda x: x[:, :2], r'image_labels is \(2, 2\), expected \(2, 3\)'),
-    (4, lambda x: x + 1, 'image_labels has other values than 0 and 1')])
+@pytest.mark.parametrize(
+    ('index', 'change', 'message'),
+    [
+        (2, lambda x: x[..., :-1], r'cam_small is \(2, 4, 6, 5\), expected \(2, 4, 6, 6\)'),
+        (1, lambda x: x[:, 1:], r'refined is \(2, 3, 23, 20\), expected \(2, 4, 23, 20\)'),
+        (4, lambda x: x[:, :2], r'image_labels is \(2, 2\), expected \(2, 3\)'),
+        (4, lambda x: x + 1, 'image_labels has other values than 0 and 1'),
+    ],
+)
 def test_sizes_that_do_not_fit(index, change, message):
     """Broadcasting would hide a forgotten background or another scale."""
     given = list(example())

@@ -1,4 +1,5 @@
 """Scores of images from maps: what tells the localiser that a class is there."""
+
 from math import exp, log
 
 import pytest
@@ -9,7 +10,8 @@ from incseg.models.weak.functional import image_classification_loss, ngwp_scores
 #: from WILSON's published functions, run on `maps()`
 PUBLISHED_SCORES = [
     [0.9192160946178669, 1.5001514925592603, 1.0786270100788489, 0.9860096066502216],
-    [0.6630533687305737, 1.0957612345890462, 1.783114125318473, 0.58852576223673]]
+    [0.6630533687305737, 1.0957612345890462, 1.783114125318473, 0.58852576223673],
+]
 PUBLISHED_LOSS = 0.5481820752348223
 
 
@@ -19,18 +21,20 @@ def maps():
 
 
 def labels():
-    return torch.tensor([[1., 0.], [1., 1.]], dtype=torch.float64)
+    return torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
 
 
 def brute_force(logits):
     """The formula, pixel by pixel."""
     scores = []
     for image in logits.tolist():
-        classes, pixels = len(image), [(i, j) for i in range(len(image[0]))
-                                       for j in range(len(image[0][0]))]
+        classes, pixels = (
+            len(image),
+            [(i, j) for i in range(len(image[0])) for j in range(len(image[0][0]))],
+        )
         row = []
         for c in range(classes):
-            weighted = total = 0.
+            weighted = total = 0.0
             for i, j in pixels:
                 share = exp(image[c][i][j]) / sum(exp(image[k][i][j]) for k in range(classes))
                 weighted += share * image[c][i][j]
@@ -70,7 +74,7 @@ def test_only_new_classes_are_asked_for():
     scores = ngwp_scores(maps())[:, 2:]
     expected = -(labels() * scores.sigmoid().log() + (1 - labels()) * (-scores).sigmoid().log())
     torch.testing.assert_close(loss, expected.mean())
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert gradient[:, :2].abs().min() > 0, 'old classes compete in the softmax'
 
 

@@ -6,10 +6,16 @@ from incseg.models.weak.functional import cam_scores, max_norm
 
 def test_max_norm_worked_example():
     """Negative is 0, the lowest value 0, the highest 1 (but for 2e-5 of the range)."""
-    maps = torch.tensor([[[[-3., 1., 3.]], [[2., 4., 6.]]]], dtype=torch.float64)
-    expected = torch.tensor([[[[0., (1 - 1e-5) / (3 + 1e-5), (3 - 1e-5) / (3 + 1e-5)]],
-                              [[0., (2 - 1e-5) / (4 + 1e-5), (4 - 1e-5) / (4 + 1e-5)]]]],
-                            dtype=torch.float64)
+    maps = torch.tensor([[[[-3.0, 1.0, 3.0]], [[2.0, 4.0, 6.0]]]], dtype=torch.float64)
+    expected = torch.tensor(
+        [
+            [
+                [[0.0, (1 - 1e-5) / (3 + 1e-5), (3 - 1e-5) / (3 + 1e-5)]],
+                [[0.0, (2 - 1e-5) / (4 + 1e-5), (4 - 1e-5) / (4 + 1e-5)]],
+            ]
+        ],
+        dtype=torch.float64,
+    )
     torch.testing.assert_close(max_norm(maps), expected, rtol=0, atol=1e-15)
 
 
@@ -21,7 +27,7 @@ def test_max_norm_gradient():
 
 def test_empty_and_constant_maps():
     """A map without any positive value, or all alike, is 0 and not NaN, and so is its gradient."""
-    maps = torch.stack([torch.zeros(3, 4), -torch.ones(3, 4), torch.full((3, 4), 7.)])[None]
+    maps = torch.stack([torch.zeros(3, 4), -torch.ones(3, 4), torch.full((3, 4), 7.0)])[None]
     maps.requires_grad_()
     normed = max_norm(maps)
     normed.sum().backward()
@@ -32,11 +38,12 @@ def test_empty_and_constant_maps():
 
 def test_cam_scores_worked_example():
     """Each class over its maximum; the background is what the best leaves; only the best stays."""
-    activations = torch.tensor([[[[4., 1., -2.]], [[1., 2., 0.]]]], dtype=torch.float64)
+    activations = torch.tensor([[[[4.0, 1.0, -2.0]], [[1.0, 2.0, 0.0]]]], dtype=torch.float64)
     scores = cam_scores(activations)[0, :, 0]
     first, second = (4 - 1e-5) / (4 + 1e-5), (2 - 1e-5) / (2 + 1e-5)
-    expected = torch.tensor([[1 - first, 1 - second, 1.], [first, 0., 0.], [0., second, 0.]],
-                            dtype=torch.float64)
+    expected = torch.tensor(
+        [[1 - first, 1 - second, 1.0], [first, 0.0, 0.0], [0.0, second, 0.0]], dtype=torch.float64
+    )
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-15)
 
 

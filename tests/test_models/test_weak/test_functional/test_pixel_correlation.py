@@ -13,10 +13,11 @@ def by_hand(cam, features):
     unit = [features[:, i] / (np.sqrt((features[:, i] ** 2).sum()) + 1e-5) for i in range(pixels)]
     refined = np.zeros((len(cam), pixels))
     for j in range(pixels):
-        weights = [max(0., float(unit[i] @ unit[j])) for i in range(pixels)]
+        weights = [max(0.0, float(unit[i] @ unit[j])) for i in range(pixels)]
         for c in range(len(cam)):
-            refined[c, j] = sum(
-                cam[c, i] * weights[i] for i in range(pixels)) / (sum(weights) + 1e-5)
+            refined[c, j] = sum(cam[c, i] * weights[i] for i in range(pixels)) / (
+                sum(weights) + 1e-5
+            )
     return refined
 
 
@@ -33,8 +34,7 @@ def test_is_the_formula():
     refined = pixel_correlation(cam, features)
     for image in range(2):
         expected = by_hand(cam[image].numpy(), features[image].numpy())
-        np.testing.assert_allclose(
-            refined[image].flatten(1).numpy(), expected, rtol=0, atol=1e-14)
+        np.testing.assert_allclose(refined[image].flatten(1).numpy(), expected, rtol=0, atol=1e-14)
 
 
 def test_cam_is_used_as_given():
@@ -42,13 +42,14 @@ def test_cam_is_used_as_given():
     cam, features = example()
     torch.testing.assert_close(
         pixel_correlation(2 * cam - 1, features),
-        2 * pixel_correlation(cam, features) - pixel_correlation(torch.ones_like(cam), features))
+        2 * pixel_correlation(cam, features) - pixel_correlation(torch.ones_like(cam), features),
+    )
 
 
 def test_weights_sum_to_one():
     """Columns of the affinity sum to 1 but for eps: a constant map stays what it is."""
     cam, features = example()
-    refined = pixel_correlation(torch.full_like(cam, 3.), features)
+    refined = pixel_correlation(torch.full_like(cam, 3.0), features)
     assert (refined < 3).all() and (3 - refined).max() < 3e-4
 
 
@@ -79,6 +80,7 @@ def test_chunks_give_the_same(chunk, dtype):
 
 def test_chunks_bound_what_is_kept_for_the_backward_pass():
     """If it fails, chunks save nothing in training: every chunk's affinity is kept."""
+
     def kept(chunk):
         largest = 0
 
@@ -86,10 +88,12 @@ def test_chunks_bound_what_is_kept_for_the_backward_pass():
             nonlocal largest
             largest = max(largest, tensor.numel())
             return tensor
+
         cam, features = (x.requires_grad_() for x in example(size=(16, 16)))
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
             pixel_correlation(cam, features, chunk)
         return largest
+
     assert kept(None) == 2 * 256 * 256
     assert kept(8) < 2 * 256 * 16
 
@@ -98,7 +102,8 @@ def test_gradient_is_that_of_the_formula():
     """Finite differences; the clip at 0 is not met by accident."""
     cam, features = example(size=(2, 3))
     assert torch.autograd.gradcheck(
-        pixel_correlation, (cam.requires_grad_(), features.requires_grad_()))
+        pixel_correlation, (cam.requires_grad_(), features.requires_grad_())
+    )
 
 
 def test_a_pixel_without_features():
@@ -123,11 +128,15 @@ def test_autocast_does_not_reach_inside():
     assert torch.equal(half, pixel_correlation(cam, features.bfloat16().float()))
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(cam=torch.ones(2, 3, 4, 5)), r'cam is \(2, 3, 4, 5\) and features are \(1, 6'),
-    (dict(cam=torch.ones(3, 4, 5)), r'cam is \(3, 4, 5\)'),
-    (dict(chunk=0), 'chunk is 0, expected a whole number of at least 1, or None'),
-    (dict(chunk=2.5), 'chunk is 2.5, expected a whole number')])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(cam=torch.ones(2, 3, 4, 5)), r'cam is \(2, 3, 4, 5\) and features are \(1, 6'),
+        (dict(cam=torch.ones(3, 4, 5)), r'cam is \(3, 4, 5\)'),
+        (dict(chunk=0), 'chunk is 0, expected a whole number of at least 1, or None'),
+        (dict(chunk=2.5), 'chunk is 2.5, expected a whole number'),
+    ],
+)
 def test_shapes_that_do_not_fit(arguments, message):
     """If it fails, one image's features are broadcast to another's scores."""
     fitting = dict(cam=torch.ones(1, 3, 4, 5), features=torch.ones(1, 6, 4, 5))

@@ -1,14 +1,11 @@
 """The localiser's own pixels as labels."""
+
 from math import exp, log
 
 import pytest
 import torch
 
-from incseg.models.weak.functional import (
-    balanced_cross_entropy,
-    confident_pixels,
-    present_masks,
-)
+from incseg.models.weak.functional import balanced_cross_entropy, confident_pixels, present_masks
 
 #: from WILSON's published functions, on the maps of test_ngwp and the labels below
 PUBLISHED_PIXELS = [[5, 0, 3, 0], [0, 0, 5, 0]]
@@ -21,7 +18,7 @@ def maps():
 
 
 def labels():
-    return torch.tensor([[1., 0.], [1., 1.]], dtype=torch.float64)
+    return torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
 
 
 def row(*columns):
@@ -65,10 +62,15 @@ def test_low_scores_are_not_trusted():
 def brute_force(logits, chosen, image_labels):
     """The formula, pixel by pixel."""
     images, classes, height, width = logits.shape
-    total = 0.
+    total = 0.0
     for n in range(images):
-        label = {(i, j): c for c in range(classes) for i in range(height) for j in range(width)
-                 if chosen[n, c, i, j]}
+        label = {
+            (i, j): c
+            for c in range(classes)
+            for i in range(height)
+            for j in range(width)
+            if chosen[n, c, i, j]
+        }
         count = [sum(c == k for c in label.values()) for k in range(classes)]
         if sum(k > 0 for k in count) != 1 + image_labels[n].sum():
             continue
@@ -100,16 +102,17 @@ def test_published_values():
     assert loss.item() == pytest.approx(PUBLISHED_LOSS, rel=1e-12)
 
 
-@pytest.mark.parametrize('image_labels, counts', [((1., 0.), True), ((1., 1.), False),
-                                                  ((0., 0.), False)])
+@pytest.mark.parametrize(
+    'image_labels, counts', [((1.0, 0.0), True), ((1.0, 1.0), False), ((0.0, 0.0), False)]
+)
 def test_images_that_are_dropped(image_labels, counts):
     """If it fails, an image teaches that a class is absent because it was not found (yet)."""
-    chosen = confident_pixels(row((0.9, 0., 0.1, 0.), (0.1, 0., 0.9, 0.)))
+    chosen = confident_pixels(row((0.9, 0.0, 0.1, 0.0), (0.1, 0.0, 0.9, 0.0)))
     assert chosen.sum((2, 3)).tolist() == [[1, 0, 1, 0]]
     logits = torch.randn(1, 4, 1, 2, dtype=torch.float64, requires_grad=True)
     loss = balanced_cross_entropy(logits, chosen, torch.tensor([image_labels]))
     assert (loss.item() > 0) is counts
-    gradient, = torch.autograd.grad(loss, logits)
+    (gradient,) = torch.autograd.grad(loss, logits)
     assert bool(gradient.any()) is counts
 
 

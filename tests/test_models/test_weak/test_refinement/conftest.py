@@ -1,4 +1,5 @@
 """A backbone of three maps at strides 8, 16 and 16, and a net on it."""
+
 import pytest
 import torch
 from torch import nn
@@ -13,7 +14,8 @@ class ThreeMaps(BaseBackbone):
         super().__init__()
         self.convs = nn.ModuleList(
             nn.Conv2d(3, channels, 3, stride, 1)
-            for channels, stride in zip(self.out_channels, (8, 16, 16)))
+            for channels, stride in zip(self.out_channels, (8, 16, 16))
+        )
 
     def forward_stages(self, x):
         maps = tuple(conv(x) for conv in self.convs)

@@ -4,7 +4,7 @@ from torch import nn
 
 from incseg.errors import InvalidInputError
 from incseg.models import AffinityNet
-from incseg.models.weak.refinement.affinity_loss import affinity_loss
+from incseg.models.weak.refinement.affinity_net import affinity_loss
 from incseg.models.weak.refinement.affinity_pairs import pixel_affinities
 
 
@@ -17,8 +17,7 @@ def test_loss_reaches_every_weight(affinity_net):
     """The loss is that of the features, and each convolution learns."""
     images, labels = torch.rand(2, 3, 64, 96), torch.randint(0, 3, (2, 8, 12))
     loss = affinity_net.loss(images, labels)
-    torch.testing.assert_close(
-        loss, affinity_loss(pixel_affinities(affinity_net(images)), labels))
+    torch.testing.assert_close(loss, affinity_loss(pixel_affinities(affinity_net(images)), labels))
     loss.backward()
     assert all(p.grad.abs().sum() > 0 for p in affinity_net.parameters())
 
@@ -41,8 +40,10 @@ def test_frozen():
     net = AffinityNet(backbone, frozen=True).train()
     learning = {name for name, p in net.named_parameters() if p.requires_grad}
     assert learning == {
-        name for name, p in net.named_parameters()
-        if p.ndim == 4 and not name.startswith(('backbone.stem', 'backbone.stage2'))}
+        name
+        for name, p in net.named_parameters()
+        if p.ndim == 4 and not name.startswith(('backbone.stem', 'backbone.stage2'))
+    }
     assert len(learning) == 35 + 4
     assert not any(part.training for part in net.backbone.norm_layers())
     dropouts = [part for part in net.modules() if isinstance(part, nn.Dropout2d)]
@@ -55,8 +56,9 @@ def test_frozen():
 def test_head_is_all_that_is_new(affinity_net):
     """What learns faster: everything beside the backbone, and its weights are not saved twice."""
     new = {id(p) for p in affinity_net.head.parameters()}
-    assert new == {id(p) for name, p in affinity_net.named_parameters()
-                   if not name.startswith('backbone.')}
+    assert new == {
+        id(p) for name, p in affinity_net.named_parameters() if not name.startswith('backbone.')
+    }
     assert not any(name.startswith('head') for name in affinity_net.state_dict())
 
 

@@ -15,20 +15,25 @@ def plain(image, scores, dilations, num_iters):
 
     def at(maps, y, x):
         return maps[:, min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
+
     for _ in range(num_iters):
         after = np.empty_like(scores)
         for y in range(height):
             for x in range(width):
                 window = np.stack([at(image, y + dy, x + dx) for dy, dx in moves])
-                scale = 1e-8 + .1 * window.std(0, ddof=1)
+                scale = 1e-8 + 0.1 * window.std(0, ddof=1)
                 around = [(dy, dx) for dy, dx in moves if (dy, dx) != (0, 0)]
-                logits = np.array([
-                    np.mean(-np.abs(image[:, y, x] - at(image, y + dy, x + dx)) / scale)
-                    for dy, dx in around])
+                logits = np.array(
+                    [
+                        np.mean(-np.abs(image[:, y, x] - at(image, y + dy, x + dx)) / scale)
+                        for dy, dx in around
+                    ]
+                )
                 weights = np.exp(logits - logits.max())
                 weights /= weights.sum()
                 after[:, y, x] = sum(
-                    w * at(scores, y + dy, x + dx) for w, (dy, dx) in zip(weights, around))
+                    w * at(scores, y + dy, x + dx) for w, (dy, dx) in zip(weights, around)
+                )
         scores = after
     return scores
 
@@ -45,7 +50,8 @@ def test_equals_the_formula(scene):
     image, scores = scene
     refined = PAMR(3, DILATIONS).refine(torch.from_numpy(image), torch.from_numpy(scores))
     np.testing.assert_allclose(
-        refined.numpy(), plain(image, scores, DILATIONS, 3), rtol=1e-10, atol=1e-12)
+        refined.numpy(), plain(image, scores, DILATIONS, 3), rtol=1e-10, atol=1e-12
+    )
 
 
 def test_constant_image_is_a_mean_over_the_neighbours():
@@ -78,18 +84,25 @@ def test_borders_of_colour_stop_it():
     image[:, :, 4:] = 200
     scores = torch.zeros(2, 8, 8)
     scores[0, :, :4] = scores[1, :, 4:] = 1
-    scores[:, 3, 6] = torch.tensor([1., 0.])  # a hole in the right half
+    scores[:, 3, 6] = torch.tensor([1.0, 0.0])  # a hole in the right half
     refined = PAMR(3, (1,)).refine(image, scores)
-    assert refined[1, 3, 6] > .9 and refined[0, :, :4].min() > .9
+    assert refined[1, 3, 6] > 0.9 and refined[0, :, :4].min() > 0.9
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (dict(num_iters=-1), 'PAMR.num_iters is -1, expected a whole number of at least 0'),
-    (dict(num_iters='a'), "PAMR.num_iters is 'a', expected a whole number"),
-    (dict(dilations=()), r'PAMR.dilations is \(\), expected a list of one or more'),
-    (dict(dilations=(1, 0)), r'PAMR.dilations is \(1, 0\), expected .* whole number of at least 1'),
-    (dict(dilations=None), 'PAMR.dilations is None'),
-    (dict(dilations=(1.5,)), r'PAMR.dilations is \(1.5,\)')])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(num_iters=-1), 'PAMR.num_iters is -1, expected a whole number of at least 0'),
+        (dict(num_iters='a'), "PAMR.num_iters is 'a', expected a whole number"),
+        (dict(dilations=()), r'PAMR.dilations is \(\), expected a list of one or more'),
+        (
+            dict(dilations=(1, 0)),
+            r'PAMR.dilations is \(1, 0\), expected .* whole number of at least 1',
+        ),
+        (dict(dilations=None), 'PAMR.dilations is None'),
+        (dict(dilations=(1.5,)), r'PAMR.dilations is \(1.5,\)'),
+    ],
+)
 def test_bad_arguments(arguments, message):
     """Said when it is built; later, hours of training would be lost."""
     with pytest.raises(InvalidInputError, match=message):

@@ -3,12 +3,12 @@ import math
 import torch
 
 from incseg.models.weak.refinement.affinity_pairs import offsets, pixel_affinities, sources
-from incseg.models.weak.refinement.random_walk import random_walk, transition_matrix
+from incseg.models.weak.refinement.affinity_random_walk import random_walk, transition_matrix
 
 SIZE = (11, 12)
 
 
-def transition(exponent=8.):
+def transition(exponent=8.0):
     torch.manual_seed(0)
     features = torch.randn(1, 4, *SIZE, dtype=torch.float64)
     return transition_matrix(pixel_affinities(features)[0], SIZE, exponent), features[0]
@@ -32,18 +32,23 @@ def test_small_map_by_hand():
     """2 x 3, radius 2: the middle of the upper row and its four neighbours.  They differ by
     ln 2 from it but for the last, which is alike: affinities 1/2 and 1, squared 1/4 and 1."""
     half = math.log(2)
-    features = torch.tensor([[[[half, 0., half], [half, half, 0.]]]], dtype=torch.float64)
-    got = transition_matrix(pixel_affinities(features)[0], (2, 3), exponent=2.)
+    features = torch.tensor([[[[half, 0.0, half], [half, half, 0.0]]]], dtype=torch.float64)
+    got = transition_matrix(pixel_affinities(features)[0], (2, 3), exponent=2.0)
     # columns: upper left, middle, right; lower left, middle, right.  No pair on the upper left.
-    ties = torch.tensor([
-        [1, 0, 0, 0, 0, 0],
-        [0, 1, .25, .25, .25, 1],
-        [0, .25, 1, 0, 0, 0],
-        [0, .25, 0, 1, 0, 0],
-        [0, .25, 0, 0, 1, 0],
-        [0, 1, 0, 0, 0, 1]], dtype=torch.float64)
+    ties = torch.tensor(
+        [
+            [1, 0, 0, 0, 0, 0],
+            [0, 1, 0.25, 0.25, 0.25, 1],
+            [0, 0.25, 1, 0, 0, 0],
+            [0, 0.25, 0, 1, 0, 0],
+            [0, 0.25, 0, 0, 1, 0],
+            [0, 1, 0, 0, 0, 1],
+        ],
+        dtype=torch.float64,
+    )
     torch.testing.assert_close(
-        got, ties / torch.tensor([1, 2.75, 1.25, 1.25, 1.25, 2], dtype=torch.float64))
+        got, ties / torch.tensor([1, 2.75, 1.25, 1.25, 1.25, 2], dtype=torch.float64)
+    )
 
 
 def test_map_of_64_pixels():
@@ -62,7 +67,7 @@ def test_map_of_64_pixels():
                 a = (-(flat[:, i] - flat[:, j]).abs().mean()).exp() ** 8
                 matrix[i, j] = matrix[j, i] = a
     torch.testing.assert_close(got, matrix / matrix.sum(0))
-    assert (got - torch.eye(64)).abs().max() > .01
+    assert (got - torch.eye(64)).abs().max() > 0.01
 
 
 def test_columns_sum_to_one():
@@ -81,8 +86,9 @@ def test_six_squarings_are_64_steps():
     for _ in range(64):
         walked = walked @ step
     torch.testing.assert_close(random_walk(scores, step), walked.view_as(scores))
-    torch.testing.assert_close(random_walk(scores, step, 0), (scores.flatten(1) @ step).view(
-        3, *SIZE))
+    torch.testing.assert_close(
+        random_walk(scores, step, 0), (scores.flatten(1) @ step).view(3, *SIZE)
+    )
 
 
 def test_limits():
@@ -92,5 +98,5 @@ def test_limits():
     assert torch.equal(apart, torch.eye(132, dtype=torch.float64))
     torch.testing.assert_close(random_walk(scores, apart), scores)
     step, _ = transition()
-    flat = torch.full_like(scores, .3)
+    flat = torch.full_like(scores, 0.3)
     torch.testing.assert_close(random_walk(flat, step), flat)

@@ -1,0 +1,231 @@
+"""The ``annotation`` section of a config: pseudo-labels in place of masks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from incseg.apis.config.parts import (
+    check_image_label_source,
+    check_part,
+    check_pipeline,
+    try_but_files,
+    try_part,
+    unknown,
+)
+from incseg.datasets.steps.weak_dataset import SCOPES
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.weak.seam_config import SeamSettings, is_old_network_negatives, seam_model_config
+from incseg.errors import InvalidInputError
+from incseg.registry import DATASETS, MODELS
+from incseg.utils.rules import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    SWITCH,
+    Rule,
+    check_values,
+    checked,
+    is_number,
+    or_none,
+    whole,
+)
+
+ANNOTATION_KEYS = {'steps', 'folder', 'threshold', 'uncertain', 'gating'}
+ANNOTATION_STEPS = ('added', 'all')
+
+
+def check_annotation(config: Any) -> None:
+    """Check the section of a config whose other sections were checked.
+
+    Raises:
+        InvalidInputError: Naming the first key that is missing, unknown or has
+            a value that is not allowed.
+    """
+    section = config['annotation']
+    check_keys('annotation', section, ANNOTATION_KEYS, set())
+    if config['method'].get('memory'):
+        raise InvalidInputError(
+            'annotation and method.memory do not go together: kept images of earlier steps have '
+            'no pseudo-labels of this one'
+        )
+    if section['steps'] not in ANNOTATION_STEPS:
+        raise InvalidInputError(
+            f'annotation.steps is {section["steps"]!r}, allowed: '
+            f'{", ".join(map(repr, ANNOTATION_STEPS))}'
+        )
+    if section['folder'] is not None and not isinstance(section['folder'], str):
+        raise InvalidInputError(
+            f'annotation.folder is {section["folder"]!r}, expected a folder, or None'
+        )
+    if section['folder'] is None and config.get('seam') is None:
+        raise InvalidInputError(
+            "annotation.folder is None and the config has no 'seam' to make pseudo-labels: name "
+            'their folder, or add one of configs/_base_/seam'
+        )
+    check_values(
+        'annotation',
+        section,
+        dict(threshold=or_none(SHARE), uncertain=or_none(SHARE), gating=SWITCH),
+    )
+
+
+def check_image_labels(config: Mapping[str, Any]) -> None:
+    """Image-level labels, and a labeller that can do with them, come together.
+
+    Raises:
+        InvalidInputError: Naming the key.
+    """
+    method = config['method']
+    labels = method.get('image_labels')
+    labeller = (method.get('target_labeller') or {}).get('type')
+    check_image_label_source('method.image_labels', labels)
+    try_but_files('method.negatives', method.get('negatives'), DATASETS, config)
+    found = MODELS.get(labeller) if isinstance(labeller, str) else labeller
+    takes = getattr(found, 'takes_image_labels', False)
+    if takes and labels is None:
+        raise InvalidInputError(
+            f'method.image_labels is None, but {labeller} learns from image-level labels: '
+            "expected their source, as dict(type='MaskImageLabels')"
+        )
+    if labels is not None and not takes:
+        raise InvalidInputError(
+            f'method.target_labeller is {labeller!r}, which cannot learn '
+            "from method.image_labels alone, allowed: 'OnlineLocaliser', or no image_labels"
+        )
+    if labels is not None and method.get('memory'):
+        raise InvalidInputError(
+            'method.image_labels and method.memory do not go together: a step that learns from '
+            'image-level labels has no use for the masks of kept images'
+        )
+    if is_old_network_negatives(method.get('negatives')):
+        raise InvalidInputError(
+            f'method.negatives.type is {method["negatives"]["type"]!r}, which is for '
+            "seam.negatives alone, allowed: dict(type='NegativeFolder', folder=…), or None"
+        )
+    if method.get('negatives') is not None and labels is None:
+        raise InvalidInputError('method.negatives are for method.image_labels, which is None')
+
+
+def check_warmup(experiment: Experiment) -> None:
+    """The epochs of an added step before the learning rate decays leave some to train in.
+
+    Raises:
+        InvalidInputError: Naming the key.
+    """
+    warmup = experiment.config.get('warmup_epochs', 0)
+    checked('warmup_epochs', warmup, whole(0))
+    for k in range(1, experiment.num_steps):
+        epochs = experiment.epochs(k)
+        if warmup >= epochs:
+            fewer = f'--cfg-options warmup_epochs={epochs - 1}'
+            raise InvalidInputError(
+                f'step {k} has {epochs} epoch(s), all of them within warmup_epochs = {warmup}, in '
+                f'which the localiser learns alone: pass --epochs {warmup + 1} or more, or {fewer}'
+                + (' or less' if epochs > 1 else '')
+            )
+
+
+SEAM_KEYS = (
+    {'model', 'scope', 'schedule', 'train_pipeline', 'inference'},
+    {'init_from', 'negatives', 'refine', 'image_labels'},
+)
+SEAM_SCHEDULE: dict[str, Rule] = dict(
+    epochs=whole(1),
+    batch_size=whole(1),
+    log_interval=whole(1),
+    checkpoint_interval=whole(1),
+    lr=POSITIVE,
+    head_factor=POSITIVE,
+    weight_decay=NOT_NEGATIVE,
+    poly_power=NOT_NEGATIVE,
+    amp=(lambda value: isinstance(value, bool) or value == 'auto', "True, False or 'auto'"),
+)
+SHARE_KEPT: Rule = (
+    lambda value: is_number(value) and 0 <= value < 1,
+    'a number of at least 0, below 1',
+)
+MOMENTUM = dict(pretrained=SHARE_KEPT, scratch=SHARE_KEPT)
+
+
+def check_seam(experiment: Experiment) -> None:
+    """Check the section of a config whose other sections were checked.
+
+    Raises:
+        InvalidInputError: Naming the first key that is missing, unknown or has
+            a value that is not allowed.
+    """
+    seam = experiment.config['seam']
+    check_keys('seam', seam, *SEAM_KEYS)
+    if seam['scope'] not in SCOPES:
+        raise InvalidInputError(f'seam.scope is {seam["scope"]!r}, allowed: {", ".join(SCOPES)}')
+    init_from = seam.get('init_from')
+    if init_from is not None and not isinstance(init_from, str):
+        raise InvalidInputError(
+            f"seam.init_from is {init_from!r}, allowed: None, 'step0' or the path of a final.pth"
+        )
+    check_schedule(seam['schedule'])
+    check_part('seam.model', seam['model'], MODELS, needed=True)
+    own = seam['model']['type'] == 'SEAM'  # another network may lack a part of that name
+    for key in ('backbone', 'head'):
+        check_part(
+            f'seam.model.{key}', seam['model'].get(key), MODELS, needed=own and key == 'backbone'
+        )
+    check_negatives(experiment)
+    check_pipeline('seam.train_pipeline', seam['train_pipeline'], experiment.config)
+    try_part('seam.model', seam_model_config(experiment, experiment.protocol.num_classes), MODELS)
+    check_refinement(SeamSettings.of(experiment.config).refine)
+
+
+def check_refinement(refine: Mapping[str, Any]) -> None:
+    """It can be built, and refines.
+
+    A checkpoint that is not there yet is left out: tools/train_affinity.py makes
+    it by this very config.  The training looks for it before its first step.
+    """
+    there = isinstance(refine.get('checkpoint'), str) and Path(refine['checkpoint']).is_file()
+    without_files = {key: value for key, value in refine.items() if there or key != 'checkpoint'}
+    if not hasattr(try_part('seam.refine', without_files, MODELS), 'refine'):
+        raise InvalidInputError(
+            f'seam.refine.type is {refine["type"]!r}, expected a part with a method '
+            'refine(image, scores), as NoRefinement, PAMR, DenseCRF or AffinityRandomWalk'
+        )
+
+
+def check_negatives(experiment: Experiment) -> None:
+    """What looks through the network of the step before has one."""
+    seam = experiment.config['seam']
+    negatives = seam.get('negatives')
+    try_but_files('seam.negatives', negatives, DATASETS, experiment.config)
+    if not is_old_network_negatives(negatives):
+        return
+    kind = negatives['type']
+    if seam['scope'] != 'step':
+        raise InvalidInputError(
+            f'seam.negatives.type is {kind!r}, which looks through the network of the step '
+            f"before, and seam.scope is {seam['scope']!r}: expected 'step'"
+        )
+    if experiment.joint:
+        raise InvalidInputError(
+            f'seam.negatives.type is {kind!r}, which looks through the network of the step '
+            'before; joint training has none, allowed: NegativeFolder, or None'
+        )
+
+
+def check_schedule(schedule: Any) -> None:
+    """Numbers within their limits."""
+    check_keys('seam.schedule', schedule, {*SEAM_SCHEDULE, 'momentum'}, set())
+    check_values('seam.schedule', schedule, SEAM_SCHEDULE)
+    check_keys('seam.schedule.momentum', schedule['momentum'], set(MOMENTUM), set())
+    check_values('seam.schedule.momentum', schedule['momentum'], MOMENTUM)
+
+
+def check_keys(where: str, section: Any, required: set[str], optional: set[str]) -> None:
+    """A section is a dict with these keys."""
+    if not isinstance(section, Mapping):
+        raise InvalidInputError(f'{where} is {section!r}, expected a dict')
+    allowed = {f'{where}.{key}' for key in required | optional}
+    for key in section:
+        if f'{where}.{key}' not in allowed:
+            unknown(f'{where}.{key}', where, allowed)
+    for key in sorted(required - set(section)):
+        raise InvalidInputError(f"the config has no '{where}.{key}'")

@@ -1,0 +1,122 @@
+"""The config that a checkpoint was trained with, which is what its numbers belong to."""
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from incseg.apis.config.check import check_config
+from incseg.apis.config.loading import load_config, override
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.work_dir import as_written
+from incseg.errors import InvalidInputError
+from incseg.evaluation import Ledger
+from incseg.evaluation.run_settings import CONFIG_FILE, FREE, flatten, read_run_config
+
+#: what an evaluation depends on
+SHAPING = (
+    'model',
+    'data',
+    'protocol',
+    'eval_mode',
+    'image_scale',
+    'crop_size',
+    'width',
+    'norm_cfg',
+    'data_root',
+    'voc_root',
+)
+#: taken from the training only where they are still there
+ROOTS = ('data_root', 'voc_root')
+
+
+def load_trained_config(
+    path: str | Path, options: Mapping[str, Any], checkpoint: str | Path
+) -> tuple[Config, list[str]]:
+    """A config with the settings that are kept in the checkpoint's work dir.
+
+    Where that run was started from this very config, its settings hold over
+    the file's, and the user's ``options`` over both; so an option of the
+    training need not be repeated.  Where it was another config, or nothing
+    is kept, the config is what :func:`load_config` makes of it.
+
+    Args:
+        path: A Python config.
+        options: Overrides by dotted key.
+        checkpoint: A step's ``final.pth``, in its work dir or not.
+
+    Returns:
+        The complete config, and lines for the user: what differs from the file
+        with these options, or from the training, as far as an evaluation
+        depends on it.
+
+    Raises:
+        UserError: As :func:`load_config`, and if what is kept is damaged.
+    """
+    config = load_config(path, options)
+    work_dir = Path(checkpoint).absolute().parent.parent
+    kept, ledger = read_run_config(work_dir), Ledger.read(work_dir)
+    if kept is None or ledger is None:
+        return config, []
+    place = f'{work_dir.name}/{CONFIG_FILE}'
+    if ledger['config'] != Experiment(config).ledger_header()['config']:
+        return config, lines(f'other than in {place}', settings(config), settings(kept))
+    trained = with_settings(config, kept, options)
+    try:
+        check_config(trained)
+    except InvalidInputError as error:
+        raise InvalidInputError(f'{place}, with which it was trained: {error}') from error
+    return trained, [
+        *lines(f'as in {place}', settings(trained), settings(config)),
+        *lines(f'other than in {place}', settings(trained), settings(kept), options),
+    ]
+
+
+def with_settings(config: Config, kept: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
+    """The config with kept settings in place of its own, and the options over them."""
+    trained = deepcopy(config)
+    written = as_written(config)
+    for key, value in kept.items():
+        taken = Path(str(value)).exists() if key in ROOTS else key not in FREE
+        if taken and written.get(key) != value:
+            trained[key] = value
+    for key, value in options.items():
+        override(trained, key, value)
+    return trained
+
+
+def settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What an evaluation depends on, by dotted key."""
+    return {
+        key: value for key, value in flatten(as_written(config)) if key.partition('.')[0] in SHAPING
+    }
+
+
+def lines(
+    what: str,
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    named: Iterable[str] | None = None,
+) -> list[str]:
+    """A line with the settings that differ, ours first, if any do.
+
+    Args:
+        what: How the line begins.
+        ours: What holds.
+        theirs: What does not.
+        named: The only keys, and what is below them; by default all.
+    """
+    chosen = [
+        key
+        for key in sorted({*ours, *theirs})
+        if ours.get(key) != theirs.get(key)
+        and (named is None or any(key == name or key.startswith(f'{name}.') for name in named))
+    ]
+    if not chosen:
+        return []
+    return [
+        f'{what}: '
+        + ', '.join(f'{key} = {ours.get(key)!r} (not {theirs.get(key)!r})' for key in chosen)
+    ]

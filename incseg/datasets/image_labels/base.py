@@ -1,0 +1,134 @@
+import json
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.errors import InvalidInputError
+from incseg.protocols import Protocol
+from incseg.utils.files import write_atomically
+
+
+class BaseImageLabels(ABC):
+    """A source of image-level labels; a subclass says which classes one image shows.
+
+    Args:
+        dataset: the data set; its classes are the allowed names.
+    """
+
+    #: whether the labels come from masks, so that every image needs one
+    reads_masks: ClassVar[bool] = False
+
+    def __init__(self, dataset: SegDataset) -> None:
+        self.dataset = dataset
+        self._id_of = {str(name): i for i, name in enumerate(dataset.metainfo['classes']) if i}
+
+    def labels(self, image_ids: Sequence[str]) -> np.ndarray:
+        """Which classes the images show.
+
+        Args:
+            image_ids: as in ``SegDataset.image_ids``, in any order.
+
+        Returns:
+            bool ``(len(image_ids), C + 1)``, column = dataset id.  The
+            background, of which image-level labels say nothing, is always true.
+
+        Raises:
+            MissingFileError: the source, or an image in it, is not there.
+            InvalidInputError: the source cannot be read, or names a class that
+                the data set has not.
+        """
+        rows = np.zeros((len(image_ids), len(self._id_of) + 1), np.bool_)
+        rows[:, 0] = True
+        for row, image_id in zip(rows, image_ids, strict=True):
+            ids = list(self.class_ids(image_id))
+            if not all(is_whole(i) and 0 <= i < len(row) for i in ids):
+                raise InvalidInputError(
+                    f'class_ids({image_id!r}) of {type(self).__name__} gives {ids!r:.80}, expected '
+                    f'dataset ids, 0 to {len(row) - 1}'
+                )
+            row[[int(i) for i in ids]] = True
+        return rows
+
+    @abstractmethod
+    def class_ids(self, image_id: str) -> Iterable[int]:
+        """Dataset ids of the classes in one image; 0, the background, may be left out."""
+
+    def ids_of_names(self, names: Iterable[str], where: str) -> list[int]:
+        """Dataset ids of class names; ``where`` says in an error where they stand."""
+        names = list(names)
+        for name in names:
+            if name not in self._id_of:
+                raise InvalidInputError(
+                    f'{where} names the class {name!r}; allowed are {", ".join(self._id_of)}'
+                )
+        return [self._id_of[name] for name in names]
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, of whatever library; a bool is none."""
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool | np.bool_)
+
+
+#: whose classes weak supervision sees: those of all steps, or the step's own
+SCOPES = ('all', 'step')
+
+
+def visible_labels(
+    labels: np.ndarray, protocol: Protocol, step: int, scope: str = 'step'
+) -> np.ndarray:
+    """The image-level labels that weak supervision may see at a step.
+
+    Args:
+        labels: bool ``(images, C + 1)``, column = dataset id.
+        protocol: the protocol.
+        step: the step.
+        scope: ``'step'``: the step's new classes only, as in WILSON (Cermelli
+            et al., CVPR 2022); ``'all'``: every class.
+
+    Returns:
+        A copy of ``labels`` in which the other classes are false; the
+        background stays.
+
+    Raises:
+        InvalidInputError: there is no such scope or step.
+    """
+    if scope not in SCOPES:
+        raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')
+    if scope == 'all':
+        return labels.copy()
+    visible = np.zeros_like(labels)
+    columns = [0, *protocol.new(step)]
+    visible[:, columns] = labels[:, columns]
+    return visible
+
+
+def write_image_labels(
+    path: str | Path, image_ids: Sequence[str], labels: np.ndarray, classes: Sequence[str]
+) -> None:
+    """Write image-level labels as :class:`JSONImageLabels` reads them.
+
+    Args:
+        path: the file.
+        image_ids: one for each row.
+        labels: bool ``(images, C + 1)``, column = dataset id; the background
+            is left out.
+        classes: C + 1 names by dataset id, the background first.
+
+    Raises:
+        SaveError: the file cannot be written.
+    """
+    content = {
+        image_id: [classes[i] for i in np.flatnonzero(row).tolist() if i]
+        for image_id, row in zip(image_ids, labels, strict=True)
+    }
+    text = json.dumps(content, indent=0, ensure_ascii=False) + '\n'
+    write_atomically(Path(path), text.encode())

@@ -1,0 +1,167 @@
+"""Label maps as they lie on disk: 8-bit palette or grey PNGs of raw ids."""
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.files import write_atomically
+
+try:  # inflates three to four times as fast as zlib
+    from isal.isal_zlib import decompressobj, error
+except ImportError:  # no build of it for this machine
+    from zlib import decompressobj, error  # type: ignore[assignment]
+
+SIGNATURE = b'\x89PNG\r\n\x1a\n'
+GREY, PALETTE = 0, 3
+#: larger ones are left to PIL, which refuses what would fill the memory
+MOST_PIXELS = 1 << 26
+
+
+def read_plain_png(data: bytes) -> np.ndarray | None:
+    """The ids of an 8-bit palette or grey PNG whose rows are stored as they are.
+
+    That is how label maps are written: prediction from neighbours (PNG's
+    filters) does not pay for indices of a palette.  Inflating is then all
+    there is to decode.
+
+    Args:
+        data: The file's content.
+
+    Returns:
+        uint8 ``(H, W)``, read-only; None for any other file, a damaged one
+        too, which a general decoder should look at.
+    """
+    if len(data) < 33 or data[:8] != SIGNATURE or data[12:16] != b'IHDR':
+        return None
+    width, height, depth, colour, *rest = struct.unpack('>IIBBBBB', data[16:29])
+    if depth != 8 or colour not in (GREY, PALETTE) or any(rest):  # rest: interlaced, say
+        return None
+    if not 0 < width * height <= MOST_PIXELS:
+        return None
+    expected = height * (width + 1)  # each row begins with its filter
+    stream = decompressobj()
+    try:
+        raw = stream.decompress(compressed(data), expected + 1)
+    except error:  # type: ignore[misc]
+        return None
+    if len(raw) != expected or not stream.eof:
+        return None
+    rows = np.frombuffer(raw, np.uint8).reshape(height, width + 1)
+    return None if rows[:, 0].any() else rows[:, 1:]
+
+
+def compressed(data: bytes) -> bytes:
+    """The image data of a PNG: its IDAT chunks, joined."""
+    parts, start = [], 8
+    while start + 12 <= len(data):
+        length = int.from_bytes(data[start : start + 4], 'big')
+        if data[start + 4 : start + 8] == b'IDAT':
+            parts.append(data[start + 8 : start + 8 + length])
+        start += length + 12
+    return b''.join(parts)
+
+
+def colour_map(num_colours: int) -> list[list[int]]:
+    """The colours that PASCAL VOC gives to ids 0, 1, 2, …, for any number of ids.
+
+    The bits of an id are dealt to red, green and blue in turn, the lowest
+    three becoming the highest bit of each.
+
+    Returns:
+        ``num_colours`` lists ``[red, green, blue]``, 0..255.
+    """
+    colours = []
+    for index in range(num_colours):
+        rgb = [0, 0, 0]
+        for bit in range(8):
+            if index >> bit & 1:
+                rgb[bit % 3] |= 128 >> bit // 3
+        colours.append(rgb)
+    return colours
+
+
+_ALLOWED = 'allowed is an 8-bit palette or grey PNG whose pixel values are class ids'
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+# PIL stretches grey of fewer bits to 0..255 (4-bit id 1 becomes 17), which would pass for ids.
+_STRETCHED = ('L;2', 'L;4')
+_PALETTE = np.array(colour_map(256), np.uint8).ravel().tolist()
+
+
+def read_label_file(path: str | os.PathLike) -> np.ndarray:
+    """Read the raw ids of a label map, unchanged.
+
+    PIL gives the indices of a palette image, which OpenCV would expand to
+    colours.
+
+    Args:
+        path: a palette or grey image of 8 bits.
+
+    Returns:
+        uint8 ``(H, W)``, the ids as the file has them.
+
+    Raises:
+        MissingFileError: there is no such file.
+        InvalidInputError: the file is cut short, is no image, or has colours,
+            16 bits or a lossy coding instead of ids.
+    """
+    path = os.fspath(path)
+    try:
+        with open(path, 'rb') as file:
+            ids = read_plain_png(file.read())
+        if ids is not None:
+            return np.ascontiguousarray(ids)
+        with Image.open(path) as image:
+            kind = _refused_kind(image)
+            if kind is None:
+                return np.array(image, dtype=np.uint8)
+    except FileNotFoundError as error:
+        raise MissingFileError(f'label file {path!r} does not exist') from error
+    except _BROKEN as error:
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise InvalidInputError(
+            f'label file {path!r} cannot be read ({reason}); {_ALLOWED}'
+        ) from error
+    raise InvalidInputError(f'label file {path!r} is {kind}; {_ALLOWED}')
+
+
+def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:
+    """Write a label map as a palette PNG in VOC's colours, whole or not at all.
+
+    Args:
+        path: the file; its folder is made.
+        ids: uint8 ``(H, W)``.
+
+    Raises:
+        SaveError: it cannot be written.
+    """
+    image = Image.fromarray(np.ascontiguousarray(ids))
+    image.putpalette(_PALETTE)
+    buffer = io.BytesIO()
+    image.save(buffer, format='PNG')
+    write_atomically(Path(path), buffer.getvalue())
+
+
+def _refused_kind(image: Image.Image) -> str | None:
+    """What is wrong with the kind of ``image``, or None if it holds ids."""
+    if image.format == 'JPEG':
+        return 'a JPEG, whose compression alters ids'
+    if image.mode not in ('L', 'P'):
+        return f'of mode {image.mode!r} instead of one 8-bit channel'
+    raw_modes = [tile[3] for tile in getattr(image, 'tile', [])]
+    if any(mode in _STRETCHED for mode in raw_modes):
+        return f'grey of {raw_modes[0][-1]} bits'
+    return None

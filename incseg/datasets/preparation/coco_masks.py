@@ -1,0 +1,164 @@
+"""The folder ``masks`` of COCO, painted of its instance annotations."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from incseg.datasets.label_maps.files import write_label_file
+from incseg.datasets.sources.coco import COCO_CATEGORIES, COCODataset
+from incseg.errors import InvalidInputError, MissingFileError
+
+
+def paint_coco_masks(
+    data_root: str | Path,
+    split: str,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write a palette PNG of category ids for every image of a split.
+
+    It goes to ``masks/<split>2017/<image's name>.png``.  Masks that are there
+    already are kept: each was written whole.
+
+    Args:
+        data_root: COCO's folder, with ``annotations/instances_<split>2017.json``.
+        split: ``'train'`` or ``'val'``.
+        report: Called with (done, total) after every mask.
+
+    Returns:
+        How many masks the split has.
+
+    Raises:
+        MissingFileError: The JSON file is not there.
+        InvalidInputError: It is not COCO's.
+        SaveError: A mask cannot be written.
+    """
+    path = Path(data_root, f'annotations/instances_{split}2017.json')
+    content = read_instances(path, COCODataset.how_to_get)
+    of_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for annotation in content['annotations']:
+        of_image[annotation['image_id']].append(annotation)
+    folder = Path(data_root, f'masks/{split}2017')
+    images = content['images']
+    for done, image in enumerate(images, 1):
+        target = folder / f'{Path(image["file_name"]).stem}.png'
+        if not target.exists():
+            mask = category_map(of_image[image['id']], image['height'], image['width'], path)
+            write_label_file(target, mask)
+        report(done, len(images))
+    return len(images)
+
+
+def category_map(
+    annotations: Sequence[Mapping[str, Any]], height: int, width: int, source: str | Path
+) -> np.ndarray:
+    """One image's objects in one label map.
+
+    Where objects overlap, the one of fewer pixels is on top: a cup on a table,
+    not a table with a cup's outline below it.  Groups that are not told apart
+    (``iscrowd``) are of their class too, beneath all single objects.
+
+    Args:
+        annotations: COCO's, of this image.
+        height, width: The image's.
+        source: Where they come from, for errors.
+
+    Returns:
+        uint8 ``(height, width)`` of category ids, 0 background.
+
+    Raises:
+        InvalidInputError: A ``segmentation`` is none.
+    """
+    shapes = []
+    for annotation in annotations:
+        shape = decode(annotation, height, width, source)
+        shapes.append(
+            (not annotation.get('iscrowd', 0), -int(shape.sum()), shape, annotation['category_id'])
+        )
+    mask = np.zeros((height, width), np.uint8)
+    for *_, shape, category in sorted(shapes, key=lambda item: item[:2]):
+        mask[shape] = category
+    return mask
+
+
+def decode(
+    annotation: Mapping[str, Any], height: int, width: int, source: str | Path
+) -> np.ndarray:
+    """Where an object is, bool ``(height, width)``: of polygons, or of a run-length code."""
+    outline = annotation.get('segmentation')
+    try:
+        if isinstance(outline, Mapping) and isinstance(outline['counts'], str):
+            code = dict(outline)
+        elif isinstance(outline, Mapping):
+            code = coco_mask.frPyObjects(dict(outline), height, width)
+        else:
+            code = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
+        shape: np.ndarray = coco_mask.decode(code).astype(bool)
+    except Exception as error:  # whatever pycocotools makes of something else
+        raise InvalidInputError(
+            f"'{source}': annotation {annotation.get('id')!r} has no segmentation that can be "
+            f'read ({error}); allowed are polygons and run-length codes'
+        ) from error
+    if shape.shape != (height, width):
+        raise InvalidInputError(
+            f"'{source}': annotation {annotation.get('id')!r} is of an image of "
+            f'{shape.shape[0]} x {shape.shape[1]} pixels; its image has {height} x {width}'
+        )
+    return shape
+
+
+#: what is read of each entry
+FIELDS: dict[str, dict[str, type]] = {
+    'images': dict(id=int, file_name=str, height=int, width=int),
+    'annotations': dict(image_id=int, category_id=int),
+    'categories': dict(id=int, name=str),
+}
+
+
+def read_instances(path: Path, how_to_get: str) -> dict[str, Any]:
+    """COCO's instance annotations.
+
+    Args:
+        path: ``instances_*.json``.
+        how_to_get: Ends the message if it is missing.
+
+    Returns:
+        Its content, whose ``images``, ``annotations`` and ``categories`` have
+        what :data:`FIELDS` says, with no other category than COCO's 80.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InvalidInputError: It cannot be read, is not as described, or its
+            category ids mean something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise MissingFileError(f"'{path}' does not exist; {how_to_get}") from error
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"'{path}' cannot be read as JSON ({error})") from error
+    for key, fields in FIELDS.items():
+        entries = content.get(key) if isinstance(content, Mapping) else None
+        if not isinstance(entries, list):
+            raise InvalidInputError(
+                f"'{path}' has no list {key!r}: it is not one of COCO's instances_*.json"
+            )
+        for entry in entries:
+            for field, kind in fields.items():
+                if not isinstance(entry, Mapping) or not isinstance(entry.get(field), kind):
+                    raise InvalidInputError(
+                        f"'{path}' has {entry!r:.80} in {key!r}; expected {field!r}, "
+                        f'{kind.__name__}'
+                    )
+    named = {entry['id']: entry['name'] for entry in content['categories']}
+    for category in sorted({entry['category_id'] for entry in content['annotations']}):
+        if category not in COCO_CATEGORIES or named.get(category) != COCO_CATEGORIES[category]:
+            raise InvalidInputError(
+                f"'{path}' annotates category {category} ({named.get(category)!r}); allowed are "
+                "COCO's 80, 1 (person) to 90 (toothbrush)"
+            )
+    return content

@@ -1,0 +1,78 @@
+"""The folder ``SegmentationClassAug``, made from the original downloads."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from incseg.datasets.image_lists import read_id_list
+from incseg.datasets.label_maps.files import read_label_file, write_label_file
+from incseg.datasets.sources.voc import voc_aug_ids
+from incseg.errors import InvalidInputError, MissingFileError
+
+SOURCE = (
+    'get VOCtrainval_11-May-2012.tar from the PASCAL VOC 2012 site and benchmark.tgz '
+    '(benchmark_RELEASE) of the Semantic Boundaries Dataset'
+)
+
+
+def make_sbd_masks(
+    voc_root: str | Path,
+    sbd_root: str | Path,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write the masks of VOC 2012 augmented as palette PNGs.
+
+    VOC's own ``train`` and ``val`` masks are taken as they are, void borders
+    included; all other training images take SBD's mask, which has no void.
+    Masks that are there already are kept.
+
+    Args:
+        voc_root: ``VOCdevkit/VOC2012``, with ``SegmentationClass`` and the lists.
+        sbd_root: ``benchmark_RELEASE/dataset``, with ``cls/*.mat`` and the lists.
+        report: Called with (done, total) after every mask.
+
+    Returns:
+        How many masks ``SegmentationClassAug`` needs: 12,031 for the standard set.
+
+    Raises:
+        MissingFileError: A list or mask is not there, or scipy is not installed.
+        InvalidInputError: A ``.mat`` file is not one of SBD's.
+    """
+    voc, sbd = Path(voc_root), Path(sbd_root)
+    out = voc / 'SegmentationClassAug'
+    lists = str(voc / 'ImageSets/Segmentation/{split}.txt')
+    own = {
+        name
+        for split in ('train', 'val')
+        for name in read_id_list(lists.format(split=split), SOURCE)
+    }
+    names = sorted(own.union(voc_aug_ids(lists, str(voc), str(sbd), SOURCE)))
+    out.mkdir(exist_ok=True)
+    for done, name in enumerate(names, 1):
+        target = out / f'{name}.png'
+        if not target.exists():
+            mask = (
+                read_label_file(voc / f'SegmentationClass/{name}.png')
+                if name in own
+                else (read_sbd_mask(sbd / f'cls/{name}.mat'))
+            )
+            write_label_file(target, mask)
+        report(done, len(names))
+    return len(names)
+
+
+def read_sbd_mask(path: Path) -> np.ndarray:
+    """Class ids of one of SBD's ``cls/*.mat``: uint8 ``(H, W)``, 0 to 20."""
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise MissingFileError(
+            'SBD keeps its masks as .mat files; reading them needs scipy: pip install scipy'
+        ) from error
+    if not path.is_file():
+        raise MissingFileError(f'no SBD mask at {path}; {SOURCE}')
+    try:
+        return np.asarray(loadmat(str(path))['GTcls'][0]['Segmentation'][0], np.uint8)
+    except Exception as error:
+        raise InvalidInputError(f'{path} is not a class mask of SBD: {error}') from error

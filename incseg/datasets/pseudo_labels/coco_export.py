@@ -1,0 +1,67 @@
+"""Pseudo-labels as COCO's JSON, for tools that read that."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from incseg.constants import VOID
+from incseg.datasets.pseudo_labels.files import PseudoLabelFiles
+from incseg.utils.files import write_atomically
+
+
+def export_coco(
+    files: PseudoLabelFiles, image_ids: Sequence[str], classes: Sequence[str], path: str | Path
+) -> None:
+    """Write the label maps as run-length encoded masks, one for each class of an image.
+
+    Categories are dataset ids.  Background and uncertain pixels are in no
+    mask, so the file says less than the PNGs: it is for interchange.
+
+    Args:
+        files: the pseudo-labels of a step.
+        image_ids: which images; each becomes ``file_name`` of an image whose
+            ``id`` counts from 1.
+        classes: C + 1 names by dataset id, the background first.
+        path: the JSON file.
+
+    Raises:
+        MissingFileError, InvalidInputError: a label map is missing or damaged.
+        SaveError: the file cannot be written.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, image_id in enumerate(image_ids, 1):
+        label = files.read_label(image_id)
+        images.append(
+            dict(id=number, file_name=image_id, height=label.shape[0], width=label.shape[1])
+        )
+        for class_id in np.unique(label).tolist():
+            if class_id not in (0, VOID):
+                annotations.append(
+                    dict(
+                        id=len(annotations) + 1,
+                        image_id=number,
+                        category_id=class_id,
+                        iscrowd=0,
+                        **encode(label == class_id),
+                    )
+                )
+    categories = [dict(id=i, name=name) for i, name in enumerate(classes) if i]
+    content = dict(images=images, annotations=annotations, categories=categories)
+    write_atomically(Path(path), (json.dumps(content) + '\n').encode())
+
+
+def encode(mask: np.ndarray) -> dict[str, Any]:
+    """``segmentation`` (compressed RLE, ``counts`` as text), ``area`` and ``bbox`` of a mask.
+
+    Args:
+        mask: bool ``(H, W)``.
+    """
+    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    area, box = int(coco_mask.area(rle)), coco_mask.toBbox(rle).tolist()
+    rle['counts'] = rle['counts'].decode('ascii')
+    return dict(segmentation=rle, area=area, bbox=box)

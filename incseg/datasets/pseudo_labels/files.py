@@ -1,0 +1,209 @@
+"""Where below a folder the pseudo-labels of steps lie."""
+
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from incseg.constants import MAX_CLASSES, VOID
+from incseg.datasets.label_maps.files import read_label_file, write_label_file
+from incseg.datasets.label_maps.reader import LabelReader
+from incseg.datasets.pseudo_labels.score_file import ScoreFile
+from incseg.errors import InvalidInputError, MissingFileError, UserError
+from incseg.utils.files import write_atomically
+
+VERSION = 1
+
+
+class PseudoLabelFiles:
+    """The pseudo-labels of one step on disk, format version 1.
+
+    ``<folder>/meta.json`` says how they were made; ``labels/<image id>.png``
+    are palette PNGs of dataset ids, 255 = uncertain; ``scores/<image id>.npz``,
+    which may be left out, hold 8-bit scores (:class:`ScoreFile`).  An image id
+    with slashes lies in folders below.  See ``docs/pseudo_labels.md``.
+
+    Args:
+        folder: ``<root>/<protocol>/<step>``.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def of_step(cls, root: str | os.PathLike, protocol: str, step: int) -> 'PseudoLabelFiles':
+        """The files of a step below the root of all pseudo-labels."""
+        return cls(Path(root, protocol, str(step)))
+
+    @property
+    def meta_path(self) -> Path:
+        """``meta.json``."""
+        return self.folder / 'meta.json'
+
+    def label_path(self, image_id: str) -> Path:
+        """The PNG of an image."""
+        return self.folder / 'labels' / f'{image_id}.png'
+
+    def score_path(self, image_id: str) -> Path:
+        """The scores of an image."""
+        return self.folder / 'scores' / f'{image_id}.npz'
+
+    def write(self, image_id: str, label: np.ndarray, scores: ScoreFile | None = None) -> None:
+        """Write an image's files, each whole or not at all; the PNG last.
+
+        Args:
+            image_id: id of the image.
+            label: uint8 ``(H, W)`` of dataset ids, 255 = uncertain, made from
+                the scores before they were quantised.
+            scores: what else to keep; ``k = 0`` where the image shows no class.
+
+        Raises:
+            SaveError: a file cannot be written.
+        """
+        if scores is not None:
+            scores.write(self.score_path(image_id))
+        write_label_file(self.label_path(image_id), label)
+
+    def states(self) -> list[tuple[str, int, int]]:
+        """Name, size and time of change of every file of labels and scores, in order."""
+        found = []
+        for folder in ('labels', 'scores'):
+            for path in sorted((self.folder / folder).rglob('*.*')):
+                state = path.stat()
+                name = path.relative_to(self.folder).as_posix()
+                found.append((name, state.st_size, state.st_mtime_ns))
+        return found
+
+    def read_label(self, image_id: str, ids: Collection[int] | None = None) -> np.ndarray:
+        """Dataset ids of an image, uint8 ``(H, W)``.
+
+        Args:
+            image_id: id of the image.
+            ids: those of ``meta.json``, which alone may occur beside 0 and 255;
+                None: any may.
+
+        Raises:
+            MissingFileError: the image has no PNG here.
+            InvalidInputError: it is damaged, no label map, or has another id.
+        """
+        path = self.label_path(image_id)
+        label = read_label_file(path)
+        if ids is not None and _reader_of(tuple(ids)).has_foreign(label):
+            _check_ids(path, np.unique(label).tolist(), ids)
+        return label
+
+    def read_scores(self, image_id: str, ids: Collection[int] | None = None) -> ScoreFile:
+        """The scores of an image.
+
+        Args:
+            image_id: id of the image.
+            ids: those of ``meta.json``, which alone may have a map, beside 0;
+                None: any may.
+
+        Raises:
+            MissingFileError: the image has no scores here; says how to get them.
+            InvalidInputError: they are damaged, or of another id.
+        """
+        path = self.score_path(image_id)
+        if not path.is_file():
+            raise MissingFileError(
+                f"score file '{path}' does not exist; another threshold, an uncertain band or "
+                'gating needs the scores: make the pseudo-labels with seam.inference.scores=True'
+            )
+        found = ScoreFile.read(path)
+        if ids is not None:
+            _check_ids(path, found.ids.tolist(), ids)
+        return found
+
+    def is_valid(
+        self, image_id: str, with_scores: bool, ids: Collection[int] | None = None
+    ) -> bool:
+        """Whether an image's files are there, can be read to the end and are of these ids alone.
+
+        ``ids`` are those of ``meta.json``; None: any.
+        """
+        try:
+            size = self.read_label(image_id, ids).shape
+            return not with_scores or self.read_scores(image_id, ids).size == size
+        except UserError:
+            return False
+
+    def write_meta(self, meta: Mapping[str, Any]) -> None:
+        """Write ``meta.json``; ``version`` is added."""
+        text = json.dumps({'version': VERSION, **meta}, indent=1, ensure_ascii=False) + '\n'
+        write_atomically(self.meta_path, text.encode())
+
+    def read_meta(self) -> dict[str, Any]:
+        """The content of ``meta.json``.
+
+        Raises:
+            MissingFileError: there is none; says which folder is expected.
+            InvalidInputError: it is damaged, or of another version.
+        """
+        path = self.meta_path
+        try:
+            meta = json.loads(path.read_text(encoding='utf-8'))
+        except FileNotFoundError as error:
+            raise MissingFileError(no_labels(self.folder)) from error
+        except (OSError, ValueError) as error:
+            raise InvalidInputError(f"'{path}' cannot be read ({error})") from error
+        version = meta.get('version') if isinstance(meta, dict) else None
+        if version != VERSION:
+            raise InvalidInputError(f"'{path}' has version {version!r}; allowed is {VERSION}")
+        ids = meta.get('ids')
+        if not isinstance(ids, list) or not all(type(i) is int and 0 < i < 255 for i in ids):
+            raise InvalidInputError(
+                f"'{path}' has ids {ids!r}; allowed is a list of the step's dataset ids"
+            )
+        return meta
+
+
+@lru_cache
+def _reader_of(ids: tuple[int, ...]) -> LabelReader:
+    """What finds foreign ids in a label map in one pass."""
+    return LabelReader(MAX_CLASSES, {i: i for i in (0, *ids)})
+
+
+def _check_ids(path: Path, found: Iterable[int], ids: Collection[int]) -> None:
+    foreign = sorted(set(found) - {0, VOID, *ids})
+    if foreign:
+        raise InvalidInputError(
+            f"pseudo-labels '{path}' have the ids {', '.join(map(str, foreign))}; allowed are 0, "
+            f'{VOID} and the ids that meta.json names: {", ".join(map(str, ids))}'
+        )
+
+
+DEEPEST = 2
+
+
+def label_folders(folder: Path) -> list[str]:
+    """``<protocol>/<step>`` of the folders below that have a ``meta.json``, sorted.
+
+    In the folder of a protocol it is ``<step>``.
+    """
+    found = [
+        path.parent.relative_to(folder)
+        for depth in range(1, DEEPEST + 1)
+        for path in folder.glob('/'.join(['*'] * depth + ['meta.json']))
+    ]
+    return sorted(path.as_posix() for path in found)
+
+
+def no_labels(folder: Path) -> str:
+    """The message for a folder without ``meta.json``: what is expected, and what is there."""
+    message = f"no pseudo-labels in '{folder}': "
+    if not folder.is_dir():
+        return (
+            f'{message}there is no such folder; expected is <root>/<protocol>/<step>, which '
+            'holds meta.json'
+        )
+    message += 'it has no meta.json; expected is <root>/<protocol>/<step>'
+    found = label_folders(folder)
+    if found:
+        return f"{message}, here one of '{folder}/' + {', '.join(found)}"
+    above = next((path for path in folder.parents[:2] if (path / 'meta.json').is_file()), None)
+    return f"{message}, here '{above}'" if above else f'{message}, and below it lie no labels'

@@ -1,0 +1,229 @@
+"""The 80 classes of COCO, and which of them PASCAL VOC has under what name."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from incseg.datasets.joined_dataset import JoinedDataset
+from incseg.datasets.label_maps.files import colour_map
+from incseg.datasets.label_maps.reader import LabelReader
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.datasets.sources.voc import VOCDataset
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.registry import DATASETS
+from incseg.utils.distributed import on_rank_zero
+
+#: COCO's category id (what its JSON files use: 1..90 with gaps) -> name, in COCO's order
+COCO_CATEGORIES: dict[int, str] = {
+    1: 'person',
+    2: 'bicycle',
+    3: 'car',
+    4: 'motorcycle',
+    5: 'airplane',
+    6: 'bus',
+    7: 'train',
+    8: 'truck',
+    9: 'boat',
+    10: 'traffic light',
+    11: 'fire hydrant',
+    13: 'stop sign',
+    14: 'parking meter',
+    15: 'bench',
+    16: 'bird',
+    17: 'cat',
+    18: 'dog',
+    19: 'horse',
+    20: 'sheep',
+    21: 'cow',
+    22: 'elephant',
+    23: 'bear',
+    24: 'zebra',
+    25: 'giraffe',
+    27: 'backpack',
+    28: 'umbrella',
+    31: 'handbag',
+    32: 'tie',
+    33: 'suitcase',
+    34: 'frisbee',
+    35: 'skis',
+    36: 'snowboard',
+    37: 'sports ball',
+    38: 'kite',
+    39: 'baseball bat',
+    40: 'baseball glove',
+    41: 'skateboard',
+    42: 'surfboard',
+    43: 'tennis racket',
+    44: 'bottle',
+    46: 'wine glass',
+    47: 'cup',
+    48: 'fork',
+    49: 'knife',
+    50: 'spoon',
+    51: 'bowl',
+    52: 'banana',
+    53: 'apple',
+    54: 'sandwich',
+    55: 'orange',
+    56: 'broccoli',
+    57: 'carrot',
+    58: 'hot dog',
+    59: 'pizza',
+    60: 'donut',
+    61: 'cake',
+    62: 'chair',
+    63: 'couch',
+    64: 'potted plant',
+    65: 'bed',
+    67: 'dining table',
+    70: 'toilet',
+    72: 'tv',
+    73: 'laptop',
+    74: 'mouse',
+    75: 'remote',
+    76: 'keyboard',
+    77: 'cell phone',
+    78: 'microwave',
+    79: 'oven',
+    80: 'toaster',
+    81: 'sink',
+    82: 'refrigerator',
+    84: 'book',
+    85: 'clock',
+    86: 'vase',
+    87: 'scissors',
+    88: 'teddy bear',
+    89: 'hair drier',
+    90: 'toothbrush',
+}
+
+#: COCO's name -> VOC's name of each of VOC's 20 classes, in VOC's order
+VOC_NAMES: dict[str, str] = {
+    'airplane': 'aeroplane',
+    'bicycle': 'bicycle',
+    'bird': 'bird',
+    'boat': 'boat',
+    'bottle': 'bottle',
+    'bus': 'bus',
+    'car': 'car',
+    'cat': 'cat',
+    'chair': 'chair',
+    'cow': 'cow',
+    'dining table': 'diningtable',
+    'dog': 'dog',
+    'horse': 'horse',
+    'motorcycle': 'motorbike',
+    'person': 'person',
+    'potted plant': 'pottedplant',
+    'sheep': 'sheep',
+    'couch': 'sofa',
+    'train': 'train',
+    'tv': 'tvmonitor',
+}
+
+
+@DATASETS.register_module()
+class COCODataset(SegDataset):
+    """COCO 2017, its 80 object classes in COCO's own order.
+
+    Reads the images ``{train,val}2017`` below ``data_root`` and the label maps
+    ``masks/{train,val}2017``, which ``tools/paint_coco_masks.py`` paints of
+    ``annotations/instances_{train,val}2017.json`` (see
+    :func:`paint_coco_masks`).  The files have COCO's category ids, 1..90 with
+    gaps; dataset ids count on without.  An image without an object is all
+    background.
+    """
+
+    METAINFO: ClassVar[dict] = dict(
+        classes=('background', *COCO_CATEGORIES.values()), palette=colour_map(81)
+    )
+    DATA_PREFIX: ClassVar[dict[str, str]] = dict(
+        img_path='{split}2017', seg_map_path='masks/{split}2017'
+    )
+    how_to_get: ClassVar[str] = (
+        'get train2017.zip, val2017.zip and annotations_trainval2017.zip from the COCO site, '
+        'unpack them there, make masks/ with tools/paint_coco_masks.py, or name another folder '
+        'with data_root'
+    )
+
+    def make_label_reader(self) -> LabelReader:
+        """Category ids become 1..80."""
+        ids = {category: i for i, category in enumerate(COCO_CATEGORIES, 1)}
+        return LabelReader(self.num_classes, {0: 0, **ids})
+
+
+@DATASETS.register_module()
+class COCOVOCDataset(JoinedDataset):
+    """COCO and PASCAL VOC with one numbering, for the step from one to the other.
+
+    Dataset ids 1..60 are the COCO classes that VOC has not, in COCO's order;
+    61..80 are VOC's 20, in VOC's order and by VOC's names.  With the protocol
+    60-20 that is WILSON's COCO-to-VOC (Cermelli et al., CVPR 2022, section 4).
+    The splits, of which several may be joined:
+
+    * ``coco_train``: COCO images without a pixel of VOC's classes;
+    * ``voc_train_aug``, and any other list of VOC's as ``voc_<list>``;
+    * ``coco_val``: COCO's validation images, all of them, with all 80 classes.
+
+    VOC does not annotate the 60: there they are background.
+
+    Args:
+        data_root: COCO's folder, see :class:`COCODataset`.
+        split: one or several of those above.
+        pipeline: transforms, or their config dicts.
+        voc_root: VOC's folder, see :class:`VOCDataset`.
+        **kwargs: ``partly_labelled`` (VOC's images may lack their masks) and those of
+            :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        MissingFileError: a folder or file of COCO's or VOC's is not there.
+        InvalidInputError: there is no such split.
+    """
+
+    METAINFO: ClassVar[dict] = dict(
+        classes=(
+            'background',
+            *(name for name in COCO_CATEGORIES.values() if name not in VOC_NAMES),
+            *VOC_NAMES.values(),
+        ),
+        palette=colour_map(81),
+    )
+    RENAMED: ClassVar[Mapping[str, str]] = VOC_NAMES
+    how_to_get: ClassVar[str] = COCODataset.how_to_get
+
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str | Sequence[str] = ('coco_train', 'voc_train_aug'),
+        pipeline: Sequence[dict | Callable] = (),
+        *,
+        voc_root: str = '',
+        **kwargs: Any,
+    ) -> None:
+        self.voc_root = voc_root
+        super().__init__(data_root, split, pipeline, **kwargs)
+
+    def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
+        """COCO's or VOC's split of that name; ``coco_train`` without VOC's classes."""
+        name, _, part_split = split.partition('_')
+        if name == 'voc' and part_split:
+            if not Path(self.voc_root).is_dir():
+                raise MissingFileError(
+                    f'voc_root {self.voc_root!r} does not exist; '
+                    + VOCDataset.how_to_get.replace('data_root', 'voc_root')
+                )
+            voc = VOCDataset(self.voc_root, part_split, partly_labelled=self.partly_labelled)
+            return voc, np.arange(len(voc))
+        if split not in ('coco_train', 'coco_val'):
+            raise InvalidInputError(
+                f'split is {split!r}; allowed are coco_train, coco_val, voc_train_aug, voc_val '
+                "and voc_ before any other list in VOC's ImageSets/Segmentation"
+            )
+        coco = COCODataset(self.data_root, part_split)
+        if split == 'coco_val':
+            return coco, np.arange(len(coco))
+        shown = on_rank_zero(coco.presence)
+        of_voc = [i for i, name in enumerate(coco.metainfo['classes']) if name in VOC_NAMES]
+        return coco, np.flatnonzero(~shown[:, of_voc].any(1))

@@ -1,0 +1,126 @@
+"""The 10,582 training images of "VOC 2012 augmented"."""
+
+import logging
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mmengine.logging import print_log
+
+from incseg.datasets.image_lists import at_split, read_id_list
+from incseg.datasets.label_maps.files import colour_map
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.errors import MissingFileError
+from incseg.registry import DATASETS
+
+
+@DATASETS.register_module()
+class VOCDataset(SegDataset):
+    """PASCAL VOC 2012 with the additional masks of SBD: 20 classes.
+
+    Reads ``JPEGImages``, ``SegmentationClassAug`` and
+    ``ImageSets/Segmentation/{train_aug,val}.txt`` below ``data_root``
+    (``…/VOCdevkit/VOC2012``).  Where ``train_aug.txt`` is missing, the usual
+    10,582 training images are worked out from VOC's and SBD's own lists (see
+    :func:`voc_aug_ids`).
+
+    Args:
+        sbd_root: folder with SBD's ``train.txt`` and ``val.txt``.  Defaults to
+            ``<data_root>/../../benchmark_RELEASE/dataset``.
+        *args, **kwargs: of :class:`SegDataset`.
+    """
+
+    METAINFO: ClassVar[dict] = dict(
+        classes=(
+            'background',
+            'aeroplane',
+            'bicycle',
+            'bird',
+            'boat',
+            'bottle',
+            'bus',
+            'car',
+            'cat',
+            'chair',
+            'cow',
+            'diningtable',
+            'dog',
+            'horse',
+            'motorbike',
+            'person',
+            'pottedplant',
+            'sheep',
+            'sofa',
+            'train',
+            'tvmonitor',
+        ),
+        palette=colour_map(21),
+    )
+    DATA_PREFIX: ClassVar[dict[str, str]] = dict(
+        img_path='JPEGImages', seg_map_path='SegmentationClassAug'
+    )
+    ANN_FILE: ClassVar[str] = 'ImageSets/Segmentation/{split}.txt'
+    how_to_get: ClassVar[str] = (
+        'get VOCtrainval_11-May-2012.tar from the PASCAL VOC 2012 site, make or get '
+        'the SBD masks as SegmentationClassAug (tools/prepare_voc_aug.py), and name the folder '
+        'VOCdevkit/VOC2012 with data_root'
+    )
+
+    def __init__(self, *args: Any, sbd_root: str | None = None, **kwargs: Any) -> None:
+        self.sbd_root = sbd_root
+        super().__init__(*args, **kwargs)
+
+    def list_image_ids(self, split: str) -> list[str]:
+        """Ids of a list in ``ImageSets/Segmentation``; ``train_aug`` may be worked out."""
+        if split == 'train_aug' and self.ann_file:
+            return voc_aug_ids(self.ann_file, self.data_root, self.sbd_root, self.how_to_get)
+        return super().list_image_ids(split)
+
+
+STANDARD_SIZE = 10582
+
+
+def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get: str) -> list[str]:
+    """Ids of ``train_aug.txt``, or the same set from the lists it was made of.
+
+    The set is (VOC ``train`` and all that SBD annotates) without VOC ``val``,
+    which SBD annotates too.  SBD's part comes from ``aug.txt``, as
+    mmsegmentation's converter writes it, or from SBD's own ``train.txt`` and
+    ``val.txt``.
+
+    Args:
+        ann_file: path of the lists with ``{split}`` for the name.
+        data_root: folder of VOC 2012.
+        sbd_root: folder of SBD's lists, by default
+            ``<data_root>/../../benchmark_RELEASE/dataset``.
+        how_to_get: ends the message of an error.
+
+    Returns:
+        the ids, in the order of ``train_aug.txt`` or else sorted; a warning
+        says so if there are not 10,582.
+
+    Raises:
+        MissingFileError: neither is there; names every list looked for.
+    """
+    complete = Path(at_split(ann_file, 'train_aug'))
+    if complete.exists():
+        return read_id_list(str(complete), how_to_get)
+    aug = Path(at_split(ann_file, 'aug'))
+    sbd = Path(sbd_root) if sbd_root else Path(data_root, '../../benchmark_RELEASE/dataset')
+    own = [sbd / 'train.txt', sbd / 'val.txt']
+    parts = [aug] if aug.exists() else own
+    if not all(part.exists() for part in parts):
+        raise MissingFileError(
+            f"image list '{complete}' does not exist, nor can it be made from '{aug}' or from "
+            f"'{own[0]}' and '{own[1].name}'; give it, or name SBD's folder with sbd_root; "
+            f'{how_to_get}'
+        )
+    train, val = (read_id_list(at_split(ann_file, s), how_to_get) for s in ('train', 'val'))
+    ids = set(train).union(*(read_id_list(str(part), how_to_get) for part in parts)) - set(val)
+    if len(ids) != STANDARD_SIZE:
+        print_log(
+            f'train_aug made from {", ".join(map(str, parts))} has {len(ids)} images instead of '
+            f'the usual {STANDARD_SIZE}: results will not compare with published ones',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return sorted(ids)

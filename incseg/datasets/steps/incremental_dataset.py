@@ -1,0 +1,184 @@
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import Compose
+from torch.utils.data import Dataset
+
+from incseg.datasets.seg_dataset import SegDataset
+from incseg.datasets.steps.samples import sample_seed
+from incseg.errors import InvalidInputError
+from incseg.protocols import Protocol
+from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
+from incseg.utils.distributed import on_rank_zero
+
+_MODES = ('train', 'test')
+
+
+@DATASETS.register_module()
+class IncrementalDataset(Dataset):
+    """Any data set as one step of a protocol sees it.
+
+    Mode ``train``: the images that the protocol selects for the step, labelled
+    by ``Protocol.train_lut``.  Mode ``test``: every image, labelled by
+    ``Protocol.eval_lut`` (future classes are void), without a class index.
+
+    An item is asked for by its index, or by ``(index, seed)``: with a seed,
+    the sample depends on these two alone, in whatever process and order it is
+    made.
+
+    Args:
+        dataset: a :class:`SegDataset` or its config dict.  Its own pipeline is
+            not used.
+        protocol: a :class:`Protocol`, or its arguments as a dict;
+            ``num_classes`` is taken from the data set.
+        step: the step, from 0.
+        pipeline: transforms, or their config dicts; the sample brings
+            ``label_reader`` and ``label_lut`` for :class:`LoadLabels`.
+        mode: ``'train'`` or ``'test'``.
+        all_images: train on every image, selected or not.
+        void_as_background: label void as background in training, as MiB does.
+        num_workers: processes that scan the label files; the default is all cores.
+        image_labels: a :class:`BaseImageLabels` by its config: images are then
+            selected by what it says instead of by their masks, and a sample
+            brings its row as ``image_labels``, bool ``(C + 1,)``.
+
+    Raises:
+        InvalidInputError: an argument is not acceptable, or no image is left
+            for the step.
+        MissingFileError: see :class:`SegDataset`.
+    """
+
+    def __init__(
+        self,
+        dataset: SegDataset | Mapping[str, Any],
+        protocol: Protocol | Mapping[str, Any],
+        step: int,
+        pipeline: Sequence[dict | Callable],
+        mode: str = 'train',
+        all_images: bool = False,
+        void_as_background: bool = False,
+        num_workers: int | None = None,
+        image_labels: Mapping[str, Any] | None = None,
+    ) -> None:
+        if mode not in _MODES:
+            raise InvalidInputError(
+                f'mode of IncrementalDataset is {mode!r}; allowed are {", ".join(_MODES)}'
+            )
+        self.dataset: SegDataset = (
+            dataset if isinstance(dataset, SegDataset) else DATASETS.build(dict(dataset))
+        )
+        self.dataset.full_init()
+        self.protocol = _protocol_for(protocol, self.dataset.num_classes)
+        self.step = step
+        self.mode = mode
+        self.void_as_background = void_as_background
+        self.pipeline = Compose(
+            [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
+        )
+        #: uint8 (256,): train id of each dataset id.
+        self.label_lut: np.ndarray
+        #: int64: which images of the data set these are.
+        self.indices: np.ndarray = np.arange(len(self.dataset))
+        #: bool (images of the data set, C + 1), or None where ``image_labels`` is not given.
+        self.image_labels: np.ndarray | None = None
+        if image_labels is not None:
+            source = TASK_UTILS.build(dict(image_labels), default_args=dict(dataset=self.dataset))
+            self.image_labels = source.labels(self.dataset.image_ids)
+        if mode == 'test':
+            self.label_lut = self.protocol.eval_lut(step)
+        else:
+            self.label_lut = self.protocol.train_lut(step, void_as_background)
+            if not all_images:
+                presence = self.image_labels
+                if presence is None:
+                    presence = on_rank_zero(self.dataset.presence, num_workers=num_workers)
+                self.indices = self.protocol.select(presence, step)
+                if not len(self.indices):
+                    raise InvalidInputError(self._why_empty(presence))
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """``classes`` and ``palette`` by train id: background, then all classes seen so far."""
+        order = (0, *self.protocol.seen(self.step))
+        meta = self.dataset.metainfo
+        return dict(
+            classes=tuple(meta['classes'][i] for i in order),
+            palette=[meta['palette'][i] for i in order],
+        )
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The id of every image of this step, in order."""
+        ids = self.dataset.image_ids
+        return [ids[i] for i in self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Any:
+        index, seed = item if isinstance(item, tuple) else (item, None)
+        return self.sample(int(self.indices[index]), self.label_lut, seed)
+
+    def sample(
+        self, index: int, label_lut: np.ndarray, seed: int | None = None, **extra: Any
+    ) -> Any:
+        """An image of the underlying data set through this step's pipeline.
+
+        Args:
+            index: Which image of ``self.dataset``.
+            label_lut: uint8 ``(256,)``: train id of each dataset id.
+            seed: What its random transforms depend on; None leaves that open.
+            extra: What the sample brings besides.
+        """
+        info = self.dataset.get_data_info(index)
+        info.update(extra, label_lut=label_lut)
+        if self.image_labels is not None:
+            info['image_labels'] = self.image_labels[index]
+        with sample_seed(seed):
+            sample = self.pipeline(info)
+        if sample is None:
+            raise InvalidInputError(
+                f'a transform of the pipeline gave nothing for image {info["image_id"]!r}; '
+                'allowed are transforms that return every sample'
+            )
+        return sample
+
+    def _why_empty(self, presence: np.ndarray) -> str:
+        names = self.dataset.metainfo['classes']
+        new = list(self.protocol.new(self.step))
+        listed = ', '.join(f'{i} {names[i]}' for i in new)
+        kind = type(self.dataset).__name__
+        with_new = int(presence[:, new].any(1).sum())
+        if not with_new:
+            return (
+                f'step {self.step} has no training image: none of the {len(presence)} images '
+                f'of {kind} shows one of its classes ({listed}); use another split, '
+                'class_order or step size'
+            )
+        return (
+            f'step {self.step} has no training image in setting {self.protocol.setting!r}: '
+            f'all {with_new} images of {kind} that show its classes ({listed}) also show '
+            "classes of later steps; use setting='overlap', another class_order, or "
+            'larger steps'
+        )
+
+
+def _protocol_for(protocol: Protocol | Mapping[str, Any], num_classes: int) -> Protocol:
+    if not isinstance(protocol, Protocol):
+        allowed = list(inspect.signature(Protocol).parameters)
+        unknown = [key for key in protocol if key not in allowed]
+        lacking = [key for key in ('base', 'increment') if key not in protocol]
+        if unknown or lacking:
+            raise InvalidInputError(
+                f'protocol {dict(protocol)} has unknown keys {unknown} and lacks {lacking}; '
+                f'allowed are {", ".join(allowed)}'
+            )
+        protocol = Protocol(**{'num_classes': num_classes, **protocol})
+    if protocol.num_classes != num_classes:
+        raise InvalidInputError(
+            f'num_classes of the protocol is {protocol.num_classes}; '
+            f'allowed is that of the data set, {num_classes}'
+        )
+    return protocol

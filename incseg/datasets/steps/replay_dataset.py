@@ -1,0 +1,73 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from incseg.datasets.steps.incremental_dataset import IncrementalDataset
+from incseg.errors import InvalidInputError
+from incseg.protocols.exemplars import exemplar_lut
+
+
+class ReplayDataset(Dataset):
+    """The images of a step and, behind them, exemplars of earlier steps.
+
+    An exemplar that is also one of the step's images is served once, at its
+    place among them.  Samples of exemplars, there too, have ``exemplar`` in
+    their meta information and the labels of a memory, see
+    :func:`incseg.protocols.exemplars.exemplar_lut`.
+
+    Args:
+        dataset: The step's images.
+        exemplars: Image id -> the earlier steps whose data it was part of.
+        labels: ``'seen'`` or ``'own_step'``.
+
+    Attributes:
+        num_step_images: How many are the step's own; they come first.
+        image_ids: The id of every image, in order.
+
+    Raises:
+        InvalidInputError: The data set does not have an exemplar.
+    """
+
+    def __init__(
+        self, dataset: IncrementalDataset, exemplars: Mapping[str, Sequence[int]], labels: str
+    ) -> None:
+        self.dataset = dataset
+        self.num_step_images = len(dataset)
+        place = {name: i for i, name in enumerate(dataset.dataset.image_ids)}
+        own = dataset.image_ids
+        shown = set(own)
+        added = [name for name in exemplars if name not in shown]
+        for name in added:
+            if name not in place:
+                raise InvalidInputError(
+                    f'the memory holds image {name!r}, which the data set does not have'
+                )
+        self.image_ids = [*own, *added]
+        self.indices = np.array([place[name] for name in self.image_ids], np.int64)
+        self.luts = {
+            name: exemplar_lut(
+                dataset.protocol,
+                dataset.step,
+                (*steps, *[dataset.step] * (name in shown)),
+                labels,
+                dataset.void_as_background,
+            )
+            for name, steps in exemplars.items()
+        }
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """That of the step's data set."""
+        return self.dataset.metainfo
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Any:
+        index, seed = item if isinstance(item, tuple) else (item, None)
+        lut = self.luts.get(self.image_ids[index])
+        if lut is None:
+            return self.dataset[item]
+        return self.dataset.sample(int(self.indices[index]), lut, seed, exemplar=True)

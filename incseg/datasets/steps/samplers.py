@@ -1,0 +1,199 @@
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_rank, get_world_size
+
+from incseg.errors import InvalidInputError
+from incseg.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class StepBatchSampler:
+    """The batches of one training step, each a function of the iteration alone.
+
+    Epoch *e* is a permutation that depends on ``(seed, e)``.  Global batches
+    are cut from it in order and the last short one is dropped; a data set
+    smaller than one batch keeps its one short batch.  Every process takes its
+    contiguous share of a global batch, so all of them together see the same
+    batches whatever their number.  As nothing depends on what was drawn
+    before, training goes on at any iteration without loading what came before.
+
+    Yields lists of ``(index, sample_seed)``; ``sample_seed`` is a 32-bit int
+    that depends on ``(seed, epoch, index)``.
+
+    Args:
+        sampler: a sampler of the data set; only its data set's length is used
+            (mmengine builds one and hands it over).
+        batch_size: images per process.
+        total_batch_size: images over all processes; defaults to
+            ``batch_size * world_size``.
+        num_iters: length of the step in iterations; give this or ``epochs``.
+        epochs: length of the step in epochs.
+        seed: of the run, 0 or more.
+        start_iter: the first iteration to be served.
+        rank: of this process; the default asks mmengine.
+        world_size: number of processes; the default asks mmengine.
+
+    Raises:
+        InvalidInputError: an argument is not acceptable, or the total batch
+            size cannot be divided by the number of processes.
+    """
+
+    def __init__(
+        self,
+        sampler: Any,
+        batch_size: int,
+        total_batch_size: int | None = None,
+        num_iters: int | None = None,
+        epochs: int | None = None,
+        seed: int = 0,
+        start_iter: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        self.rank = get_rank() if rank is None else rank
+        self.world_size = get_world_size() if world_size is None else world_size
+        self.sampler = sampler
+        self.num_images = self.count(_dataset(sampler))
+        if batch_size < 1:
+            raise InvalidInputError(f'batch_size per process is {batch_size}; allowed is 1 or more')
+        if total_batch_size is None:
+            total_batch_size = batch_size * self.world_size
+        if total_batch_size % self.world_size:
+            raise InvalidInputError(
+                f'batch_size (total) is {total_batch_size}; allowed is a multiple of the '
+                f'{self.world_size} processes'
+            )
+        if total_batch_size != batch_size * self.world_size:
+            raise InvalidInputError(
+                f'total_batch_size is {total_batch_size} but {self.world_size} processes take '
+                f'{batch_size} images each; allowed is their product'
+            )
+        if (num_iters is None) == (epochs is None):
+            raise InvalidInputError(
+                f'StepBatchSampler is given num_iters={num_iters} and epochs={epochs}; '
+                'allowed is exactly one of them'
+            )
+        self.batch_size = batch_size
+        self.total_batch_size = total_batch_size
+        self.epoch_iters = self.iters_per_epoch(self.num_images, self.images_per_batch())
+        self.num_iters = epochs * self.epoch_iters if epochs is not None else num_iters or 0
+        if self.num_iters < 0:
+            raise InvalidInputError(f'a step of {self.num_iters} iterations; allowed is 0 or more')
+        if seed < 0:
+            raise InvalidInputError(f'seed of StepBatchSampler is {seed}; allowed is 0 or more')
+        self.seed = seed
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self.set_start(start_iter)
+
+    def count(self, dataset: Any) -> int:
+        """How many images an epoch goes over."""
+        return len(dataset)
+
+    def images_per_batch(self) -> int:
+        """How many of them are in a batch, over all processes."""
+        return self.total_batch_size
+
+    @staticmethod
+    def iters_per_epoch(num_images: int, total_batch_size: int) -> int:
+        """Batches per epoch: without the last short one, but at least one.
+
+        Raises:
+            InvalidInputError: there is no image, or the batch size is not positive.
+        """
+        if num_images < 1 or total_batch_size < 1:
+            raise InvalidInputError(
+                f'{num_images} images in batches of {total_batch_size}; allowed is at least 1 '
+                'of both'
+            )
+        return max(1, num_images // total_batch_size)
+
+    def set_start(self, iteration: int) -> None:
+        """Serve from this iteration on, e.g. when a run is resumed."""
+        if not 0 <= iteration <= self.num_iters:
+            raise InvalidInputError(
+                f'step cannot start at iteration {iteration}; allowed are 0..{self.num_iters}'
+            )
+        self.start_iter = iteration
+
+    def __len__(self) -> int:
+        """Iterations that remain from the start on."""
+        return self.num_iters - self.start_iter
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for iteration in range(self.start_iter, self.num_iters):
+            share = self._share(self.global_batch(iteration))
+            yield [(index, self._sample_seed(epoch, index)) for epoch, index in share]
+
+    def global_batch(self, iteration: int) -> list[tuple[int, int]]:
+        """The images of one iteration over all processes, each with its epoch."""
+        epoch, place = divmod(iteration, self.epoch_iters)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng((self.seed, epoch)).permutation(self.num_images)
+        first = place * self.images_per_batch()
+        return [(epoch, int(i)) for i in self._order[first : first + self.images_per_batch()]]
+
+    def _share(self, batch: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """This process's part; fewer images than processes are dealt out again."""
+        places = np.arange(len(batch))
+        if len(batch) < self.world_size:
+            places = np.resize(places, self.world_size)
+        return [batch[i] for i in np.array_split(places, self.world_size)[self.rank]]
+
+    def _sample_seed(self, epoch: int, index: int) -> int:
+        return int(np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0])
+
+
+def _dataset(sampler: Any) -> Any:
+    for name in ('dataset', 'data_source'):  # mmengine's samplers, torch's samplers
+        if hasattr(sampler, name):
+            return getattr(sampler, name)
+    raise InvalidInputError(
+        f'sampler {type(sampler).__name__} does not tell its data set; allowed is one with '
+        'an attribute dataset or data_source'
+    )
+
+
+@DATA_SAMPLERS.register_module()
+class ReplayBatchSampler(StepBatchSampler):
+    """Batches that hold the same number of exemplars each.
+
+    An epoch is one pass over the step's own images.  The exemplars are gone
+    through again and again, in a new order each time, and stand at random
+    places of the batch.  All of it depends on seed and iteration alone.
+
+    Args:
+        memory_batch: Exemplars in a batch, over all processes.
+        args, kwargs: See :class:`StepBatchSampler`.  The data set is a
+            :class:`ReplayDataset`; of another one, or where it has no
+            exemplars, the batches are those of a ``StepBatchSampler``.
+    """
+
+    def __init__(self, *args: Any, memory_batch: int, **kwargs: Any) -> None:
+        self.memory_batch = memory_batch
+        super().__init__(*args, **kwargs)
+
+    def count(self, dataset: Any) -> int:
+        own = getattr(dataset, 'num_step_images', len(dataset))
+        self.num_exemplars = len(dataset) - own
+        if not self.num_exemplars:
+            self.memory_batch = 0
+        return own
+
+    def images_per_batch(self) -> int:
+        return self.total_batch_size - self.memory_batch
+
+    def global_batch(self, iteration: int) -> list[tuple[int, int]]:
+        batch = super().global_batch(iteration)
+        for position in range(iteration * self.memory_batch, (iteration + 1) * self.memory_batch):
+            pass_number, place = divmod(position, self.num_exemplars)
+            order = np.random.default_rng((self.seed, pass_number, 1)).permutation(
+                self.num_exemplars
+            )
+            batch.append((pass_number, self.num_images + int(order[place])))
+        if self.memory_batch:
+            order = np.random.default_rng((self.seed, iteration, 2)).permutation(len(batch))
+            batch = [batch[i] for i in order]
+        return batch

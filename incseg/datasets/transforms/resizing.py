@@ -1,0 +1,118 @@
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from incseg.datasets.transforms import geometry
+from incseg.errors import InvalidInputError
+from incseg.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class Resize(BaseTransform):
+    """Scale to a fixed size, by a fixed factor, or to a fixed short side.
+
+    The image is scaled bilinearly, labels to the nearest pixel.
+
+    Args:
+        scale_factor: of both sides; the result has at least one pixel.
+        size: ``(height, width)`` in pixels, or an int for a square.
+        short_side: the shorter side in pixels; the aspect ratio stays.
+        resize_labels: False leaves labels at their own resolution.
+
+    Raises:
+        InvalidInputError: not exactly one of the three is given, or one is
+            not positive.
+    """
+
+    def __init__(
+        self,
+        scale_factor: float | None = None,
+        size: int | Sequence[int] | None = None,
+        short_side: int | None = None,
+        resize_labels: bool = True,
+    ) -> None:
+        given = {'scale_factor': scale_factor, 'size': size, 'short_side': short_side}
+        if sum(value is not None for value in given.values()) != 1:
+            raise InvalidInputError(f'Resize is given {given}; allowed is exactly one of them')
+        if scale_factor is not None and scale_factor <= 0:
+            raise InvalidInputError(
+                f'scale_factor of Resize is {scale_factor}; allowed is more than 0'
+            )
+        if short_side is not None and short_side < 1:
+            raise InvalidInputError(f'short_side of Resize is {short_side}; allowed is 1 or more')
+        self.scale_factor = scale_factor
+        self.size = None if size is None else geometry.pair(size, 'size of Resize')
+        self.short_side = short_side
+        self.resize_labels = resize_labels
+
+    def transform(self, results: dict) -> dict:
+        height, width = results['img'].shape[:2]
+        if self.size is not None:
+            height, width = self.size
+        else:
+            factor = self.scale_factor or self.short_side / min(height, width)  # type: ignore
+            height, width = (max(1, round(side * factor)) for side in (height, width))
+        geometry.resize(results, height, width, labels=self.resize_labels)
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(scale_factor={self.scale_factor}, size={self.size}, '
+            f'short_side={self.short_side}, resize_labels={self.resize_labels})'
+        )
+
+
+@TRANSFORMS.register_module()
+class RandomScale(BaseTransform):
+    """Scale both sides by one random factor, uniform between ``low`` and ``high``.
+
+    Args:
+        low: lowest factor, above 0.
+        high: highest factor.
+
+    Raises:
+        InvalidInputError: ``low`` is not positive or above ``high``.
+    """
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = geometry.interval((low, high), 'range of RandomScale', 1e-6)
+
+    def transform(self, results: dict) -> dict:
+        factor = np.random.uniform(self.low, self.high)
+        height, width = (max(1, round(side * factor)) for side in results['img'].shape[:2])
+        geometry.resize(results, height, width)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(low={self.low}, high={self.high})'
+
+
+@TRANSFORMS.register_module()
+class RandomLongSide(BaseTransform):
+    """Scale the longer side to a random length; the aspect ratio stays.
+
+    Args:
+        low: shortest length in pixels, at least 1.
+        high: longest, itself included.
+
+    Raises:
+        InvalidInputError: they are not whole numbers in that order.
+    """
+
+    def __init__(self, low: int, high: int) -> None:
+        if not (isinstance(low, int) and isinstance(high, int) and 1 <= low <= high):
+            raise InvalidInputError(
+                f'range of RandomLongSide is ({low!r}, {high!r}); '
+                'allowed are whole numbers, 1 <= low <= high'
+            )
+        self.low, self.high = low, high
+
+    def transform(self, results: dict) -> dict:
+        height, width = results['img'].shape[:2]
+        factor = np.random.randint(self.low, self.high + 1) / max(height, width)
+        geometry.resize(results, *(max(1, round(side * factor)) for side in (height, width)))
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(low={self.low}, high={self.high})'

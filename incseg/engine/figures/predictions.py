@@ -1,0 +1,109 @@
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from incseg.engine.checkpoint import check_protocol, load_weights, read_step_checkpoint
+from incseg.engine.recipe.data import dataset_config
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.network import model_config
+from incseg.errors import InvalidInputError
+from incseg.registry import DATASETS, MODELS
+from incseg.utils.pictures import paint, write_picture
+
+SCALE, GAP, HEAD = 2, 6, 22
+
+
+def draw_comparison(
+    config: Any, runs: Mapping[str, str], images: Sequence[int], path: Path
+) -> None:
+    """Draw test images, their truth, and what several saved networks make of them.
+
+    Args:
+        config: A complete, checked config; its last step's classes are shown.
+        runs: Title of a column -> a step's ``final.pth`` of the config's
+            protocol, any method.
+        images: Indices of test images, one row each.
+        path: The picture to write.
+
+    Raises:
+        UserError: If a checkpoint does not fit or an index is out of range.
+    """
+    experiment = Experiment(config)
+    dataset = DATASETS.build(dataset_config(experiment, experiment.num_steps - 1, 'test'))
+    for index in images:
+        if not 0 <= index < len(dataset):
+            raise InvalidInputError(
+                f'--images {index} is out of range: there are {len(dataset)} test images'
+            )
+    samples = [dataset[index] for index in images]
+    pictures = [np.ascontiguousarray(s['inputs'].numpy().transpose(1, 2, 0)) for s in samples]
+    truths = [s['data_samples'].gt_sem_seg.data[0].numpy() for s in samples]
+    columns = {
+        'image': [
+            cv2.resize(picture, truth.shape[::-1]) for picture, truth in zip(pictures, truths)
+        ]
+    }
+    labels = {'truth': truths}
+    for title, checkpoint in runs.items():
+        network = load_network(experiment, checkpoint)
+        labels[title] = [predict(network, sample) for sample in samples]
+    for title, maps in labels.items():
+        columns[title] = [
+            paint(picture, ids, experiment.palette, 0.7) for picture, ids in zip(pictures, maps)
+        ]
+    write_picture(path, grid(columns))
+
+
+def load_network(experiment: Experiment, checkpoint: str) -> Any:
+    """A step's network; its own outputs tell its step, whatever the method."""
+    content = read_step_checkpoint(checkpoint)
+    check_protocol(content['meta'], experiment.describe_protocol(), checkpoint)
+    model = model_config(experiment, 0)
+    steps = {
+        key.split('.')[3]: len(value)
+        for key, value in content['state_dict'].items()
+        if key.startswith('decode_head.classifier.steps.') and key.endswith('.bias')
+    }
+    model['outputs_per_step'] = list(steps.values())
+    network = MODELS.build(model)
+    load_weights(network, content['state_dict'], checkpoint)
+    return network.eval()
+
+
+@torch.no_grad()
+def predict(network: Any, sample: dict[str, Any]) -> np.ndarray:
+    [result] = network.test_step(
+        dict(inputs=[sample['inputs']], data_samples=[sample['data_samples'].clone()])
+    )
+    return result.pred_sem_seg.data[0].numpy()
+
+
+def grid(columns: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
+    """Titled columns of pictures of one size, on white."""
+    height, width = (SCALE * side for side in next(iter(columns.values()))[0].shape[:2])
+    rows = len(next(iter(columns.values())))
+    canvas = np.full(
+        (HEAD + rows * (height + GAP), len(columns) * (width + GAP) - GAP, 3), 255, np.uint8
+    )
+    for x, (title, pictures) in enumerate(columns.items()):
+        left = x * (width + GAP)
+        cv2.putText(
+            canvas,
+            title,
+            (left, HEAD - 7),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.5,
+            (0, 0, 0),
+            1,
+            cv2.LINE_AA,
+        )
+        for y, picture in enumerate(pictures):
+            top = HEAD + y * (height + GAP)
+            canvas[top : top + height, left : left + width] = cv2.resize(
+                picture, (width, height), interpolation=cv2.INTER_NEAREST
+            )
+    return canvas

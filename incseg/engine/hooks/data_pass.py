@@ -1,0 +1,113 @@
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.model import is_model_wrapper
+from torch import Tensor
+
+from incseg.datasets import ReplayDataset
+from incseg.engine.checkpoint import load_weights, read_step_checkpoint
+from incseg.engine.hooks.importance import fisher_average
+from incseg.engine.recipe.network import teacher_config
+from incseg.errors import InvalidInputError
+from incseg.registry import DATASETS, MODELS
+from incseg.structures import NetworkOutputs
+
+
+def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
+    """One epoch of batches, before or beside the training; each process gets its share.
+
+    Same batch size, augmentation and seed as the training's first epoch, so
+    the pass depends on the config alone, not on when it is made.
+
+    Args:
+        runner: The Runner of the step.
+        dataset: An ``IncrementalDataset``; the one that is trained on by default.
+
+    Yields:
+        What the model's preprocessor returns: ``inputs`` float32
+        ``(N, 3, H, W)`` on the model's device, and ``data_samples``.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    settings = dict(runner.cfg.train_dataloader.to_dict())
+    settings['dataset'] = runner.train_dataloader.dataset if dataset is None else dataset
+    settings['persistent_workers'] = False
+    settings['batch_sampler'] = dict(settings['batch_sampler'], num_iters=None, epochs=1)
+    for batch in runner.build_dataloader(settings):
+        yield model.data_preprocessor(batch, True)
+
+
+def step_images(runner: Any) -> Any:
+    """The data set of the step's own images: the one trained on, without a memory's exemplars."""
+    trained = runner.train_dataloader.dataset
+    return trained.dataset if isinstance(trained, ReplayDataset) else trained
+
+
+def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
+    """:func:`data_pass` over the step's own images through the teacher.
+
+    Under the training's autocast.  A memory's exemplars are left out: their
+    labels are those of their steps and are not replaced.
+
+    Yields:
+        Labels ``(N, H, W)`` of train ids and the teacher's outputs.
+    """
+    student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    for batch in data_pass(runner, step_images(runner)):
+        labels = torch.stack([sample.gt_sem_seg.data[0] for sample in batch['data_samples']])
+        with runner.optim_wrapper.optim_context(runner.model):
+            outputs = student.run_teacher(batch['inputs'])
+        yield labels, outputs
+
+
+def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
+    """The previous step's Fisher information, from one epoch of its data.
+
+    For a step that was trained without gathering it.  The network of that step
+    is in eval mode and stays as it is, so there is no dropout and no batch
+    statistics: the result depends on config and weights alone, and is the same
+    for any number of processes, up to rounding.
+
+    Args:
+        runner: The Runner of the step that follows.
+        previous: The previous step's ``final.pth``.
+        alpha: See :func:`~incseg.engine.hooks.importance.fisher_average`; it starts at 1.
+
+    Returns:
+        By parameter name, on the model's device, equal in all processes.
+
+    Raises:
+        InvalidInputError: If the running step learns from image-level labels:
+            its data set does not read the masks of the step before.
+    """
+    settings = runner.cfg.train_dataloader.dataset
+    if settings.type == 'WeakDataset' or settings.get('image_labels') is not None:
+        raise InvalidInputError(
+            'method.hooks: EWC and RW estimate importance from the masks of the base step, which '
+            'a step on image-level labels or pseudo-labels does not read: leave them out'
+        )
+    checkpoint = read_step_checkpoint(previous)
+    network = MODELS.build(teacher_config(runner.cfg.model))
+    load_weights(network, checkpoint['state_dict'], previous)
+    network.to(next(runner.model.parameters()).device).eval()
+    dataset = DATASETS.build(
+        dict(
+            settings.to_dict(), step=checkpoint['meta']['step'], dataset=step_images(runner).dataset
+        )
+    )
+    parameters = dict(network.named_parameters())
+    fisher = {
+        name: torch.ones_like(value, requires_grad=False) for name, value in parameters.items()
+    }
+    for batch in data_pass(runner, dataset):
+        labels = torch.stack([sample.gt_sem_seg.data[0] for sample in batch['data_samples']])
+        with runner.optim_wrapper.optim_context(network):
+            losses = network.loss(batch['inputs'], labels)
+        gradients = torch.autograd.grad(
+            sum(losses.values()), list(parameters.values()), materialize_grads=True
+        )
+        for name, gradient in zip(parameters, gradients):
+            all_reduce(gradient, 'mean')
+            fisher[name] = fisher_average(fisher[name], gradient, alpha)
+    return fisher

@@ -1,0 +1,194 @@
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.hooks.data_pass import fisher_pass
+from incseg.engine.hooks.importance import (
+    ImportanceHook,
+    fisher_average,
+    grown,
+    normalised,
+    path_score,
+    placed,
+    walk_score,
+)
+from incseg.registry import HOOKS
+from incseg.utils.rules import POSITIVE, SHARE, checked, whole
+
+
+@HOOKS.register_module()
+class EWCHook(ImportanceHook):
+    """Elastic weight consolidation: importance is the Fisher information.
+
+    A running average of the squared gradient of the task loss, 1 for new
+    parameters; what the next step is held by is that average normalised within
+    each tensor.  Step 0 may be any method's: then the Fisher information comes
+    from one pass over its data (:func:`~incseg.engine.hooks.data_pass.fisher_pass`).
+
+    Args:
+        loss_weight: See :class:`ImportanceHook`.
+        alpha: Share of the newest batch in the average, 0 to 1.
+        kwargs: See :class:`MethodHook`.
+
+    Source: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
+    networks", PNAS 2017, in the online form of Chaudhry et al., ECCV 2018.
+    """
+
+    def __init__(self, loss_weight: float = 500.0, alpha: float = 0.9, **kwargs: Any):
+        super().__init__(loss_weight, **kwargs)
+        self.alpha = checked(f'{self.key}.alpha', alpha, SHARE)
+
+    def before_train(self, runner: Any) -> None:
+        previous = self.previous
+        if (
+            previous is not None
+            and self.resumed_state is None
+            and not self.previous_state
+            and read_step_checkpoint(previous)['meta']['step'] == 0
+        ):
+            runner.logger.info(f'{self.name}: one pass over the data of the base step')
+            self.previous_state = dict(fisher=fisher_pass(runner, previous, self.alpha))
+        super().before_train(runner)
+        start = self.previous_state if self.resumed_state is None else self.resumed_state
+        self.fisher = grown(start.get('fisher', {}), self.parameters, 1.0)
+
+    def old_importance(self) -> dict[str, Tensor]:
+        fisher = self.previous_state.get('fisher', {})
+        return {name: normalised(value) for name, value in fisher.items()}
+
+    def gather(self, gradients: dict[str, Tensor]) -> None:
+        for name, gradient in gradients.items():
+            self.fisher[name] = fisher_average(self.fisher[name], gradient, self.alpha)
+
+    def state(self) -> dict[str, Any]:
+        return dict(fisher=self.fisher)
+
+    def progress(self) -> dict[str, Any]:
+        return {**super().progress(), 'fisher': self.fisher}
+
+
+@HOOKS.register_module()
+class PathIntegralHook(ImportanceHook):
+    """Path integral (synaptic intelligence): importance is the loss that a parameter's way saved.
+
+    Over a step the products of gradient and move are summed; divided by the
+    squared distance from the step's beginning, without what is negative, they
+    are added to the scores of the steps before.  What the next step is held by
+    is the score normalised within each tensor.  It needs the way of every
+    step, so it takes part in step 0.  The way ends where the training does: what
+    :class:`WeightFusionHook` moves afterwards is no part of it.
+
+    Args:
+        loss_weight: See :class:`ImportanceHook`.
+        damping: Added to the squared distance, more than 0.  As small as
+            published, parameters that end close to where they began get by far
+            the largest scores.
+        kwargs: See :class:`MethodHook`.
+
+    Source: Zenke et al., "Continual Learning Through Synaptic Intelligence",
+    ICML 2017.
+    """
+
+    in_base_step = True
+
+    def __init__(self, loss_weight: float = 500.0, damping: float = 1e-20, **kwargs: Any):
+        super().__init__(loss_weight, **kwargs)
+        self.damping = checked(f'{self.key}.damping', damping, POSITIVE)
+
+    def before_train(self, runner: Any) -> None:
+        super().before_train(runner)
+        resumed = self.resumed_state or {}
+        new = {name: value for name, value in self.parameters.items() if name not in self.anchor}
+        begun = {name: value.detach() for name, value in new.items()} | resumed.get('start', {})
+        self.start = self.anchor | placed(begun, new)
+        self.path = grown(resumed.get('path', {}), self.parameters, 0.0)
+        self.last = placed(resumed.get('last', {}), self.parameters)
+        self.end: Mapping[str, Tensor] = self.parameters
+
+    def old_importance(self) -> dict[str, Tensor]:
+        score = self.previous_state.get('score', {})
+        return {name: normalised(value) for name, value in score.items()}
+
+    def gather(self, gradients: dict[str, Tensor]) -> None:
+        for name, gradient in gradients.items():
+            value = self.parameters[name].detach()
+            if name in self.last:
+                self.path[name] -= gradient * (value - self.last[name])
+            self.last[name] = value.clone()
+
+    def after_train(self, runner: Any) -> None:
+        self.end = {name: value.detach().clone() for name, value in self.parameters.items()}
+
+    def state(self) -> dict[str, Any]:
+        score = {
+            name: path_score(self.path[name], value.detach() - self.start[name], self.damping)
+            for name, value in self.end.items()
+        }
+        for name, old in placed(self.previous_state.get('score', {}), self.parameters).items():
+            score[name] += old
+        return dict(score=score)
+
+    def progress(self) -> dict[str, Any]:
+        new = {name: value for name, value in self.start.items() if name not in self.anchor}
+        return {**super().progress(), 'start': new, 'path': self.path, 'last': self.last}
+
+
+@HOOKS.register_module()
+class RiemannianWalkHook(EWCHook):
+    """Riemannian walk: the Fisher information and a score of the parameter's way.
+
+    Every ``interval`` iterations the loss that a parameter's move saved,
+    relative to the distance measured by the Fisher information, is added up.
+    At the end of a step it loses what is negative and is averaged with the
+    score of the steps before.  What the next step is held by is the sum of
+    both, each normalised within each tensor.  After a step 0 that was not
+    trained by this method there is no way to look at, and the Fisher
+    information alone counts.
+
+    Args:
+        loss_weight: See :class:`ImportanceHook`.
+        interval: Iterations between two updates of the score.
+        kwargs: ``alpha`` of :class:`EWCHook`, and see :class:`MethodHook`.
+
+    Source: Chaudhry et al., "Riemannian Walk for Incremental Learning:
+    Understanding Forgetting and Intransigence", ECCV 2018.
+    """
+
+    def __init__(self, loss_weight: float = 100.0, interval: int = 10, **kwargs: Any):
+        super().__init__(loss_weight, **kwargs)
+        self.interval = checked(f'{self.key}.interval', interval, whole(1))
+
+    def before_train(self, runner: Any) -> None:
+        super().before_train(runner)
+        resumed = self.resumed_state or {}
+        self.score = grown(resumed.get('walk', {}), self.parameters, 0.0)
+        self.last = placed(resumed.get('last', {}), self.parameters)
+        self.count = int(resumed.get('count', 0))
+
+    def old_importance(self) -> dict[str, Tensor]:
+        importance = super().old_importance()
+        for name, score in self.previous_state.get('score', {}).items():
+            importance[name] = importance[name] + normalised(score)
+        return importance
+
+    def gather(self, gradients: dict[str, Tensor]) -> None:
+        if self.count % self.interval == 0:
+            for name, gradient in gradients.items():
+                value = self.parameters[name].detach()
+                if name in self.last:
+                    move = value - self.last[name]
+                    self.score[name] += walk_score(gradient, move, self.fisher[name])
+                self.last[name] = value.clone()
+        self.count += 1
+        super().gather(gradients)
+
+    def state(self) -> dict[str, Any]:
+        score = {name: value.clamp_min(0) for name, value in self.score.items()}
+        for name, old in placed(self.previous_state.get('score', {}), self.parameters).items():
+            score[name] = 0.5 * (score[name] + old)
+        return {**super().state(), 'score': score}
+
+    def progress(self) -> dict[str, Any]:
+        return {**super().progress(), 'walk': self.score, 'last': self.last, 'count': self.count}

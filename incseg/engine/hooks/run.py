@@ -1,0 +1,202 @@
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook, RuntimeInfoHook
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from incseg.engine.checkpoint import plain, save_atomically
+from incseg.engine.hooks.method import MethodHook
+from incseg.errors import NonFiniteLossError
+from incseg.registry import HOOKS
+from incseg.utils.distributed import on_rank_zero
+
+
+@HOOKS.register_module()
+class LossLogHook(RuntimeInfoHook):
+    """Logs the losses, and stops the run where one is NaN or infinite.
+
+    mmengine's hook reads every loss at every iteration, and each reading makes
+    the CPU wait for the GPU.  This one lets them lie on the GPU and reads all
+    of them at once, every so many iterations, and always before a checkpoint is
+    written: ``--resume`` goes on from weights that were still finite.  On a CPU
+    it reads them at once.  What the method's hooks add to the losses is among
+    them.
+
+    Args:
+        step: The incremental step, for the message.
+        intervals: It reads after iterations that are a multiple of any of
+            these, and after the last one.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, step: int, intervals: Sequence[int]):
+        self.step = step
+        self.intervals = tuple(intervals)
+        self._pending: list[tuple[int, dict[str, torch.Tensor]]] = []
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        done = batch_idx + 1
+        losses = {
+            name: value.detach()
+            for name, value in (outputs or {}).items()
+            if isinstance(value, torch.Tensor)
+        }
+        for hook in runner.hooks:
+            if isinstance(hook, MethodHook):
+                losses |= {f'{hook.name}.{key}': value for key, value in hook.losses().items()}
+        if losses:
+            self._pending.append((done, losses))
+        on_cpu = all(value.device.type == 'cpu' for value in losses.values())
+        due = done == runner.max_iters or any(done % every == 0 for every in self.intervals)
+        if on_cpu or due:
+            self._read(runner)
+
+    def _read(self, runner: Any) -> None:
+        pending, self._pending = self._pending, []
+        values = iter(
+            torch.stack(
+                [value.float() for _, losses in pending for value in losses.values()]
+            ).tolist()
+            if pending
+            else []
+        )
+        for done, losses in pending:
+            read = {name: next(values) for name in losses}
+            self._check(done, read)
+            for name, value in read.items():
+                runner.message_hub.update_scalar(f'train/{name}', value)
+
+    def _check(self, done: int, losses: dict[str, float]) -> None:
+        broken = {name: value for name, value in losses.items() if not abs(value) < float('inf')}
+        if not broken:
+            return
+        name = min(broken, key=lambda key: key == 'loss')  # a part rather than the sum
+        raise NonFiniteLossError(
+            f'{name} is {broken[name]} at step {self.step}, iteration {done}; '
+            'training stopped (a lower learning rate, or --cfg-options schedule.amp=False?)'
+        )
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(Hook):
+    """Saves what is needed to go on with an interrupted step.
+
+    One file, replaced at every interval by a rename, so there is always a
+    whole one.  It holds tensors and plain data only and loads with
+    ``weights_only=True`` (mmengine's own would carry its log history as
+    pickled objects).
+
+    Args:
+        path: The file.
+        interval: Iterations between two saves.
+
+    Attributes:
+        seconds: Time the step's training took so far, interruptions left out.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, path: str, interval: int):
+        self.path = Path(path)
+        self.interval = interval
+        self._before, self._started = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+    def before_train(self, runner: Any) -> None:
+        self._started = time.monotonic()
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        self._before = float(checkpoint['meta'].get('seconds', 0.0))
+        # mmengine warns where it finds no copy of this; that the data are the
+        # same is made sure of by comparing the runs' configs
+        checkpoint['meta']['dataset_meta'] = getattr(
+            runner.train_dataloader.dataset, 'metainfo', None
+        )
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        done = batch_idx + 1
+        if done % self.interval == 0 and done < runner.max_iters:
+            on_rank_zero(lambda: save_atomically(self.content(runner, done), self.path))
+
+    def content(self, runner: Any, done: int) -> dict[str, Any]:
+        """What mmengine's ``Runner.resume`` reads, in plain types."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        checkpoint = dict(
+            meta=dict(epoch=0, iter=done, seed=runner.seed, seconds=self.seconds),
+            state_dict={name: value.cpu() for name, value in model.state_dict().items()},
+            message_hub=dict(log_scalars={}, runtime_info={}, resumed_keys={}),
+            optimizer=runner.optim_wrapper.state_dict(),
+            param_schedulers=[scheduler.state_dict() for scheduler in runner.param_schedulers],
+        )
+        runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        return plain(checkpoint)
+
+
+@HOOKS.register_module()
+class IterationSeedHook(Hook):
+    """Seeds torch at every iteration, so dropout depends on the iteration alone.
+
+    A resumed run then equals an uninterrupted one without any random state in
+    the checkpoint.
+
+    Args:
+        seed: The run's seed.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        state = np.random.SeedSequence((self.seed, get_rank(), batch_idx)).generate_state(1)
+        torch.manual_seed(int(state[0]))
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Compiles the networks, student and teacher, before the first iteration.
+
+    Only backbone and heads: mmengine's ``cfg.compile`` takes the whole training
+    step and breaks its graph at the optimiser.  Parameter names stay as they
+    are.  The pass that also hands out a backbone's stages (PLOP) is compiled
+    like the plain one; what is trained beside the network is not.  Pays on a
+    GPU with a fixed crop; on a CPU it costs a minute and gives nothing.  torch
+    keeps eight graphs of one function, so that after a few steps of other
+    sizes heads, whose output grows, may run as they are.
+
+    Args:
+        options: Of :func:`torch.compile`.
+    """
+
+    priority = 'NORMAL'  # after the teacher was made
+
+    def __init__(self, **options: Any):
+        self.options = options
+
+    def before_train(self, runner: Any) -> None:
+        student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for network in (student, getattr(student, 'teacher', None)):
+            if network is not None:
+                for part in (network.backbone, *network.heads.values()):
+                    compile_in_place(part, self.options)
+
+
+def compile_in_place(module: nn.Module, options: dict[str, Any]) -> None:
+    """``module.compile()``, once."""
+    if module._compiled_call_impl is None:
+        module.compile(**options)

@@ -1,0 +1,102 @@
+from typing import Any
+
+from mmengine.dist import broadcast
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from incseg.engine.checkpoint import load_previous, load_weights, read_step_checkpoint
+from incseg.engine.hooks.data_pass import teacher_pass
+from incseg.engine.recipe.network import teacher_config
+from incseg.errors import InvalidInputError
+from incseg.registry import HOOKS, MODELS
+
+
+@HOOKS.register_module()
+class IncrementalHook(Hook):
+    """Prepares the student and the teacher before an incremental step.
+
+    The teacher, if the method needs one, is built outside the module tree and
+    loaded with the network of the previous step.  Unless the step is being
+    resumed, that network is copied into the student too, and the new
+    classifier of every head is initialised in place.  Last, a target labeller
+    that wants preparation gets a pass over the step's data; it is the same pass
+    when the step is resumed.  One that wants to know the epoch is told it.
+
+    Args:
+        previous: The previous step's ``final.pth``.
+        classifier_init: Config of how a new classifier starts.
+    """
+
+    priority = 'HIGH'
+
+    def __init__(self, previous: str, classifier_init: dict):
+        self.previous = previous
+        self.init = MODELS.build(classifier_init)
+
+    def before_train(self, runner: Any) -> None:
+        student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = read_step_checkpoint(self.previous)['state_dict']
+        if student.needs_teacher:
+            teacher = MODELS.build(teacher_config(runner.cfg.model))
+            load_weights(teacher, state, self.previous)
+            student.set_teacher(teacher.to(next(student.parameters()).device))
+        if runner.iter == 0:
+            load_previous(student, state, self.previous)
+            for head in student.heads.values():
+                self.init(head.classifier)
+                for parameter in head.classifier.parameters():
+                    broadcast(parameter.data)  # a random start must be the same everywhere
+        if hasattr(student.target_labeller, 'prepare'):
+            student.target_labeller.prepare(
+                teacher_pass(runner), student.decode_head.classifier.num_outputs
+            )
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if hasattr(student.target_labeller, 'set_epoch'):
+            epoch_iters = runner.train_dataloader.batch_sampler.epoch_iters
+            student.target_labeller.set_epoch(batch_idx // epoch_iters)
+
+
+#: where a step's network has its ResNet: in BiSeNet's context path, or as its backbone
+PLACES = ('backbone.context_path.resnet.', 'backbone.')
+
+
+@HOOKS.register_module()
+class StartBackboneHook(Hook):
+    """Starts a network's backbone from the ResNet of a step's network, unless resuming.
+
+    Args:
+        checkpoint: A step's ``final.pth``.
+    """
+
+    priority = 'HIGH'
+
+    def __init__(self, checkpoint: str):
+        self.checkpoint = checkpoint
+
+    def before_train(self, runner: Any) -> None:
+        if runner.iter == 0:
+            network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            load_backbone(network.backbone, self.checkpoint)
+
+
+def load_backbone(backbone: nn.Module, checkpoint: str) -> None:
+    """Copy every weight of a backbone from a step's network, which has more than these.
+
+    Raises:
+        MissingFileError, InvalidInputError: The file is not there or not a
+            step's, or its network has no such backbone.
+    """
+    state = read_step_checkpoint(checkpoint)['state_dict']
+    own: dict[str, Tensor] = backbone.state_dict()
+    for place in PLACES:
+        found = {name: state[place + name] for name in own if place + name in state}
+        if len(found) == len(own) and all(found[name].shape == own[name].shape for name in own):
+            backbone.load_state_dict(found)
+            return
+    raise InvalidInputError(
+        f'init_from: the network in {checkpoint} has no {type(backbone).__name__} of this '
+        'depth and norm_cfg: the backbones have to be equal'
+    )

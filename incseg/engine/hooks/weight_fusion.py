@@ -1,0 +1,84 @@
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import torch
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.hooks.method import MethodHook
+from incseg.errors import InvalidInputError
+from incseg.registry import HOOKS
+
+
+@HOOKS.register_module()
+class WeightFusionHook(MethodHook):
+    """Endpoints weight fusion: averages the trained network with the one before the step.
+
+    With *K* old outputs (background included) and *N* new ones, what the two
+    networks share becomes ``(1 - a) old + a new`` with ``a = sqrt(N / (N + K))``
+    once the last iteration is done.  The fused network is the one that is
+    saved, evaluated and built upon; a file to resume from is never fused.
+
+    Source: Xiao et al., "Endpoints Weight Fusion for Class Incremental Semantic
+    Segmentation", CVPR 2023.
+
+    Args:
+        factor: A fixed *a* from 0 (keep the old network) to 1 (no fusion); the
+            default computes it from the numbers of outputs.
+        kwargs: See :class:`MethodHook`.
+
+    Raises:
+        InvalidInputError: If the factor is not between 0 and 1.
+    """
+
+    priority = 'LOW'  # after the other hooks have seen where the training ended
+
+    def __init__(self, factor: float | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if factor is not None and (
+            isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor <= 1
+        ):
+            raise InvalidInputError(
+                f'method.hooks.{self.name}.factor is {factor!r}, expected a number from 0 to 1, '
+                'or None'
+            )
+        self.factor = factor
+
+    def after_train(self, runner: Any) -> None:
+        student = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        factor = self.factor
+        if factor is None:
+            classifier = student.decode_head.classifier
+            factor = fusion_factor(classifier.num_old, classifier.num_outputs)
+        assert self.previous is not None  # it takes no part in step 0
+        fuse_weights(student, read_step_checkpoint(self.previous)['state_dict'], factor)
+        runner.logger.info(f'fused {factor:.4f} of the new weights with the old ones')
+
+
+def fusion_factor(num_old: int, num_outputs: int) -> float:
+    """The share *a* of the new weights.
+
+    Args:
+        num_old: Outputs before the step, background included.
+        num_outputs: Outputs after it.
+    """
+    return sqrt((num_outputs - num_old) / num_outputs)
+
+
+@torch.no_grad()
+def fuse_weights(network: nn.Module, old: Mapping[str, Tensor], factor: float) -> None:
+    """Replace, in place, what ``network`` shares with ``old`` by their weighted mean.
+
+    Parameters and BatchNorm's running statistics are fused; integer buffers
+    (its count of batches) stay, as does all that ``old`` does not have.
+
+    Args:
+        network: The new network.
+        old: State dict of the old one, on any device.
+        factor: Share of the new network, 0 to 1.
+    """
+    for name, new in network.state_dict().items():
+        if name in old and new.is_floating_point():
+            new.copy_((1 - factor) * old[name].to(new) + factor * new)

@@ -1,0 +1,102 @@
+"""A name for what a training makes, from all that shapes it."""
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import get_world_size
+
+from incseg import __version__
+from incseg.errors import InvalidInputError
+from incseg.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+
+
+def config_hash(shape: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that differ when the result would.
+
+    Besides ``shape`` itself these are the code of registered types that are
+    not the library's own, the library's and torch's version, the kind of
+    device and the number of processes.
+    """
+    whole = {
+        **shape,
+        'sources': foreign_sources(shape),
+        'torch': torch.__version__,
+        'device': get_device(),
+        'world_size': get_world_size(),
+        'version': __version__,
+    }
+    return digest(whole)
+
+
+def digest(data: Any) -> str:
+    """16 hexadecimal digits of plain data, the same in whatever order its keys are."""
+    text = json.dumps(data, sort_keys=True, default=describe)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def describe(value: Any) -> Any:
+    """What json does not know: configs as dicts, everything else by its name."""
+    return dict(value) if isinstance(value, Mapping) else repr(value)
+
+
+def foreign_sources(part: Any) -> dict[str, str]:
+    """Digest of the file of every registered type that is not the library's own."""
+    if isinstance(part, (list, tuple)):
+        return {key: value for item in part for key, value in foreign_sources(item).items()}
+    if not isinstance(part, Mapping):
+        return {}
+    found = foreign_sources(list(part.values()))
+    name = part.get('type')
+    if not isinstance(name, str):
+        return found
+    for registry in (MODELS, DATASETS, TRANSFORMS, HOOKS):
+        made = registry.get(name)
+        module = getattr(made, '__module__', '')
+        if module and module.partition('.')[0] not in ('incseg', 'mmengine', 'mmcv', 'torch'):
+            source = Path(inspect.getfile(made)).read_bytes()
+            found[name] = hashlib.sha256(source).hexdigest()
+    return found
+
+
+def named_files(part: Any) -> dict[str, str]:
+    """Every file that a string anywhere in a part of a config is the path of.
+
+    A file that is not there is left out: whoever reads it says so.  The name of
+    a part (``type``) is no path.
+
+    Args:
+        part: A string, or dicts and lists of whatever.
+
+    Returns:
+        The SHA-256 of the content of each, by its path.
+
+    Raises:
+        InvalidInputError: One cannot be read.
+    """
+    if isinstance(part, str):
+        return {part: file_sha(part)} if os.path.isfile(part) else {}
+    if isinstance(part, Mapping):
+        part = [value for key, value in part.items() if key != 'type']
+    if not isinstance(part, (list, tuple)):
+        return {}
+    return {path: sha for item in part for path, sha in named_files(item).items()}
+
+
+def file_sha(path: str | os.PathLike) -> str:
+    """SHA-256 of the content of a file, 64 hexadecimal digits.
+
+    Raises:
+        InvalidInputError: It cannot be read.
+    """
+    try:
+        with open(path, 'rb') as file:
+            return hashlib.file_digest(file, 'sha256').hexdigest()
+    except OSError as error:
+        raise InvalidInputError(f'{path} cannot be read: {error.strerror or error}') from error

@@ -1,0 +1,52 @@
+"""What the network of a step is built from."""
+
+from typing import Any
+
+from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.registry import MODELS
+
+#: what a method adds to the network for its training
+METHOD_PARTS = ('distillation', 'target_labeller', 'frozen')
+
+
+def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str, Any]:
+    """The network of step ``k`` with its losses.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        init: Whether pretrained weights may be loaded; they matter for step 0
+            alone, later steps start from the one before.
+    """
+    config, method = experiment.config, experiment.config['method']
+    settings = {**config, 'pretrained': bool(config['pretrained']) and init and k == 0}
+    model = resolve(config['model'], settings)
+    loss = dict(method['loss_decode'])
+    if k == 0:  # without old classes some losses are another, simpler one
+        loss['type'] = vars(MODELS.get(loss['type'])).get('base_step_type', loss['type'])
+    heads = [model['decode_head'], *(model.get('auxiliary_head') or {}).values()]
+    for head in heads:
+        if head is not None:
+            head.setdefault('loss_decode', loss)
+    model['outputs_per_step'] = list(experiment.training.outputs_per_step(k))
+    if k > 0:
+        model['distillation'] = dict(method.get('distillation') or {})
+        if method.get('target_labeller'):
+            model['target_labeller'] = resolve(method['target_labeller'], settings)
+        if method.get('frozen'):
+            model['frozen'] = method['frozen']
+    return model
+
+
+def network_config(experiment: Experiment, k: int) -> dict[str, Any]:
+    """The network of step ``k`` as it is saved, without what its training adds."""
+    return {
+        key: value for key, value in model_config(experiment, k).items() if key not in METHOD_PARTS
+    }
+
+
+def teacher_config(model: dict) -> dict:
+    """The config of the network one step earlier, without any method's parts."""
+    config = {key: value for key, value in model.items() if key not in METHOD_PARTS}
+    config['outputs_per_step'] = list(model['outputs_per_step'])[:-1]
+    return config

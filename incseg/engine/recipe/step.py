@@ -1,0 +1,210 @@
+"""What the Runner of one step is built from."""
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import get_world_size
+
+from incseg.datasets import StepBatchSampler
+from incseg.engine.recipe.data import dataset_config, loader_config
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.network import model_config, network_config
+from incseg.engine.replay_memory import ReplayMemory
+from incseg.errors import InvalidInputError
+from incseg.registry import HOOKS, SCOPE
+from incseg.utils.precision import autocasts
+
+
+def config_for_step(
+    experiment: Experiment,
+    k: int,
+    num_images: int,
+    work_dir: str,
+    *,
+    num_replayed: int = 0,
+    previous: str | None = None,
+    resume_from: str | None = None,
+) -> Config:
+    """The config of the Runner that trains step ``k``.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        num_images: How many images the step has.
+        work_dir: The step's folder.
+        num_replayed: How many images of a memory it is trained on besides.
+        previous: The previous step's ``final.pth``; None at step 0.
+        resume_from: A checkpoint of this step to go on from.
+    """
+    config, schedule = experiment.config, experiment.config['schedule']
+    batch = config['batch_size']
+    world = get_world_size()
+    if batch % world:
+        raise InvalidInputError(
+            f'batch_size is {batch}, which {world} processes cannot share equally'
+        )
+    sampler = sampler_config(experiment, k, num_images, num_replayed)
+    iters = sampler['num_iters']
+    hooks: list[dict] = [dict(type='IterationSeedHook', seed=experiment.seed)]
+    if k > 0:
+        hooks.append(
+            dict(
+                type='IncrementalHook',
+                previous=previous,
+                classifier_init=dict(config['method']['classifier_init']),
+            )
+        )
+    if schedule.get('compile'):
+        hooks.append(dict(type='CompileHook'))
+    hooks += method_hooks(config['method'], k, previous)
+    hooks += [dict(hook) for hook in config['custom_hooks'].values() if hook is not None]
+    lr = schedule['lr']['base' if k == 0 else 'added']
+    return runner_config(
+        experiment,
+        work_dir,
+        f'step_{k}',
+        model=model_config(experiment, k, init=resume_from is None),
+        train_dataloader=loader_config(
+            experiment,
+            dataset_config(experiment, k, 'train', previous),
+            batch_size=batch // world,
+            batch_sampler=sampler,
+        ),
+        train_cfg=dict(type='StepTrainLoop', max_iters=iters),
+        optim_wrapper=dict(
+            type='StepOptimWrapper',
+            amp=autocasts(schedule['amp'], torch.device(get_device())),
+            optimizer=optimizer_config(schedule['optimizer'], lr),
+            **optimizer_parts(schedule, k),
+        ),
+        param_scheduler=[lr_schedule(experiment, k, iters)],
+        default_hooks=training_hooks(schedule, k, work_dir),
+        custom_hooks=hooks,
+        load_from=resume_from,
+        resume=resume_from is not None,
+    )
+
+
+def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
+    """The config of the Runner that evaluates step ``k`` on all its seen classes."""
+    return runner_config(
+        experiment,
+        work_dir,
+        f'test_{k}',
+        model=network_config(experiment, k),
+        test_dataloader=loader_config(
+            experiment, dataset_config(experiment, k, 'test'), batch_size=1
+        ),
+        test_cfg=dict(type='TestLoop'),
+        test_evaluator=dict(type='ConfusionMetric'),
+        default_hooks=dict(
+            sampler_seed=None, checkpoint=None, logger=dict(type='LoggerHook', interval=500)
+        ),
+    )
+
+
+def sampler_config(
+    experiment: Experiment, k: int, num_images: int, num_replayed: int
+) -> dict[str, Any]:
+    """The batches of step ``k``, see :func:`config_for_step`."""
+    batch, per_batch = experiment.config['batch_size'], 0
+    if num_replayed:
+        memory = ReplayMemory(experiment.config['method']['memory'], experiment.seed)
+        per_batch = memory.exemplars_per_batch(batch)
+    in_an_epoch = num_images if per_batch else num_images + num_replayed
+    iters = StepBatchSampler.iters_per_epoch(in_an_epoch, batch - per_batch)
+    sampler = dict(
+        type='StepBatchSampler',
+        total_batch_size=batch,
+        num_iters=experiment.epochs(k) * iters,
+        seed=experiment.seed,
+    )
+    if per_batch:
+        sampler.update(type='ReplayBatchSampler', memory_batch=per_batch)
+    return sampler
+
+
+def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
+    """The learning rate over the iterations of step ``k``."""
+    config, power = experiment.config, experiment.config['schedule']['poly_power']
+    warmup = config.get('warmup_epochs', 0) if k > 0 else 0
+    if warmup:
+        return dict(
+            type='HeldPolyLR',
+            num_iters=iters,
+            power=power,
+            by_epoch=False,
+            hold=warmup * iters // experiment.epochs(k),
+        )
+    return dict(type='PolyLR', power=power, eta_min=0.0, begin=0, end=iters + 1, by_epoch=False)
+
+
+def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:
+    """How parameters are grouped: by the learning rate's factors, in added steps."""
+    if k == 0 or not schedule.get('lr_factors'):
+        return {}
+    return dict(constructor='PartOptim', paramwise_cfg=dict(lr_factors=schedule['lr_factors']))
+
+
+def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> list[dict[str, Any]]:
+    """The method's hooks at step ``k``, each told its name and the previous step's file."""
+    return [
+        dict(hook, name=name, previous=previous)
+        for name, hook in (method.get('hooks') or {}).items()
+        if hook is not None and (k > 0 or HOOKS.get(hook['type']).in_base_step)
+    ]
+
+
+_run_number = count()
+
+#: torch's optimisers with a kernel for all parameters, on CUDA and on CPU
+FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW')
+
+
+def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any) -> Config:
+    """What every Runner of ours has in common."""
+    distributed = get_world_size() > 1
+    if distributed and not torch.cuda.is_available():
+        parts['model_wrapper_cfg'] = dict(
+            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
+        )
+    elif distributed:
+        parts['sync_bn'] = 'torch'
+    return Config(
+        dict(
+            default_scope=SCOPE,
+            work_dir=work_dir,
+            launcher='pytorch' if distributed else 'none',
+            experiment_name=f'{name}_{next(_run_number)}',
+            randomness=dict(seed=experiment.seed),
+            env_cfg=dict(
+                cudnn_benchmark='train_cfg' in parts,
+                tf32=experiment.tf32,
+                mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+            ),
+            log_processor=dict(by_epoch=False),
+            **parts,
+        )
+    )
+
+
+def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dict[str, Any]:
+    """What every training logs and saves, at the intervals of its schedule."""
+    log, save = schedule['log_interval'], schedule['checkpoint_interval']
+    return dict(
+        sampler_seed=None,
+        logger=dict(type='LoggerHook', interval=log),
+        runtime_info=dict(type='LossLogHook', step=step, intervals=[log, save]),
+        checkpoint=dict(type='SafeCheckpointHook', path=f'{work_dir}/resume.pth', interval=save),
+    )
+
+
+def optimizer_config(optimizer: dict, lr: float) -> dict:
+    """The optimiser, in one pass over the parameters where torch has that; ``fused`` overrides."""
+    other = optimizer.get('foreach') or optimizer.get('differentiable')  # torch takes one of them
+    fused = dict(fused=True) if optimizer['type'] in FUSED_OPTIMIZERS and not other else {}
+    return {**fused, **optimizer, 'lr': lr}

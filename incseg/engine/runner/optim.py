@@ -1,0 +1,157 @@
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from incseg.errors import InvalidInputError
+from incseg.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+
+
+@OPTIM_WRAPPERS.register_module()
+class StepOptimWrapper(OptimWrapper):
+    """mmengine's wrapper with bfloat16 autocast and callbacks around the update.
+
+    mmengine runs backward, step and zero_grad in one call; methods that act on
+    parameters (EWC, PI, RW, …) register callbacks between them.
+
+    Args:
+        amp: Whether the forward pass runs under bfloat16 autocast, on CUDA or
+            CPU.  No gradient scaler is needed; losses are computed in float32.
+        kwargs: See :class:`mmengine.optim.OptimWrapper`.
+
+    Attributes:
+        after_backward: Called without arguments once gradients are complete.
+        after_step: Called without arguments once parameters were updated,
+            before gradients are cleared.
+    """
+
+    def __init__(self, *args: Any, amp: bool = False, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.amp = amp
+        self.after_backward: list[Callable[[], None]] = []
+        self.after_step: list[Callable[[], None]] = []
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, torch.bfloat16, enabled=self.amp):
+            yield
+
+    def step(self, **kwargs: Any) -> None:
+        for callback in self.after_backward:
+            callback()
+        super().step(**kwargs)
+        for callback in self.after_step:
+            callback()
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class PartOptim:
+    """An optimiser with factors on the learning rate of parts of the network.
+
+    There is one group of parameters for each factor.  What is frozen when the
+    optimiser is made is in none of them.
+
+    Args:
+        optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
+        paramwise_cfg: ``dict(lr_factors=…)``: a factor by the beginning of
+            parameters' names, ``'decode_head'`` or ``'decode_head.classifier'``;
+            where several fit, the longest counts, where none does it is 1.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict):
+        self.wrapper = dict(optim_wrapper_cfg)
+        self.factors = dict(paramwise_cfg['lr_factors'])
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        network: Any = model.module if is_model_wrapper(model) else model
+        config = dict(self.wrapper.pop('optimizer'))
+        groups = factor_groups(network, config['lr'], self.factors)
+        optimizer = OPTIMIZERS.build(config, default_args=dict(params=groups))
+        return OPTIM_WRAPPERS.build(self.wrapper, default_args=dict(optimizer=optimizer))
+
+
+def factor_groups(
+    network: nn.Module, lr: float, factors: Mapping[str, float | None]
+) -> list[dict[str, Any]]:
+    """``dict(params=…, lr=…)`` for each factor, those of factor 1 first.
+
+    A factor of None is left out, as if its part had not been named.
+
+    Raises:
+        InvalidInputError: If no parameter's name begins as one of the factors says.
+    """
+    given = {part: factor for part, factor in factors.items() if factor is not None}
+    names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
+    parameters = dict(network.named_parameters())
+    for part in given:
+        if not any(is_part(name, part) for name, _ in network.named_parameters()):
+            raise InvalidInputError(
+                f'schedule.lr_factors names {part!r}, but no parameter is in it; allowed are parts '
+                f'of the network, as {sorted({name.split(".")[0] for name in parameters})}'
+            )
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name in names:
+        fitting = [part for part in given if is_part(name, part)]
+        factor = float(given[max(fitting, key=len)]) if fitting else 1.0
+        groups.setdefault(factor, []).append(parameters[name])
+    return [dict(params=chosen, lr=lr * factor) for factor, chosen in groups.items() if chosen]
+
+
+def is_part(name: str, part: str) -> bool:
+    """Whether a parameter's dotted name is, or is below, that of a part."""
+    return name == part or name.startswith(f'{part}.')
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class FineTuneOptim:
+    """An optimiser for a backbone that has learnt already and a head that has not.
+
+    Four groups, with factors on the learning rate: the backbone's weights (1),
+    its biases (2, without weight decay), the head's weights (``head_factor``)
+    and its biases (twice that, without weight decay).  What is frozen when the
+    optimiser is made is in none of them.
+
+    Args:
+        optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
+        paramwise_cfg: ``dict(head_factor=…)``.
+
+    Source: SEAM's training code (a habit of weakly supervised segmentation
+    since PSA, Ahn and Kwak, CVPR 2018).
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):
+        self.wrapper = dict(optim_wrapper_cfg)
+        self.head_factor = float((paramwise_cfg or {}).get('head_factor', 10.0))
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        network = model.module if is_model_wrapper(model) else model
+        config = dict(self.wrapper.pop('optimizer'))
+        groups = self.groups(network, config['lr'], config.get('weight_decay', 0.0))
+        optimizer = OPTIMIZERS.build(config, default_args=dict(params=groups))
+        return OPTIM_WRAPPERS.build(self.wrapper, default_args=dict(optimizer=optimizer))
+
+    def groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Parameter groups of a network that has a ``head``; those that are empty are left out."""
+        head = {id(parameter) for parameter in network.head.parameters()}
+        groups = []
+        for in_head in (False, True):
+            for is_bias in (False, True):
+                chosen = [
+                    parameter
+                    for name, parameter in network.named_parameters()
+                    if parameter.requires_grad
+                    and (id(parameter) in head) == in_head
+                    and name.endswith('bias') == is_bias
+                ]
+                factor = (self.head_factor if in_head else 1.0) * (2.0 if is_bias else 1.0)
+                groups.append(
+                    dict(
+                        params=chosen, lr=lr * factor, weight_decay=0.0 if is_bias else weight_decay
+                    )
+                )
+        return [group for group in groups if group['params']]

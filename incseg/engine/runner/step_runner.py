@@ -1,0 +1,109 @@
+import logging
+from typing import Any
+
+import torch
+from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop, Runner
+from torch.utils.data import DataLoader
+
+from incseg.registry import LOOPS
+
+
+class StepRunner(Runner):
+    """mmengine's Runner with a quiet start.
+
+    What mmengine prints while it is being built (environment, whole config,
+    hooks) goes to the log file alone; the terminal shows the training.
+    """
+
+    def build_logger(
+        self, log_level: Any = 'INFO', log_file: Any = None, **kwargs: Any
+    ) -> MMLogger:
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        self._console = [
+            handler
+            for handler in logger.handlers
+            if type(handler) is logging.StreamHandler and handler.level < logging.ERROR
+        ]
+        self._show(logging.WARNING)
+        return logger
+
+    def _show(self, level: int) -> None:
+        for handler in self._console:
+            handler.setLevel(level)
+
+    def train(self) -> Any:
+        self._show(logging.INFO)
+        return super().train()
+
+    def dump_config(self) -> None:
+        """Nothing: the visualizer keeps the config beside the logs, the run keeps its own."""
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """mmengine's, and ``tf32``: whether a GPU may round float32 products to 19 bits."""
+        super().setup_env(env_cfg)
+        allowed = bool(env_cfg.get('tf32', True))
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+
+    def use_dataset(self, dataset: Any) -> None:
+        """Train on a data set that is built already, instead of building it from the config."""
+        self._train_dataloader['dataset'] = dataset
+
+    def close(self) -> None:
+        """Let go of log files and of mmengine's global instances, one of each per Runner."""
+        self.visualizer.close()
+        for handler in self.logger.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
+        for kind in (type(self.logger), type(self.message_hub), type(self.visualizer)):
+            kind._instance_dict.pop(self.experiment_name, None)
+
+
+@LOOPS.register_module()
+class StepTrainLoop(BaseLoop):
+    """The iterations of one incremental step.
+
+    Unlike mmengine's loop it resumes at an iteration without decoding the
+    batches before it: the batch sampler starts there.
+
+    Args:
+        runner: The Runner.
+        dataloader: A loader whose batch sampler is a ``StepBatchSampler``, or
+            its config.
+        max_iters: Iterations of the step.
+    """
+
+    def __init__(self, runner: Any, dataloader: DataLoader | dict, max_iters: int):
+        super().__init__(runner, dataloader)
+        self.max_iters = max_iters
+        self.max_epochs = 1  # read by mmengine's hooks
+        self.stop_training = False
+        self._epoch = 0
+        self._iter = 0
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @property
+    def iter(self) -> int:
+        return self._iter
+
+    def run(self) -> Any:
+        """Train from the current iteration to the last."""
+        call_hook = self.runner.call_hook
+        call_hook('before_train')
+        call_hook('before_train_epoch')
+        self.dataloader.batch_sampler.set_start(self._iter)  # type: ignore[union-attr]
+        self.runner.model.train()
+        for batch in self.dataloader:
+            call_hook('before_train_iter', batch_idx=self._iter, data_batch=batch)
+            outputs = self.runner.model.train_step(batch, optim_wrapper=self.runner.optim_wrapper)
+            call_hook('after_train_iter', batch_idx=self._iter, data_batch=batch, outputs=outputs)
+            self._iter += 1
+            if self.stop_training:
+                break
+        call_hook('after_train_epoch')
+        call_hook('after_train')
+        return self.runner.model

@@ -1,0 +1,239 @@
+"""How good pseudo-labels are, at every background threshold."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from incseg.constants import VOID
+from incseg.datasets import LoadImage, LoadLabels, PseudoLabelFiles
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.evaluation.confusion import confusion_matrix, iou_per_class
+from incseg.evaluation.conventions import mean
+from incseg.evaluation.report import number
+from incseg.evaluation.threshold_sweep import ThresholdSweep, draw_sweep, sweep_table
+from incseg.utils.files import write_atomically
+from incseg.utils.progress import Progress
+
+THRESHOLDS = tuple(round(0.01 * i, 2) for i in range(100))
+
+
+def eval_pseudo_labels(
+    dataset: Any,
+    folder: str | Path,
+    thresholds: Sequence[float] = THRESHOLDS,
+    num_threads: int = 4,
+) -> dict[str, Any]:
+    """Compare a step's pseudo-labels with the masks.
+
+    The classes are those of ``meta.json``; all others count as background, as
+    the network that made the labels saw them.  Void is left out.  The scores
+    are read once for all thresholds.
+
+    Args:
+        dataset: a :class:`SegDataset`; those of its images count that have a
+            mask and pseudo-labels.
+        folder: ``<root>/<protocol>/<step>``.
+        thresholds: background scores to try.
+        num_threads: files that are read at a time.
+
+    Returns:
+        ``{set, images, of, stage, classes, new, sweep, labels}``: name of the
+        set, how many images of how many, which refinement made the scores,
+        names of the classes, the background first, and of those that are new in
+        the step, :meth:`ThresholdSweep.rows` (empty without scores), and of the
+        PNGs ``{iou, classes, all, uncertain}``, in percent; uncertain pixels
+        are left out of their IoU.  Rows and PNGs also have ``new``, the mean
+        IoU of the new classes.
+
+    Raises:
+        MissingFileError: no image of the data set has both.
+        InvalidInputError: a file is damaged, or has an id that ``meta.json``
+            does not name; or the labels are of another data set.
+    """
+    files = PseudoLabelFiles(folder)
+    meta = files.read_meta()
+    check_classes(files, dataset)
+    labelled = dataset.has_mask
+    chosen = [
+        i
+        for i, image_id in enumerate(dataset.image_ids)
+        if labelled[i] and files.label_path(image_id).is_file()
+    ]
+    name = f'{type(dataset).__name__} {"+".join(dataset.splits)}'
+    if not chosen:
+        raise MissingFileError(
+            f'none of the {labelled.sum()} images of {name} with a mask has a PNG in '
+            f"'{files.folder}/labels'"
+        )
+    ids = list(meta['ids'])
+    with_scores = files.score_path(dataset.image_ids[chosen[0]]).is_file()
+    sweep = ThresholdSweep(len(ids) + 1, thresholds)
+    matrix = torch.zeros(len(ids) + 1, len(ids) + 1, dtype=torch.int64)
+    uncertain = known = 0
+
+    def read(index: int) -> tuple[np.ndarray, ...]:
+        return _read(dataset, index, files, ids, with_scores)
+
+    with (
+        ThreadPoolExecutor(num_threads) as pool,
+        closing(Progress(len(chosen), f'evaluating {name}', True)) as bar,
+    ):
+        for truth, label, *best in pool.map(read, chosen):
+            if best:
+                sweep.add(truth, *best)
+            unsure = (label == VOID) & (truth != VOID)
+            uncertain, known = uncertain + int(unsure.sum()), known + int((truth != VOID).sum())
+            truth = np.where(unsure, VOID, truth)
+            label = np.where(truth == VOID, 0, label)
+            matrix += confusion_matrix(
+                torch.from_numpy(label), torch.from_numpy(truth), len(ids) + 1
+            )
+            bar.update(1)
+    iou = iou_per_class(matrix)
+    names = dataset.metainfo['classes']
+    new = new_ids(meta)
+    rows = sweep.rows() if with_scores else []
+    labels = dict(
+        iou=iou,
+        classes=mean(iou[1:]),
+        all=mean(iou),
+        uncertain=100 * uncertain / known if known else None,
+    )
+    for row in (*rows, labels):
+        row['new'] = mean([row['iou'][1 + ids.index(i)] for i in new])
+    return dict(
+        set=name,
+        images=len(chosen),
+        of=len(dataset),
+        stage=(meta.get('refine') or {}).get('type', 'unknown'),
+        classes=['background', *(names[i] for i in ids)],
+        new=[names[i] for i in new],
+        sweep=rows,
+        labels=labels,
+    )
+
+
+def _read(
+    dataset: Any, index: int, files: PseudoLabelFiles, ids: list[int], with_scores: bool
+) -> tuple[np.ndarray, ...]:
+    """Truth, label and, with scores, best class and score of one image, all uint8 ``(H, W)``."""
+    info = dataset.get_data_info(index)
+    place = np.zeros(256, np.uint8)
+    place[ids] = np.arange(1, len(ids) + 1)
+    place[VOID] = VOID
+    info['label_lut'] = place
+    truth = LoadLabels().transform(LoadImage().transform(info))['gt_seg_map']
+    label = files.read_label(info['image_id'], ids)
+    if label.shape != truth.shape:
+        raise InvalidInputError(
+            f"pseudo-label '{files.label_path(info['image_id'])}' is {label.shape[0]} x "
+            f'{label.shape[1]}, its mask {truth.shape[0]} x {truth.shape[1]} (height x width); '
+            'allowed is the same size'
+        )
+    if not with_scores:
+        return truth, place[label]
+    found = files.read_scores(info['image_id'], ids)
+    kept = found.ids != 0  # without the map of the background, whose place the threshold takes
+    if not kept.any():
+        nothing = np.zeros_like(truth)
+        return truth, place[label], nothing, nothing
+    scores = np.rint(found.full_size()[kept] * 255).astype(np.uint8)
+    return truth, place[label], place[found.ids[kept][scores.argmax(0)]], scores.max(0)
+
+
+def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[float]) -> str:
+    """Evaluate, write ``sweep.json`` and ``sweep.png`` into the folder, and say what was found."""
+    folder = Path(folder)
+    found = eval_pseudo_labels(dataset, folder, thresholds)
+    files = PseudoLabelFiles(folder)
+    meta = files.read_meta()
+    title = f'{found["set"]}: {found["images"]} of {found["of"]} images, stage {found["stage"]}'
+    labels = found['labels']
+    lines = [title]
+    other_classes = len(found['new']) < len(found['classes']) - 1
+    if other_classes:
+        lines.append(f'new in step {meta["step"]}: {", ".join(found["new"])}')
+    if found['sweep']:
+        lines.append(sweep_table(found['sweep'], with_new=other_classes))
+    else:
+        lines.append('no sweep: there are no scores, only label maps')
+    new = f'new classes {number(labels["new"])}, ' if other_classes else ''
+    lines.append(
+        f'labels as written: background {number(labels["iou"][0])}, {new}classes '
+        f'{number(labels["classes"])}, all {number(labels["all"])}, uncertain pixels '
+        f'{number(labels["uncertain"])} %'
+    )
+    write_atomically(folder / 'sweep.json', json.dumps(found, indent=1) + '\n')
+    rule = meta.get('bg', {})
+    used = rule.get('value') if rule.get('mode') == 'const' else None
+    if found['sweep']:
+        drawn = draw_sweep(found['sweep'], title, folder / 'sweep.png', used)
+        lines.append(
+            f"written to '{folder}': sweep.json"
+            + (
+                ', sweep.png'
+                if drawn
+                else ('; no plot: it needs matplotlib (python -m pip install matplotlib)')
+            )
+        )
+    made, wanted = count_made(files, dataset)
+    if made < wanted:
+        lines.append(
+            f'incomplete: {made} of {wanted} images of the step have pseudo-labels; '
+            'make_pseudo_labels.py --resume makes the rest'
+        )
+    return '\n'.join(lines)
+
+
+def check_classes(files: PseudoLabelFiles, dataset: Any) -> None:
+    """Refuse pseudo-labels whose ids are other classes in a data set.
+
+    Raises:
+        InvalidInputError: they are; names both data sets and the first such class.
+        MissingFileError: there is no ``meta.json``.
+    """
+    meta = files.read_meta()
+    names = dataset.metainfo['classes']
+    for i, name in zip(meta['ids'], meta.get('classes', [])):
+        there = names[i] if i < len(names) else None
+        if name != there:
+            raise InvalidInputError(
+                f"the pseudo-labels in '{files.folder}' are of the data set "
+                f'{meta.get("dataset", "unknown")}, where {i} is {name}; in the '
+                f'{type(dataset).__name__} of the config it is {there or "no class"}: take a '
+                'config of their data set'
+            )
+
+
+def new_ids(meta: dict[str, Any]) -> list[int]:
+    """Which of the labels' dataset ids are new in their step; all where that is not said."""
+    steps, step = (meta.get('protocol') or {}).get('steps'), meta.get('step')
+    if steps is None or step is None:
+        return list(meta['ids'])
+    return [i for i in meta['ids'] if i in steps[step]]
+
+
+def count_made(files: PseudoLabelFiles, dataset: Any) -> tuple[int, int]:
+    """How many of a data set's images have a label map, and how many the labels are to have.
+
+    Both are equal where no ``image_labels.json`` says which images belong to the step.
+
+    Raises:
+        InvalidInputError: that file is damaged.
+    """
+    made = {name for name in dataset.image_ids if files.label_path(name).is_file()}
+    path = files.folder / 'image_labels.json'
+    if not path.is_file():
+        return len(made), len(made)
+    try:
+        listed = set(json.loads(path.read_text(encoding='utf-8')))
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidInputError(f"'{path}' cannot be read ({error})") from error
+    wanted = listed & set(dataset.image_ids)
+    return len(wanted & made), len(wanted)

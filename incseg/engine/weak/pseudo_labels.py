@@ -1,0 +1,257 @@
+"""Pseudo-labels from the config of a weak experiment and the checkpoint of its network."""
+
+import hashlib
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
+
+from incseg.datasets import (
+    BackgroundRule,
+    PseudoLabelFiles,
+    export_coco,
+    visible_labels,
+    write_image_labels,
+)
+from incseg.engine.recipe.data import weak_training_set
+from incseg.engine.recipe.experiment import Experiment, check_step
+from incseg.engine.recipe.identity import file_sha, named_files
+from incseg.engine.weak.cam_inference import CamInference
+from incseg.engine.weak.pseudo_label_maker import PseudoLabelMaker
+from incseg.engine.weak.seam_config import SeamSettings
+from incseg.engine.weak.seam_store import describe_steps, load_seam, own_ids
+from incseg.errors import InvalidInputError
+from incseg.models import SEAM
+from incseg.models.batch_norm_folding import fold_batch_norm
+from incseg.protocols import Protocol
+from incseg.registry import DATASETS, MODELS, TASK_UTILS
+from incseg.utils.distributed import on_rank_zero
+from incseg.utils.locks import alone_in
+from incseg.utils.precision import gpu_arithmetic
+from incseg.utils.progress import Progress
+
+
+def pseudo_label_job(
+    experiment: Experiment,
+    checkpoint: str | Path,
+    out: str | Path,
+    step: int | None = None,
+    resume: bool = False,
+    coco: bool = False,
+    protocol: Protocol | None = None,
+) -> PseudoLabelFiles:
+    """Make the pseudo-labels of one step by a trained network.
+
+    Args:
+        experiment: the experiment, with ``seam`` in its config.
+        checkpoint: the network's ``seam.pth``.
+        out: the root; ``<protocol>/<step>`` below it receives the files.
+        step: the step; by default the network's own, which one of scope
+            ``'all'`` does not have.
+        resume: whether an interrupted run goes on.
+        coco: whether ``coco.json`` is written as well.
+        protocol: the protocol whose step it is; by default the one that the
+            experiment trains.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: whatever is wrong with the config, the checkpoint or a file.
+    """
+    seam = SeamSettings.of(experiment.config)
+    protocol = experiment.training if protocol is None else protocol
+    model, meta = load_seam(experiment, checkpoint)
+    step = step_of(meta, step, protocol, checkpoint)
+    options = seam.inference
+    dataset = DATASETS.build(weak_training_set(experiment))
+    source = TASK_UTILS.build(seam.image_labels, default_args=dict(dataset=dataset))
+    labels = source.labels(dataset.image_ids)
+    # a single step trains on every image, those that show nothing too
+    indices = np.arange(len(dataset)) if protocol.num_steps == 1 else protocol.select(labels, step)
+    files = PseudoLabelFiles.of_step(out, protocol.name, step)
+    scales = [scale * experiment.config['image_scale'] for scale in options['scales']]
+    prepare(model)
+    maker = PseudoLabelMaker(
+        CamInference(model, scales, options['flip'], options['maps']),
+        meta['ids'],
+        files,
+        BackgroundRule.of(options['background'], 'seam.inference.background'),
+        MODELS.build(seam.refine),
+        uncertain=options['uncertain'],
+        score_stride=options['score_stride'] if options['scores'] else 0,
+        batch_size=options['batch_size'],
+        num_threads=options['num_threads'],
+    )
+    made_by = dict(
+        dataset=experiment.config['data']['name'],
+        protocol=describe_steps(protocol),
+        step=step,
+        **described(meta, experiment),
+        **({} if maker.rule.mode != 'score' else dict(background=options['background'])),
+        uncertain=options['uncertain'],
+        scales=scales,
+        flip=options['flip'],
+        maps=options['maps'],
+        refine=seam.refine,
+        refine_sha=named_files(seam.refine),
+        score_stride=maker.score_stride,
+        tf32=experiment.tf32,
+        ckpt_sha=file_sha(checkpoint),
+        image_label_source=seam.image_labels,
+    )
+    shown = visible_labels(labels, protocol, step, meta['scope'])
+    with gpu_arithmetic(experiment.tf32):
+        make_pseudo_labels(maker, dataset, indices, shown, made_by, resume)
+    if coco and is_main_process():
+        export_coco(
+            files,
+            [dataset.image_ids[i] for i in indices],
+            dataset.metainfo['classes'],
+            files.folder / 'coco.json',
+        )
+    return files
+
+
+def prepare(model: SEAM) -> None:
+    """Make a network fast that is only looked through: folded, on its device, channels last."""
+    fold_batch_norm(
+        model,
+        [name for name, _ in model.named_children()],
+        lambda images: torch.cat([maps.flatten() for maps in model.cams(images)]),
+    )
+    model.to('cuda' if torch.cuda.is_available() else 'cpu')
+    model.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
+
+
+def described(meta: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """What ``meta.json`` says of the network: its scope, its own classes, where it started."""
+    own = own_ids(meta)
+    return dict(
+        scope=meta['scope'],
+        classes=experiment.names(tuple(own)),
+        ids=own,
+        pretrained=meta['pretrained'],
+        init_from=meta.get('init_from'),
+        seed=meta['seed'],
+        negatives=meta.get('negatives'),
+    )
+
+
+def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: str | Path) -> int:
+    """The step whose labels a network is to make."""
+    if step is None and meta['scope'] == 'all':
+        raise InvalidInputError(
+            f"checkpoint {path} knows the classes of all steps (scope 'all'): say which one's "
+            f'pseudo-labels to make, --step 0 to {protocol.num_steps - 1}'
+        )
+    if step is None:
+        step = int(meta['step'])
+    elif meta['scope'] == 'step' and step != meta['step']:
+        raise InvalidInputError(
+            f'--step is {step}, but checkpoint {path} knows the classes of step {meta["step"]} '
+            'alone'
+        )
+    check_step(step, protocol.num_steps, protocol.name)
+    return step
+
+
+def make_pseudo_labels(
+    maker: PseudoLabelMaker,
+    dataset: Any,
+    indices: np.ndarray,
+    labels: np.ndarray,
+    meta: dict[str, Any],
+    resume: bool = False,
+    progress: bool = True,
+) -> int:
+    """Make the pseudo-labels of a step's images; several processes share them.
+
+    ``meta.json``, with a digest of what the images may show, and
+    ``image_labels.json``, which says it, are written first.  Every process of the group calls this.
+
+    Args:
+        maker: what makes the files of one image.
+        dataset: a :class:`SegDataset`.
+        indices: which of its images.
+        labels: bool ``(len(dataset), C + 1)``: the classes that each image may
+            show.
+        meta: what ``meta.json`` says besides its version, the rule of the
+            background and the digest; its ``ids`` are the classes.
+        resume: whether whole files of an interrupted run are kept.
+        progress: whether to report on stderr.
+
+    Returns:
+        How many images this process made.
+
+    Raises:
+        InvalidInputError: pseudo-labels are there already, or, resuming, were
+            made in another way.
+        UserError: an image cannot be read, or a file not written.
+    """
+    files = maker.files
+    image_ids = dataset.image_ids
+    meta = json.loads(
+        json.dumps(
+            {  # as it is read back
+                **meta,
+                'bg': maker.rule.as_meta(),
+                'image_labels_sha': _digest([image_ids[i] for i in indices], labels[indices]),
+            }
+        )
+    )
+    with alone_in(files.folder):
+        on_rank_zero(_begin, files=files, meta=meta, resume=resume)
+        if is_main_process():
+            write_image_labels(
+                files.folder / 'image_labels.json',
+                [image_ids[i] for i in indices],
+                labels[indices],
+                dataset.metainfo['classes'],
+            )
+        own = [int(i) for i in indices[get_rank() :: get_world_size()]]
+        if resume:
+            own = [
+                i
+                for i in own
+                if not files.is_valid(image_ids[i], maker.score_stride > 0, meta['ids'])
+            ]
+        with closing(Progress(len(own), _title(files), progress and is_main_process())) as bar:
+            maker.make(dataset, own, labels, bar.update)
+        barrier()
+    return len(own)
+
+
+def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
+    """Write ``meta.json``, unless other pseudo-labels are in the way."""
+    if files.meta_path.exists():
+        if not resume:
+            raise InvalidInputError(
+                f"'{files.folder}' already holds pseudo-labels: pass --resume to complete them, "
+                'or another --out'
+            )
+        found = files.read_meta()
+        for key, value in meta.items():
+            if found.get(key) != value:
+                raise InvalidInputError(
+                    f"pseudo-labels in '{files.folder}' were made with {key}={found.get(key)!r}, "
+                    f'now it is {value!r}: remove that folder to make them anew, or, with '
+                    'make_pseudo_labels.py, pass another --out'
+                )
+    files.write_meta(meta)
+
+
+def _digest(image_ids: list[str], labels: np.ndarray) -> str:
+    """SHA-256 of what images may show."""
+    digest = hashlib.sha256(json.dumps([image_ids, labels.shape]).encode())
+    digest.update(np.ascontiguousarray(labels, np.bool_).tobytes())
+    return digest.hexdigest()
+
+
+def _title(files: PseudoLabelFiles) -> str:
+    share = f', process 1 of {get_world_size()}' if get_world_size() > 1 else ''
+    return f'pseudo-labels {files.folder.parent.name} step {files.folder.name}{share}'

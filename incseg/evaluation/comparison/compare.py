@@ -1,0 +1,43 @@
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from incseg.evaluation.comparison.plot import draw_curves
+from incseg.evaluation.comparison.runs import find_runs
+from incseg.evaluation.comparison.table import ComparisonTable
+from incseg.utils.files import write_atomically
+
+NAME = 'comparison'
+
+
+def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') -> str:
+    """Write the table of several runs as text, Markdown and CSV, and the plot over steps.
+
+    Args:
+        arguments: Work dirs, folders of work dirs or ledgers, each possibly
+            as ``NAME=PATH`` (see :func:`find_runs`).
+        out: The folder for ``comparison.txt``, ``.md``, ``.csv`` and ``.png``.
+        convention: Which IoUs are averaged: ``'mib'``, ``'plop'``, ``'wilson'``.
+
+    Returns:
+        What to show the user: the table, and where the files are.
+
+    Raises:
+        UserError: If a ledger is missing or damaged, no run is finished, or a
+            row has one seed twice, two methods or two settings.
+    """
+    runs, without = find_runs(arguments)
+    table = ComparisonTable(runs, convention, without)
+    folder = Path(out)
+    write_atomically(folder / f'{NAME}.txt', table.text() + '\n')
+    write_atomically(folder / f'{NAME}.md', table.markdown() + '\n')
+    write_atomically(folder / f'{NAME}.csv', table.csv())
+    picture = folder / f'{NAME}.png'
+    lines = [table.text(), f'written to {folder}/: {NAME}.txt, {NAME}.md, {NAME}.csv']
+    if draw_curves(table, picture):
+        lines[-1] += f', {NAME}.png'
+    else:
+        with suppress(OSError):  # one of earlier runs would contradict the table
+            picture.unlink()
+        lines.append('no plot: it needs matplotlib (python -m pip install matplotlib)')
+    return '\n'.join(lines)

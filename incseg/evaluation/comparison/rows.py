@@ -1,0 +1,211 @@
+"""Which runs are seeds of one row, what the row is called, and where it stands."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from incseg.errors import InvalidInputError
+from incseg.evaluation.comparison.runs import RunResult
+
+#: from the least that can be done to the most, as papers list them; others follow by name
+METHOD_ORDER = (
+    'ft',
+    'ft_s',
+    'frozen',
+    'lwf',
+    'lwf_mc',
+    'ilt',
+    'ewc',
+    'pi',
+    'rw',
+    'mib',
+    'mib_s',
+    'plop',
+    'ewf',
+    'replay',
+    'wilson',
+)
+#: all classes at once: what the others are measured against
+LAST = ('joint', 'joint_s')
+#: most settings that a title spells out
+MOST = 3
+MISSING = 'unset'
+
+
+def row_titles(runs: Sequence[RunResult]) -> list[str]:
+    """The row of every run.
+
+    A name given by the user is the row.  Else the method is, with the name
+    that a ledger was kept under where it is another, as in
+    ``mib (mib_memory)``; where that ran with several settings on one
+    protocol, what differs is added, as in ``mib (loss_weight=100.0)``.
+    Settings are the configs kept beside the ledgers; where one of the runs
+    has none, the ledgers' config paths.
+    """
+    titles = [run.name or kept_title(run) for run in runs]
+    unnamed = defaultdict(list)
+    for i, run in enumerate(runs):
+        if run.name is None:
+            unnamed[titles[i]].append(i)
+    for title, members in unnamed.items():
+        for i, found in zip(members, settings_titles(title, [runs[i] for i in members])):
+            titles[i] = found
+    return titles
+
+
+def kept_title(run: RunResult) -> str:
+    """The method, and the name of a kept ledger where it says something else."""
+    name = run.own_name
+    return run.method if name in (None, run.method) else f'{run.method} ({name})'
+
+
+def settings_titles(title: str, runs: Sequence[RunResult]) -> list[str]:
+    """Titles of runs of one title, told apart by the settings that differ within a protocol."""
+    settings: list[Mapping[str, Any]] = [run.settings or {} for run in runs]
+    if any(run.settings is None for run in runs):
+        settings = [{'config': run.content['config']} for run in runs]
+    protocols = defaultdict(list)
+    for run, values in zip(runs, settings):
+        protocols[run.protocol].append(values)
+    keys = sorted({key for group in protocols.values() for key in differing(group)})
+    if not keys:
+        return [title] * len(runs)
+    paths = [run.content['config'] for run in runs]
+    if keys == ['config'] or (len(keys) > MOST and len({*paths}) == count(settings, keys)):
+        unique = len({*map(stem, paths)}) == len({*paths})
+        return [f'{title} ({stem(path) if unique else path})' for path in paths]
+    short = [key.rpartition('.')[2] for key in keys]
+    names = short if len({*short}) == len(keys) else keys
+    return [
+        f'{title} ('
+        + ', '.join(f'{name}={values.get(key, MISSING)}' for name, key in zip(names, keys))
+        + ')'
+        for values in settings
+    ]
+
+
+def differing(group: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Keys that do not have one value throughout."""
+    keys = {key for values in group for key in values}
+    return {
+        key
+        for key in keys
+        if any(values.get(key, MISSING) != group[0].get(key, MISSING) for values in group)
+    }
+
+
+def count(settings: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:
+    return len({tuple(repr(values.get(key)) for key in keys) for values in settings})
+
+
+def stem(path: str) -> str:
+    return PurePath(path).stem
+
+
+def row_rank(method: str, title: str) -> tuple:
+    """Sorts rows: the known methods, the others by name, joint training last."""
+    plain = method.lower().replace('-', '_')
+    if plain in LAST:
+        place = len(METHOD_ORDER) + 1 + LAST.index(plain)
+    elif plain in METHOD_ORDER:
+        place = METHOD_ORDER.index(plain)
+    else:
+        place = len(METHOD_ORDER)
+    return place, plain, title != method, title
+
+
+def check_method(title: str, runs: Sequence[RunResult]) -> None:
+    """Refuse a row with two methods, whatever the protocols are.
+
+    Raises:
+        InvalidInputError: Naming a ledger of each and the way out.
+    """
+    for run in runs:
+        if run.method != runs[0].method:
+            raise InvalidInputError(
+                f'the row {title!r} has two methods: {runs[0].path} is of {runs[0].method}, '
+                f'{run.path} of {run.method}; give each a row of its own, NAME=PATH'
+            )
+
+
+def check_cell(title: str, runs: Sequence[RunResult]) -> None:
+    """Refuse runs of one protocol that are not seeds of one thing.
+
+    That is one seed twice, or two settings.  Runs whose settings are unknown
+    are only asked for their seed.
+
+    Args:
+        title: The row.
+        runs: Its runs of one protocol.
+
+    Raises:
+        InvalidInputError: Naming both ledgers, what is wrong, and the way out.
+    """
+    seeds: dict[int, RunResult] = {}
+    for run in runs:
+        before = seeds.setdefault(run.seed, run)
+        if before is not run:
+            raise InvalidInputError(
+                f'{before.path} and {run.path} are both {title} on {" ".join(run.protocol[:3])} '
+                f'with seed {run.seed}: leave one out, or give it a row of its own, '
+                f'NAME={run.path}'
+            )
+    known = [(run, run.settings) for run in runs if run.settings is not None]
+    for run, settings in known[1:]:
+        first, its = known[0]
+        if different := sorted(differing([its, settings])):
+            key = different[0]
+            raise InvalidInputError(
+                f'the row {title!r} has two settings on {" ".join(run.protocol[:3])}: {key} is '
+                f'{its.get(key, MISSING)!r} in {first.path} and {settings.get(key, MISSING)!r} in '
+                f'{run.path}; give each a row of its own, NAME=PATH'
+            )
+
+
+#: most settings that are spelled out
+MOST_SETTINGS = 6
+
+
+def other_settings(rows: Mapping[str, Sequence[RunResult]]) -> list[str]:
+    """What rows of one protocol differ in besides the method, one line a setting.
+
+    A method that was trained for longer, or on larger images, is not compared
+    on equal terms; the table says so.  Runs without a config beside them
+    cannot be judged.
+
+    Args:
+        rows: Row title -> its runs, each trained with the same settings.
+
+    Returns:
+        Lines such as ``'epochs differs: 16 (joint); [10, 3] (ft, mib)'``.
+    """
+    settings = {
+        title: {
+            key: value
+            for key, value in runs[0].settings.items()
+            if not key.startswith(('method.', 'custom_hooks'))
+        }
+        for title, runs in rows.items()
+        if runs[0].settings is not None
+    }
+    if not settings:
+        return []
+    keys = sorted(differing(list(settings.values())))
+    lines = []
+    for key in keys[:MOST_SETTINGS]:
+        groups: dict[str, list[str]] = {}
+        for title, values in settings.items():
+            groups.setdefault(shown(values.get(key, MISSING)), []).append(title)
+        told = '; '.join(f'{value} ({", ".join(titles)})' for value, titles in groups.items())
+        lines.append(f'{key} differs: {told}')
+    if keys[MOST_SETTINGS:]:
+        lines.append(
+            f'{len(keys) - MOST_SETTINGS} more settings differ: {", ".join(keys[MOST_SETTINGS:])}'
+        )
+    return lines
+
+
+def shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f'{text[:37]}…'

@@ -1,0 +1,51 @@
+from math import log
+
+import torch
+from torch import nn
+
+from incseg.models.decode_heads import GrowingClassifier
+from incseg.registry import MODELS
+
+
+@MODELS.register_module()
+class RandomInit:
+    """A new classifier starts from small random weights and zero biases.
+
+    Args:
+        std: Standard deviation of the weights.
+    """
+
+    def __init__(self, std: float = 0.01):
+        self.std = std
+
+    def __call__(self, classifier: GrowingClassifier) -> None:
+        new = classifier.convs[-1]
+        nn.init.normal_(new.weight, std=self.std)
+        nn.init.zeros_(new.bias)  # type: ignore[arg-type]
+
+
+@MODELS.register_module()
+class BackgroundBalancedInit:
+    """MiB's start of a new classifier: the background's probability is shared out.
+
+    Every new class takes the background's weight and its bias minus
+    ``log(N + 1)``, and the background's bias drops by as much (``N`` new
+    classes).  Background and each new class then have ``1 / (N + 1)`` of what
+    was the background's probability; old classes keep theirs exactly.
+
+    Call it after the previous step's weights were loaded; the teacher must be
+    loaded apart, with the background's bias as it was.
+
+    Source: Cermelli et al., CVPR 2020, eq. 9 and 10.
+    """
+
+    @torch.no_grad()
+    def __call__(self, classifier: GrowingClassifier) -> None:
+        old, new = classifier.convs[0], classifier.convs[-1]
+        if old is new:
+            raise ValueError('a classifier with one step has no new classes to initialise')
+        assert old.bias is not None and new.bias is not None
+        share = log(new.out_channels + 1)
+        new.weight.copy_(old.weight[:1].expand_as(new.weight))
+        new.bias.copy_((old.bias[0] - share).expand_as(new.bias))
+        old.bias[0] -= share

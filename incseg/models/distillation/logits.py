@@ -1,0 +1,162 @@
+"""A head's cross-entropy and the distillation of the same head, upsampled once."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from incseg.models.distillation.base import BaseDistillation
+from incseg.models.losses import PixelCrossEntropy
+from incseg.models.losses.functional import (
+    binary_distillation,
+    distillation,
+    fused_losses,
+    unbiased_distillation,
+)
+from incseg.models.losses.fused.image_by_image import image_by_image
+from incseg.registry import MODELS
+from incseg.structures import NetworkOutputs
+from incseg.structures.network_outputs import upsample
+from incseg.utils.rules import NOT_NEGATIVE, checked
+
+
+class SoftLabelDistillation(BaseDistillation):
+    """What the terms on a head's probabilities have in common.
+
+    Args:
+        loss_weight: Factor on the term.
+        source: Name of the head whose logits are compared.
+        alpha: Factor on the teacher's logits before its softmax, 0 or more.
+        fused: Whether logits are upsampled a few rows at a time, together with
+            the head's cross-entropy where that is fused too; else at once.
+
+    Raises:
+        InvalidInputError: If a number is not allowed.
+    """
+
+    #: Whether the teacher's background is matched by background plus new classes.
+    unbiased: ClassVar[bool]
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        source: str = 'decode_head',
+        alpha: float = 1.0,
+        fused: bool = True,
+    ):
+        super().__init__(loss_weight, source)
+        self.alpha = checked(f'{type(self).__name__} alpha', alpha, NOT_NEGATIVE)
+        self.fused = fused
+
+    def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        if self.fused:
+            _, loss = fused_losses(
+                student.logits[self.source],
+                teacher.logits[self.source],
+                size=student.size,
+                alpha=self.alpha,
+                unbiased=self.unbiased,
+            )
+            return loss
+        plain = unbiased_distillation if self.unbiased else distillation
+        return plain(student.full_size(self.source), teacher.full_size(self.source), self.alpha)
+
+
+@MODELS.register_module()
+class LogitsDistillation(SoftLabelDistillation):
+    """LwF's term: the student's old classes follow the teacher's probabilities.
+
+    Args:
+        loss_weight: Factor on the term; 100 is customary.
+        source, alpha, fused: See :class:`SoftLabelDistillation`.
+    """
+
+    unbiased = False
+
+
+@MODELS.register_module()
+class UnbiasedLogitsDistillation(SoftLabelDistillation):
+    """MiB's term: the teacher's background is matched by background + new classes.
+
+    Args:
+        loss_weight: Factor on the term; MiB uses 10, and 100 for VOC 15-1.
+        source, alpha, fused: See :class:`SoftLabelDistillation`.
+    """
+
+    unbiased = True
+
+
+@MODELS.register_module()
+class BinaryDistillation(BaseDistillation):
+    """LwF-MC's term: each old class's sigmoid follows the teacher's.
+
+    Args:
+        loss_weight: Factor on the term; 10 is customary.
+        source: Name of the head whose logits are compared.
+        fused: Whether logits are upsampled an image at a time; else at once.
+
+    See :func:`incseg.models.losses.functional.distillation`.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, loss_weight: float = 1.0, source: str = 'decode_head', fused: bool = True):
+        super().__init__(loss_weight, source)
+        self.fused = fused
+
+    def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        if not self.fused:
+            return binary_distillation(
+                student.full_size(self.source), teacher.full_size(self.source)
+            )
+        size = student.size
+        return image_by_image(
+            lambda logits, taught: binary_distillation(logits, upsample(taught, size)),
+            student.logits[self.source],
+            teacher.logits[self.source],
+            size,
+        )
+
+
+def shares_a_pass(criterion: nn.Module, term: nn.Module) -> bool:
+    """Whether a head's loss and a term of distillation can be computed together."""
+    return (
+        isinstance(criterion, PixelCrossEntropy)
+        and criterion.fused
+        and isinstance(term, SoftLabelDistillation)
+        and term.fused
+    )
+
+
+def losses_in_one_pass(
+    criterion: PixelCrossEntropy,
+    term: SoftLabelDistillation,
+    logits: Tensor,
+    teacher_logits: Tensor,
+    target: Tensor,
+    *,
+    num_old: int,
+    ignore_index: int,
+    image_weight: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The weighted loss and the weighted term.
+
+    Args:
+        criterion: The head's loss.
+        term: The term on the same head.
+        logits: Student, ``(N, C, h, w)``.
+        teacher_logits: Teacher, ``(N, K, h, w)``.
+        target: ``(N, H, W)`` of train ids.
+        num_old, ignore_index, image_weight: See :class:`PixelCrossEntropy`.
+    """
+    loss, kept = fused_losses(
+        logits,
+        teacher_logits,
+        target,
+        num_old=criterion.merged(num_old),
+        alpha=term.alpha,
+        unbiased=term.unbiased,
+        ignore_index=ignore_index,
+        image_weight=image_weight,
+    )
+    return criterion.loss_weight * loss, term.loss_weight * kept

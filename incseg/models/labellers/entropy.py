@@ -1,0 +1,208 @@
+"""The median of a class's values from their histogram."""
+
+from collections.abc import Iterable
+from math import log
+from typing import Any, ClassVar
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.logging import print_log
+from torch import Tensor
+
+from incseg.errors import InvalidInputError
+from incseg.models.labellers.entropy_map import entropy_maps
+from incseg.registry import MODELS
+from incseg.structures import NetworkOutputs
+from incseg.utils.rules import NOT_NEGATIVE, checked
+
+#: median -> bins of its histogram
+BINS = {'fixed': 10_000, 'paper_code': 100}
+
+
+@MODELS.register_module()
+class EntropyPseudoLabeller:
+    """PLOP's labels: where background was annotated, what the teacher is sure of.
+
+    A pixel annotated as background (or as an old class) gets the teacher's best
+    class if the entropy of the teacher's probabilities is below that class's
+    threshold, else it becomes void.  A class's threshold is the median entropy
+    of the pixels in which the teacher sees it, over one epoch of the step's
+    data, but at least ``min_threshold``.
+
+    Each image also gets a weight, the share of its background and old pixels
+    that were labelled, so that new pixels do not outweigh the few that are left
+    of the others.  As in the published code, ``sure / (all + 1e-6)``, an image
+    without such pixels has the weight 0.
+
+    Args:
+        source: Name of the head whose logits are read.
+        median: ``'fixed'``: entropies divided by ``log K`` and true medians.
+            ``'paper_code'``: as published, see :func:`published_medians`;
+            entropies there are divided by ``K log K log C`` (``C`` the
+            student's outputs), and only label 0 enters the medians.
+        min_threshold: The least threshold, in the unit of ``median``.
+        ignore_index: The label of void.
+
+    Attributes:
+        thresholds: ``(K,)``, float32, in the unit of ``median``; None before
+            :meth:`prepare`.
+        nats: What an entropy in nats is divided by.
+
+    Raises:
+        InvalidInputError: If an argument's value is not allowed.
+
+    Source: Douillard et al., CVPR 2021, section 3.3.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        source: str = 'decode_head',
+        median: str = 'fixed',
+        min_threshold: float = 0.001,
+        ignore_index: int = 255,
+    ):
+        if median not in BINS:
+            raise InvalidInputError(
+                f'EntropyPseudoLabeller median is {median!r}, allowed: {sorted(BINS)}'
+            )
+        self.source = source
+        self.median = median
+        self.min_threshold = checked(
+            'EntropyPseudoLabeller min_threshold', min_threshold, NOT_NEGATIVE
+        )
+        self.ignore_index = ignore_index
+        self.thresholds: Tensor | None = None
+        self.nats = 1.0
+
+    def check(self, network: Any) -> None:
+        """Raise InvalidInputError where the network has no such head."""
+        if self.source not in network.heads:
+            raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')
+
+    def prepare(self, batches: Iterable[tuple[Tensor, NetworkOutputs]], num_classes: int) -> None:
+        """Find the thresholds; all processes together.
+
+        Args:
+            batches: Labels ``(N, H, W)`` and the teacher's outputs; at least one.
+            num_classes: Outputs of the student.
+        """
+        bins, histograms = BINS[self.median], None
+        for labels, teacher in batches:
+            logits = teacher.logits[self.source]
+            if histograms is None:
+                num_old = logits.shape[1]
+                self.nats = self._unit(num_old, num_classes)
+                histograms = torch.zeros(num_old * bins, dtype=torch.int64, device=logits.device)
+            counted = labels == 0 if self.median == 'paper_code' else self._is_old(labels, num_old)
+            maps = entropy_maps(logits, (labels.shape[-2], labels.shape[-1]))
+            for (best, entropy), used in zip(maps, counted):
+                place = (entropy[used] / self.nats * bins).long().clamp_(0, bins - 1)
+                place += best[used].long() * bins
+                histograms += torch.bincount(place, minlength=len(histograms))
+        if histograms is None:
+            raise ValueError('EntropyPseudoLabeller.prepare() got no batch')
+        all_reduce(histograms)
+        histograms = histograms.view(-1, bins)
+        medians = (published_medians if self.median == 'paper_code' else class_medians)(histograms)
+        # not torch.maximum: published code keeps a median that is not a number, so does max()
+        self.thresholds = torch.tensor(
+            [max(value, self.min_threshold) for value in medians.tolist()],
+            dtype=torch.float32,
+            device=histograms.device,
+        )
+        least, most = self.thresholds.min(), self.thresholds.max()
+        print_log(f'pseudo-labels: thresholds from {least:.4g} to {most:.4g}', 'current')
+
+    def _unit(self, num_old: int, num_classes: int) -> float:
+        if self.median == 'fixed':
+            return log(max(num_old, 2))
+        return num_old * log(num_old + 1e-8) * log(num_classes)
+
+    def _is_old(self, labels: Tensor, num_old: int) -> Tensor:
+        """Background or an old class, but not void."""
+        return (labels < num_old) & (labels != self.ignore_index)
+
+    def __call__(
+        self, labels: Tensor, student: NetworkOutputs, teacher: NetworkOutputs
+    ) -> tuple[Tensor, Tensor]:
+        """Labels ``(N, H, W)`` of train ids -> labels and image weights.
+
+        Returns:
+            Labels of the same type (int64 where uint8 cannot hold the old
+            classes), and ``(N,)``, float32, in [0, 1].
+
+        Raises:
+            RuntimeError: If :meth:`prepare` was not called.
+        """
+        if self.thresholds is None:
+            raise RuntimeError('EntropyPseudoLabeller needs thresholds: call prepare() first')
+        logits = teacher.logits[self.source]
+        num_old = logits.shape[1]
+        if num_old > 255 and labels.dtype == torch.uint8:
+            labels = labels.long()
+        limits = self.thresholds.to(logits.device) * self.nats
+        old = self._is_old(labels, num_old)
+        replaced, shares = [], []
+        maps = entropy_maps(logits, (labels.shape[-2], labels.shape[-1]))
+        for image, (best, entropy), is_old in zip(labels, maps, old):
+            is_sure = (entropy < limits[best.long()]) & is_old
+            chosen = best.to(labels.dtype).where(is_sure, self.ignore_index)
+            replaced.append(chosen.where(is_old, image))
+            shares.append(is_sure.sum() / (is_old.sum() + 1e-6))
+        return torch.stack(replaced), torch.stack(shares).float()
+
+
+def class_medians(histograms: Tensor) -> Tensor:
+    """Medians from histograms over [0, 1].
+
+    Values are taken as spread evenly over their bin; a class without any has 0.
+
+    Args:
+        histograms: ``(K, bins)``, counts.
+
+    Returns:
+        ``(K,)``, float64.
+    """
+    bins = histograms.shape[1]
+    half = histograms.sum(1, keepdim=True).double() / 2
+    reached = histograms.cumsum(1)
+    index = (reached >= half).int().argmax(1, keepdim=True)
+    counts = histograms.gather(1, index)
+    before = reached.gather(1, index) - counts
+    inside = (half - before) / counts.clamp(min=1)
+    return ((index + inside) / bins).squeeze(1)
+
+
+def published_medians(histograms: Tensor) -> Tensor:
+    """What PLOP's published code takes for the medians.
+
+    It adds up the numbers of the bins that it has passed where it should add up
+    their counts.  So it returns the median only where the first bin holds half
+    of the values; elsewhere it may stop at a later bin, or at none: then the
+    result is infinite of either sign, or not a number.  Numbers of bins are
+    found by rounding down, which for 100 bins takes 28, 56 and 57 for 29, 57
+    and 58.
+
+    Args:
+        histograms: ``(K, bins)``, counts.
+
+    Returns:
+        ``(K,)``, float32 like there.
+    """
+    bins = histograms.shape[1]
+    found = torch.zeros(len(histograms), dtype=torch.float32)
+    for c, counts in enumerate(histograms.cpu()):
+        half = counts.sum() / 2
+        if half <= 0:
+            continue
+        passed = 0.0
+        for step in range(bins):
+            border = step / bins
+            count = counts[int(border * bins)]
+            if passed <= half <= passed + count:
+                break
+            passed += border * bins
+        found[c] = border + (half - passed) / count * (1 / bins)
+    return found

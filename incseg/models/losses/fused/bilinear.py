@@ -1,0 +1,63 @@
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+#: Columns that are resized at once.
+BAND = 128
+
+
+@lru_cache(maxsize=64)
+def bilinear_matrix(source: int, target: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Bilinear resizing of one axis as a matrix ``(target, source)``.
+
+    ``align_corners=False``: sample ``y`` of the target lies at
+    ``(y + 1/2) * source / target - 1/2`` of the source, clamped to its ends.
+    Rows sum to one and have at most two entries.  On CPU; do not write to it,
+    it is shared.
+    """
+    position = (torch.arange(target, dtype=torch.float64) + 0.5) * (source / target) - 0.5
+    position = position.clamp(0, source - 1)
+    low = position.floor().long()
+    high = (low + 1).clamp(max=source - 1)
+    matrix = torch.zeros(target, source, dtype=torch.float64)
+    rows = torch.arange(target)
+    matrix.index_put_((rows, low), 1 - (position - low), accumulate=True)
+    matrix.index_put_((rows, high), position - low, accumulate=True)
+    return matrix.to(dtype)
+
+
+def source_of(weights: Tensor) -> slice:
+    """The source samples that some rows of a resizing matrix read, from the first to the last."""
+    used = weights.any(0).nonzero()
+    return slice(int(used[0]), int(used[-1]) + 1)
+
+
+def widen(logits: Tensor, across: Tensor) -> Tensor:
+    """``(C, h, w)`` -> ``(h, C * W)``: resized along the width, rows first.
+
+    A band of columns is made of the few that it reads: work is linear in the
+    pixels, where a product with the whole matrix is not.
+    """
+    channels, height, width = logits.shape
+    rows = logits.transpose(0, 1).reshape(height * channels, width)
+    wide = logits.new_empty(len(rows), len(across))
+    for band in bands(across):
+        used = source_of(across[band])
+        torch.mm(rows[:, used], across[band, used].T, out=wide[:, band])
+    return wide.view(height, -1)
+
+
+def narrow(wide: Tensor, across: Tensor) -> Tensor:
+    """``(h, C * W)`` -> ``(C, h, w)``: a gradient by :func:`widen`'s result, by its argument."""
+    rows = wide.view(-1, len(across))
+    logits = wide.new_zeros(len(rows), across.shape[1])
+    for band in bands(across):
+        used = source_of(across[band])
+        logits[:, used].addmm_(rows[:, band], across[band, used])
+    return logits.view(len(wide), -1, across.shape[1]).transpose(0, 1)
+
+
+def bands(matrix: Tensor) -> list[slice]:
+    """The rows of a resizing matrix, ``BAND`` at a time."""
+    return [slice(start, start + BAND) for start in range(0, len(matrix), BAND)]

@@ -1,0 +1,106 @@
+"""The fused losses on a GPU: starts the kernel and brings its results together."""
+
+import torch
+import triton
+from torch import Tensor
+
+from incseg.models.losses.fused.row_chunks import FusedLosses
+from incseg.models.losses.fused.triton_kernel import cell_losses
+
+#: Channels a program holds at once.
+BLOCK = 32
+
+
+def serves(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int, int]) -> bool:
+    """Whether the kernel can do it: float32, not downsampled, one cut between old and new."""
+    return (
+        logits.dtype is torch.float32
+        and all(low <= full for low, full in zip(logits.shape[-2:], size))
+        and (num_teacher == 0 or num_old in (0, 1, num_teacher))
+    )
+
+
+def losses_in_triton(
+    logits: Tensor,
+    teacher_logits: Tensor | None,
+    target: Tensor | None,
+    size: tuple[int, int],
+    num_old: int,
+    unbiased: bool,
+    ignore_index: int,
+    need_grad: bool,
+    image_weight: Tensor | None = None,
+) -> FusedLosses:
+    """As :meth:`RowChunks.run`, for what :func:`serves`; any strides."""
+    images, channels, height, width = logits.shape
+    cells = (images, height + 1, width + 1)
+    has_labels, has_teacher = target is not None, teacher_logits is not None
+    teacher = logits if teacher_logits is None else teacher_logits
+    cut = teacher.shape[1] if has_teacher else max(num_old, 1)
+    labels = logits if target is None else target.contiguous()
+    terms = has_labels + has_teacher
+    sums = logits.new_zeros(*cells, 2)
+    corners = logits.new_empty(*cells, terms, 2, 2, channels) if need_grad else sums
+    cell_losses[(width + 1, height + 1, images)](
+        logits,
+        teacher,
+        labels,
+        sums,
+        corners,
+        *logits.stride(),
+        *teacher.stride(),
+        height,
+        width,
+        *size,
+        ignore_index,
+        CHANNELS=channels,
+        CUT=cut,
+        MERGE=num_old > 1,
+        UNBIASED=unbiased,
+        LABELS=has_labels,
+        TEACHER=has_teacher,
+        GRAD=need_grad,
+        ROWS=triton.next_power_of_2(-(-size[0] // height)),
+        COLUMNS=triton.next_power_of_2(-(-size[1] // width)),
+        BLOCK=min(BLOCK, triton.next_power_of_2(channels)),
+    )
+    pixels = images * size[0] * size[1]
+    totals = sums.sum((1, 2), dtype=torch.float64)
+    if image_weight is not None:
+        totals[:, 0] *= image_weight
+    cross_entropy, kept = totals.sum(0)
+    losses = FusedLosses(
+        cross_entropy=(cross_entropy / pixels).float() if has_labels else None,
+        distillation=(kept / (pixels * cut)).float() if has_teacher else None,
+    )
+    if need_grad:
+        grads = fold_corners(corners).unbind(3)  # (N, h, w, terms, C)
+        if has_labels:
+            grad = grads[0] / pixels
+            if image_weight is not None:
+                grad *= image_weight[:, None, None, None]
+            losses.cross_entropy_grad = grad.permute(0, 3, 1, 2)
+        if has_teacher:
+            losses.distillation_grad = (grads[-1] / (pixels * cut)).permute(0, 3, 1, 2)
+    return losses
+
+
+def fold_corners(corners: Tensor) -> Tensor:
+    """Gradients at each cell's corners -> at each low-resolution logit.
+
+    Args:
+        corners: ``(N, h + 1, w + 1, terms, 2, 2, C)``, top before bottom, left
+            before right.
+
+    Returns:
+        ``(N, h, w, terms, C)``.
+    """
+    top, bottom = corners.unbind(4)
+    rows = top[:, 1:] + bottom[:, :-1]
+    rows[:, 0] += top[:, 0]
+    rows[:, -1] += bottom[:, -1]
+    left, right = rows.unbind(4)
+    folded = left[:, :, 1:] + right[:, :, :-1]
+    folded[:, :, 0] += left[:, :, 0]
+    folded[:, :, -1] += right[:, :, -1]
+    return folded

@@ -1,0 +1,144 @@
+"""A folder that experiments share, one after another."""
+
+import fcntl
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from mmengine.dist import is_main_process
+
+from incseg.errors import InvalidInputError, SaveError
+from incseg.utils.distributed import on_rank_zero
+
+#: seconds that a killed run's last processes may take to end
+PATIENCE = 10.0
+
+
+class DirLock:
+    """Keeps a second process out of a folder, as a context.
+
+    The lock belongs to the process and to those that it hands :attr:`fd`; the
+    system takes it back when the last of them ends, however it ends.
+
+    Args:
+        folder: The folder; it is made where it is missing.
+        patience: Seconds to wait for another process to leave it.
+
+    Raises:
+        InvalidInputError: On entering, if another process stays in it.
+        SaveError: If the folder cannot be written.
+    """
+
+    FILE = '.lock'
+
+    def __init__(self, folder: Path, patience: float = PATIENCE):
+        self.folder, self.patience = folder, patience
+        self.fd = -1
+
+    def attempt(self) -> str | None:
+        """Enter, if no other process is in it; else the number of that one.
+
+        Raises:
+            SaveError: If the folder cannot be written or locked.
+        """
+        path = self.folder / self.FILE
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
+        if not self._taken():
+            owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
+            self._close()
+            return owner
+        try:
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
+        except OSError as error:
+            self.leave()
+            raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
+        return None
+
+    def leave(self) -> None:
+        """Give it back, also for processes that were forked meanwhile, as a loader's workers."""
+        if self.fd >= 0:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+        self._close()
+
+    def _close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> 'DirLock':
+        end = time.monotonic() + self.patience
+        while (owner := self.attempt()) is not None:
+            if time.monotonic() >= end:
+                raise InvalidInputError(
+                    f'{self.folder} is in use by process {owner}, or by one that it started: '
+                    'wait for it, or pass another --work-dir'
+                )
+            time.sleep(0.1)
+        return self
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._close()
+            raise SaveError(
+                f'cannot lock {self.folder / self.FILE}: {error.strerror or error}'
+            ) from error
+        return True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+
+#: seconds between two looks at a folder that is in use
+INTERVAL = 2.0
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other runs out of a folder, as a context; waits until they have left it.
+
+    Every process of a group enters it; the first one holds the lock.  None of
+    them waits longer than :data:`INTERVAL` for the others, so that no group
+    times out.  Where a file system knows no locks there is a warning.
+
+    Args:
+        folder: The folder; it is made where it is missing.
+    """
+    lock = DirLock(folder)
+    said = False
+    while (owner := on_rank_zero(enter, lock=lock)) is not None:
+        if not said and is_main_process():
+            print(f'{folder} is in use by process {owner}: waiting until it is ready', flush=True)
+        said = True
+        time.sleep(INTERVAL)
+    try:
+        yield
+    finally:
+        if is_main_process():
+            lock.leave()
+
+
+def enter(lock: DirLock) -> str | None:
+    """Take a lock if it is free; else who has it."""
+    try:
+        return lock.attempt()
+    except SaveError as error:
+        warnings.warn(f'{error}: another run might work in this folder at the same time')
+        return None

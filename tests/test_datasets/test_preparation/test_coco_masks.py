@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+
+from incseg.datasets.label_maps.files import read_label_file
+from incseg.datasets.preparation.coco_masks import category_map, paint_coco_masks
+from incseg.errors import InvalidInputError, MissingFileError
+
+
+def box(category, left, top, right, bottom, **more):
+    corners = [left, top, right, top, right, bottom, left, bottom]
+    return dict(id=1, image_id=1, category_id=category, segmentation=[corners], **more)
+
+
+def painted(*annotations, size=(4, 6)):
+    return category_map(annotations, *size, 'i.json').tolist()
+
+
+def test_rectangle():
+    """Corners are between pixels: columns 1 to 3, rows 1 and 2; the rest is background."""
+    assert painted(box(90, 1, 1, 4, 3)) == [
+        [0, 0, 0, 0, 0, 0],
+        [0, 90, 90, 90, 0, 0],
+        [0, 90, 90, 90, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_the_smaller_object_is_on_top():
+    """In whichever order the file has them; else a table hides the cups on it."""
+    table, cup = box(67, 0, 0, 6, 4), box(47, 2, 1, 4, 3)
+    expected = [[67] * 6, [67, 67, 47, 47, 67, 67], [67, 67, 47, 47, 67, 67], [67] * 6]
+    assert painted(table, cup) == painted(cup, table) == expected
+
+
+def test_a_crowd_is_below_single_objects():
+    """It is of its class, but a single object in it, even a larger one, is its own."""
+    crowd = dict(
+        id=2, image_id=1, category_id=1, iscrowd=1, segmentation=dict(size=[2, 3], counts=[1, 2, 3])
+    )
+    assert painted(crowd, size=(2, 3)) == [[0, 1, 0], [1, 0, 0]], 'column by column'
+    assert painted(crowd, box(2, 0, 0, 3, 2, iscrowd=0), size=(2, 3)) == [[2] * 3] * 2
+    assert painted(box(2, 1, 0, 3, 1), crowd, size=(2, 3)) == [[0, 2, 2], [1, 0, 0]]
+
+
+def test_compressed_code_and_several_polygons():
+    """The other two forms that COCO's tools write."""
+    from pycocotools import mask as coco_mask
+
+    shape = np.zeros((4, 6), np.uint8)
+    shape[1:3, 2:5] = 1
+    code = coco_mask.encode(np.asfortranarray(shape))
+    code['counts'] = code['counts'].decode()
+    assert (np.array(painted(dict(id=1, category_id=3, segmentation=code))) == 3 * shape).all()
+    two = box(3, 0, 0, 1, 1)
+    two['segmentation'] += box(3, 4, 2, 6, 4)['segmentation']
+    assert painted(two) == [[3, 0, 0, 0, 0, 0], [0] * 6, [0, 0, 0, 0, 3, 3], [0, 0, 0, 0, 3, 3]]
+
+
+@pytest.mark.parametrize(
+    'segmentation',
+    [None, [], 'abc', [['x', 'y', 'z']], dict(size=[4, 6]), dict(size=[4, 6], counts=None)],
+)
+def test_no_segmentation(segmentation):
+    """The annotation is named, not pycocotools' own error alone."""
+    with pytest.raises(InvalidInputError, match=r"'i\.json': annotation 5 has no segmentation"):
+        painted(dict(id=5, category_id=1, segmentation=segmentation))
+
+
+def test_code_of_another_size():
+    """A run-length code that belongs to another image."""
+    code = dict(size=[3, 3], counts='09')
+    with pytest.raises(InvalidInputError, match='annotation 5 is of an image of 3 x 3'):
+        painted(dict(id=5, category_id=1, segmentation=code))
+
+
+def test_the_folder(make_coco):
+    """Every image of the JSON file has a mask, also one without objects; masks there are kept."""
+    root = make_coco(
+        train={'a': [('dog', 10, 5, 30, 20), ('person', 0, 0, 5, 5)], 'b': []},
+        val={'c': [('cat', 0, 0, 40, 30)]},
+    )
+    seen = []
+    assert paint_coco_masks(root, 'train', lambda *state: seen.append(state)) == 2
+    assert seen == [(1, 2), (2, 2)]
+    assert sorted(path.name for path in (root / 'masks').rglob('*.png')) == ['a.png', 'b.png']
+    mask = read_label_file(root / 'masks/train2017/a.png')
+    ids, counts = np.unique(mask, return_counts=True)
+    assert dict(zip(ids.tolist(), counts.tolist())) == {0: 1200 - 300 - 25, 1: 25, 18: 300}
+    assert not read_label_file(root / 'masks/train2017/b.png').any()
+
+    path = root / 'annotations/instances_train2017.json'
+    content = json.loads(path.read_text())
+    content['annotations'][1]['category_id'] = 2
+    path.write_text(json.dumps(content))
+    (root / 'masks/train2017/b.png').unlink()
+    paint_coco_masks(root, 'train')
+    assert read_label_file(root / 'masks/train2017/a.png')[0, 0] == 1
+    assert (root / 'masks/train2017/b.png').is_file()
+
+
+def test_no_annotations(tmp_path):
+    """Says which file and where it comes from."""
+    with pytest.raises(MissingFileError, match=r'instances_val2017\.json.*annotations_trainval'):
+        paint_coco_masks(tmp_path, 'val')

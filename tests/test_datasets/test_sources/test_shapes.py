@@ -1,0 +1,96 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from incseg.datasets import LoadImage, LoadLabels, ShapesDataset
+from incseg.errors import InvalidInputError
+
+PRINT_HASH = (
+    'import hashlib; from incseg.datasets import ShapesDataset as S; '
+    'i = S(length=9, seed=3).get_data_info(7); '
+    "print(hashlib.sha1(i['img'].tobytes() + i['gt_seg_map'].tobytes()).hexdigest())"
+)
+
+
+def test_same_in_any_process():
+    """A hash seed, the order of calls or global state leaking in would show here."""
+    import hashlib
+
+    ShapesDataset(length=9, seed=1).get_data_info(2)
+    info = ShapesDataset(length=20, seed=3).get_data_info(7)
+    here = hashlib.sha1(info['img'].tobytes() + info['gt_seg_map'].tobytes()).hexdigest()
+    there = subprocess.run(
+        [sys.executable, '-c', PRINT_HASH], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert here == there
+
+
+def test_global_generator_is_left_alone():
+    """Drawing must not disturb the augmentations, which draw from it."""
+    np.random.seed(0)
+    before = np.random.get_state()[1].copy()
+    ShapesDataset(length=2).get_data_info(1)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_splits_seeds_and_indices_differ():
+    """Equal pictures in train and test would make every score meaningless."""
+    kinds = [dict(), dict(split='test'), dict(split='val'), dict(seed=1)]
+    images = [
+        ShapesDataset(length=3, **kind).get_data_info(i)['img'].tobytes()
+        for kind in kinds
+        for i in range(3)
+    ]
+    assert len(set(images)) == 12
+
+
+def test_class_statistics():
+    """All 6 classes in more than a quarter of the pictures, several in each; about a fifth of
+    the pixels are shapes."""
+    dataset = ShapesDataset(length=300)
+    presence = dataset.presence()
+    assert presence.shape == (300, 7) and presence[:, 0].all()
+    assert (presence[:, 1:].mean(0) > 0.25).all()
+    per_image = presence[:, 1:].sum(1)
+    assert per_image.min() >= 2 and per_image.max() == 4
+    labels = np.stack([dataset.get_data_info(i)['gt_seg_map'] for i in range(50)])
+    assert 0.1 < (labels > 0).mean() < 0.45
+
+
+def test_presence_is_that_of_the_pictures():
+    """The labels are drawn without pictures for it, which must not change them."""
+    dataset = ShapesDataset(length=30, split='test', seed=5, indices=[20, 3, 11])
+    for row, info in zip(dataset.presence(), map(dataset.get_data_info, range(3))):
+        assert set(np.unique(info['gt_seg_map'])) == set(row.nonzero()[0])
+
+
+def test_every_shape_stays_visible():
+    """A class that occurs in a few hidden pixels only would be noise in the class index."""
+    for info in map(ShapesDataset(length=200).get_data_info, range(200)):
+        counts = np.bincount(info['gt_seg_map'].ravel(), minlength=7)[1:]
+        assert counts[counts > 0].min() >= 40
+
+
+def test_size_and_loading():
+    """Loading takes the arrays as they are."""
+    info = ShapesDataset(length=1, size=96).get_data_info(0)
+    results = LoadLabels()(LoadImage()(info))
+    assert results['img'].shape == (96, 96, 3) and results['img'].dtype == np.uint8
+    assert results['gt_seg_map'].shape == (96, 96) and results['ori_shape'] == (96, 96)
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(length=0), 'length of ShapesDataset is 0; allowed is an int of 1 or more'),
+        (dict(size=8), 'size of ShapesDataset is 8; allowed is an int of 16 or more'),
+        (dict(seed=-1), 'seed of ShapesDataset is -1'),
+        (dict(split='tset'), "split of ShapesDataset is 'tset'; allowed are train, val, test"),
+    ],
+)
+def test_bad_arguments(kwargs, message):
+    """Named with what is allowed."""
+    with pytest.raises(InvalidInputError, match=message):
+        ShapesDataset(**kwargs)

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from incseg.engine import Experiment
+from incseg.engine.recipe.experiment import check_step
+from incseg.errors import InvalidInputError
+from incseg.utils.files import relative_to_repository
+
+
+def test_class_order(tiny):
+    """Names and colours follow the learning order, as train ids do."""
+    experiment = Experiment(tiny(**{'protocol.class_order': [6, 2, 3, 4, 5, 1]}))
+    assert experiment.classes == [
+        'background',
+        'star',
+        'square',
+        'triangle',
+        'ring',
+        'cross',
+        'disc',
+    ]
+    assert experiment.classes_at(1) == experiment.classes[:6]
+    assert experiment.names((6, 1)) == ['star', 'disc']
+    default = Experiment(tiny())
+    assert experiment.palette[1] == default.palette[6]
+    assert experiment.describe_protocol()['steps'] == [[6, 2, 3, 4], [5], [1]]
+
+
+def test_joint_trains_one_step_and_reports_two_columns(tiny):
+    """The boundary of the report is the protocol's, what is trained is everything."""
+    experiment = Experiment(tiny('joint'))
+    assert experiment.num_steps == 1 and experiment.protocol.num_steps == 3
+    assert len(experiment.classes_at(0)) == 7
+    ledger = experiment.new_ledger()
+    assert ledger.base == ['disc', 'square', 'triangle', 'ring']
+    assert ledger.added == ['cross', 'star']
+
+
+def test_epochs_per_step(tiny):
+    """One number for every step, or one each; the last one serves the rest."""
+    assert [Experiment(tiny(epochs=5)).epochs(k) for k in range(3)] == [5, 5, 5]
+    assert [Experiment(tiny(epochs=[5, 2])).epochs(k) for k in range(3)] == [5, 2, 2]
+
+
+def test_step_out_of_range(tiny):
+    """The range is said."""
+    with pytest.raises(InvalidInputError, match=r'has 3 step\(s\), 0 to 2'):
+        Experiment(tiny()).check_step(3)
+    with pytest.raises(InvalidInputError, match='^--step 1 is out .* joint 4-1 .* 0 alone$'):
+        check_step(1, 1, 'joint 4-1')
+
+
+def test_unregistered_dataset(tiny):
+    """A data set whose package was not imported is named."""
+    config = tiny()
+    config.data.train.type = 'NoDataset'
+    with pytest.raises(InvalidInputError, match="'NoDataset', which is not registered"):
+        Experiment(config)
+
+
+def test_config_path_is_relative_to_the_repository(tmp_path):
+    """Ledgers of two machines must compare equal: no machine's path in ours."""
+    root = Path(__file__).parents[3]
+    assert relative_to_repository(root / 'configs' / 'a.py') == 'configs/a.py'
+    assert relative_to_repository(str(tmp_path / 'a.py')) == str(tmp_path / 'a.py')
+
+
+def test_joint_has_no_memory(tiny):
+    """If it fails, a memory is asked for, reported, and never shown."""
+    Experiment(tiny('joint', **{'method.memory': dict(size=0)}))
+    with pytest.raises(InvalidInputError, match="method.memory is .'size': 5. beside method.joint"):
+        tiny('joint', **{'method.memory': dict(size=5)})

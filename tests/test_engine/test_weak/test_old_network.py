@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+import torch
+
+from incseg.apis import init_model
+from incseg.datasets import ShapesDataset
+from incseg.engine import Experiment, train_protocol
+from incseg.engine.weak.cam_inference import OldNetwork
+from incseg.errors import InvalidInputError, MissingFileError
+
+
+@pytest.fixture
+def base(tiny, tmp_path):
+    """An experiment in another class order, and its base step."""
+    config = tiny('mib', **{'protocol.class_order': [6, 1, 5, 2, 4, 3]})
+    train_protocol(config, tmp_path / 'w', [0], reuse=False)
+    return config, tmp_path / 'w/step_0/final.pth'
+
+
+def test_what_it_sees(base):
+    """Dataset ids of the likeliest outputs and their softmax, as the network alone gives them."""
+    config, path = base
+    data = ShapesDataset(length=6, size=32)
+    network = OldNetwork(Experiment(config), 1, path)
+    seen = {index: (label, confidence) for index, label, confidence in network(data, [1, 3, 4])}
+    assert sorted(seen) == [1, 3, 4]
+    model = init_model(config, path, 'cpu')
+    ids = np.array([0, 6, 1, 5, 2])
+    for index, (label, confidence) in seen.items():
+        image = torch.from_numpy(data.get_data_info(index)['img']).permute(2, 0, 1)
+        with torch.no_grad():
+            inputs = model.data_preprocessor(dict(inputs=[image]))['inputs']
+            probability = model.extract(inputs).full_size('decode_head').softmax(1)[0]
+        assert label.dtype == np.uint8 and label.shape == (32, 32)
+        assert confidence.dtype == np.float32
+        np.testing.assert_allclose(confidence, probability.amax(0), atol=1e-4)
+        place = (ids[:, None, None] == label).argmax(0)
+        picked = np.take_along_axis(probability.numpy(), place[None], 0)[0]
+        np.testing.assert_allclose(picked, confidence, atol=1e-4)
+
+
+def test_which_network(base, tmp_path):
+    """That of the step right before, of this protocol; one line else."""
+    config, path = base
+    with pytest.raises(InvalidInputError, match='is of step 0; SEAM of step 2 looks through the'):
+        OldNetwork(Experiment(config), 2, path)
+    with pytest.raises(MissingFileError, match='no checkpoint at'):
+        OldNetwork(Experiment(config), 1, tmp_path / 'none.pth')

@@ -1,0 +1,107 @@
+import sys
+
+import numpy as np
+import pytest
+
+from incseg.errors import SaveError
+from incseg.evaluation.comparison.plot import curve_styles, draw_curves, draw_panel, layout
+from incseg.evaluation.comparison.runs import find_runs
+from incseg.evaluation.comparison.table import ComparisonTable
+
+
+@pytest.fixture
+def table(make_run, tmp_path):
+    """Two methods with three and two seeds, joint with one, on one protocol."""
+    for seed, c in enumerate((30.0, 33.0, 39.0)):
+        make_run('mib', seed, [(80.0, 60.0), (50.0, 40.0, c)])
+    for seed in (0, 1):
+        make_run('ft', seed, [(80.0, 60.0), (0.0, 0.0, 90.0)])
+    make_run('joint', 0, [(70.0, 60.0, 50.0)])
+    return ComparisonTable(find_runs([str(tmp_path)])[0])
+
+
+def test_lines_and_bands(table):
+    """What is drawn: means over steps, mean ± deviation as the band, joint as a level line."""
+    figure = pytest.importorskip('matplotlib.figure').Figure()
+    axis = figure.subplots()
+    handles = draw_panel(table, table.protocols[0], axis, curve_styles(table))
+    assert list(handles) == ['ft', 'mib', 'joint']
+    assert np.allclose(handles['mib'].get_xydata(), [[0, 70.0], [1, 124 / 3]])
+    assert np.allclose(handles['joint'].get_xydata(), [[0, 60.0], [1, 60.0]])
+    assert handles['joint'].get_linestyle() == '--'
+    assert len({handle.get_color() for handle in handles.values()}) == 3
+    band = axis.collections[1].get_paths()[0].vertices
+    last = band[band[:, 0] == 1][:, 1]
+    assert last.max() - last.min() == pytest.approx(2 * (7 / 3) ** 0.5)
+    assert axis.get_xlabel() == 'step' and axis.get_title() == 'toy 2-1'
+
+
+def test_a_row_looks_the_same_in_every_panel(make_run, tmp_path):
+    """If it fails, the legend shows one panel's joint in black, and another panel's in orange."""
+    figure = pytest.importorskip('matplotlib.figure').Figure()
+    steps = [(80.0, 60.0), (50.0, 40.0, 30.0)]
+    for name in ('2-1', '1-1'):
+        make_run('joint', 0, [(70.0, 60.0, 50.0)], name=name)
+    make_run('joint_s', 0, [(60.0, 60.0, 50.0)], name='1-1')
+    make_run('ft', 0, steps)
+    make_run('mib', 0, steps, name='1-1')
+    table = ComparisonTable(find_runs([str(tmp_path)])[0])
+    panels = [
+        draw_panel(table, key, axis, curve_styles(table))
+        for key, axis in zip(table.protocols, figure.subplots(1, 2))
+    ]
+    looks = [
+        {
+            row: (line.get_color(), line.get_marker(), line.get_linestyle())
+            for row, line in panel.items()
+        }
+        for panel in panels
+    ]
+    assert looks[0]['joint'] == looks[1]['joint'] == ('black', 'x', '--')
+    other = (looks[0] | looks[1])['joint_s']
+    assert other[0] != 'black' and other[2] == '--'
+    assert len({*looks[0].values(), *looks[1].values()}) == 4
+
+
+def test_the_legend_of_many_rows_stands_below():
+    """Few rows: a column at the right.  Many: columns below, as many as there is room for.
+
+    With 14 letters a column is 1 + 14 * 0.09 = 2.26 inches: 4 beside each other below panels of
+    9.2 inches, so that 40 rows take 10 lines of 0.21.  If it fails, they run out of the picture.
+    """
+    row = 'x' * 14
+    size, place = layout([row] * 12, 9.2, 3.6)
+    assert size == pytest.approx((9.2 + 2.26, 3.6)) and place['ncols'] == 1
+    size, place = layout([row] * 40, 9.2, 3.6)
+    assert size == pytest.approx((9.2, 3.6 + 0.3 + 2.1))
+    assert place == {'loc': 'outside lower center', 'ncols': 4}
+    size, place = layout([row * 2] * 40, 4.6, 3.6)
+    assert size[0] == pytest.approx(2 * 3.52) and place['ncols'] == 2
+
+
+def test_rows_without_a_curve_are_not_in_the_legend(make_run, tmp_path):
+    """A row whose means do not exist has no line; the picture is drawn without it."""
+    pytest.importorskip('matplotlib')
+    make_run('ft', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)])
+    make_run('mib', 0, [(None, None), (50.0, 40.0, 30.0)])
+    table = ComparisonTable(find_runs([str(tmp_path)])[0])
+    assert table.rows == ['ft', 'mib'] and list(curve_styles(table)) == ['ft']
+    assert draw_curves(table, tmp_path / 'x.png')
+
+
+def test_picture(table, tmp_path):
+    """A PNG is there, and no temporary file beside it."""
+    pytest.importorskip('matplotlib')
+    assert draw_curves(table, tmp_path / 'out' / 'x.png')
+    assert (tmp_path / 'out/x.png').read_bytes().startswith(b'\x89PNG')
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['x.png']
+    (tmp_path / 'file').touch()
+    with pytest.raises(SaveError, match='cannot write .*file/x.png'):
+        draw_curves(table, tmp_path / 'file' / 'x.png')
+
+
+def test_without_matplotlib(table, tmp_path, monkeypatch):
+    """matplotlib is optional: without it there is no plot, and no traceback."""
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)
+    assert not draw_curves(table, tmp_path / 'x.png')
+    assert not (tmp_path / 'x.png').exists()

@@ -1,0 +1,183 @@
+import csv
+import io
+
+import pytest
+
+from incseg.errors import InvalidInputError
+from incseg.evaluation.comparison.runs import find_runs
+from incseg.evaluation.comparison.table import ComparisonTable, Spread
+
+STEPS = [(80.0, 60.0), (50.0, 40.0, 30.0)]
+
+
+@pytest.fixture
+def compared(make_run, tmp_path):
+    """The table of everything made in the test's folder."""
+
+    def table(convention='mib'):
+        runs, without = find_runs([str(tmp_path)])
+        return ComparisonTable(runs, convention, without)
+
+    return table
+
+
+def cells(text):
+    return [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in text.splitlines()
+        if line.startswith('| ')
+    ]
+
+
+def test_spread():
+    """Worked: 40, 43, 49 have mean 44 and sample deviation sqrt(42 / 2), not sqrt(42 / 3)."""
+    spread = Spread.of([40.0, 43.0, 49.0])
+    assert spread == Spread(44.0, pytest.approx(21**0.5), 3) and str(spread) == '44.0 ± 4.6'
+    assert Spread.of([40.0]) == Spread(40.0, None, 1) and str(Spread.of([40.0])) == '40.0'
+    assert Spread.of([None, 40.0]).n == 1
+    assert Spread.of([]) == Spread(None, None, 0) and str(Spread.of([])) == '-'
+
+
+def test_worked_table(make_run, compared):
+    """Rows, columns, means, spreads and numbers of seeds, as they are printed."""
+    for seed, c in enumerate((30.0, 33.0, 39.0)):
+        make_run('mib', seed, [(80.0, 60.0), (50.0, 40.0, c)])
+    make_run('joint', 0, [(70.0, 60.0, 50.0)])
+    make_run('ft', 0, [(80.0, 60.0), (0.0, 0.0, 90.0)])
+    make_run('ft', 0, STEPS, name='1-1', dataset='other')
+    table = compared()
+    assert cells(table.text()) == [
+        ['method', 'other 1-1', '', '', '', 'toy 2-1', '', '', ''],
+        ['', 'base', 'added', 'all', 'seeds', 'base', 'added', 'all', 'seeds'],
+        ['ft', '45.0', '30.0', '40.0', '1', '0.0', '90.0', '30.0', '1'],
+        ['mib', '-', '-', '-', '-', '45.0 ± 0.0', '34.0 ± 4.6', '41.3 ± 1.5', '3'],
+        ['joint', '-', '-', '-', '-', '65.0', '50.0', '60.0', '1'],
+    ]
+    assert 'overlap: mIoU after the last step (convention mib), %, mean ± sample' in table.text()
+    head, *body = cells(table.markdown())
+    assert head[4:8] == ['other 1-1 seeds', 'toy 2-1 base', 'toy 2-1 added', 'toy 2-1 all']
+    assert body[1][5:] == ['45.0 ± 0.0', '34.0 ± 4.6', '41.3 ± 1.5', '3']
+
+
+def test_csv(make_run, compared):
+    """Full floats for those who compute further; no spread of one seed, not 0."""
+    for seed, c in enumerate((30.0, 33.0, 39.0)):
+        make_run('mib', seed, [(80.0, 60.0), (50.0, 40.0, c)])
+    make_run('joint', 7, [(70.0, 60.0, 50.0)])
+    mib, joint = csv.DictReader(io.StringIO(compared().csv()))
+    assert (mib['method'], mib['dataset'], mib['protocol'], mib['setting'], mib['seeds']) == (
+        'mib',
+        'toy',
+        '2-1',
+        'overlap',
+        '0 1 2',
+    )
+    assert float(mib['added_std']) == pytest.approx(21**0.5, rel=1e-15)
+    assert float(mib['all_mean']) == pytest.approx(124 / 3, rel=1e-15) and mib['all_n'] == '3'
+    assert joint['added_std'] == '' and joint['added_mean'] == '50.0' and joint['added_n'] == '1'
+
+
+@pytest.mark.parametrize(
+    ('convention', 'row'),
+    [
+        ('mib', ['45.0', '30.0', '40.0']),
+        ('plop', ['60.0', '30.0', '52.5']),
+        ('wilson', ['45.0', '30.0', '52.5']),
+    ],
+)
+def test_conventions(make_run, compared, convention, row):
+    """The background (90) counts where the convention says, and the title says which it is."""
+    make_run('mib', 0, STEPS)
+    text = compared(convention).text()
+    assert cells(text)[-1] == ['mib', *row, '1'] and f'convention {convention}' in text
+
+
+def test_partial_runs_are_named_and_left_out(make_run, compared, tmp_path):
+    """Step 0's 70 averaged with the last step's 40 would be a number of nothing."""
+    make_run('mib', 0, STEPS)
+    make_run('mib', 1, STEPS[:1])
+    (tmp_path / 'begun/step_0').mkdir(parents=True)
+    (tmp_path / 'begun/config.json').write_text('{}')
+    table = compared()
+    assert cells(table.text())[-1] == ['mib', '45.0', '30.0', '40.0', '1']
+    for text in (table.text(), table.markdown()):
+        assert 'mib_toy_2-1_overlap_1/results.json (1 of 2 steps)' in text
+        assert 'begun (no step finished)' in text
+
+
+def test_only_partial_runs(make_run, compared):
+    """Nothing to compare is an error that says why, not an empty table."""
+    make_run('mib', 1, STEPS[:1])
+    with pytest.raises(InvalidInputError, match=r'no run is finished: .*1 of 2 steps'):
+        compared()
+
+
+def test_columns_for_every_protocol(make_run, compared):
+    """Settings and class orders are columns of their own, named where they differ."""
+    make_run('mib', 0, STEPS)
+    make_run('mib', 0, STEPS, setting='disjoint')
+    make_run(
+        'mib',
+        0,
+        STEPS,
+        setting='disjoint',
+        classes=['background', 'a', 'c', 'b'],
+        folder='other_order',
+    )
+    table = compared()
+    assert [table.label(key) for key in table.protocols] == [
+        'toy 2-1 disjoint order 1',
+        'toy 2-1 disjoint order 2',
+        'toy 2-1 overlap',
+    ]
+    assert 'toy 2-1 disjoint order 2: a, c, b' in table.notes
+    assert table.rows == ['mib']
+
+
+def test_curve(make_run, compared):
+    """The plot's points: mean and spread of all seen classes after each step."""
+    for seed, c in enumerate((30.0, 33.0, 39.0)):
+        make_run('mib', seed, [(80.0 + seed, 60.0), (50.0, 40.0, c)])
+    table = compared()
+    first, last = table.curve('mib', table.protocols[0])
+    assert first == Spread(70.5, pytest.approx(0.5), 3)
+    assert last == table.spread('mib', table.protocols[0], 'all')
+
+
+def test_a_row_of_two_methods(make_run):
+    """X=ft X=mib with two seeds had a mean and a spread; a name that is a method's is no way in."""
+    paths = make_run('ft', 0, STEPS), make_run('mib', 1, STEPS)
+    for names in (('X=', 'X='), ('mib=', '')):
+        runs, _ = find_runs([f'{name}{path}' for name, path in zip(names, paths)])
+        with pytest.raises(InvalidInputError, match='has two methods'):
+            ComparisonTable(runs)
+
+
+def test_a_row_of_two_settings(make_run):
+    """A user's name for two trainings of other lengths; on two protocols it is one row."""
+    paths = [
+        make_run('mib', seed, STEPS, settings={'epochs': seed}, name=name)
+        for seed, name in ((0, '2-1'), (1, '2-1'), (2, '1-1'))
+    ]
+    runs, _ = find_runs([f'X={path}' for path in paths])
+    with pytest.raises(InvalidInputError, match=r"'X' has two settings .*: epochs is 0"):
+        ComparisonTable(runs)
+    assert ComparisonTable(runs[1:]).rows == ['X']
+
+
+def test_unknown_settings_are_told(make_run, compared):
+    """If it fails, a reader takes the missing "epochs differs" for equal terms."""
+    make_run('mib', 0, STEPS, settings={'epochs': 1})
+    assert not compared().notes
+    make_run('ft', 0, STEPS)
+    [note] = compared().notes
+    assert note.startswith('Settings of ft are unknown, no config.json is beside')
+    make_run('mib', 1, STEPS)
+    [note] = compared().notes
+    assert note.startswith('Settings of all rows are unknown') and note in compared().text()
+
+
+def test_unknown_convention():
+    """A typo is named with what is allowed."""
+    with pytest.raises(InvalidInputError, match="'voc', allowed: .'mib', 'plop', 'wilson'."):
+        ComparisonTable([], 'voc')

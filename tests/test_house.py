@@ -1,0 +1,226 @@
+"""The house: data flows one way down, files are of readable size, rooms are not crowded."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / 'incseg'
+MODULES = sorted(path for path in PACKAGE.rglob('*.py') if path.name != '__init__.py')
+
+#: rooms of each folder from top to bottom: each may import from the floors below its own, and
+#: from nothing beside or above it
+FLOORS: dict[str, list[tuple[str, ...]]] = {
+    '': [
+        ('apis',),
+        ('engine',),
+        ('evaluation', 'datasets', 'models'),
+        ('protocols', 'structures', 'registry'),
+        ('utils',),
+        ('errors', 'constants', 'renamed'),
+    ],
+    'apis': [('command_line', 'inference', 'run_list'), ('config', 'prepare')],
+    'apis.config': [('trained',), ('loading',), ('check',), ('sections',), ('parts',)],
+    'datasets': [
+        ('preparation', 'steps'),
+        ('image_labels', 'negatives', 'sources'),
+        ('joined_dataset', 'transforms'),
+        ('pseudo_labels', 'seg_dataset'),
+        ('image_lists', 'label_maps'),
+    ],
+    'datasets.image_labels': [('files', 'masks'), ('base',)],
+    'datasets.label_maps': [('reader',), ('files',)],
+    'datasets.negatives': [('negative_folder', 'old_network')],
+    'datasets.preparation': [('coco_masks', 'sbd_masks')],
+    'datasets.pseudo_labels': [
+        ('coco_export', 'view'),
+        ('background_rule', 'files'),
+        ('score_file',),
+    ],
+    'datasets.sources': [('camvid', 'coco', 'shapes'), ('shapes_scene', 'voc')],
+    'datasets.steps': [
+        ('replay_dataset', 'samplers', 'weak_dataset'),
+        ('incremental_dataset',),
+        ('samples',),
+    ],
+    'datasets.transforms': [
+        ('colour', 'cropping', 'loading', 'packing', 'resizing'),
+        ('geometry',),
+    ],
+    'engine': [
+        ('train_protocol', 'matrix', 'figures'),
+        ('base_steps', 'evaluate'),
+        ('weak',),
+        ('work_dir',),
+        ('hooks',),
+        ('checkpoint',),
+        ('recipe', 'runner'),
+        ('replay_memory',),
+    ],
+    'engine.figures': [('pseudo_labels',), ('layout', 'predictions')],
+    'engine.hooks': [
+        ('importance_methods', 'paint', 'run', 'start', 'weight_fusion'),
+        ('data_pass',),
+        ('importance',),
+        ('method',),
+    ],
+    'engine.matrix': [('run_matrix',), ('child_process', 'plan')],
+    'engine.recipe': [('identity', 'step'), ('data', 'network'), ('experiment',)],
+    'engine.runner': [('optim', 'schedules', 'step_runner')],
+    'engine.weak': [
+        ('affinity', 'annotation'),
+        ('affinity_dataset', 'evaluate_pseudo_labels', 'pseudo_labels', 'seam_training'),
+        ('pseudo_label_maker', 'seam_store'),
+        ('seam_config',),
+        ('cam_inference',),
+    ],
+    'evaluation': [
+        ('comparison', 'metric', 'threshold_sweep'),
+        ('confusion', 'ledger', 'run_settings'),
+        ('conventions', 'report'),
+    ],
+    'evaluation.comparison': [('compare',), ('plot',), ('table',), ('rows',), ('runs',)],
+    'models': [
+        ('batch_norm_folding', 'classifier_init', 'data_preprocessor', 'labellers'),
+        ('segmentors',),
+        ('decode_heads', 'distillation', 'weak'),
+        ('backbones', 'losses'),
+    ],
+    'models.backbones': [('bisenet', 'resnet38d'), ('resnet',), ('base',)],
+    'models.decode_heads': [('fcn_head',), ('base',), ('growing_classifier',)],
+    'models.distillation': [('features', 'logits'), ('base',)],
+    'models.labellers': [('entropy',), ('entropy_map',)],
+    'models.losses': [('segmentation',), ('fused',), ('functional',)],
+    'models.losses.functional': [
+        ('distillation', 'pooled_distillation'),
+        ('binary_cross_entropy',),
+        ('cross_entropy',),
+    ],
+    'models.losses.fused': [
+        ('image_by_image', 'losses'),
+        ('triton_losses',),
+        ('row_chunks', 'triton_kernel'),
+        ('bilinear', 'channel_groups', 'worker_threads'),
+    ],
+    'models.segmentors': [
+        ('incremental_segmentor',),
+        ('encoder_decoder', 'frozen_parts'),
+        ('label_map', 'step_losses'),
+    ],
+    'models.weak': [('online_localiser', 'refinement'), ('seam',), ('functional',)],
+    'models.weak.functional': [
+        ('equivariant_losses', 'localisation', 'pixel_correlation'),
+        ('normalise',),
+    ],
+    'models.weak.refinement': [
+        ('affinity_random_walk', 'dense_crf', 'pamr'),
+        ('affinity_net', 'bilateral_grid'),
+        ('affinity_pairs',),
+    ],
+    'protocols': [('class_index', 'exemplars'), ('label_scan', 'protocol')],
+    'structures': [('network_outputs', 'seg_data_sample')],
+    'utils': [
+        ('files', 'locks', 'pictures', 'precision', 'progress', 'repository', 'rules'),
+        ('distributed',),
+    ],
+}
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Return the dotted names, below ``incseg``, of the modules that a file imports."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f'{path}: absolute imports only'
+            for alias in node.names:
+                below = f'{node.module}.{alias.name}'
+                found.append(below if module_file(below) else str(node.module))
+    return tuple(name.removeprefix('incseg.') for name in found if name.startswith('incseg.'))
+
+
+def module_file(dotted: str) -> bool:
+    """Say whether a dotted name is a module or a package, and not something inside one."""
+    place = ROOT.joinpath(*dotted.split('.'))
+    return place.with_suffix('.py').is_file() or place.is_dir()
+
+
+def arrows(folder: str) -> Iterator[tuple[str, str, str]]:
+    """Yield ``(room, room, file)`` for every import from one room of a folder to another."""
+    prefix = f'{folder}.' if folder else ''
+    for path in MODULES:
+        parts = path.relative_to(PACKAGE).with_suffix('').parts
+        dotted = '.'.join(parts)
+        if not dotted.startswith(prefix):
+            continue
+        room = dotted.removeprefix(prefix).split('.')[0]
+        for name in imports(path):
+            if name.startswith(prefix):
+                other = name.removeprefix(prefix).split('.')[0]
+                if other != room:
+                    yield room, other, dotted
+            elif name == folder:
+                yield room, '__init__', dotted
+
+
+def folders() -> list[str]:
+    """Return every package with at least two rooms, as dotted names below ``incseg``."""
+    packages = [path.parent for path in PACKAGE.rglob('__init__.py')]
+    return sorted('.'.join(path.relative_to(PACKAGE).parts) for path in packages if rooms(path))
+
+
+def rooms(folder: Path) -> set[str]:
+    """Return the modules and packages that lie in a folder."""
+    inside = {path.stem for path in folder.glob('*.py')} - {'__init__'}
+    return inside | {path.parent.name for path in folder.glob('*/__init__.py')}
+
+
+@pytest.mark.parametrize('folder', folders())
+def test_one_way_down(folder):
+    """If it fails, a lower floor imports an upper one, or two rooms import each other."""
+    place = PACKAGE.joinpath(*folder.split('.')) if folder else PACKAGE
+    floors = FLOORS[folder]
+    level = {room: i for i, floor in enumerate(floors) for room in floor}
+    assert set(level) == rooms(place), 'each room has a floor'
+    wrong = sorted(
+        {
+            f'{module} imports {other}'
+            for room, other, module in arrows(folder)
+            if other not in level or level[other] <= level[room]
+        }
+    )
+    assert not wrong
+
+
+def test_files_are_of_readable_size():
+    """If it fails, a file is more than one concept."""
+    lengths = {path: len(path.read_text().splitlines()) for path in MODULES}
+    assert not [str(path) for path, length in lengths.items() if length > 300]
+    small = [path for path, length in lengths.items() if length < 50]
+    assert len(small) <= 0.15 * len(lengths), 'modules that a stranger would not look for'
+
+
+def test_folders_are_not_crowded():
+    """If it fails, a stranger has to read a folder's whole listing to find a room."""
+    for path in [PACKAGE, *(p for p in PACKAGE.rglob('*') if p.is_dir())]:
+        assert len(list(path.glob('*.py'))) - 1 <= 16, path
+
+
+if __name__ == '__main__':  # print the floors that the imports ask for
+    for folder in folders():
+        edges = {(room, other) for room, other, _ in arrows(folder)}
+        place = PACKAGE.joinpath(*folder.split('.')) if folder else PACKAGE
+        left, found = rooms(place), []
+        while left:
+            top = {r for r in left if not any(b == r and a in left for a, b in edges)}
+            if not top:
+                print(folder, 'circle', sorted(e for e in edges if set(e) <= left))
+                break
+            found.append(tuple(sorted(top)))
+            left -= top
+        print(f'    {folder!r}: {found},  # {len(edges)} arrows')

@@ -1,0 +1,71 @@
+"""The GPU kernel in Triton's interpreter, on the CPU: it must be what the row chunks are."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip('triton', reason='Triton comes with the CUDA builds of torch')
+
+SCRIPT = """
+import torch
+from incseg.models.losses.fused.row_chunks import RowChunks
+from incseg.models.losses.fused.triton_losses import losses_in_triton, serves
+
+def close(kernel, chunks):
+    for name, expected in vars(chunks).items():
+        value = getattr(kernel, name)
+        assert (value is None) == (expected is None), name
+        if expected is not None:
+            gap = (value - expected).abs().max()
+            assert gap <= 5e-6 * expected.abs().max().clamp(min=1e-9), (name, gap)
+
+for channels, teacher, num_old, unbiased, low, full, scale in [
+        (6, 4, 4, True, (2, 3), (16, 24), 3.),      # MiB at 1/8
+        (6, 4, 0, True, (2, 3), (5, 8), 3.),      # plain cross-entropy, sizes that do not divide
+        (6, 4, 1, False, (3, 2), (6, 4), 3.),       # LwF
+        (6, 0, 4, True, (1, 2), (4, 8), 3.),      # an auxiliary head
+        (40, 33, 33, True, (1, 1), (4, 4), 3.),     # more channels than one block
+        (2, 1, 1, True, (1, 2), (3, 5), 3.),        # no old class
+        (6, 6, 6, True, (1, 2), (3, 5), 3.),        # no new class
+        (6, 4, 4, True, (1, 1), (9, 9), 3.),        # one logit
+        (6, 4, 4, True, (2, 3), (4, 6), 2000.)]:  # logits far apart
+    torch.manual_seed(channels)
+    logits = scale * torch.randn(2, channels, *low)
+    known = scale * torch.randn(2, teacher, *low) if teacher else None
+    target = torch.randint(0, channels, (2, *full)).to(torch.uint8)
+    target[0, :2] = 255
+    assert serves(logits, teacher, num_old, full)
+    channels_last = logits.contiguous(memory_format=torch.channels_last)
+    for x in (logits, channels_last) if full == (16, 24) else (logits,):
+        close(losses_in_triton(x, known, target, full, num_old, unbiased, 255, True),
+              RowChunks(channels, teacher, num_old, unbiased, 255, True).run(
+                  logits, known, target, full))
+
+weight = torch.tensor([.25, 0.])
+for known, num_old in ((None, 4), (torch.randn(2, 4, 2, 3), 4), (torch.randn(2, 4, 2, 3), 0)):
+    logits, target = torch.randn(2, 6, 2, 3), torch.randint(0, 6, (2, 16, 24)).to(torch.uint8)
+    arguments = (logits, known, target, (16, 24))
+    close(losses_in_triton(*arguments, num_old, True, 255, True, weight),
+          RowChunks(6, 4 if known is not None else 0, num_old, True, 255, True).run(
+              *arguments, weight))
+logits, known, full = torch.randn(2, 6, 2, 3), torch.randn(2, 4, 2, 3), (4, 6)
+
+only = losses_in_triton(logits, known, None, full, 4, True, 255, False)
+assert only.cross_entropy is only.distillation_grad is None and only.distillation > 0
+assert not serves(logits.double(), 4, 4, full)
+assert not serves(logits, 4, 3, full)
+assert not serves(logits, 4, 4, (1, 40))
+"""
+
+
+def test_kernel_in_the_interpreter():
+    """If it fails, training on a GPU is not what training on a CPU is."""
+    done = subprocess.run(
+        [sys.executable, '-c', SCRIPT],
+        env=dict(os.environ, TRITON_INTERPRET='1'),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,81 @@
+"""Experiments that share a folder work in it one after another."""
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from incseg.errors import SaveError
+from incseg.utils import locks as module
+from incseg.utils.locks import DirLock, alone_in
+
+HOLD = """
+import sys
+from pathlib import Path
+from incseg.utils.locks import alone_in
+with alone_in(Path(sys.argv[1])):
+    print('in', flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_waits_until_the_other_has_left(tmp_path, tool_environment, monkeypatch, capsys):
+    """If it fails, two experiments train one SEAM twice, or the second stops with an error."""
+    monkeypatch.setattr(module, 'INTERVAL', 0.05)
+    other = subprocess.Popen(
+        [sys.executable, '-c', HOLD, str(tmp_path / 'f')],
+        env=tool_environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert other.stdout.readline() == 'in\n'
+        timer = threading.Timer(1.0, lambda: (other.stdin.write('\n'), other.stdin.flush()))
+        timer.start()
+        with alone_in(tmp_path / 'f'):
+            assert not timer.is_alive(), 'not before it has left'
+        assert capsys.readouterr().out == (
+            f'{tmp_path / "f"} is in use by process {other.pid}: waiting until it is ready\n'
+        )
+    finally:
+        other.kill()
+
+
+def test_workers_do_not_keep_it(tmp_path):
+    """A loader's workers inherit the open file; with it they would keep the lock, and a run that
+    comes back to its own SEAM would wait for ever."""
+    with alone_in(tmp_path):
+        worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
+        worker.start()
+    try:
+        with DirLock(tmp_path, patience=0):
+            assert worker.is_alive()
+    finally:
+        worker.kill()
+        worker.join()
+
+
+def test_is_left_after_an_error(tmp_path):
+    """An experiment that fails does not keep the others out."""
+    with pytest.raises(ZeroDivisionError), alone_in(tmp_path):
+        1 / 0  # noqa: B018
+    with DirLock(tmp_path, patience=0):
+        pass
+
+
+def test_no_locks_here(tmp_path, monkeypatch):
+    """A file system without locks is no reason not to train."""
+
+    def attempt(self):
+        raise SaveError('cannot lock f/.lock: Function not implemented')
+
+    monkeypatch.setattr(DirLock, 'attempt', attempt)
+    with (
+        pytest.warns(UserWarning, match='not implemented: another run might work'),
+        alone_in(tmp_path),
+    ):
+        pass
