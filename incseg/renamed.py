@@ -264,7 +264,7 @@ class RenamedModules(MetaPathFinder, Loader):
 
 def new_name(old: str) -> str:
     """Return the full name of the module that an old full name stands for."""
-    return f"incseg.{MODULES[old.removeprefix('incseg.')]}"
+    return f'incseg.{MODULES[old.removeprefix("incseg.")]}'
 
 
 def install() -> None:

@@ -129,8 +129,8 @@ def check_ledger(path: Path, content: dict[str, Any]) -> None:
                 if value is not None and not isfinite(
                     expect(
                         value,
-                        (int, float),
-                        f'{where}.{column}',  # type: ignore[arg-type]
+                        (int, float),  # type: ignore[arg-type]
+                        f'{where}.{column}',
                         'a number or null',
                     )
                 ):

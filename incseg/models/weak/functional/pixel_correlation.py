@@ -65,5 +65,5 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
 
 
 def weighted_sums(votes: Tensor, unit: Tensor, part: Tensor) -> Tensor:
-    """Votes ``(N, C, P)`` of pixels with features ``unit`` -> ``(N, C, Q)`` at those of ``part``."""
+    """Votes ``(N, C, P)`` of pixels with features ``unit`` -> ``(N, C, Q)`` at ``part``."""
     return votes @ (unit.transpose(1, 2) @ part).relu_()
