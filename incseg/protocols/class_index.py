@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from incseg.constants import MAX_CLASSES
-from incseg.errors import InvalidInputError, MissingFileError, SaveError
+from incseg.errors import MissingFileError, SaveError
 from incseg.protocols.label_scan import Presence, Reader, available_cores, parallel_scan
 from incseg.utils.files import write_atomically
 from incseg.utils.progress import Progress
-from incseg.utils.rules import whole_number
+from incseg.utils.rules import expected, whole_number
 
 
 class ClassIndex:
@@ -40,8 +40,10 @@ class ClassIndex:
     def __init__(self, files: Sequence[str | os.PathLike[str]], presence: Presence) -> None:
         shape: tuple[int, ...] = presence.shape
         if presence.dtype != np.bool_ or len(shape) != 2 or shape[0] != len(files):
-            raise InvalidInputError(
-                f'presence is {presence.dtype} {shape}: expected bool ({len(files)}, classes + 1)'
+            raise expected(
+                'dtype and shape of presence',
+                (str(presence.dtype), shape),
+                f'bool and ({len(files)}, classes + 1)',
             )
         self.files = tuple(os.fspath(file) for file in files)
         self.presence = presence
@@ -222,7 +224,9 @@ def _pickled(read: object, state: object) -> str:
     try:
         return hashlib.sha256(pickle.dumps(state, protocol=4)).hexdigest()
     except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:
-        raise InvalidInputError(
-            f'read={read!r}: expected a picklable callable, such as a function at the top of a '
-            f'module, or one with a cache_key ({error})'
+        raise expected(
+            'read',
+            read,
+            'a callable that can be pickled, such as a function at the top of a module, or one '
+            f'with a cache_key ({error})',
         ) from None

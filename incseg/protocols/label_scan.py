@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from incseg.constants import VOID
 from incseg.errors import InvalidInputError
+from incseg.utils.rules import expected
 
 Reader = Callable[[str], npt.NDArray[np.uint8]]
 Presence = npt.NDArray[np.bool_]
@@ -129,8 +130,8 @@ def classes_in(mask: Any, path: str, num_classes: int) -> npt.NDArray[np.bool_]:
         InvalidInputError: The mask is not uint8, or holds an id above C other than 255.
     """
     if getattr(mask, 'dtype', None) != np.uint8:
-        got = getattr(mask, 'dtype', type(mask).__name__)
-        raise InvalidInputError(f'{path}: the reader gave {got}, expected a uint8 array')
+        kind = str(getattr(mask, 'dtype', type(mask).__name__))
+        raise expected(f'{path}: the dtype that the reader returns', kind, "'uint8'")
     ids = np.ascontiguousarray(mask).reshape(-1)
     found = np.zeros(256, np.bool_)
     # An id occurs if a run of it starts somewhere.  Eight pixels are compared as one word; masks

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from incseg.constants import MAX_CLASSES, VOID
-from incseg.errors import InvalidInputError
-from incseg.utils.rules import permutation, whole_number
+from incseg.utils.rules import any_of, expected, permutation, whole_number
 
 SETTINGS = ('overlap', 'disjoint', 'sequential')
 
@@ -75,7 +74,7 @@ class Protocol:
         base = whole_number('base', base, 1, total, ' (num_classes)')
         increment = whole_number('increment', increment, 0 if base == total else 1)
         if setting not in SETTINGS:
-            raise InvalidInputError(f'setting={setting!r}: expected one of {", ".join(SETTINGS)}')
+            raise expected('setting', setting, any_of(SETTINGS))
         given = range(1, total + 1) if class_order is None else class_order
         values = {
             'num_classes': total,
@@ -104,9 +103,7 @@ class Protocol:
             return cls(num_classes, num_classes, 0, setting, class_order)
         match = re.fullmatch('([0-9]{1,9})-([0-9]{1,9})', name) if isinstance(name, str) else None
         if match is None:
-            raise InvalidInputError(
-                f"protocol {name!r}: expected '<base>-<increment>', such as '15-1', or 'offline'"
-            )
+            raise expected('protocol', name, "'<base>-<increment>', such as '15-1', or 'offline'")
         return cls(num_classes, int(match[1]), int(match[2]), setting, class_order)
 
     @cached_property
@@ -184,9 +181,10 @@ class Protocol:
         kind = getattr(presence, 'dtype', None)
         shape: tuple[int, ...] = tuple(getattr(presence, 'shape', ()))
         if kind != np.bool_ or len(shape) != 2 or shape[1] != self.num_classes + 1:
-            got = type(presence).__name__ if kind is None else f'{kind} {shape}'
-            raise InvalidInputError(
-                f'presence is {got}: expected bool (images, {self.num_classes + 1})'
+            raise expected(
+                'dtype and shape of presence',
+                (str(kind or type(presence).__name__), shape),
+                f'bool and (images, {self.num_classes + 1})',
             )
         chosen = presence[:, new].any(axis=1)
         if self.setting != 'overlap':

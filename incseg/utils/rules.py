@@ -1,47 +1,112 @@
-"""What an option may be: tables of rules, and the check that refuses in one line."""
+"""Rules for values, and the one form in which every check refuses a value."""
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from math import inf
 from numbers import Real
 from typing import Any, TypeAlias, TypeVar
 
 from incseg.errors import InvalidInputError
 
-#: whether a value is allowed, and in words what is
+#: a test of a value, and the values that pass it in words: ``(allows, 'a number above 0')``
 Rule: TypeAlias = tuple[Callable[[Any], bool], str]
-
 
 T = TypeVar('T')
 
+#: longest representation of a value in a message
+LONGEST = 300
 
-def checked(name: str, value: T, rule: Rule) -> T:
-    """The value, if the rule allows it.
+
+def expected(key: str, value: Any, what: str) -> InvalidInputError:
+    """Return the error that refuses a value: ``{key} is {value!r}, expected {what}``.
+
+    Every check of the library words its refusal here::
+
+        raise expected('seam.scope', scope, any_of(SCOPES))
 
     Args:
-        name: what the user calls it, for the error.
-        value: what was given.
-        rule: what it may be.
+        key: The setting or argument, as the user writes it.
+        value: The value that is refused; only its first 300 characters are shown.
+        what: The values that are allowed, in words.
+    """
+    text = repr(value)
+    if len(text) > LONGEST:
+        text = f'{text[: LONGEST - 1]}…'
+    return InvalidInputError(f'{key} is {text}, expected {what}')
+
+
+def any_of(names: Iterable[Any]) -> str:
+    """Return the words for a choice: ``'a', 'b' or 'c'``."""
+    *others, last = map(repr, names)
+    return f'{", ".join(others)} or {last}' if others else last
+
+
+def unknown_key(key: str, where: str, allowed: Iterable[str]) -> InvalidInputError:
+    """Return the error that refuses a key, with the most similar of the allowed keys.
+
+    Args:
+        key: The key, as the user writes it.
+        where: The part that does not know the key.
+        allowed: The keys that it knows, written in the same way.
+    """
+    allowed = sorted(allowed)
+    close = get_close_matches(key, allowed, 1)
+    hint = f'did you mean {close[0]!r}?' if close else f'allowed: {allowed}'
+    return InvalidInputError(f'unknown key {key!r} of {where}; {hint}')
+
+
+def check_keys(
+    where: str, section: Any, required: Collection[str], optional: Collection[str] = ()
+) -> None:
+    """Refuse a section that is no dict, has an unknown key or lacks a required one.
+
+    Args:
+        where: The section's dotted key.
+        section: Its value.
+        required: Keys that it must have.
+        optional: Keys that it may have.
 
     Raises:
-        InvalidInputError: in one line with the name, the value and what is allowed.
+        InvalidInputError: Naming the section or the first such key.
+    """
+    if not isinstance(section, Mapping):
+        raise expected(where, section, 'a dict')
+    allowed = {f'{where}.{key}' for key in (*required, *optional)}
+    for key in section:
+        if f'{where}.{key}' not in allowed:
+            raise unknown_key(f'{where}.{key}', where, allowed)
+    for key in sorted({*required} - {*section}):
+        raise InvalidInputError(f"the config has no '{where}.{key}'")
+
+
+def checked(name: str, value: T, rule: Rule) -> T:
+    """Return the value if the rule allows it.
+
+    Args:
+        name: The setting or argument, as the user writes it.
+        value: Its value.
+        rule: The rule.
+
+    Raises:
+        InvalidInputError: See :func:`expected`.
     """
     allows, words = rule
     if not allows(value):
-        raise InvalidInputError(f'{name} is {value!r}, expected {words}')
+        raise expected(name, value, words)
     return value
 
 
 def check_values(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
-    """Check the options that there is a rule for.
+    """Check the options that have a rule.
 
     Args:
-        where: what they are options of, as an error names it.
-        values: the options by name; one that is left out is not checked.
-        rules: the rules by name.
+        where: The part that has the options, as an error names it.
+        values: The options by name; an option without a rule is not checked.
+        rules: The rules by name; a rule without an option is not used.
 
     Raises:
-        InvalidInputError: naming the first that is not allowed.
+        InvalidInputError: Naming the first option that is not allowed.
     """
     for key, rule in rules.items():
         if key in values:
@@ -49,14 +114,14 @@ def check_values(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule
 
 
 def is_number(value: Any) -> bool:
-    """A finite number; a bool is none."""
+    """Say whether a value is a finite number; a bool is not."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
     return bool(-inf < value < inf)  # type: ignore[operator]
 
 
 def whole(least: int) -> Rule:
-    """A whole number from ``least`` on."""
+    """Return the rule for a whole number of at least ``least``."""
 
     def allows(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
@@ -65,21 +130,21 @@ def whole(least: int) -> Rule:
 
 
 def one_of(*names: str) -> Rule:
-    """One of some words."""
+    """Return the rule for one of some words."""
 
     def allows(value: Any) -> bool:
         return isinstance(value, str) and value in names
 
-    return allows, ' or '.join(map(repr, names))
+    return allows, any_of(names)
 
 
 def or_none(rule: Rule) -> Rule:
-    """What the rule allows, or None."""
+    """Return the rule that also allows None."""
     return lambda value: value is None or rule[0](value), f'{rule[1]}, or None'
 
 
 def several(rule: Rule) -> Rule:
-    """A list or tuple, not empty, of what the rule allows."""
+    """Return the rule for a list or tuple of one or more values that the given rule allows."""
 
     def allows(value: Any) -> bool:
         listed = isinstance(value, Sequence) and not isinstance(value, str)
@@ -96,39 +161,47 @@ SWITCH: Rule = (lambda value: isinstance(value, bool), 'True or False')
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None, why: str = '') -> int:
-    """Returns ``value`` as int, or raises if it is no whole number from ``low`` to ``high``."""
+    """Return a whole number from ``low`` to ``high`` (without ``high``: from ``low`` on) as int.
+
+    Unlike the rule :func:`whole` it takes the integers of numpy and torch.
+
+    Raises:
+        InvalidInputError: It is something else; ``why`` ends the message.
+    """
     number = _index(value)
     if number is None or number < low or (high is not None and number > high):
-        allowed = f'of at least {low}' if high is None else f'from {low} to {high}'
-        raise InvalidInputError(f'{name}={value!r}: expected a whole number {allowed}{why}')
+        limits = f'of at least {low}' if high is None else f'from {low} to {high}'
+        raise expected(name, value, f'a whole number {limits}{why}')
     return number
 
 
-def permutation(name: str, given: Iterable[Any], total: int) -> tuple[int, ...]:
-    """Returns ``given`` as a tuple of int, or raises if it is no permutation of 1..total."""
+def permutation(name: str, values: Iterable[Any], total: int) -> tuple[int, ...]:
+    """Return a permutation of 1..total as a tuple of int.
+
+    Raises:
+        InvalidInputError: It is none; the message lists what is repeated, missing or foreign.
+    """
     try:
-        values = list(given)
+        listed = list(values)
     except TypeError:
-        values = [given]
-    order = [_index(value) for value in values]
-    allowed = range(1, total + 1)
+        listed = [values]
+    order = [_index(value) for value in listed]
+    classes = range(1, total + 1)
     faults = {
-        'repeated': [c for c in allowed if order.count(c) > 1],
-        'missing': [c for c in allowed if c not in order],
-        'not a class': [value for value, c in zip(values, order, strict=True) if c not in allowed],
+        'repeated': [c for c in classes if order.count(c) > 1],
+        'missing': [c for c in classes if c not in order],
+        'not a class': [value for value, c in zip(listed, order, strict=True) if c not in classes],
     }
     if any(faults.values()):
         detail = ''.join(
-            f'; {fault}: {", ".join(map(str, found))}' for fault, found in faults.items() if found
+            f'; {fault}: {", ".join(map(str, ids))}' for fault, ids in faults.items() if ids
         )
-        raise InvalidInputError(
-            f'{name} has {len(order)} ids: expected each of 1..{total} once{detail}'
-        )
+        raise expected(name, listed, f'each of 1..{total} once{detail}')
     return tuple(c for c in order if c is not None)
 
 
 def _index(value: Any) -> int | None:
-    """Returns a whole number as int, and None for anything else, bool included."""
+    """Return a whole number as int, and None for anything else, bool included."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:

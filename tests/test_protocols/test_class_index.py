@@ -83,11 +83,11 @@ def test_silence(tmp_path, scan, capsys, make_masks):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'num_classes': 0}, '^num_classes=0: expected a whole number from 1 to 254$'),
-        ({'num_classes': 255}, '^num_classes=255: '),
-        ({'num_classes': True}, '^num_classes=True: '),
-        ({'num_workers': -1}, '^num_workers=-1: expected a whole number of at least 0$'),
-        ({'num_workers': 1.5}, r'^num_workers=1\.5: '),
+        ({'num_classes': 0}, '^num_classes is 0, expected a whole number from 1 to 254$'),
+        ({'num_classes': 255}, '^num_classes is 255, '),
+        ({'num_classes': True}, '^num_classes is True, '),
+        ({'num_workers': -1}, '^num_workers is -1, expected a whole number of at least 0$'),
+        ({'num_workers': 1.5}, r'^num_workers is 1\.5, '),
     ],
 )
 def test_unacceptable_arguments(masks, scan, options, message):
@@ -98,7 +98,7 @@ def test_unacceptable_arguments(masks, scan, options, message):
 def test_rows_must_match_files():
     assert len(ClassIndex(['a', 'b'], np.zeros((2, 3), bool))) == 2
     for rows in (np.zeros((3, 3), bool), np.zeros(2, bool), np.zeros((2, 3), np.uint8)):
-        with pytest.raises(InvalidInputError, match=r'expected bool \(2, classes \+ 1\)$'):
+        with pytest.raises(InvalidInputError, match=r'expected bool and \(2, classes \+ 1\)$'):
             ClassIndex(['a', 'b'], rows)
 
 

@@ -70,7 +70,7 @@ def test_ids_outside_the_data_set(tmp_path, scan, count, num_classes, make_masks
 )
 def test_reader_must_give_uint8(masks, scan, read, got):
     with pytest.raises(
-        InvalidInputError, match=rf'0000\.png: the reader gave {got}, expected a uint8'
+        InvalidInputError, match=rf"0000\.png: the dtype .* is '{got}', expected 'uint8'"
     ):
         scan(masks, read)
 

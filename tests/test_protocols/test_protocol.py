@@ -241,36 +241,39 @@ def test_selection_invariants():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ((0, 1, 1), r'^num_classes=0: expected a whole number from 1 to 254 \(uint8 masks'),
-        ((255, 1, 1), r'^num_classes=255: .* from 1 to 254'),
-        ((-3, 1, 1), '^num_classes=-3: '),
-        ((True, 1, 1), '^num_classes=True: expected a whole number'),
-        ((20.0, 15, 1), r'^num_classes=20\.0: expected a whole number'),
-        (('20', 15, 1), "^num_classes='20': expected a whole number"),
-        ((None, 15, 1), '^num_classes=None: '),
-        ((20, 0, 1), r'^base=0: expected a whole number from 1 to 20 \(num_classes\)$'),
-        ((20, 21, 1), '^base=21: expected a whole number from 1 to 20'),
-        ((20, True, 1), '^base=True: '),
-        ((20, [15], 1), r'^base=\[15\]: '),
-        ((20, 15, 0), '^increment=0: expected a whole number of at least 1$'),
-        ((20, 15, -1), '^increment=-1: .* at least 1$'),
-        ((20, 20, -1), '^increment=-1: .* at least 0$'),
-        ((20, 15, 1.5), r'^increment=1\.5: '),
-        ((20, 15, False), '^increment=False: '),
+        ((0, 1, 1), r'^num_classes is 0, expected a whole number from 1 to 254 \(uint8 masks'),
+        ((255, 1, 1), r'^num_classes is 255, .* from 1 to 254'),
+        ((-3, 1, 1), '^num_classes is -3, '),
+        ((True, 1, 1), '^num_classes is True, expected a whole number'),
+        ((20.0, 15, 1), r'^num_classes is 20\.0, expected a whole number'),
+        (('20', 15, 1), "^num_classes is '20', expected a whole number"),
+        ((None, 15, 1), '^num_classes is None, '),
+        ((20, 0, 1), r'^base is 0, expected a whole number from 1 to 20 \(num_classes\)$'),
+        ((20, 21, 1), '^base is 21, expected a whole number from 1 to 20'),
+        ((20, True, 1), '^base is True, '),
+        ((20, [15], 1), r'^base is \[15\], '),
+        ((20, 15, 0), '^increment is 0, expected a whole number of at least 1$'),
+        ((20, 15, -1), '^increment is -1, .* at least 1$'),
+        ((20, 20, -1), '^increment is -1, .* at least 0$'),
+        ((20, 15, 1.5), r'^increment is 1\.5, '),
+        ((20, 15, False), '^increment is False, '),
         (
             (20, 15, 1, 'overlapped'),
-            "^setting='overlapped': expected one of overlap, disjoint, sequential$",
+            "^setting is 'overlapped', expected 'overlap', 'disjoint' or 'sequential'$",
         ),
-        ((20, 15, 1, None), '^setting=None: expected one of overlap'),
+        ((20, 15, 1, None), '^setting is None, expected '),
         (
             (5, 2, 1, 'overlap', [1, 2, 2, 4, 4]),
-            '^class_order has 5 ids: expected each of 1..5 once; repeated: 2, 4; missing: 3, 5$',
+            r'^class_order is \[1, 2, 2, 4, 4\], .*1..5 once; repeated: 2, 4; missing: 3, 5$',
         ),
-        ((5, 2, 1, 'overlap', [1, 2, 3]), '^class_order has 3 ids: .*once; missing: 4, 5$'),
-        ((3, 2, 1, 'overlap', [1, 2, 3, 3]), '^class_order has 4 ids: .*once; repeated: 3$'),
+        ((5, 2, 1, 'overlap', [1, 2, 3]), r'^class_order is \[1, 2, 3\], .*once; missing: 4, 5$'),
+        (
+            (3, 2, 1, 'overlap', [1, 2, 3, 3]),
+            r'^class_order is \[1, 2, 3, 3\], .*once; repeated: 3$',
+        ),
         (
             (3, 2, 1, 'overlap', [0, 1, 2, 3]),
-            '^class_order has 4 ids: expected each of 1..3 once; not a class: 0$',
+            r'^class_order is \[0, 1, 2, 3\], expected each of 1..3 once; not a class: 0$',
         ),
         ((3, 2, 1, 'overlap', [True, 2, 3]), '; missing: 1; not a class: True$'),
         ((3, 2, 1, 'overlap', [1.0, 2, 3]), r'; missing: 1; not a class: 1\.0$'),
@@ -293,9 +296,9 @@ def test_unparsable_name(name):
 
 
 def test_parsed_numbers_are_checked():
-    with pytest.raises(InvalidInputError, match=r'^base=25: .* from 1 to 20'):
+    with pytest.raises(InvalidInputError, match=r'^base is 25, .* from 1 to 20'):
         Protocol.parse('25-1', num_classes=20)
-    with pytest.raises(InvalidInputError, match=r'^num_classes=0: '):
+    with pytest.raises(InvalidInputError, match=r'^num_classes is 0, '):
         Protocol.parse('offline', num_classes=0)
 
 
@@ -308,24 +311,22 @@ def test_no_such_step(k):
     for call in calls:
         with pytest.raises(InvalidInputError) as caught:
             call(k)
-        message = f'step of protocol 15-1={k!r}: expected a whole number from 0 to 5'
+        message = f'step of protocol 15-1 is {k!r}, expected a whole number from 0 to 5'
         assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
-    ('presence', 'got'),
+    ('presence', 'value'),
     [
-        (np.zeros((3, 5), bool), r'bool \(3, 5\)'),
-        (np.zeros((3, 7), bool), r'bool \(3, 7\)'),
-        (np.zeros(6, bool), r'bool \(6,\)'),
-        (np.zeros((3, 6), np.uint8), r'uint8 \(3, 6\)'),
-        ([[True] * 6], 'list'),
+        (np.zeros((3, 5), bool), r"\('bool', \(3, 5\)\)"),
+        (np.zeros((3, 7), bool), r"\('bool', \(3, 7\)\)"),
+        (np.zeros(6, bool), r"\('bool', \(6,\)\)"),
+        (np.zeros((3, 6), np.uint8), r"\('uint8', \(3, 6\)\)"),
+        ([[True] * 6], r"\('list', \(\)\)"),
     ],
 )
-def test_unacceptable_presence(presence, got):
-    with pytest.raises(
-        InvalidInputError, match=rf'^presence is {got}: expected bool \(images, 6\)$'
-    ):
+def test_unacceptable_presence(presence, value):
+    with pytest.raises(InvalidInputError, match=rf'presence is {value}, expected bool and'):
         Protocol(5, 2, 2).select(presence, 0)
 
 

@@ -147,7 +147,7 @@ def test_scripts_do_not_share_their_readers(masks, scan, log, monkeypatch, calls
 
 
 def test_reader_must_be_picklable(masks, scan):
-    with pytest.raises(InvalidInputError, match='expected a picklable callable'):
+    with pytest.raises(InvalidInputError, match='expected a callable that can be pickled'):
         scan(masks, lambda path: read_mask(path))
 
 
