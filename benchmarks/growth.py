@@ -26,7 +26,7 @@ from side_by_side import CUDA, in_fresh_process, interleaved, ms, peak_above, re
 from training import Iteration, Settings
 
 from incseg.evaluation.confusion import confusion_matrix
-from incseg.models.segmentors.label_map import label_map, label_map_at_once
+from incseg.models.decode_heads.class_map import class_map, class_map_at_once
 
 DEVICE = 'cuda' if CUDA else 'cpu'
 EXPONENT = 1.1  # "nothing super-linear", with room for noise
@@ -65,8 +65,8 @@ def metric(classes: int = 21, size: int = 512) -> Forms:
 def to_labels(classes: int = 21, size: int = 512) -> Forms:
     logits = torch.randn(classes, size // 8, size // 8, device=DEVICE)
     return dict(
-        ours=lambda: label_map(logits, (size, size)),
-        plain=lambda: label_map_at_once(logits, (size, size)),
+        ours=lambda: class_map(logits, (size, size)),
+        plain=lambda: class_map_at_once(logits, (size, size)),
     )
 
 

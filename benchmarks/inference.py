@@ -41,7 +41,7 @@ from incseg.apis.prepare import (
 from incseg.engine.recipe.data import dataset_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.models import EncoderDecoder
-from incseg.models.segmentors.label_map import label_map, label_map_at_once
+from incseg.models.decode_heads.class_map import class_map, class_map_at_once
 from incseg.registry import DATASETS
 from incseg.utils.precision import computes_in_bfloat16
 
@@ -49,7 +49,7 @@ DEVICE = torch.device('cuda' if CUDA else 'cpu')
 HAS_BF16 = computes_in_bfloat16(DEVICE)
 SPEED, AGREEMENT = 2, 99.5
 ALL = 'all, prepare_for_inference'
-LABELS = {'at once': label_map_at_once, 'by rows': label_map}
+LABELS = {'at once': class_map_at_once, 'by rows': class_map}
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def smooth_image(size: int, seed: int) -> Tensor:
 
 
 def predictor(
-    model: EncoderDecoder, image: Tensor, labels: Callable = label_map_at_once
+    model: EncoderDecoder, image: Tensor, labels: Callable = class_map_at_once
 ) -> Callable[[], Tensor]:
     """A call from an image on the CPU to its label map."""
     size = (image.shape[-2], image.shape[-1])
@@ -165,12 +165,12 @@ def variants(network: EncoderDecoder, compiled: bool) -> dict[str, EncoderDecode
 def latency(network: EncoderDecoder, image: Tensor, args: argparse.Namespace) -> None:
     networks = variants(network, args.compile)
     calls = {name: predictor(model, image) for name, model in networks.items()}
-    calls['labels by rows'] = predictor(networks['plain'], image, label_map)
+    calls['labels by rows'] = predictor(networks['plain'], image, class_map)
     fast = prepare_for_inference(network, compile=args.compile)
-    calls[ALL] = predictor(fast, image, label_map)
+    calls[ALL] = predictor(fast, image, class_map)
     if HAS_BF16:
         calls['all, float32'] = predictor(
-            prepare_for_inference(network, 'float32', compile=args.compile), image, label_map
+            prepare_for_inference(network, 'float32', compile=args.compile), image, class_map
         )
     took: dict[str, list[float]] = {name: [] for name in calls}
     warm = 3 if CUDA or args.compile else 1
@@ -236,7 +236,7 @@ def agreement(network: EncoderDecoder, images: list[Tensor], args: argparse.Name
     for dtype in ('float32', 'bfloat16'):
         fast = prepare_for_inference(network, dtype)
         same = [
-            (predictor(fast, image, label_map)() == labels).float().mean()
+            (predictor(fast, image, class_map)() == labels).float().mean()
             for image, labels in zip(images, expected)
         ]
         shares[dtype] = 100 * float(torch.stack(same).mean())

@@ -198,6 +198,7 @@ MODULES = {
     'models.losses.unbiased_cross_entropy_loss': 'models.losses.segmentation',
     'models.segmentors.exemplar_loss': 'models.segmentors.step_losses',
     'models.segmentors.image_weight': 'models.segmentors.step_losses',
+    'models.segmentors.label_map': 'models.decode_heads.class_map',
     'models.segmentors.weak_losses': 'models.segmentors.step_losses',
     'models.weak.fine_tuned': 'models.weak.seam',
     'models.weak.functional.ngwp': 'models.weak.functional.localisation',
@@ -223,7 +224,10 @@ MODULES = {
 }
 
 #: new names of functions and classes, by their old names
-NAMES: dict[str, str] = {}
+NAMES: dict[str, str] = {
+    'label_map': 'class_map',
+    'label_map_at_once': 'class_map_at_once',
+}
 
 
 class RenamedModule(ModuleType):

@@ -90,7 +90,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('backbones', 'losses'),
     ],
     'models.backbones': [('bisenet', 'resnet38d'), ('resnet',), ('base',)],
-    'models.decode_heads': [('fcn_head',), ('base',), ('growing_classifier',)],
+    'models.decode_heads': [('fcn_head',), ('base',), ('class_map', 'growing_classifier')],
     'models.distillation': [('features', 'logits'), ('base',)],
     'models.labellers': [('entropy',), ('entropy_map',)],
     'models.losses': [('segmentation',), ('fused',), ('functional',)],
@@ -108,7 +108,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'models.segmentors': [
         ('incremental_segmentor',),
         ('encoder_decoder', 'frozen_parts'),
-        ('label_map', 'step_losses'),
+        ('step_losses',),
     ],
     'models.weak': [('online_localiser', 'refinement'), ('seam',), ('functional',)],
     'models.weak.functional': [

@@ -50,8 +50,7 @@ class WeightFusionHook(MethodHook):
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model
         factor = self.factor
         if factor is None:
-            classifier = student.decode_head.classifier
-            factor = fusion_factor(classifier.num_old, classifier.num_outputs)
+            factor = fusion_factor(student.decode_head.num_old, student.num_classes)
         assert self.previous is not None  # it takes no part in step 0
         fuse_weights(student, read_step_checkpoint(self.previous)['state_dict'], factor)
         runner.logger.info(f'fused {factor:.4f} of the new weights with the old ones')

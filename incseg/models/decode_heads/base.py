@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from incseg.models.decode_heads.class_map import Decision, label_type
 from incseg.models.decode_heads.growing_classifier import GrowingClassifier
 from incseg.registry import MODELS
 
@@ -12,7 +13,8 @@ class BaseDecodeHead(nn.Module, ABC):
     """A head that turns backbone features into logits of all classes seen so far.
 
     A subclass implements :meth:`forward_features`; the growing classifier, the
-    losses and the teacher's counterpart come for free.
+    losses and the teacher's counterpart come for free.  A subclass whose logits do
+    not become classes by argmax also implements :meth:`decide`.
 
     Args:
         in_channels: Channels of the feature map at ``in_index``.
@@ -25,6 +27,11 @@ class BaseDecodeHead(nn.Module, ABC):
         norm_cfg: Normalisation of the head's own layers.
         dropout_ratio: Probability of dropping a channel before the classifier.
     """
+
+    #: Whether output 0 is the background.  A head without that output has one output
+    #: less than classes, output ``i`` is train id ``i + 1``, and :meth:`decide` says where
+    #: there is background; its loss declares ``without_background = True``.
+    has_background: bool = True
 
     def __init__(
         self,
@@ -46,35 +53,72 @@ class BaseDecodeHead(nn.Module, ABC):
         self.classifier: GrowingClassifier | None = None
 
     def build_classifier(self, outputs_per_step: Sequence[int]) -> None:
-        """Make the classifier of all steps up to this one; see :class:`GrowingClassifier`."""
-        self.classifier = GrowingClassifier(self.channels, outputs_per_step)
+        """Build the classifier of all steps up to this one; see :class:`GrowingClassifier`.
+
+        Raises:
+            TypeError: If the head has no background output and no decision of its own.
+        """
+        if not self.has_background and self.own_decision is None:
+            raise TypeError(
+                f'{type(self).__name__} has no background output: it has to define decide()'
+            )
+        self.classifier = GrowingClassifier(self.channels, outputs_per_step, self.has_background)
 
     @property
     def num_old(self) -> int:
-        """Outputs before this step, the background included; 1 at step 0."""
+        """Classes before this step, the background included; 1 at step 0."""
         if self.classifier is None:
             raise self._no_classifier()
         return self.classifier.num_old
 
+    def new_parameter_names(self) -> list[str]:
+        """Return the names in ``state_dict`` of the parameters that this step adds."""
+        if self.classifier is None:
+            raise self._no_classifier()
+        last = len(self.classifier.steps) - 1
+        names = self.classifier.steps[last].state_dict()
+        return [f'classifier.steps.{last}.{name}' for name in names]
+
+    def decide(self, logits: Tensor) -> Tensor:
+        """Return the class of every pixel: by default the output with the largest logit.
+
+        The prediction, the teacher's pseudo-labels and through them the metric follow this
+        method.  It looks at each pixel separately, because it is called with parts of an
+        image: with any ``H`` and ``W``, at any resolution.
+
+        Args:
+            logits: ``(N, num_outputs, H, W)``.
+
+        Returns:
+            Train ids ``(N, H, W)``, uint8 (int64 for more than 256 classes).
+        """
+        return logits.argmax(1).to(label_type(logits.shape[1]))
+
+    @property
+    def own_decision(self) -> Decision | None:
+        """:meth:`decide` of a subclass; None for the argmax, which has faster forms."""
+        return None if type(self).decide is BaseDecodeHead.decide else self.decide
+
     @abstractmethod
     def forward_features(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """All of the backbone's maps -> ``(N, channels, h, w)``.
+        """Return the features that are classified, ``(N, channels, h, w)``.
 
-        The map meant for this head is ``feats[self.in_index]``.
+        Args:
+            feats: All of the backbone's maps; the one meant for this head is
+                ``feats[self.in_index]``.
         """
 
     def forward(self, feats: tuple[Tensor, ...], keep_features: bool = False) -> Any:
-        """All of the backbone's maps -> logits ``(N, num_outputs, h, w)``.
+        """Return the logits ``(N, num_outputs, h, w)`` of the backbone's maps.
 
-        With ``keep_features`` also what :meth:`forward_features` returned, as a
-        second value.
+        With ``keep_features`` the second value is the result of :meth:`forward_features`.
         """
         features = self.forward_features(feats)
         logits = self.classify(features)
         return (logits, features) if keep_features else logits
 
     def classify(self, features: Tensor) -> Tensor:
-        """What :meth:`forward_features` returned -> logits ``(N, num_outputs, h, w)``."""
+        """Return the logits ``(N, num_outputs, h, w)`` of :meth:`forward_features`' result."""
         if self.classifier is None:
             raise self._no_classifier()
         return self.classifier(self.dropout(features))

@@ -13,23 +13,36 @@ class GrowingClassifier(nn.Module):
 
     Args:
         channels: Input channels.
-        outputs_per_step: Outputs of each step's classifier; the first one
-            includes the background, which is output 0.
+        outputs_per_step: Classes of each step; the first number includes the background.
+        has_background: Whether output 0 is the background; else output ``i`` is
+            train id ``i + 1`` and the first classifier has one output less.
+
+    Attributes:
+        outputs_per_step: As given, a tuple.
+
+    Raises:
+        ValueError: If a step has no outputs.
     """
 
-    def __init__(self, channels: int, outputs_per_step: Sequence[int]):
+    def __init__(self, channels: int, outputs_per_step: Sequence[int], has_background: bool = True):
         super().__init__()
-        if not outputs_per_step or min(outputs_per_step) < 1:
+        self.outputs_per_step = tuple(outputs_per_step)
+        self.has_background = has_background
+        outputs = list(outputs_per_step)
+        if outputs and not has_background:
+            outputs[0] -= 1
+        if not outputs or min(outputs) < 1:
             raise ValueError(
                 f'outputs_per_step is {list(outputs_per_step)}, allowed: one positive number a step'
             )
-        self.steps = nn.ModuleList(nn.Conv2d(channels, n, 1) for n in outputs_per_step)
+        self.steps = nn.ModuleList(nn.Conv2d(channels, n, 1) for n in outputs)
         for conv in self.convs:
             nn.init.normal_(conv.weight, std=0.01)
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 
     @property
     def convs(self) -> list[nn.Conv2d]:
+        """The classifiers, one per step."""
         return [conv for conv in self.steps if isinstance(conv, nn.Conv2d)]
 
     @property
@@ -38,14 +51,17 @@ class GrowingClassifier(nn.Module):
         return sum(conv.out_channels for conv in self.convs)
 
     @property
+    def num_classes(self) -> int:
+        """Train ids so far, the background included."""
+        return sum(self.outputs_per_step)
+
+    @property
     def num_old(self) -> int:
-        """Outputs before the newest step, background included; 1 at step 0."""
-        if len(self.steps) == 1:
-            return 1
-        return self.num_outputs - self.convs[-1].out_channels
+        """Train ids before the newest step, the background included; 1 at step 0."""
+        return sum(self.outputs_per_step[:-1]) or 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features ``(N, channels, h, w)`` -> logits ``(N, num_outputs, h, w)``."""
+        """Return the logits ``(N, num_outputs, h, w)`` of features ``(N, channels, h, w)``."""
         weight = torch.cat([conv.weight for conv in self.convs])
         bias = torch.cat([conv.bias for conv in self.convs])  # type: ignore[misc]
         return F.conv2d(x, weight, bias)

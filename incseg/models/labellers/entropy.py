@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from incseg.errors import InvalidInputError
+from incseg.models.decode_heads.class_map import Decision
 from incseg.models.labellers.entropy_map import entropy_maps
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
@@ -75,6 +76,14 @@ class EntropyPseudoLabeller:
         self.ignore_index = ignore_index
         self.thresholds: Tensor | None = None
         self.nats = 1.0
+        self.decide: Decision | None = None
+        self.has_background = True
+
+    def build_for(self, network: Any) -> None:
+        """Take over how the head that is read decides on classes; the teacher's is the same."""
+        if self.source in network.heads:  # check() refuses it otherwise
+            head = network.heads[self.source]
+            self.decide, self.has_background = head.own_decision, head.has_background
 
     def check(self, network: Any) -> None:
         """Raise InvalidInputError where the network has no such head."""
@@ -92,11 +101,11 @@ class EntropyPseudoLabeller:
         for labels, teacher in batches:
             logits = teacher.logits[self.source]
             if histograms is None:
-                num_old = logits.shape[1]
+                num_old = self._num_classes(logits)
                 self.nats = self._unit(num_old, num_classes)
                 histograms = torch.zeros(num_old * bins, dtype=torch.int64, device=logits.device)
             counted = labels == 0 if self.median == 'paper_code' else self._is_old(labels, num_old)
-            maps = entropy_maps(logits, (labels.shape[-2], labels.shape[-1]))
+            maps = entropy_maps(logits, (labels.shape[-2], labels.shape[-1]), self.decide)
             for (best, entropy), used in zip(maps, counted):
                 place = (entropy[used] / self.nats * bins).long().clamp_(0, bins - 1)
                 place += best[used].long() * bins
@@ -120,6 +129,10 @@ class EntropyPseudoLabeller:
             return log(max(num_old, 2))
         return num_old * log(num_old + 1e-8) * log(num_classes)
 
+    def _num_classes(self, logits: Tensor) -> int:
+        """Return the number of classes that the teacher's logits stand for."""
+        return logits.shape[1] + (not self.has_background)
+
     def _is_old(self, labels: Tensor, num_old: int) -> Tensor:
         """Background or an old class, but not void."""
         return (labels < num_old) & (labels != self.ignore_index)
@@ -139,13 +152,13 @@ class EntropyPseudoLabeller:
         if self.thresholds is None:
             raise RuntimeError('EntropyPseudoLabeller needs thresholds: call prepare() first')
         logits = teacher.logits[self.source]
-        num_old = logits.shape[1]
+        num_old = self._num_classes(logits)
         if num_old > 255 and labels.dtype == torch.uint8:
             labels = labels.long()
         limits = self.thresholds.to(logits.device) * self.nats
         old = self._is_old(labels, num_old)
         replaced, shares = [], []
-        maps = entropy_maps(logits, (labels.shape[-2], labels.shape[-1]))
+        maps = entropy_maps(logits, (labels.shape[-2], labels.shape[-1]), self.decide)
         for image, (best, entropy), is_old in zip(labels, maps, old):
             is_sure = (entropy < limits[best.long()]) & is_old
             chosen = best.to(labels.dtype).where(is_sure, self.ignore_index)

@@ -1,45 +1,52 @@
-"""A network's best class of every pixel, and how unsure it is, without full-size logits."""
+"""A network's class of every pixel, and how unsure it is, without full-size logits."""
 
 import torch
 from torch import Tensor
 
+from incseg.models.decode_heads.class_map import CHUNK, Decision, classes_of_rows, label_type
 from incseg.models.losses.fused.bilinear import bilinear_matrix, source_of, widen
 from incseg.models.losses.fused.worker_threads import map_in_threads
-from incseg.models.segmentors.label_map import CHUNK, first_best, label_type
 from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
 
 
 @torch.no_grad()
-def entropy_maps(logits: Tensor, size: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
-    """Per image what :func:`entropy_map` gives, for logits ``(N, C, h, w)``."""
+def entropy_maps(
+    logits: Tensor, size: tuple[int, int], decide: Decision | None = None
+) -> list[tuple[Tensor, Tensor]]:
+    """Return :func:`entropy_map` of each image, for logits ``(N, C, h, w)``."""
     with torch.autocast(logits.device.type, enabled=False):
         threads = min(torch.get_num_threads(), len(logits)) if logits.device.type == 'cpu' else 1
-        return map_in_threads(lambda image: entropy_map(image, size), logits, threads)
+        return map_in_threads(lambda image: entropy_map(image, size, decide), logits, threads)
 
 
-def entropy_map(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Logits of one image -> best class and entropy of every pixel at another size.
+def entropy_map(
+    logits: Tensor, size: tuple[int, int], decide: Decision | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return class and entropy of every pixel of one image at another size.
 
     The entropy is that of the softmax of the upsampled logits (bilinear,
-    ``align_corners=False``).  On CPU a few rows are made at a time.
+    ``align_corners=False``).  On CPU a few rows are computed at a time.
 
     Args:
         logits: ``(C, h, w)``; half types are raised to float32.
         size: ``(H, W)``.
+        decide: A head's decision, see :meth:`BaseDecodeHead.decide`; None for the argmax.
 
     Returns:
-        Classes ``(H, W)``, uint8 (int64 for more than 256), and entropies
+        Train ids ``(H, W)``, uint8 (int64 for more than 256), and entropies
         ``(H, W)`` in nats, float32 or wider.
     """
     logits = at_least_float32(logits.detach())
+    kind = label_type(len(logits), decide)
     if logits.device.type != 'cpu':
-        best, entropy = best_and_entropy(upsample(logits[None], size).clone())
-        return best[0], entropy[0]
+        scores = upsample(logits[None], size).clone()
+        classes = scores.argmax(1) if decide is None else decide(scores)
+        return classes[0].to(kind), entropy_of(scores)[0]
     (channels, height, width), (tall, wide) = logits.shape, size
     down = bilinear_matrix(height, tall, logits.dtype)
     widened = widen(logits, bilinear_matrix(width, wide, logits.dtype))
-    best = torch.empty(tall, wide, dtype=label_type(channels))
+    classes = torch.empty(tall, wide, dtype=kind)
     entropy = logits.new_empty(tall, wide)
     rows = min(max(1, CHUNK // (channels * wide)), tall)
     scratch = logits.new_empty(rows, channels, wide)
@@ -48,15 +55,14 @@ def entropy_map(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         used = source_of(down[start:stop])
         scores = scratch[: stop - start]
         torch.mm(down[start:stop, used], widened[used], out=scores.flatten(1))
-        best[start:stop], entropy[start:stop] = best_and_entropy(scores)
-    return best, entropy
+        classes[start:stop] = classes_of_rows(scores, decide)
+        entropy[start:stop] = entropy_of(scores)
+    return classes, entropy
 
 
-def best_and_entropy(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """``(R, C, …)`` -> the best of ``C`` and the entropy of its softmax; spoils the scores."""
-    on_cpu = scores.device.type == 'cpu'
-    best = first_best(scores) if on_cpu else scores.argmax(1).to(label_type(scores.shape[1]))
+def entropy_of(scores: Tensor) -> Tensor:
+    """Return the entropy of the softmax over ``C`` of ``(R, C, …)``; overwrites the scores."""
     scores -= scores.amax(1, keepdim=True)
     parts = scores.exp()
     total = parts.sum(1)
-    return best, total.log() - parts.mul_(scores).sum(1) / total
+    return total.log() - parts.mul_(scores).sum(1) / total

@@ -10,7 +10,7 @@ from incseg.constants import VOID
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import hands_out_stages, no_stages
 from incseg.models.decode_heads import BaseDecodeHead
-from incseg.models.segmentors.label_map import label_map
+from incseg.models.decode_heads.class_map import class_map
 from incseg.models.segmentors.step_losses import loss_with_exemplars
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
@@ -83,6 +83,12 @@ class EncoderDecoder(BaseModel):
         head = MODELS.build(cfg)
         if loss is not None:
             head.loss_decode = MODELS.build(loss) if isinstance(loss, dict) else loss
+        loss_fits = getattr(head.loss_decode, 'without_background', False)
+        if not head.has_background and not loss_fits:
+            raise InvalidInputError(
+                f'loss_decode is {type(head.loss_decode).__name__}, expected a loss with '
+                f'without_background = True, because {cfg["type"]} has no background output'
+            )
         head.build_classifier(outputs_per_step)
         return head
 
@@ -90,6 +96,37 @@ class EncoderDecoder(BaseModel):
     def heads(self) -> dict[str, BaseDecodeHead]:
         """All heads by name, the principal one first."""
         return {'decode_head': self.decode_head, **dict(self.auxiliary_head.items())}  # type: ignore
+
+    @property
+    def outputs_per_step(self) -> tuple[int, ...]:
+        """Classes of each step so far; the first number includes the background."""
+        return self.decode_head.classifier.outputs_per_step  # type: ignore
+
+    @property
+    def num_classes(self) -> int:
+        """Train ids that the network predicts, the background included."""
+        return sum(self.outputs_per_step)
+
+    def new_parameter_names(self) -> list[str]:
+        """Return the names in ``state_dict`` of the newest classifiers, of all heads."""
+        prefixes = {name: f'auxiliary_head.{name}.' for name in self.auxiliary_head}
+        prefixes['decode_head'] = 'decode_head.'
+        return [
+            prefixes[name] + own
+            for name, head in self.heads.items()
+            for own in head.new_parameter_names()
+        ]
+
+    def adapt_previous(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the previous step's weights under the names that they have in this network.
+
+        Called before the previous step is loaded into the student.  A network whose
+        structure changes from step to step overrides this method; here nothing changes.
+
+        Args:
+            state: The previous step's ``state_dict``; it is not to be written to.
+        """
+        return state
 
     def init_weights(self) -> None:
         """Load pretrained weights where the backbone has some."""
@@ -212,8 +249,10 @@ class EncoderDecoder(BaseModel):
                 self._logits(image[None, :, :height, :width])[0]
                 for image, (height, width) in zip(inputs, shapes)
             ]
+        decide = self.heads['decode_head'].own_decision
         for sample, scores, shape in zip(data_samples, logits, shapes):
-            labels = label_map(scores, shape, tuple(sample.get('ori_shape', shape)))
+            full = tuple(sample.get('ori_shape', shape))
+            labels = class_map(scores, shape, full, decide=decide)
             sample.pred_sem_seg = PixelData(data=labels[None])
         return data_samples
 

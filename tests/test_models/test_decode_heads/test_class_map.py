@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from incseg.models.segmentors import label_map as module
-from incseg.models.segmentors.label_map import first_best, label_map, label_map_at_once
+from incseg.models.decode_heads import class_map as module
+from incseg.models.decode_heads.class_map import class_map, class_map_at_once, first_best
 
 
 def random_logits(channels=21, height=32, width=40, dtype=torch.float32):
@@ -44,19 +44,19 @@ def test_the_plain_forms_classes(sizes, dtype):
     classes are equal up to rounding, and nowhere else.
     """
     logits = random_logits(dtype=dtype)
-    labels, scores = label_map(logits, *sizes), plain(logits, *sizes)
+    labels, scores = class_map(logits, *sizes), plain(logits, *sizes)
     best, second = scores.topk(2, 0).values
     same = labels == scores.argmax(0)
     assert labels.dtype == torch.uint8
     assert same.float().mean() >= 0.9999
     assert (best - second)[~same].lt(1e-5).all()
-    assert torch.equal(label_map_at_once(logits, *sizes), scores.argmax(0).to(torch.uint8))
+    assert torch.equal(class_map_at_once(logits, *sizes), scores.argmax(0).to(torch.uint8))
 
 
 def test_one_resizing_is_not_two():
     """If it fails, the test above could not tell them apart."""
     logits = random_logits()
-    once, twice = label_map(logits, (90, 70)), label_map(logits, (256, 320), (90, 70))
+    once, twice = class_map(logits, (90, 70)), class_map(logits, (256, 320), (90, 70))
     assert (once != twice).float().mean() > 0.001
 
 
@@ -64,16 +64,16 @@ def test_one_resizing_is_not_two():
 def test_any_number_of_classes(channels):
     """If it fails, train ids overflow a byte."""
     logits = random_logits(channels, 6, 5)
-    labels = label_map(logits, (48, 40))
+    labels = class_map(logits, (48, 40))
     assert labels.dtype == (torch.uint8 if channels <= 256 else torch.int64)
     assert torch.equal(labels.long(), plain(logits, (48, 40)).argmax(0))
     logits[-1] += 100
-    assert label_map(logits, (48, 40)).eq(channels - 1).all()
+    assert class_map(logits, (48, 40)).eq(channels - 1).all()
 
 
 def test_the_first_of_equals():
     """If it fails, ties (as in an untrained network) are not argmax's."""
-    assert label_map(torch.zeros(5, 3, 4), (9, 8)).eq(0).all()
+    assert class_map(torch.zeros(5, 3, 4), (9, 8)).eq(0).all()
     scores = torch.randint(0, 3, (4, 7, 6)).float()
     assert torch.equal(first_best(scores).long(), scores.argmax(1))
 
@@ -82,9 +82,9 @@ def test_the_first_of_equals():
 def test_chunks_do_not_show(monkeypatch, chunk):
     """If it fails, borders of chunks are visible in the prediction."""
     logits = random_logits()
-    expected = label_map(logits, (256, 320), (130, 320))
+    expected = class_map(logits, (256, 320), (130, 320))
     monkeypatch.setattr(module, 'CHUNK', chunk)
-    assert (label_map(logits, (256, 320), (130, 320)) == expected).float().mean() > 0.9999
+    assert (class_map(logits, (256, 320), (130, 320)) == expected).float().mean() > 0.9999
 
 
 def test_no_full_size_logits():
@@ -100,7 +100,7 @@ def test_no_full_size_logits():
             return result
 
     with Watch():
-        label_map(random_logits(21, 64, 64), (512, 512))
+        class_map(random_logits(21, 64, 64), (512, 512))
     assert 0 < largest <= 21 * 512 * 512 / 7
 
 
@@ -109,12 +109,12 @@ def test_one_bad_logit_spoils_its_surroundings_alone(value):
     """If it fails, an overflow at one place empties whole rows of the prediction."""
     logits = random_logits()
     logits[3, 10, 10] = value
-    assert torch.equal(label_map(logits, (256, 320)).long(), plain(logits, (256, 320)).argmax(0))
+    assert torch.equal(class_map(logits, (256, 320)).long(), plain(logits, (256, 320)).argmax(0))
 
 
 def test_logits_with_a_graph():
     """If it fails, predict() works under no_grad alone."""
     logits = random_logits()
     assert torch.equal(
-        label_map(logits.clone().requires_grad_(), (64, 80)), label_map(logits, (64, 80))
+        class_map(logits.clone().requires_grad_(), (64, 80)), class_map(logits, (64, 80))
     )
