@@ -170,6 +170,8 @@ MODULES = {
     'models.backbones.pre_activation_bottleneck': 'models.backbones.resnet38d',
     'models.backbones.spatial_path': 'models.backbones.bisenet',
     'models.decode_heads.decode_head': 'models.decode_heads.base',
+    'models.classifier_init.background_balanced_init': 'models.classifier_init',
+    'models.classifier_init.random_init': 'models.classifier_init',
     'models.distillation.base_distillation': 'models.distillation.base',
     'models.distillation.binary_distillation': 'models.distillation.logits',
     'models.distillation.feature_distillation': 'models.distillation.features',
@@ -231,19 +233,25 @@ NAMES: dict[str, str] = {
 
 
 class RenamedModule(ModuleType):
-    """A module under its old name; its attributes are those of the new one.
-
-    A function that had the name of its module can be called through it.
-    """
+    """A module under its old name; its attributes are those of the new one."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
             raise AttributeError(name)
         module = importlib.import_module(new_name(self.__name__))
-        return getattr(module, name) if hasattr(module, name) else getattr(module, NAMES[name])
+        return (
+            getattr(module, name)
+            if hasattr(module, name)
+            else getattr(module, NAMES.get(name, name))
+        )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self, self.__name__.rpartition('.')[2])(*args, **kwargs)
+
+class Package(ModuleType):
+    """A package that keeps a function whose name a module had before."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, RenamedModule) and hasattr(self, name)):
+            super().__setattr__(name, value)
 
 
 class RenamedModules(MetaPathFinder, Loader):
@@ -264,6 +272,9 @@ class RenamedModules(MetaPathFinder, Loader):
             DeprecationWarning,
             stacklevel=2,
         )
+        package = sys.modules[module.__name__.rpartition('.')[0]]
+        if type(package) is ModuleType:
+            package.__class__ = Package
 
 
 def new_name(old: str) -> str:

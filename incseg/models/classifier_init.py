@@ -6,6 +6,9 @@ from torch import nn
 from incseg.models.decode_heads import GrowingClassifier
 from incseg.registry import MODELS
 
+#: makes Python look for the old names of submodules, see incseg.renamed
+__path__: list[str] = []
+
 
 @MODELS.register_module()
 class RandomInit:
