@@ -7,17 +7,18 @@ from mmengine.model import BaseDataPreprocessor
 from mmengine.structures import PixelData
 from torch import Tensor
 
+from incseg.constants import VOID
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 
 
 @MODELS.register_module()
 class SegDataPreProcessor(BaseDataPreprocessor):
-    """uint8 images from the loader -> one normalised batch on the device.
+    """Turns uint8 images from the loader into one normalised batch on the device.
 
-    Images of one batch may differ in size: the smaller ones are padded at the
-    right and bottom with the mean colour, their labels with 255; each sample's
-    ``img_shape`` tells what is image.
+    Images of one batch may differ in size.  The smaller ones are padded at the
+    right and bottom with the mean colour, in training their labels with 255;
+    each sample's ``img_shape`` is the size of its image without the padding.
 
     Args:
         mean: Per channel, in the order the network gets them.
@@ -40,35 +41,45 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """``dict(inputs=[(3, H, W) uint8, …], data_samples=[…])`` -> the same, batched.
+        """Move a batch to the device, and normalise and pad its images.
 
-        ``inputs`` may come as one tensor, and labels as one under ``labels``,
-        ``(N, H, W)``; they are given back to their samples.  ``inputs`` becomes
-        float32 ``(N, 3, H, W)``.
+        Args:
+            data: What the loader hands over: ``inputs``, uint8 ``(N, 3, H, W)`` or a list of
+                ``(3, H, W)``; ``data_samples``, or none; and ``labels``, uint8 ``(N, H, W)``,
+                where :func:`incseg.datasets.collate_samples` took them from the samples.
+            training: Whether the batch is trained on.
+
+        Returns:
+            ``inputs``, float32 ``(N, 3, H, W)``, and ``data_samples``; in training also
+            ``labels``, uint8 ``(N, H, W)``, where the samples have some.  Then, and where the
+            loader handed over ``labels``, each sample's ``gt_sem_seg`` is a view of its row.
         """
         data = self.cast_data(data)
+        images: Tensor | list[Tensor] = data['inputs']
         samples: list[SegDataSample] | None = data.get('data_samples')
-        if 'labels' in data:
-            for sample, labels in zip(samples or (), data['labels']):
-                sample.gt_sem_seg = PixelData(data=labels[None])
-        if isinstance(data['inputs'], Tensor):
-            return dict(inputs=self._normalise(data['inputs']), data_samples=samples)
-        images: list[Tensor] = list(data['inputs'])
-        height = max(image.shape[-2] for image in images)
-        width = max(image.shape[-1] for image in images)
-        if all(image.shape[-2:] == (height, width) for image in images):
-            batch = self._normalise(torch.stack(images))
+        labels: Tensor | list[Tensor] | None = data.get('labels')
+        if training and labels is None and samples and all('gt_sem_seg' in s for s in samples):
+            labels = [sample.gt_sem_seg.data[0] for sample in samples]
+        if not isinstance(images, Tensor) and len({image.shape for image in images}) == 1:
+            images = torch.stack(list(images))
+        if isinstance(images, Tensor):
+            inputs = self._normalise(images)
         else:
-            batch = torch.stack(
-                [pad(self._normalise(image), (height, width), 0.0) for image in images]
-            )
+            height, width = (max(image.shape[i] for image in images) for i in (-2, -1))
+            size = (height, width)
+            inputs = torch.stack([pad(self._normalise(image), size, 0.0) for image in images])
             samples = samples or [SegDataSample() for _ in images]
             for sample, image in zip(samples, images):
                 sample.set_metainfo(dict(img_shape=tuple(image.shape[-2:])))
-                if training and 'gt_sem_seg' in sample:
-                    labels = pad(sample.gt_sem_seg.data, (height, width), 255)
-                    sample.gt_sem_seg = PixelData(data=labels)  # it refuses another size in place
-        return dict(inputs=batch, data_samples=samples)
+            labels = None if labels is None else [pad(x, size, VOID) for x in labels]
+        batch = dict(inputs=inputs, data_samples=samples)
+        if labels is not None:
+            labels = labels if isinstance(labels, Tensor) else torch.stack(labels)
+            for sample, label_map in zip(samples or (), labels):
+                sample.gt_sem_seg = PixelData(data=label_map[None])
+            if training:
+                batch['labels'] = labels
+        return batch
 
     def _normalise(self, image: Tensor) -> Tensor:
         if self.bgr_to_rgb:

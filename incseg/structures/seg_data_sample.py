@@ -2,18 +2,35 @@ from mmengine.structures import BaseDataElement, PixelData
 
 
 class SegDataSample(BaseDataElement):
-    """What belongs to one image: its labels and its prediction.
+    """The labels, the prediction and the meta information of one image.
 
-    Both are :class:`mmengine.structures.PixelData` whose ``data`` has shape
-    ``(1, H, W)`` and holds *train ids* (positions in ``[background] + classes
-    in learning order``), uint8 from the loader; 255 is void.  A sample of
-    weak supervision has ``gt_image_labels`` instead, float32 ``(C_new,)``: 1
-    where the image shows the new class.
+    ``gt_sem_seg`` and ``pred_sem_seg`` are :class:`mmengine.structures.PixelData`
+    whose ``data`` is uint8 ``(1, H, W)`` of *train ids* (positions in
+    ``[background] + classes in learning order``); 255 is void.  A sample of
+    weak supervision has ``gt_image_labels`` instead of ``gt_sem_seg``: float32
+    ``(C_new,)``, 1 for every new class that the image shows.
 
-    Meta information: ``image_id``, ``img_path``, ``ori_shape`` (the label's
-    own ``(H, W)``), ``img_shape`` (``(H, W)`` of the network's input) and, in
-    training, ``exemplar``: True if old classes are annotated in it, because it
-    comes from a replay memory.
+    Meta information: ``image_id``, ``img_path``, ``ori_shape`` (``(H, W)`` of
+    the label map), ``img_shape`` (``(H, W)`` of the network's input) and, in
+    training, ``exemplar``: True if the image comes from a replay memory, so
+    that old classes are annotated in it.
+
+    The label map of an image has one name in each place that it passes:
+
+    ======================================  =============  ==========================
+    place                                   name           content
+    ======================================  =============  ==========================
+    file, read by ``LabelReader``           label map      uint8 ``(H, W)``, file ids
+    ``results`` of the transforms           gt_seg_map     uint8 ``(H, W)``, train ids
+    sample, made by ``PackSegInputs``       gt_sem_seg     uint8 ``(1, H, W)``
+    batch, joined by ``collate_samples``    labels         uint8 ``(N, H, W)``
+    argument of a loss                      target         uint8 ``(N, H, W)``
+    ======================================  =============  ==========================
+
+    ``LoadLabels`` turns file ids into train ids, by way of dataset ids, with
+    one table.  ``collate_samples`` moves the label maps of a batch into one
+    tensor.  The model gets that tensor; each sample's ``gt_sem_seg`` is then a
+    view of its row, for the metric and for hooks.
     """
 
     @property
@@ -29,7 +46,7 @@ class SegDataSample(BaseDataElement):
         del self._gt_sem_seg
 
     def pin_memory(self) -> 'SegDataSample':
-        """The sample with its labels in page-locked memory; called by torch's DataLoader."""
+        """Return the sample with its labels in page-locked memory; torch's DataLoader calls it."""
         pinned = self.new()
         if 'gt_sem_seg' in self:
             pinned.gt_sem_seg = PixelData(data=self.gt_sem_seg.data.pin_memory())

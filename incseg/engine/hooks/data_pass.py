@@ -27,7 +27,8 @@ def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
 
     Yields:
         What the model's preprocessor returns: ``inputs`` float32
-        ``(N, 3, H, W)`` on the model's device, and ``data_samples``.
+        ``(N, 3, H, W)`` and ``labels`` uint8 ``(N, H, W)`` of train ids on the
+        model's device, and ``data_samples``.
     """
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     settings = dict(runner.cfg.train_dataloader.to_dict())
@@ -55,10 +56,9 @@ def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
     """
     student = runner.model.module if is_model_wrapper(runner.model) else runner.model
     for batch in data_pass(runner, step_images(runner)):
-        labels = torch.stack([sample.gt_sem_seg.data[0] for sample in batch['data_samples']])
         with runner.optim_wrapper.optim_context(runner.model):
             outputs = student.run_teacher(batch['inputs'])
-        yield labels, outputs
+        yield batch['labels'], outputs
 
 
 def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
@@ -101,9 +101,8 @@ def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
         name: torch.ones_like(value, requires_grad=False) for name, value in parameters.items()
     }
     for batch in data_pass(runner, dataset):
-        labels = torch.stack([sample.gt_sem_seg.data[0] for sample in batch['data_samples']])
         with runner.optim_wrapper.optim_context(network):
-            losses = network.loss(batch['inputs'], labels)
+            losses = network.loss(batch['inputs'], batch['labels'])
         gradients = torch.autograd.grad(
             sum(losses.values()), list(parameters.values()), materialize_grads=True
         )

@@ -1,4 +1,6 @@
-from collections.abc import Mapping, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -62,6 +64,13 @@ class EncoderDecoder(BaseModel):
         self.auxiliary_weight = auxiliary_weight
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a subclass of incseg 0.1, whose ``forward`` takes no ``labels``, do without them."""
+        super().__init_subclass__(**kwargs)
+        own = cls.__dict__.get('forward')
+        if own is not None and not {'labels', 'kwargs'} & set(inspect.signature(own).parameters):
+            cls.forward = without_labels(own)  # type: ignore[method-assign]
 
     def _build_head(self, cfg: dict, shrink: int, outputs_per_step: Sequence[int]) -> nn.Module:
         cfg = dict(cfg)
@@ -166,11 +175,21 @@ class EncoderDecoder(BaseModel):
         inputs: Tensor,
         data_samples: list[SegDataSample] | None = None,
         mode: str = 'tensor',
+        labels: Tensor | None = None,
     ) -> Any:
-        """mmengine's entry: ``'loss'``, ``'predict'`` or ``'tensor'``."""
+        """Run the network in one of mmengine's modes.
+
+        Args:
+            inputs: Images ``(N, 3, H, W)`` from the preprocessor.
+            data_samples: One for each image; ``'loss'`` needs them.
+            mode: ``'loss'``: :meth:`loss`; ``'predict'``: :meth:`predict`; ``'tensor'``: logits
+                ``(N, C, h, w)`` of the principal head.
+            labels: Train ids ``(N, H, W)`` for ``'loss'``; by default the samples' ``gt_sem_seg``.
+        """
         if mode == 'loss':
             assert data_samples is not None
-            labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
+            if labels is None:
+                labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
             flags = [bool(sample.get('exemplar', False)) for sample in data_samples]
             if not any(flags):
                 return self.loss(inputs, labels)
@@ -258,3 +277,13 @@ class EncoderDecoder(BaseModel):
 
     def _logits(self, inputs: Tensor) -> Tensor:
         return self.extract(inputs, auxiliary=False).logits['decode_head']
+
+
+def without_labels(forward: Callable) -> Callable:
+    """A ``forward`` that drops the argument ``labels``; the samples have them too."""
+
+    @functools.wraps(forward)
+    def wrapped(self: EncoderDecoder, *args: Any, labels: Tensor | None = None, **kwargs: Any):
+        return forward(self, *args, **kwargs)
+
+    return wrapped

@@ -94,6 +94,7 @@ class IncrementalSegmentor(EncoderDecoder):
         inputs: Tensor,
         data_samples: list[SegDataSample] | None = None,
         mode: str = 'tensor',
+        labels: Tensor | None = None,
     ) -> Any:
         """As :class:`EncoderDecoder`'s; samples may have ``gt_image_labels`` instead of masks."""
         if mode == 'loss' and getattr(self.target_labeller, 'takes_image_labels', False):
@@ -101,7 +102,7 @@ class IncrementalSegmentor(EncoderDecoder):
             return weak_losses(
                 self, inputs, torch.stack([sample.gt_image_labels for sample in data_samples])
             )
-        return super().forward(inputs, data_samples, mode)
+        return super().forward(inputs, data_samples, mode, labels)
 
     def loss(
         self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None

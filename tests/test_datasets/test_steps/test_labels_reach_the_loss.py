@@ -1,12 +1,13 @@
-"""A batch as two tensors: the same pictures and labels, in less pieces."""
+"""The label maps of a batch: joined once by the loader, and what the loss gets."""
 
 import numpy as np
+import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
 from incseg.datasets import PackSegInputs, collate_samples
-from incseg.models import SegDataPreProcessor
+from incseg.models import EncoderDecoder, IncrementalSegmentor, SegDataPreProcessor
 
 
 def sample(seed: int, height: int = 4, width: int = 6, labels: bool = True) -> dict:
@@ -70,3 +71,53 @@ def test_from_a_worker():
         assert torch.equal(own['inputs'], other['inputs'])
         assert torch.equal(own['labels'], other['labels'])
         assert other['inputs'].is_shared()
+
+
+class OldSegmentor(IncrementalSegmentor):
+    """As a repository wrote it for incseg 0.1: it reads each sample's own labels."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        if mode == 'loss':
+            self.read = [sample.gt_sem_seg.data[0] for sample in data_samples]
+        return super().forward(inputs, data_samples, mode)
+
+
+class NewSegmentor(OldSegmentor):
+    """A subclass of that, which takes the labels."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor', labels=None):
+        return EncoderDecoder.forward(self, inputs, data_samples, mode, labels)
+
+
+@pytest.mark.parametrize('kind', [EncoderDecoder, IncrementalSegmentor, OldSegmentor, NewSegmentor])
+def test_the_loss_gets_the_tensor_that_the_loader_joined(kind):
+    """If it fails, labels are copied once more, or a repository's own segmentor stops working."""
+    model = kind(
+        backbone=dict(type='ResNet', depth=18),
+        decode_head=dict(type='FCNHead', channels=4, loss_decode=dict(type='CrossEntropyLoss')),
+        outputs_per_step=[9],
+    )
+    loss, given = model.loss, []
+    model.loss = lambda inputs, labels: given.append(labels) or loss(inputs, labels)
+    samples = [sample(i, 32, 32) for i in range(2)]
+    expected = torch.stack([s['data_samples'].gt_sem_seg.data[0] for s in samples])
+    batch = model.data_preprocessor(collate_samples(samples), training=True)
+    losses = model(**batch, mode='loss')
+    assert losses['decode_head.loss'].isfinite()
+    assert torch.equal(given[0], expected)
+    if kind is OldSegmentor:
+        assert torch.equal(torch.stack(model.read), expected)
+    else:
+        assert given[0] is batch['labels']
+    rows = [s.gt_sem_seg.data for s in batch['data_samples']]  # for hooks: views, no copies
+    assert [row.data_ptr() for row in rows] == [row.data_ptr() for row in batch['labels']]
+
+
+def test_labels_stay_with_their_samples_for_evaluation():
+    """If it fails, the metric compares a prediction with no label, or with a padded one."""
+    out = SegDataPreProcessor()(collate_samples([sample(0), sample(1, width=8)]))
+    assert 'labels' not in out
+    assert [s.gt_sem_seg.data.shape for s in out['data_samples']] == [(1, 4, 6), (1, 4, 8)]
+    out = SegDataPreProcessor()(collate_samples([sample(0), sample(1)]))
+    assert 'labels' not in out
+    assert [s.gt_sem_seg.data.shape for s in out['data_samples']] == [(1, 4, 6), (1, 4, 6)]
