@@ -43,6 +43,7 @@ class Contract:
         kind: Its name in messages.
         registry: Where parts of this kind are registered.
         room: The package or module, or several, in which such parts stand.
+        but: Modules in it of which the parts are of another kind.
         examples: By registered name, how to build the part and what it promises.
         home: The test module, ``__file__``.
     """
@@ -54,15 +55,19 @@ class Contract:
         room: str | tuple[str, ...],
         examples: Mapping[str, Any],
         home: str,
+        but: tuple[str, ...] = (),
     ) -> None:
         self.kind, self.registry, self.examples = kind, registry, examples
-        self.rooms = (room,) if isinstance(room, str) else room
+        self.rooms, self.but = (room,) if isinstance(room, str) else room, but
         self.home = Path(home).name
         CONTRACTS[kind] = self
 
     def covers(self, part: Any) -> bool:
         """Whether a part stands in one of the rooms."""
-        return any(f'{part.__module__}.'.startswith(f'{room}.') for room in self.rooms)
+        here = part.__module__
+        return here not in self.but and any(
+            f'{here}.'.startswith(f'{room}.') for room in self.rooms
+        )
 
     def parts(self) -> dict[str, Any]:
         """The registered parts of this kind, by name."""
@@ -90,7 +95,7 @@ class Contract:
         for name in self.each(having).args[1]:
             if name in self.examples and but and self.examples[name].promise == but:
                 continue
-            both = 'fused' in inspect.signature(self.parts()[name]).parameters
+            both = self.accepts(name, 'fused')
             for options in self.examples[name].variants if name in self.examples else [{}]:
                 ways += (
                     [(name, {**options, 'fused': on}) for on in (True, False)]
@@ -111,6 +116,10 @@ class Contract:
                 pytrace=False,
             )
         return self.examples[name]
+
+    def accepts(self, name: str, argument: str) -> bool:
+        """Whether a part has an argument of that name."""
+        return argument in inspect.signature(self.parts()[name]).parameters
 
     def config(self, name: str, **options: Any) -> dict[str, Any]:
         """The config of the example: its type, its arguments, and other ones."""
