@@ -123,7 +123,7 @@ class Contract:
 
     def config(self, name: str, **options: Any) -> dict[str, Any]:
         """The config of the example: its type, its arguments, and other ones."""
-        return dict(type=name, **{**self[name], **options})
+        return {**self[name], **options, 'type': name}
 
     def build(self, name: str, **options: Any) -> Any:
         """The part, by its config."""

@@ -1,0 +1,271 @@
+"""What every registered backbone, head, segmentor and network of class activation maps promises."""
+
+import pytest
+import torch
+from mmengine.structures import PixelData
+from torch import nn
+
+from incseg.registry import MODELS
+from incseg.structures import SegDataSample
+from tests.common.contract import Contract, Example
+from tests.common.toys import ToyBackbone, network_config
+
+TOY = dict(type=ToyBackbone.__name__)
+NORM = dict(norm_cfg=dict(type='incseg.BN'))
+#: The promise: the strides of the maps that heads read, at sizes rounded up.
+BACKBONES = Contract(
+    'backbone',
+    MODELS,
+    'incseg.models.backbones',
+    dict(
+        BiSeNet=Example((16, 8, 8), depth=18),
+        ResNet=Example((4, 8, 16, 32), depth=18),
+        ResNet38d=Example((8, 8, 8), width=2),
+    ),
+    __file__,
+    but=('incseg.models.backbones.base',),
+)
+HEADS = Contract(
+    'decode head',
+    MODELS,
+    'incseg.models.decode_heads',
+    dict(FCNHead=Example()),
+    __file__,
+)
+SEGMENTORS = Contract(
+    'segmentor',
+    MODELS,
+    'incseg.models.segmentors',
+    dict(
+        EncoderDecoder=Example(**network_config()),
+        IncrementalSegmentor=Example(**network_config()),
+    ),
+    __file__,
+)
+ODD = torch.Size((97, 131))
+
+
+def images(count=1, size=ODD):
+    return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def backbone(name, **options):
+    torch.manual_seed(0)
+    return BACKBONES.build(name, **options).eval()
+
+
+@BACKBONES.each()
+@torch.no_grad()
+def test_channels_are_those_that_are_named(name):
+    """If it fails, a head is built for other maps than it gets, or reads the wrong scale."""
+    net = backbone(name)
+    for size in (ODD, (32, 32), (33, 40)):
+        maps = net(images(size=size))
+        again, stages = net(images(size=size), stages=True)
+        assert tuple(x.shape[1] for x in maps) == net.out_channels
+        assert tuple(x.shape[1] for x in stages) == net.stage_channels
+        assert len(maps) == len(BACKBONES[name].promise)
+        for x, stride in zip(maps, BACKBONES[name].promise):
+            assert list(x.shape[2:]) == [-(-side // stride) for side in size]
+        for x, y in zip(maps, again):
+            torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-6)
+        taps = net.taps(images(size=size))
+        assert tuple(x.shape[1] for x in taps) == net.tap_channels and len(taps) == 3
+        assert all((x >= 0).all() for x in taps), 'activated'
+
+
+@BACKBONES.each()
+@torch.no_grad()
+def test_images_do_not_depend_on_one_another(name):
+    """If it fails, a prediction changes with the batch that an image is in, or from call to call."""
+    net = backbone(name)
+    batch = images(3, (33, 40))
+    together = net(batch)
+    for i in range(3):
+        for x, y in zip(net(batch[i : i + 1]), together):
+            torch.testing.assert_close(x[0], y[i], rtol=1e-4, atol=1e-5)
+    assert all(map(torch.equal, net(batch), together))
+
+
+@BACKBONES.each()
+def test_every_weight_is_trained_and_saved(name):
+    """If it fails, a part of the network learns nothing, or is lost between two steps."""
+    net = backbone(name).train()
+    maps, stages = net(images(2, (40, 33)), stages=True)
+    value = sum(x.square().mean() for x in maps)
+    gradients = torch.autograd.grad(value, list(net.parameters()), allow_unused=True)
+    assert all(gradient is not None for gradient in gradients)
+    torch.manual_seed(1)
+    other = BACKBONES.build(name).eval()
+    other.load_state_dict(net.state_dict())
+    net.eval()
+    assert all(map(torch.equal, net(images(1, (40, 33))), other(images(1, (40, 33)))))
+
+
+@BACKBONES.each()
+def test_parts_that_methods_freeze(name):
+    """If it fails, a frozen backbone's statistics drift, or another part is held than is named."""
+    net = backbone(name).train()
+    norms, inside = net.norm_layers(), list(net.modules())
+    statistics = {key for key in net.state_dict() if 'running_' in key}
+    named = {
+        f'{key}.{buffer}'
+        for key, module in net.named_modules()
+        if any(module is norm for norm in norms)
+        for buffer in ('running_mean', 'running_var')
+    }
+    assert statistics == named and statistics
+    assert all(any(module is part for part in inside) for module in net.early_layers())
+    before = {key: net.state_dict()[key].clone() for key in statistics}
+    for norm in norms:
+        norm.eval()
+    net(images(2, (40, 33)))
+    assert all(torch.equal(net.state_dict()[key], before[key]) for key in statistics)
+
+
+@BACKBONES.each()
+def test_trains_on_one_small_image(name):
+    """If it fails, a last batch of one image, or a crop below the stride, ends the run."""
+    net = backbone(name).train()
+    assert all(x.isfinite().all() for x in net(images(1, (8, 8))))
+
+
+def head(name, outputs=(4, 2)):
+    torch.manual_seed(0)
+    made = HEADS.build(name, in_channels=6, channels=5, in_index=1)
+    made.build_classifier(outputs)
+    return made.eval()
+
+
+def maps(count=2):
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((4, 16, 18), (6, 8, 9), (8, 4, 5))
+    return tuple(torch.randn(count, *shape, generator=generator) for shape in shapes)
+
+
+@HEADS.each()
+@torch.no_grad()
+def test_heads_shapes(name):
+    """If it fails, a head's logits have another scale or number of classes than all else expects."""
+    made = head(name)
+    features = made.forward_features(maps())
+    assert features.shape == (2, made.channels, 8, 9)
+    logits = made(maps())
+    assert logits.shape == (2, 6, 8, 9)
+    again, kept = made(maps(), keep_features=True)
+    assert torch.equal(again, logits) and torch.equal(kept, features)
+    torch.testing.assert_close(made.classify(features), logits)
+    single = torch.cat([made(tuple(x[i : i + 1] for x in maps())) for i in range(2)])
+    torch.testing.assert_close(single, logits, rtol=1e-4, atol=1e-6)
+
+
+@HEADS.each()
+@torch.no_grad()
+def test_heads_grow(name):
+    """If it fails, the teacher's counterpart of a head is not its beginning."""
+    assert (head(name, [4]).num_old, head(name).num_old, head(name, [4, 1, 2]).num_old) == (1, 4, 5)
+    teacher, student = head(name, [4]), head(name, [4, 2])
+    missing = student.load_state_dict(teacher.state_dict(), strict=False)
+    assert not missing.unexpected_keys
+    assert all('classifier.steps.1' in key for key in missing.missing_keys)
+    torch.testing.assert_close(student(maps())[:, :4], teacher(maps()))
+
+
+@HEADS.each()
+def test_heads_options(name):
+    """If it fails, a head drops an option that every head has, or is used before it is complete."""
+    loss = nn.Module()
+    made = HEADS.build(
+        name, in_channels=6, channels=5, in_index=1, loss_decode=loss, dropout_ratio=0.0, **NORM
+    )
+    assert made.loss_decode is loss and (made.in_index, made.channels) == (1, 5)
+    assert not any(isinstance(part, nn.Dropout2d) for part in made.modules())
+    with pytest.raises(RuntimeError, match='build_classifier'):
+        made(maps())
+    made.build_classifier([3])
+    value = made.train()(maps()).square().mean()
+    gradients = torch.autograd.grad(value, list(made.parameters()), allow_unused=True)
+    assert all(gradient is not None for gradient in gradients)
+
+
+def segmentor(name, **options):
+    torch.manual_seed(0)
+    return SEGMENTORS.build(name, **options).eval()
+
+
+def sample(**meta):
+    made = SegDataSample()
+    made.set_metainfo(meta)
+    return made
+
+
+def training_batch(count=2, size=(32, 40)):
+    labels = torch.arange(count * 32 * 40).view(count, *size) % 6
+    labels[:, :4] = 255
+    samples = [sample() for _ in labels]
+    for made, label in zip(samples, labels.to(torch.uint8)):
+        made.gt_sem_seg = PixelData(data=label[None])
+    return images(count, size), samples
+
+
+@SEGMENTORS.each()
+def test_losses_of_a_segmentor(name):
+    """If it fails, a head is not trained, or a loss has a name that logs and hooks do not know."""
+    net = segmentor(name).train()
+    losses = net(*training_batch(), mode='loss')
+    assert list(losses) == ['decode_head.loss', 'aux.loss']
+    assert all(value.shape == () and value.isfinite() for value in losses.values())
+    parameters = list(net.parameters())
+    gradients = torch.autograd.grad(sum(losses.values()), parameters, allow_unused=True)
+    assert all(gradient is not None for gradient in gradients)
+    double = segmentor(name, auxiliary_weight=2.0)
+    single = segmentor(name)
+    ours, theirs = (made(*training_batch(), mode='loss') for made in (double, single))
+    torch.testing.assert_close(ours['aux.loss'], 2 * theirs['aux.loss'])
+    torch.testing.assert_close(ours['decode_head.loss'], theirs['decode_head.loss'])
+
+
+@SEGMENTORS.each()
+@torch.no_grad()
+def test_predictions_of_a_segmentor(name):
+    """If it fails, a prediction has another size than its label, or depends on padding or on the
+    other images of the batch."""
+    net = segmentor(name)
+    for convs in (made.classifier.convs for made in net.heads.values()):
+        for conv in convs:
+            nn.init.normal_(conv.weight)
+    batch = images(3, (32, 40))
+    shapes = [(32, 40), (24, 40), (32, 33)]
+    wanted = [(32, 40), (50, 61), (9, 11)]
+    samples = [sample(img_shape=shape, ori_shape=ori) for shape, ori in zip(shapes, wanted)]
+    made = net(batch, samples, mode='predict')
+    assert made[0] is samples[0]
+    for i, (predicted, (height, width), size) in enumerate(zip(made, shapes, wanted)):
+        label = predicted.pred_sem_seg.data
+        assert label.shape == (1, *size) and label.dtype == torch.uint8 and label.max() < 6
+        assert len(label.unique()) > 1
+        alone = net(batch[i : i + 1, :, :height, :width], [sample(ori_shape=size)], mode='predict')
+        assert torch.equal(alone[0].pred_sem_seg.data, label)
+    logits = net(batch)
+    assert logits.shape == (3, 6, 4, 5)
+    plain = net(batch, mode='predict')
+    assert plain[0].pred_sem_seg.data.shape == (1, 32, 40)
+    with pytest.raises(ValueError, match="mode is 'train'"):
+        net(batch, mode='train')
+
+
+@SEGMENTORS.each()
+@torch.no_grad()
+def test_outputs_of_a_segmentor(name):
+    """If it fails, methods that read maps between input and logits get none, or other ones."""
+    net = segmentor(name)
+    plain = net.extract(images(1, (32, 40)))
+    assert list(plain.logits) == list(net.heads) == ['decode_head', 'aux']
+    assert not plain.stages and not plain.head_features and plain.size == (32, 40)
+    full = net.extract(images(1, (32, 40)), intermediate=True)
+    assert tuple(x.shape[1] for x in full.stages) == net.backbone.stage_channels
+    assert list(full.head_features) == ['decode_head', 'aux']
+    assert list(net.extract(images(1, (32, 40)), auxiliary=False).logits) == ['decode_head']
+    for key, logits in plain.logits.items():
+        torch.testing.assert_close(full.logits[key], logits, rtol=1e-5, atol=1e-6)
+        assert full.full_size(key).shape == (1, 6, 32, 40)
