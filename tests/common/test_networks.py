@@ -77,7 +77,7 @@ def test_channels_are_those_that_are_named(name):
 @BACKBONES.each()
 @torch.no_grad()
 def test_images_do_not_depend_on_one_another(name):
-    """If it fails, a prediction changes with the batch that an image is in, or from call to call."""
+    """If it fails, a prediction changes with the batch that an image is in, or by itself."""
     net = backbone(name)
     batch = images(3, (33, 40))
     together = net(batch)
@@ -146,7 +146,7 @@ def maps(count=2):
 @HEADS.each()
 @torch.no_grad()
 def test_heads_shapes(name):
-    """If it fails, a head's logits have another scale or number of classes than all else expects."""
+    """If it fails, a head's logits have another scale or number than all else expects."""
     made = head(name)
     features = made.forward_features(maps())
     assert features.shape == (2, made.channels, 8, 9)

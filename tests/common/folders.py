@@ -1,0 +1,65 @@
+"""Data sets on disk, made for a test in the layout that their class declares."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from incseg.constants import VOID
+from incseg.datasets import COCODataset, VOCDataset
+
+#: image id -> dataset ids of its mask, (H, W); each class of 1 to 3 is missing in some image
+TRAIN = {
+    'a': [[1, 1, 2], [VOID, 1, 2]],
+    'b': [[2, 2, 2], [2, 2, 2]],
+    'c': [[3, 1, 1], [3, VOID, 1]],
+    'd': [[VOID, 3, VOID], [3, 3, 3]],
+}
+TEST = {'e': [[1, 2], [3, 3]], 'f': [[VOID, 1], [1, 1]]}
+
+
+def write_split(kind, root, split, masks, **options):
+    """Write images, label files and list of one split, as a class of data sets declares them."""
+    reader = kind(str(root), split, lazy_init=True, **options).label_reader
+    file_id = {int(i): number for number, i in reversed(list(enumerate(reader.table)))}
+    file_id[VOID] = VOID
+    for image_id, mask in masks.items():
+        mask = np.array(mask)
+        image = np.full((*mask.shape, 3), 100, np.uint8)
+        label = np.vectorize(file_id.get)(mask).astype(np.uint8)
+        for key, array, suffix in (('img_path', image, 'jpg'), ('seg_map_path', label, 'png')):
+            folder = Path(root, kind.DATA_PREFIX[key].replace('{split}', split))
+            folder.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(folder / f'{image_id}.{suffix}'), array)
+    if kind.ANN_FILE:
+        path = Path(root, kind.ANN_FILE.replace('{split}', split))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(''.join(f'{image_id}\n' for image_id in masks))
+
+
+def write_voc(root):
+    """VOC's layout, with an XML file for each image of the training split."""
+    write_split(VOCDataset, root, 'train_aug', TRAIN)
+    write_split(VOCDataset, root, 'val', TEST)
+    folder = Path(root, 'Annotations')
+    folder.mkdir()
+    names = VOCDataset.METAINFO['classes']
+    for image_id, mask in TRAIN.items():
+        objects = ''.join(
+            f'<object><name>{names[i]}</name></object>' for i in np.unique(mask) if i != VOID
+        )
+        (folder / f'{image_id}.xml').write_text(f'<annotation>{objects}</annotation>')
+    return dict(data_root=str(root))
+
+
+def write_coco_and_voc(root):
+    """COCO's layout and VOC's; COCO's images show classes that VOC has not."""
+    away = 6  # of the dataset ids 7 to 9, train is VOC's
+    masks = {f'coco_{name}': np.array(mask) for name, mask in {**TRAIN, **TEST}.items()}
+    for mask in masks.values():
+        mask[mask != VOID] += away + 2
+    split = len(TRAIN)
+    write_split(COCODataset, root / 'coco', 'train', dict(list(masks.items())[:split]))
+    write_split(COCODataset, root / 'coco', 'val', dict(list(masks.items())[split:]))
+    write_voc(root / 'voc')
+    return dict(data_root=str(root / 'coco'), voc_root=str(root / 'voc'))
