@@ -10,7 +10,7 @@ from incseg.models.distillation import (
     PooledDistillation,
     UnbiasedLogitsDistillation,
 )
-from incseg.models.labellers import EntropyPseudoLabeller
+from incseg.models.labellers import BaseLabeller, EntropyPseudoLabeller, Localisation
 from incseg.models.losses import BinaryCrossEntropyLoss, CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors import EncoderDecoder, IncrementalSegmentor
 from incseg.models.weak import SEAM, OnlineLocaliser, SEAMHead
@@ -29,6 +29,7 @@ __all__ = [
     'BaseBackbone',
     'BaseDecodeHead',
     'BaseDistillation',
+    'BaseLabeller',
     'BiSeNet',
     'BinaryCrossEntropyLoss',
     'BinaryDistillation',
@@ -40,6 +41,7 @@ __all__ = [
     'FeatureDistillation',
     'GrowingClassifier',
     'IncrementalSegmentor',
+    'Localisation',
     'LogitsDistillation',
     'NoRefinement',
     'OnlineLocaliser',

@@ -3,6 +3,7 @@ from math import log
 import torch
 from torch import nn
 
+from incseg.errors import InvalidInputError
 from incseg.models.decode_heads import GrowingClassifier
 from incseg.registry import MODELS
 
@@ -47,6 +48,11 @@ class BackgroundBalancedInit:
         old, new = classifier.convs[0], classifier.convs[-1]
         if old is new:
             raise ValueError('a classifier with one step has no new classes to initialise')
+        if not classifier.has_background:
+            raise InvalidInputError(
+                "classifier_init.type is 'BackgroundBalancedInit', expected another one, as "
+                "'RandomInit': a head has no background output"
+            )
         assert old.bias is not None and new.bias is not None
         share = log(new.out_channels + 1)
         new.weight.copy_(old.weight[:1].expand_as(new.weight))

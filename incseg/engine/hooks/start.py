@@ -47,14 +47,12 @@ class IncrementalHook(Hook):
                 self.init(head.classifier)
                 for parameter in head.classifier.parameters():
                     broadcast(parameter.data)  # a random start must be the same everywhere
-        if hasattr(student.target_labeller, 'prepare'):
-            student.target_labeller.prepare(
-                teacher_pass(runner), student.decode_head.classifier.num_outputs
-            )
+        if student.target_labeller is not None:
+            student.target_labeller.prepare(teacher_pass(runner), student.num_classes)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if hasattr(student.target_labeller, 'set_epoch'):
+        if student.target_labeller is not None:
             epoch_iters = runner.train_dataloader.batch_sampler.epoch_iters
             student.target_labeller.set_epoch(batch_idx // epoch_iters)
 

@@ -1,9 +1,10 @@
 """A head's cross-entropy and the distillation of the same head, upsampled once."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from incseg.errors import InvalidInputError
 from incseg.models.distillation.base import BaseDistillation
 from incseg.models.losses import PixelCrossEntropy
 from incseg.models.losses.functional import (
@@ -84,6 +85,13 @@ class UnbiasedLogitsDistillation(SoftLabelDistillation):
     """
 
     unbiased = True
+
+    def check(self, network: Any) -> None:
+        super().check(network)
+        if not network.heads[self.source].has_background:
+            raise InvalidInputError(
+                f'source is {self.source!r}, expected a head with a background output'
+            )
 
 
 @MODELS.register_module()

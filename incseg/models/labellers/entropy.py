@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from math import log
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from incseg.errors import InvalidInputError
 from incseg.models.decode_heads.class_map import Decision
+from incseg.models.labellers.base import BaseLabeller
 from incseg.models.labellers.entropy_map import entropy_maps
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
@@ -21,7 +22,7 @@ BINS = {'fixed': 10_000, 'paper_code': 100}
 
 
 @MODELS.register_module()
-class EntropyPseudoLabeller:
+class EntropyPseudoLabeller(BaseLabeller):
     """PLOP's labels: where background was annotated, what the teacher is sure of.
 
     A pixel annotated as background (or as an old class) gets the teacher's best
@@ -55,7 +56,8 @@ class EntropyPseudoLabeller:
     Source: Douillard et al., CVPR 2021, section 3.3.
     """
 
-    reads: ClassVar[frozenset[str]] = frozenset()
+    source: str
+    reads = frozenset()
 
     def __init__(
         self,
@@ -84,11 +86,6 @@ class EntropyPseudoLabeller:
         if self.source in network.heads:  # check() refuses it otherwise
             head = network.heads[self.source]
             self.decide, self.has_background = head.own_decision, head.has_background
-
-    def check(self, network: Any) -> None:
-        """Raise InvalidInputError where the network has no such head."""
-        if self.source not in network.heads:
-            raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')
 
     def prepare(self, batches: Iterable[tuple[Tensor, NetworkOutputs]], num_classes: int) -> None:
         """Find the thresholds; all processes together.

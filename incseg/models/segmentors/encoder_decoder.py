@@ -49,6 +49,8 @@ class EncoderDecoder(BaseModel):
         # built here: mmengine's own registry would not find ours without a default scope
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
+        #: classes of each step so far; the first number includes the background
+        self.outputs_per_step = tuple(outputs_per_step)
         self.decode_head = self._build_head(decode_head, 1, outputs_per_step)
         self.auxiliary_head = nn.ModuleDict(
             {
@@ -105,11 +107,6 @@ class EncoderDecoder(BaseModel):
     def heads(self) -> dict[str, BaseDecodeHead]:
         """All heads by name, the principal one first."""
         return {'decode_head': self.decode_head, **dict(self.auxiliary_head.items())}  # type: ignore
-
-    @property
-    def outputs_per_step(self) -> tuple[int, ...]:
-        """Classes of each step so far; the first number includes the background."""
-        return self.decode_head.classifier.outputs_per_step  # type: ignore
 
     @property
     def num_classes(self) -> int:

@@ -2,14 +2,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from incseg.constants import VOID
-from incseg.errors import InvalidInputError
 from incseg.models.distillation import SoftLabelDistillation
 from incseg.models.distillation.logits import losses_in_one_pass, shares_a_pass
 from incseg.models.segmentors.encoder_decoder import EncoderDecoder
 from incseg.models.segmentors.frozen_parts import FrozenParts
+from incseg.models.segmentors.method_parts import build_terms, complete_labeller
 from incseg.models.segmentors.step_losses import weak_losses
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
@@ -25,21 +25,8 @@ class IncrementalSegmentor(EncoderDecoder):
     Args:
         backbone, decode_head, outputs_per_step, kwargs: See :class:`EncoderDecoder`.
         distillation: Configs of the distillation terms by name, or None.
-        target_labeller: Config of what replaces labels inside a training
-            step; called ``labeller(labels, student, teacher)`` with
-            :class:`NetworkOutputs`, it returns labels, or labels and an image
-            weight ``(N,)``, a factor on each image's segmentation losses.
-            Its ``source`` is the head it reads (absent: all heads), ``reads``
-            what else.  Where it has ``prepare(batches, num_classes)``, that is
-            called before the step with pairs of labels and the teacher's
-            outputs on one epoch of training batches, and the number of the
-            student's outputs.  Where it has ``build_for(network)``, that is
-            called with the finished network: a labeller that is trained too,
-            a module, makes its parameters there; ``set_epoch(epoch)`` is
-            called before every iteration.  One that sets
-            ``takes_image_labels`` learns from images without masks: it is
-            called ``labeller(images, image_labels, student, teacher)`` and
-            returns a :class:`Localisation`.
+        target_labeller: Config of a :class:`BaseLabeller`, which replaces labels inside a
+            training step, or None.
         frozen: What does not train, see :class:`FrozenParts`.
     """
 
@@ -54,25 +41,21 @@ class IncrementalSegmentor(EncoderDecoder):
         **kwargs: Any,
     ):
         super().__init__(backbone, decode_head, outputs_per_step, **kwargs)
-        self.distillation = nn.ModuleDict(
-            {
-                name: build_term(name, term)
-                for name, term in (distillation or {}).items()
-                if term is not None
-            }
-        )
+        self.distillation = build_terms(distillation)
         self.target_labeller: Any = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
         self.frozen = FrozenParts(frozen)
         self.frozen.freeze(self)
-        if self.target_labeller is not None and hasattr(self.target_labeller, 'build_for'):
+        if self.target_labeller is not None:
             self.target_labeller.build_for(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == 'teacher':  # past nn.Module's registration of sub-modules
             object.__setattr__(self, name, value)
         else:
-            super().__setattr__(name, value)
+            super().__setattr__(
+                name, complete_labeller(value) if name == 'target_labeller' else value
+            )
 
     def train(self, mode: bool = True) -> 'IncrementalSegmentor':
         """As every module's, but frozen parts stay in evaluation mode."""
@@ -97,7 +80,8 @@ class IncrementalSegmentor(EncoderDecoder):
         labels: Tensor | None = None,
     ) -> Any:
         """As :class:`EncoderDecoder`'s; samples may have ``gt_image_labels`` instead of masks."""
-        if mode == 'loss' and getattr(self.target_labeller, 'takes_image_labels', False):
+        labeller = self.target_labeller
+        if mode == 'loss' and labeller is not None and labeller.takes_image_labels:
             assert data_samples is not None
             return weak_losses(
                 self, inputs, torch.stack([sample.gt_image_labels for sample in data_samples])
@@ -184,9 +168,7 @@ class IncrementalSegmentor(EncoderDecoder):
         """
         if self.teacher is None:
             raise RuntimeError('the method needs a teacher, but set_teacher() was not called')
-        sources = {getattr(term, 'source', 'decode_head') for term in self.distillation.values()}
-        if self.target_labeller is not None:
-            sources.add(getattr(self.target_labeller, 'source', None))
+        sources = {part.source for part in self._method_parts()}
         auxiliary = sources != {'decode_head'}
         reads = self.reads
         with torch.inference_mode():
@@ -202,18 +184,10 @@ class IncrementalSegmentor(EncoderDecoder):
 
     @property
     def reads(self) -> frozenset[str]:
-        """What the parts of the method read of a network's outputs besides logits."""
-        parts = [*self.distillation.values()]
-        if self.target_labeller is not None:
-            parts.append(self.target_labeller)
-        return frozenset().union(
-            *(getattr(part, 'reads', frozenset({'features'})) for part in parts)
-        )
+        """The parts of a network's outputs that the method reads besides logits."""
+        return frozenset().union(*(part.reads for part in self._method_parts()))
 
-
-def build_term(name: str, config: dict) -> nn.Module:
-    """A term of distillation; what its arguments may not be is said with its name."""
-    try:
-        return MODELS.build(config)
-    except InvalidInputError as error:
-        raise InvalidInputError(f'distillation.{name}: {error}') from None
+    def _method_parts(self) -> list[Any]:
+        """Return the terms of distillation and the labeller."""
+        labeller = [] if self.target_labeller is None else [self.target_labeller]
+        return [*self.distillation.values(), *labeller]

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from incseg.constants import VOID
-from incseg.models.weak.online_localiser import Localisation
+from incseg.models.labellers import Localisation
 from incseg.structures import NetworkOutputs
 
 

@@ -1,5 +1,4 @@
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -7,6 +6,7 @@ from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError
+from incseg.models.labellers import BaseLabeller, Localisation
 from incseg.models.weak.functional import (
     balanced_cross_entropy,
     confident_pixels,
@@ -23,23 +23,6 @@ from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
 from incseg.utils.rules import SHARE, Rule, check_values, whole
 
-
-@dataclass
-class Localisation:
-    """What a labeller makes of a batch's image-level labels.
-
-    Attributes:
-        losses: Its own losses by name, weighted.
-        targets: Soft labels for the segmentation network, ``(N, C, h, w)`` of
-            0 to 1 without gradient; None while it is not trained.
-        image_weight: ``(N,)``, a factor on each image's segmentation loss, or None.
-    """
-
-    losses: dict[str, Tensor]
-    targets: Tensor | None = None
-    image_weight: Tensor | None = None
-
-
 RULES: dict[str, Rule] = dict(
     channels=whole(1),
     index=(lambda value: isinstance(value, int), 'a whole number'),
@@ -52,7 +35,7 @@ RULES: dict[str, Rule] = dict(
 
 
 @MODELS.register_module()
-class OnlineLocaliser(nn.Module):
+class OnlineLocaliser(nn.Module, BaseLabeller):
     """WILSON's labeller: finds the new classes from image-level labels while it is trained.
 
     Three convolutions on one of the student's maps say where each class is.
@@ -84,9 +67,9 @@ class OnlineLocaliser(nn.Module):
     Image Labels", CVPR 2022.
     """
 
-    #: Called with image-level labels, see :meth:`forward`.
     takes_image_labels = True
-    reads: ClassVar[frozenset[str]] = frozenset()
+    source: str
+    reads = frozenset()
 
     def __init__(
         self,
@@ -141,14 +124,23 @@ class OnlineLocaliser(nn.Module):
         self.layers = nn.Sequential(
             ConvModule(offered[self.index], self.channels, 3, **options),
             ConvModule(self.channels, self.channels, 3, **options),
-            nn.Conv2d(self.channels, network.decode_head.classifier.num_outputs, 1),
+            nn.Conv2d(self.channels, network.num_classes, 1),
         )
 
     def check(self, network: Any) -> None:
-        """Raise InvalidInputError where a head is missing or its loss takes no soft targets."""
-        if self.source not in network.heads:
-            raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')
+        """Refuse a network without the head that is read, or whose heads cannot be taught.
+
+        Raises:
+            InvalidInputError: If a head is missing, has no background output, or has a
+                loss that takes no soft targets.
+        """
+        super().check(network)
         for name, head in network.heads.items():
+            if not head.has_background:
+                raise InvalidInputError(
+                    f'OnlineLocaliser makes soft labels with a background, which {name} has no '
+                    'output for'
+                )
             if not getattr(head.loss_decode, 'soft_targets', False):
                 raise InvalidInputError(
                     f'OnlineLocaliser makes soft labels, which {type(head.loss_decode).__name__}, '
@@ -157,7 +149,7 @@ class OnlineLocaliser(nn.Module):
                 )
 
     def set_epoch(self, epoch: int) -> None:
-        """The step's epoch, from 0; the engine says it before every iteration."""
+        """Take note of the step's epoch, from 0."""
         self.epoch = epoch
 
     def forward(

@@ -112,7 +112,7 @@ def test_target_labeller_is_prepared_last(step, monkeypatch):
         step.runner.iter = start
         hook(step).before_train(step.runner)
     assert calls == [([step.runner], 6)] * 2
-    step.runner.model.target_labeller = object()  # one that needs no preparation
+    step.runner.model.target_labeller = lambda labels, student, teacher: labels
     hook(step).before_train(step.runner)
 
 
