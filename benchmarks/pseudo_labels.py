@@ -25,7 +25,8 @@ from side_by_side import CUDA, interleaved, ms, report, target, times
 from torch import Tensor, nn
 
 from incseg.datasets import BackgroundRule, LoadImage, PseudoLabelFiles, ScoreFile, ShapesDataset
-from incseg.engine.weak.cam_inference import CamInference, resized, stretched
+from incseg.engine.weak.cam_inference import CamInference, stretched
+from incseg.engine.weak.image_batches import resized
 from incseg.engine.weak.pseudo_label_maker import PseudoLabelMaker
 from incseg.models import SegDataPreProcessor
 from incseg.models.batch_norm_folding import fold_batch_norm

@@ -75,7 +75,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('affinity_dataset', 'evaluate_pseudo_labels', 'pseudo_labels', 'seam_training'),
         ('pseudo_label_maker', 'seam_store'),
         ('seam_config',),
-        ('cam_inference',),
+        ('cam_inference', 'old_network'),
+        ('image_batches',),
     ],
     'evaluation': [
         ('comparison', 'metric', 'threshold_sweep'),

@@ -1,4 +1,4 @@
-"""From two sets of pseudo-labels to the AffinityNet that a config's random walk uses."""
+"""Training of the AffinityNet that the random walk of a config uses."""
 
 import math
 import time
@@ -25,7 +25,7 @@ from incseg.registry import DATASETS, MODELS
 from incseg.utils.precision import autocasts, gpu_arithmetic
 from incseg.utils.progress import Progress
 
-#: what is taken from ``seam.schedule`` if it is there
+#: keys that are taken from ``seam.schedule`` if it has them
 SCHEDULE = ('head_factor', 'weight_decay', 'poly_power', 'amp')
 
 
@@ -41,26 +41,28 @@ def affinity_job(
     crop_size: int = 448,
     lr: float = 0.01,
 ) -> dict[str, Any]:
-    """Train the AffinityNet of ``seam.refine`` and write it, whole or not at all.
+    """Train the AffinityNet of ``seam.refine`` and write its checkpoint atomically.
 
-    Momentum, weight decay, the factor of new layers, the fall of the rate and
-    autocast are those of ``seam.schedule``; TF32 is ``schedule.tf32``.
+    Momentum, weight decay, the factor of new layers, the poly power and autocast
+    are those of ``seam.schedule``; TF32 is ``schedule.tf32``.
 
     Args:
-        experiment: its ``seam.refine`` is an ``AffinityRandomWalk`` with a ``net``.
-        strong: ``<root>/<protocol>/<step>``, made with background power 4.
-        weak: the same with background power 24.
-        out: the checkpoint to write.
-        init_from: a ``seam.pth`` or ``final.pth`` whose backbone is taken over.
-        epochs, batch_size, crop_size, lr: see :func:`train_affinity` and
+        experiment: The experiment; its ``seam.refine`` is an ``AffinityRandomWalk``
+            with a ``net``.
+        strong: ``<root>/<protocol>/<step>`` of labels made with background power 4.
+        weak: That of labels made with background power 24.
+        out: The checkpoint to write.
+        init_from: A ``seam.pth`` or ``final.pth`` whose backbone is copied.
+        epochs, batch_size, crop_size, lr: See :func:`train_affinity` and
             :class:`AffinityDataset`.
 
     Returns:
         The checkpoint's ``meta``: ``images``, ``loss`` (mean of the last epoch),
-        ``seconds``, ``pretrained``, and what it was trained with.
+        ``seconds``, ``pretrained``, ``init_from``, ``seed``, ``epochs``,
+        ``batch_size``, ``crop_size`` and ``lr``.
 
     Raises:
-        UserError: whatever is wrong with the config, a file or a number.
+        UserError: The config, a file or a number is not acceptable.
     """
     if Path(out).is_dir():
         raise InvalidInputError(f"'{out}' is a folder; allowed is the name of a file to write")
@@ -74,14 +76,14 @@ def affinity_job(
         )
     schedule = seam['schedule']
     pretrained = starts_from_imagenet(refine['net'], init_from)
-    sure = PseudoLabelFiles(strong), PseudoLabelFiles(weak)
-    check_powers(*sure)
+    pair = PseudoLabelFiles(strong), PseudoLabelFiles(weak)
+    check_powers(*pair)
     torch.manual_seed(experiment.seed)
     net = starting_net(refine['net'], pretrained, init_from)
     net.to('cuda' if torch.cuda.is_available() else 'cpu')
     data = AffinityDataset(
         DATASETS.build(weak_training_set(experiment)),
-        *sure,
+        *pair,
         crop_size,
         ColourJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
     )
@@ -118,7 +120,11 @@ def affinity_job(
 
 
 def check_powers(strong: PseudoLabelFiles, weak: PseudoLabelFiles) -> None:
-    """Refuse labels that were mistaken for each other, as far as their ``meta.json`` tell."""
+    """Refuse strong and weak labels in the wrong order, if both ``meta.json`` have their powers.
+
+    Raises:
+        InvalidInputError: Naming both folders and powers.
+    """
     of_strong, of_weak = background_power(strong), background_power(weak)
     if of_strong is not None and of_weak is not None and of_strong >= of_weak:
         raise InvalidInputError(
@@ -129,7 +135,7 @@ def check_powers(strong: PseudoLabelFiles, weak: PseudoLabelFiles) -> None:
 
 
 def background_power(files: PseudoLabelFiles) -> float | None:
-    """The exponent of the background that refined scores were made with; None if unknown."""
+    """Return the power of the background that scores were refined with; None if unknown."""
     if not files.meta_path.is_file():
         return None
     background = files.read_meta().get('background') or {}
@@ -137,11 +143,14 @@ def background_power(files: PseudoLabelFiles) -> float | None:
 
 
 def starts_from_imagenet(net: Mapping[str, Any], init_from: str | Path | None) -> bool:
-    """Whether the backbone's BatchNorm holds ImageNet's statistics.
+    """Return whether the backbone's BatchNorm starts with ImageNet's statistics.
 
-    Without ``init_from`` the config says so (``pretrained``).  A SEAM network
-    that started from ImageNet has kept them; any other has statistics of the
-    images it was trained on.
+    Without ``init_from`` this is the backbone's ``pretrained``.  A SEAM network
+    that started from ImageNet still has these statistics; any other network has
+    statistics of the images that it was trained on.
+
+    Raises:
+        MissingFileError, InvalidInputError: ``init_from`` does not exist or is damaged.
     """
     if init_from is None:
         return bool(net.get('backbone', {}).get('pretrained', False))
@@ -152,13 +161,17 @@ def starts_from_imagenet(net: Mapping[str, Any], init_from: str | Path | None) -
 def starting_net(
     net: Mapping[str, Any], pretrained: bool, init_from: str | Path | None
 ) -> AffinityNet:
-    """The network before training; frozen after ImageNet, unless its config says otherwise."""
-    made: AffinityNet = MODELS.build({'frozen': pretrained, **net})
+    """Build the network with its first weights; frozen if pretrained, unless its config differs.
+
+    Raises:
+        MissingFileError, InvalidInputError: ``init_from`` has no backbone that fits.
+    """
+    model: AffinityNet = MODELS.build({'frozen': pretrained, **net})
     if init_from is None:
-        made.init_weights()
+        model.init_weights()
     else:
-        load_backbone(made.backbone, str(init_from))
-    return made
+        load_backbone(model.backbone, str(init_from))
+    return model
 
 
 def train_affinity(
@@ -179,35 +192,35 @@ def train_affinity(
 ) -> list[float]:
     """Train an AffinityNet, in one process.
 
-    SGD with the groups of :class:`FineTuneOptim`; the rate falls as
-    ``(1 - i / n) ** poly_power``.  Dropout is on, and BatchNorm learns unless
-    ``net.frozen``.  Dropout draws from torch's own generator.
+    The optimiser is SGD with the groups of :class:`FineTuneOptim`; at iteration
+    ``i`` of ``n`` the learning rate is ``lr * (1 - i / n) ** poly_power``.  Dropout
+    is on and draws from torch's own generator.  BatchNorm learns unless ``net.frozen``.
 
     Args:
-        net: the network, on its device.
-        data: its images and labels.
-        epochs: how often each image is seen.
-        batch_size: images in a batch; a last, shorter batch is left out unless
+        net: The network, on its device.
+        data: Its images and labels.
+        epochs: Number of passes over the images.
+        batch_size: Images in a batch; a last, shorter batch is left out unless
             it is the only one.
-        lr: rate of the backbone.
-        head_factor: how much faster the convolutions on it learn.
-        momentum: 0 is, to a rounding, what the published optimiser has (5e-4
-            where 0.9 was meant).
-        weight_decay: of all weights, but not of biases.
-        poly_power: see above.
-        amp: whether the network runs under bfloat16 autocast; ``'auto'``: where
-            the device has the instructions.
-        seed: of order, colours, crops and flips.
-        num_workers: processes that read images.
-        progress: whether to report on stderr.
+        lr: Learning rate of the backbone.
+        head_factor: Factor on the learning rate of the new convolutions.
+        momentum: Momentum of SGD.  The published optimiser has 5e-4 where 0.9
+            was meant, which is 0 up to rounding.
+        weight_decay: Weight decay of all weights except biases.
+        poly_power: See above.
+        amp: Whether the network runs under bfloat16 autocast; ``'auto'``: if the
+            device has the instructions.
+        seed: Seed of order, colours, crops and flips.
+        num_workers: Number of processes that read images.
+        progress: Whether to report on stderr.
 
     Returns:
         The loss of every iteration.
 
     Raises:
-        InvalidInputError: a number is out of range, or no crop showed two
-            neighbours with a label.
-        NonFiniteLossError: the loss became NaN or infinite.
+        InvalidInputError: A number is out of range, or no crop has two labelled
+            neighbours.
+        NonFiniteLossError: The loss became NaN or infinite.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018; numbers and groups as in
     SEAM's training of it.
@@ -257,7 +270,7 @@ def train_affinity(
 def epoch_batches(
     length: int, epochs: int, batch_size: int, seed: int
 ) -> Iterator[list[tuple[int, int]]]:
-    """Batches of ``(index, seed)`` of all epochs, each epoch in its own order."""
+    """Yield the batches of ``(index, seed)`` of all epochs, each epoch in a random order."""
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
         order = rng.permutation(length).tolist()
@@ -267,6 +280,6 @@ def epoch_batches(
 
 
 def checkpoint_of(net: AffinityNet, **meta: Any) -> dict[str, Any]:
-    """What ``AffinityRandomWalk`` reads, ``{state_dict, meta}``, on the CPU."""
+    """Return ``{state_dict, meta}`` on the CPU, as ``AffinityRandomWalk`` reads it."""
     weights = {name: value.detach().cpu() for name, value in net.state_dict().items()}
     return dict(state_dict=weights, meta=meta)

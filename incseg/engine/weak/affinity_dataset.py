@@ -1,3 +1,5 @@
+"""Training images of AffinityNet."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,24 +16,27 @@ from incseg.models.weak.refinement.affinity_pairs import STRIDE, affinity_labels
 
 
 class AffinityDataset(Dataset):
-    """Crops of images with the labels that two sets of refined scores are sure of.
+    """Crops of images, labelled where one of two sets of refined scores is sure.
 
-    An item is asked for by ``(index, seed)``; colours, crop and flip depend on
-    these two alone.
+    Classes come from the scores with a strong background, background from those
+    with a weak one; other blocks are ignored, see
+    :func:`~incseg.models.weak.refinement.affinity_pairs.affinity_labels`.  The
+    index of an item is ``(index, seed)``; colours, crop and flip depend only on
+    these two numbers.
 
     Args:
-        dataset: a :class:`SegDataset`.
-        strong: pseudo-labels made with a strong background (power 4).
-        weak: the same images with a weak one (power 24).
-        crop_size: side of the crop, a multiple of 8, at least 24: below there is
-            no pair of pixels to compare.  Smaller images are filled up with the
-            mean colour (the published code takes black) and ignored labels.
-        colour: changes the colours of the whole image before it is cropped.
-        mean_colour: blue, green, red.
+        dataset: A :class:`SegDataset`.
+        strong: Pseudo-labels made with a strong background (power 4).
+        weak: Those of the same images, made with a weak background (power 24).
+        crop_size: Side of the crop, a multiple of 8, at least 24: a smaller crop
+            has no pair of pixels to compare.  Smaller images are padded with the
+            mean colour (the published code pads with black) and ignored labels.
+        colour: Transform of the whole image's colours, applied before the crop.
+        mean_colour: Blue, green, red, 0 to 255.
 
     Raises:
-        InvalidInputError: the crop is not allowed, or no image has scores of a
-            class in both sets.
+        InvalidInputError: The crop size is not allowed, or no image has scores in
+            both sets.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, and SEAM's training of it.
     """
@@ -77,7 +82,11 @@ class AffinityDataset(Dataset):
         return len(self.indices)
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """uint8 ``(3, crop, crop)``, BGR, and labels uint8 ``(crop / 8, crop / 8)``."""
+        """Return a crop, uint8 ``(3, crop, crop)``, BGR, and labels uint8 ``(crop/8, crop/8)``.
+
+        Raises:
+            InvalidInputError: The image's scores in the two sets do not fit.
+        """
         index, seed = item
         rng = np.random.default_rng(seed)
         info = self.dataset.get_data_info(self.indices[index])
@@ -103,21 +112,21 @@ class AffinityDataset(Dataset):
         return crop, label
 
     def _scores(self, image_id: str, size: Sequence[int]) -> tuple[list[int], Tensor]:
-        """Dataset ids, 0 first, and scores ``(2, 1 + k, H, W)`` with either background."""
-        found = [files.read_scores(image_id) for files in (self.strong, self.weak)]
-        ids = found[0].ids.tolist()
-        if ids != found[1].ids.tolist() or (ids and ids[0] != 0):
+        """Return dataset ids, 0 first, and scores ``(2, 1 + k, H, W)`` with either background."""
+        pair = [files.read_scores(image_id) for files in (self.strong, self.weak)]
+        ids = pair[0].ids.tolist()
+        if ids != pair[1].ids.tolist() or (ids and ids[0] != 0):
             raise InvalidInputError(
                 f"scores of image {image_id!r} are of ids {ids} in '{self.strong.folder}' and "
-                f"{found[1].ids.tolist()} in '{self.weak.folder}'; allowed are the same, 0 first, "
+                f"{pair[1].ids.tolist()} in '{self.weak.folder}'; allowed are the same, 0 first, "
                 'as a refinement writes them'
             )
         if not ids:  # no class in the image: all of it is background
             return [0], torch.ones(2, 1, *size)
-        return ids, torch.stack([torch.from_numpy(file.full_size()) for file in found])
+        return ids, torch.stack([torch.from_numpy(file.full_size()) for file in pair])
 
 
 def _place(length: int, size: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Where a crop starts in the image, and where the image starts in the crop."""
+    """Draw where a crop starts in the image, and where the image starts in the crop."""
     spare = length - size
     return (int(rng.integers(spare + 1)), 0) if spare >= 0 else (0, int(rng.integers(1 - spare)))

@@ -1,4 +1,4 @@
-"""How good pseudo-labels are, at every background threshold."""
+"""Quality of pseudo-labels, at every background threshold."""
 
 import json
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from incseg.evaluation.threshold_sweep import ThresholdSweep, draw_sweep, sweep_
 from incseg.utils.files import write_atomically
 from incseg.utils.progress import Progress
 
+#: background scores of the sweep
 THRESHOLDS = tuple(round(0.01 * i, 2) for i in range(100))
 
 
@@ -32,28 +33,33 @@ def eval_pseudo_labels(
     """Compare a step's pseudo-labels with the masks.
 
     The classes are those of ``meta.json``; all others count as background, as
-    the network that made the labels saw them.  Void is left out.  The scores
+    for the network that made the labels.  Void pixels are left out.  The scores
     are read once for all thresholds.
 
     Args:
-        dataset: a :class:`SegDataset`; those of its images count that have a
-            mask and pseudo-labels.
+        dataset: A :class:`SegDataset`; images that lack a mask or a pseudo-label
+            are left out.
         folder: ``<root>/<protocol>/<step>``.
-        thresholds: background scores to try.
-        num_threads: files that are read at a time.
+        thresholds: Background scores to try.
+        num_threads: Number of images that are read at the same time.
 
     Returns:
-        ``{set, images, of, stage, classes, new, sweep, labels}``: name of the
-        set, how many images of how many, which refinement made the scores,
-        names of the classes, the background first, and of those that are new in
-        the step, :meth:`ThresholdSweep.rows` (empty without scores), and of the
-        PNGs ``{iou, classes, all, uncertain}``, in percent; uncertain pixels
-        are left out of their IoU.  Rows and PNGs also have ``new``, the mean
-        IoU of the new classes.
+        A dict of plain data, all IoUs in percent:
+
+        - ``set``: name of the data set and its split;
+        - ``images``, ``of``: number of images compared, and of all images;
+        - ``stage``: type of the refinement that made the scores;
+        - ``classes``: names of the classes, the background first;
+        - ``new``: names of the classes that are new in the step;
+        - ``sweep``: :meth:`ThresholdSweep.rows` and, in each row, ``new``, the mean
+          IoU of the new classes; empty without scores;
+        - ``labels``: ``{iou, classes, all, uncertain, new}`` of the label maps as
+          written; uncertain pixels are left out of the IoU, ``uncertain`` is their
+          share in percent.
 
     Raises:
-        MissingFileError: no image of the data set has both.
-        InvalidInputError: a file is damaged, or has an id that ``meta.json``
+        MissingFileError: No image of the data set has a mask and a pseudo-label.
+        InvalidInputError: A file is damaged, or has an id that ``meta.json``
             does not name; or the labels are of another data set.
     """
     files = PseudoLabelFiles(folder)
@@ -122,12 +128,12 @@ def eval_pseudo_labels(
 def _read(
     dataset: Any, index: int, files: PseudoLabelFiles, ids: list[int], with_scores: bool
 ) -> tuple[np.ndarray, ...]:
-    """Truth, label and, with scores, best class and score of one image, all uint8 ``(H, W)``."""
+    """Return truth, label and, with scores, best class and score of an image, uint8 ``(H, W)``."""
     info = dataset.get_data_info(index)
-    place = np.zeros(256, np.uint8)
-    place[ids] = np.arange(1, len(ids) + 1)
-    place[VOID] = VOID
-    info['label_lut'] = place
+    lut = np.zeros(256, np.uint8)  # from a dataset id to the class's place in ids, from 1
+    lut[ids] = np.arange(1, len(ids) + 1)
+    lut[VOID] = VOID
+    info['label_lut'] = lut
     truth = LoadLabels().transform(LoadImage().transform(info))['gt_seg_map']
     label = files.read_label(info['image_id'], ids)
     if label.shape != truth.shape:
@@ -137,30 +143,39 @@ def _read(
             'allowed is the same size'
         )
     if not with_scores:
-        return truth, place[label]
-    found = files.read_scores(info['image_id'], ids)
-    kept = found.ids != 0  # without the map of the background, whose place the threshold takes
-    if not kept.any():
+        return truth, lut[label]
+    stored = files.read_scores(info['image_id'], ids)
+    classes = stored.ids != 0  # the threshold takes the place of the background's map
+    if not classes.any():
         nothing = np.zeros_like(truth)
-        return truth, place[label], nothing, nothing
-    scores = np.rint(found.full_size()[kept] * 255).astype(np.uint8)
-    return truth, place[label], place[found.ids[kept][scores.argmax(0)]], scores.max(0)
+        return truth, lut[label], nothing, nothing
+    scores = np.rint(stored.full_size()[classes] * 255).astype(np.uint8)
+    return truth, lut[label], lut[stored.ids[classes][scores.argmax(0)]], scores.max(0)
 
 
 def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[float]) -> str:
-    """Evaluate, write ``sweep.json`` and ``sweep.png`` into the folder, and say what was found."""
+    """Evaluate pseudo-labels, write ``sweep.json`` and ``sweep.png``, and return a report.
+
+    Args:
+        dataset: See :func:`eval_pseudo_labels`.
+        folder: ``<root>/<protocol>/<step>``; it receives the two files.
+        thresholds: Background scores to try.
+
+    Raises:
+        UserError: See :func:`eval_pseudo_labels`; or a file cannot be written.
+    """
     folder = Path(folder)
-    found = eval_pseudo_labels(dataset, folder, thresholds)
+    result = eval_pseudo_labels(dataset, folder, thresholds)
     files = PseudoLabelFiles(folder)
     meta = files.read_meta()
-    title = f'{found["set"]}: {found["images"]} of {found["of"]} images, stage {found["stage"]}'
-    labels = found['labels']
+    title = f'{result["set"]}: {result["images"]} of {result["of"]} images, stage {result["stage"]}'
+    labels = result['labels']
     lines = [title]
-    other_classes = len(found['new']) < len(found['classes']) - 1
+    other_classes = len(result['new']) < len(result['classes']) - 1
     if other_classes:
-        lines.append(f'new in step {meta["step"]}: {", ".join(found["new"])}')
-    if found['sweep']:
-        lines.append(sweep_table(found['sweep'], with_new=other_classes))
+        lines.append(f'new in step {meta["step"]}: {", ".join(result["new"])}')
+    if result['sweep']:
+        lines.append(sweep_table(result['sweep'], with_new=other_classes))
     else:
         lines.append('no sweep: there are no scores, only label maps')
     new = f'new classes {number(labels["new"])}, ' if other_classes else ''
@@ -169,11 +184,11 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
         f'{number(labels["classes"])}, all {number(labels["all"])}, uncertain pixels '
         f'{number(labels["uncertain"])} %'
     )
-    write_atomically(folder / 'sweep.json', json.dumps(found, indent=1) + '\n')
+    write_atomically(folder / 'sweep.json', json.dumps(result, indent=1) + '\n')
     rule = meta.get('bg', {})
-    used = rule.get('value') if rule.get('mode') == 'const' else None
-    if found['sweep']:
-        drawn = draw_sweep(found['sweep'], title, folder / 'sweep.png', used)
+    threshold = rule.get('value') if rule.get('mode') == 'const' else None
+    if result['sweep']:
+        drawn = draw_sweep(result['sweep'], title, folder / 'sweep.png', threshold)
         lines.append(
             f"written to '{folder}': sweep.json"
             + (
@@ -182,37 +197,37 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
                 else ('; no plot: it needs matplotlib (python -m pip install matplotlib)')
             )
         )
-    made, wanted = count_made(files, dataset)
-    if made < wanted:
+    count, expected = count_made(files, dataset)
+    if count < expected:
         lines.append(
-            f'incomplete: {made} of {wanted} images of the step have pseudo-labels; '
+            f'incomplete: {count} of {expected} images of the step have pseudo-labels; '
             'make_pseudo_labels.py --resume makes the rest'
         )
     return '\n'.join(lines)
 
 
 def check_classes(files: PseudoLabelFiles, dataset: Any) -> None:
-    """Refuse pseudo-labels whose ids are other classes in a data set.
+    """Refuse pseudo-labels whose ids stand for other classes in a data set.
 
     Raises:
-        InvalidInputError: they are; names both data sets and the first such class.
-        MissingFileError: there is no ``meta.json``.
+        InvalidInputError: Naming both data sets and the first such class.
+        MissingFileError: There is no ``meta.json``.
     """
     meta = files.read_meta()
     names = dataset.metainfo['classes']
     for i, name in zip(meta['ids'], meta.get('classes', [])):
-        there = names[i] if i < len(names) else None
-        if name != there:
+        own_name = names[i] if i < len(names) else None
+        if name != own_name:
             raise InvalidInputError(
                 f"the pseudo-labels in '{files.folder}' are of the data set "
                 f'{meta.get("dataset", "unknown")}, where {i} is {name}; in the '
-                f'{type(dataset).__name__} of the config it is {there or "no class"}: take a '
+                f'{type(dataset).__name__} of the config it is {own_name or "no class"}: take a '
                 'config of their data set'
             )
 
 
 def new_ids(meta: dict[str, Any]) -> list[int]:
-    """Which of the labels' dataset ids are new in their step; all where that is not said."""
+    """Return the dataset ids that are new in the labels' step; all if ``meta`` has no steps."""
     steps, step = (meta.get('protocol') or {}).get('steps'), meta.get('step')
     if steps is None or step is None:
         return list(meta['ids'])
@@ -220,20 +235,20 @@ def new_ids(meta: dict[str, Any]) -> list[int]:
 
 
 def count_made(files: PseudoLabelFiles, dataset: Any) -> tuple[int, int]:
-    """How many of a data set's images have a label map, and how many the labels are to have.
+    """Count a data set's images with a label map, and those that should have one.
 
-    Both are equal where no ``image_labels.json`` says which images belong to the step.
+    Both are equal without an ``image_labels.json``, which lists the images of the step.
 
     Raises:
-        InvalidInputError: that file is damaged.
+        InvalidInputError: That file is damaged.
     """
-    made = {name for name in dataset.image_ids if files.label_path(name).is_file()}
+    labelled = {name for name in dataset.image_ids if files.label_path(name).is_file()}
     path = files.folder / 'image_labels.json'
     if not path.is_file():
-        return len(made), len(made)
+        return len(labelled), len(labelled)
     try:
         listed = set(json.loads(path.read_text(encoding='utf-8')))
     except (OSError, ValueError, TypeError) as error:
         raise InvalidInputError(f"'{path}' cannot be read ({error})") from error
-    wanted = listed & set(dataset.image_ids)
-    return len(wanted & made), len(wanted)
+    expected = listed & set(dataset.image_ids)
+    return len(expected & labelled), len(expected)

@@ -1,3 +1,5 @@
+"""The files of pseudo-labels of images, made by a network of class activation maps."""
+
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,33 +11,34 @@ import torch
 from torch import Tensor
 
 from incseg.datasets import BackgroundRule, PseudoLabelFiles, ScoreFile
-from incseg.engine.weak.cam_inference import CamInference, equal_size_batches
+from incseg.engine.weak.cam_inference import CamInference
+from incseg.engine.weak.image_batches import equal_size_batches
 from incseg.errors import InvalidInputError
 from incseg.models import NoRefinement
 
 
 class PseudoLabelMaker:
-    """From images and their image-level labels to files of pseudo-labels.
+    """Makes pseudo-labels of images from their image-level labels, and writes them.
 
-    Maps are computed in the calling thread; reading, refinement and writing go
-    on in threads beside it.
+    Maps are computed in the calling thread; other threads read, refine and write
+    at the same time.
 
     Args:
-        inference: what makes the maps.
-        class_ids: dataset ids of the model's outputs after the background.
-        files: where the labels go.
-        background: what a class has to beat; a refinement gets its map as the
-            first.
-        refinement: see :mod:`incseg.models.weak.refinement`.
-        uncertain: pixels whose best class is closer than this to the background
+        inference: Computes the scores.
+        class_ids: Dataset ids of the model's outputs after the background.
+        files: Receives label maps and scores.
+        background: The score that a class has to exceed; as a map it is the first
+            that a refinement gets.
+        refinement: See :mod:`incseg.models.weak.refinement`.
+        uncertain: Pixels whose best class is closer than this to the background
             become 255.
-        score_stride: stride of the scores that are kept; 0 for none.
-        batch_size: images of one size that are computed together; None: 4 on a
-            GPU, 1 on a CPU, whose caches more only fill.
-        num_threads: images that are refined and written at a time.
+        score_stride: Stride of the stored scores; 0: no scores are stored.
+        batch_size: Images of one size that are computed together; None: 4 on a
+            GPU, 1 on a CPU, where larger batches only fill the caches.
+        num_threads: Number of images that are refined and written at the same time.
 
     Raises:
-        InvalidInputError: the background has no formula.
+        InvalidInputError: The background has no formula.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class PseudoLabelMaker:
 
     @property
     def rule(self) -> BackgroundRule:
-        """The rule by which the stored scores give the labels."""
+        """The rule that makes the labels from the stored scores."""
         refined = not isinstance(self.refinement, NoRefinement)
         return BackgroundRule('score') if refined else self.background
 
@@ -81,75 +84,90 @@ class PseudoLabelMaker:
         """Make the files of some images.
 
         Args:
-            dataset: a :class:`SegDataset`.
-            indices: which of its images.
+            dataset: A :class:`SegDataset`.
+            indices: Indices of its images.
             labels: bool ``(len(dataset), C + 1)``: the classes that each image
-                may show; others get no scores.
-            on_progress: called with the number of images that got ready.
+                may show, by dataset id; other classes get no scores.
+            on_progress: Called with the number of images of each computed batch.
 
         Raises:
-            UserError: an image cannot be read, or a file not written.
+            UserError: An image cannot be read, or a file cannot be written.
         """
         image_ids = dataset.image_ids
-        shown = torch.from_numpy(labels[:, self.class_ids])
+        presence = torch.from_numpy(labels[:, self.class_ids])
         batches = equal_size_batches(dataset, indices, self.batch_size, self.num_threads)
         with BoundedPool(self.num_threads, 2 * self.num_threads + self.batch_size) as pool:
             for chosen, images in batches:
                 images = images.to(self.device, non_blocking=True)
-                scores = self.inference(images, shown[chosen])
+                scores = self.inference(images, presence[chosen])
                 for index, image, maps in zip(chosen, images, scores, strict=True):
-                    ids = [i for i, there in zip(self.class_ids, shown[index]) if there]
+                    ids = [i for i, there in zip(self.class_ids, presence[index]) if there]
                     pool.submit(self.finish, image_ids[index], image, ids, maps)
                 on_progress(len(chosen))
 
     @torch.no_grad()
     def finish(self, image_id: str, image: Tensor, ids: Sequence[int], scores: Tensor) -> None:
-        """Refine the scores of an image ``(k, H, W)`` and write its files."""
+        """Refine the scores ``(k, H, W)`` of an image and write its files.
+
+        Args:
+            image_id: The image.
+            image: uint8 ``(3, H, W)``, BGR.
+            ids: Dataset ids of the ``k`` classes.
+            scores: float32, 0 to 1.
+
+        Raises:
+            InvalidInputError: The refinement returns something else than scores.
+            SaveError: A file cannot be written.
+        """
         if self.rule.mode == 'score' and len(ids):
-            given = torch.cat([self.background.background(scores), scores])
-            scores = self.refinement.refine(image, given)
-            check_refined(scores, given, type(self.refinement).__name__)
+            unrefined = torch.cat([self.background.background(scores), scores])
+            scores = self.refinement.refine(image, unrefined)
+            check_refined(scores, unrefined, type(self.refinement).__name__)
             ids = [0, *ids]
         label = self.rule.label_map(ids, scores, self.uncertain)
-        kept = None
+        stored = None
         if self.score_stride:
-            kept = ScoreFile.quantise(
+            stored = ScoreFile.quantise(
                 ids, scores.clamp(0, 1).float().cpu().numpy(), self.score_stride
             )
-        self.files.write(image_id, label.cpu().numpy(), kept)
+        self.files.write(image_id, label.cpu().numpy(), stored)
 
 
-def check_refined(scores: Any, given: Tensor, name: str) -> None:
-    """Refuse what a refinement should not return: its caller would make labels of it."""
-    if not isinstance(scores, Tensor) or scores.shape != given.shape:
-        found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+def check_refined(scores: Any, unrefined: Tensor, name: str) -> None:
+    """Refuse scores from a refinement that no labels can be made from.
+
+    Raises:
+        InvalidInputError: They are no tensor of the shape of ``unrefined``, or not finite.
+    """
+    if not isinstance(scores, Tensor) or scores.shape != unrefined.shape:
+        result = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise InvalidInputError(
-            f'refine() of {name} returned {found}, expected a tensor {tuple(given.shape)}, as it '
-            'was given: a map for the background and one for each class'
+            f'refine() of {name} returned {result}, expected a tensor {tuple(unrefined.shape)} '
+            'like its argument: a map for the background and one for each class'
         )
-    if given.isfinite().all() and not scores.isfinite().all():
+    if unrefined.isfinite().all() and not scores.isfinite().all():
         raise InvalidInputError(f'refine() of {name} returned scores that are NaN or infinite')
 
 
 class BoundedPool:
-    """Threads that work off tasks behind the caller's back, but not without end.
+    """Threads that run tasks in the background, with a limit on unfinished tasks.
 
-    Used in a ``with`` statement, which waits for the tasks that are left.  The
-    first error of a task is raised in the caller, at the latest on leaving.
+    Leaving the ``with`` statement waits for the remaining tasks.  The first error
+    of a task is raised in the caller, at the latest when it leaves.
 
     Args:
-        num_threads: how many tasks run at a time.
-        most_waiting: :meth:`submit` waits while so many tasks are not done.
+        num_threads: Number of tasks that run at the same time.
+        max_unfinished: :meth:`submit` waits while so many tasks are not finished.
     """
 
-    def __init__(self, num_threads: int, most_waiting: int) -> None:
+    def __init__(self, num_threads: int, max_unfinished: int) -> None:
         self._pool = ThreadPoolExecutor(num_threads)
         self._tasks: deque[Future] = deque()
-        self._most_waiting = most_waiting
+        self._max_unfinished = max_unfinished
 
     def submit(self, task: Callable[..., Any], *args: Any) -> None:
-        """Have ``task(*args)`` done."""
-        while len(self._tasks) >= self._most_waiting:
+        """Run ``task(*args)`` in a thread."""
+        while len(self._tasks) >= self._max_unfinished:
             self._tasks.popleft().result()
         self._tasks.append(self._pool.submit(task, *args))
 

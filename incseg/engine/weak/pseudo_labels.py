@@ -1,4 +1,4 @@
-"""Pseudo-labels from the config of a weak experiment and the checkpoint of its network."""
+"""The pseudo-labels of a step, made from a weak experiment's config and SEAM's checkpoint."""
 
 import hashlib
 import json
@@ -44,41 +44,43 @@ def pseudo_label_job(
     coco: bool = False,
     protocol: Protocol | None = None,
 ) -> PseudoLabelFiles:
-    """Make the pseudo-labels of one step by a trained network.
+    """Make the pseudo-labels of one step with a trained network.
+
+    All processes of a group call this and share the images.
 
     Args:
-        experiment: the experiment, with ``seam`` in its config.
-        checkpoint: the network's ``seam.pth``.
-        out: the root; ``<protocol>/<step>`` below it receives the files.
-        step: the step; by default the network's own, which one of scope
-            ``'all'`` does not have.
-        resume: whether an interrupted run goes on.
-        coco: whether ``coco.json`` is written as well.
-        protocol: the protocol whose step it is; by default the one that the
+        experiment: The experiment, with ``seam`` in its config.
+        checkpoint: The network's ``seam.pth``.
+        out: The root; ``<protocol>/<step>`` below it receives the files.
+        step: The step; by default the network's own.  A network of scope ``'all'``
+            has none.
+        resume: Whether to complete the labels of an interrupted run.
+        coco: Whether to write ``coco.json`` as well.
+        protocol: The protocol whose step it is; by default the one that the
             experiment trains.
 
     Returns:
         The files.
 
     Raises:
-        UserError: whatever is wrong with the config, the checkpoint or a file.
+        UserError: The config, the checkpoint or a file is not acceptable.
     """
     seam = SeamSettings.of(experiment.config)
     protocol = experiment.training if protocol is None else protocol
-    model, meta = load_seam(experiment, checkpoint)
-    step = step_of(meta, step, protocol, checkpoint)
+    model, seam_meta = load_seam(experiment, checkpoint)
+    step = step_of(seam_meta, step, protocol, checkpoint)
     options = seam.inference
     dataset = DATASETS.build(weak_training_set(experiment))
     source = TASK_UTILS.build(seam.image_labels, default_args=dict(dataset=dataset))
     labels = source.labels(dataset.image_ids)
-    # a single step trains on every image, those that show nothing too
+    # a single step trains on every image, also on images without a class
     indices = np.arange(len(dataset)) if protocol.num_steps == 1 else protocol.select(labels, step)
     files = PseudoLabelFiles.of_step(out, protocol.name, step)
     scales = [scale * experiment.config['image_scale'] for scale in options['scales']]
-    prepare(model)
+    optimise_for_inference(model)
     maker = PseudoLabelMaker(
         CamInference(model, scales, options['flip'], options['maps']),
-        meta['ids'],
+        seam_meta['ids'],
         files,
         BackgroundRule.of(options['background'], 'seam.inference.background'),
         MODELS.build(seam.refine),
@@ -87,11 +89,11 @@ def pseudo_label_job(
         batch_size=options['batch_size'],
         num_threads=options['num_threads'],
     )
-    made_by = dict(
+    meta = dict(
         dataset=experiment.config['data']['name'],
         protocol=describe_steps(protocol),
         step=step,
-        **described(meta, experiment),
+        **describe_network(seam_meta, experiment),
         **({} if maker.rule.mode != 'score' else dict(background=options['background'])),
         uncertain=options['uncertain'],
         scales=scales,
@@ -104,9 +106,9 @@ def pseudo_label_job(
         ckpt_sha=file_sha(checkpoint),
         image_label_source=seam.image_labels,
     )
-    shown = visible_labels(labels, protocol, step, meta['scope'])
+    visible = visible_labels(labels, protocol, step, seam_meta['scope'])
     with gpu_arithmetic(experiment.tf32):
-        make_pseudo_labels(maker, dataset, indices, shown, made_by, resume)
+        make_pseudo_labels(maker, dataset, indices, visible, meta, resume)
     if coco and is_main_process():
         export_coco(
             files,
@@ -117,8 +119,8 @@ def pseudo_label_job(
     return files
 
 
-def prepare(model: SEAM) -> None:
-    """Make a network fast that is only looked through: folded, on its device, channels last."""
+def optimise_for_inference(model: SEAM) -> None:
+    """Fold a network's BatchNorm, move it to the device and to the channels-last layout."""
     fold_batch_norm(
         model,
         [name for name, _ in model.named_children()],
@@ -128,8 +130,8 @@ def prepare(model: SEAM) -> None:
     model.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
 
 
-def described(meta: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
-    """What ``meta.json`` says of the network: its scope, its own classes, where it started."""
+def describe_network(meta: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """Return the network's entries of ``meta.json``: its scope, its classes and its start."""
     own = own_ids(meta)
     return dict(
         scope=meta['scope'],
@@ -143,18 +145,28 @@ def described(meta: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
 
 
 def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: str | Path) -> int:
-    """The step whose labels a network is to make."""
+    """Return the step whose labels a network makes.
+
+    Args:
+        meta: ``meta`` of the network's checkpoint.
+        step: The step that the user names, if any.
+        protocol: The protocol.
+        path: The checkpoint, for messages.
+
+    Raises:
+        InvalidInputError: The network does not know the step's classes, or no step is
+            named for a network of scope ``'all'``.
+    """
     if step is None and meta['scope'] == 'all':
         raise InvalidInputError(
-            f"checkpoint {path} knows the classes of all steps (scope 'all'): say which one's "
-            f'pseudo-labels to make, --step 0 to {protocol.num_steps - 1}'
+            f"checkpoint {path} knows the classes of all steps (scope 'all'): name the step "
+            f'whose pseudo-labels to make, --step 0 to {protocol.num_steps - 1}'
         )
     if step is None:
         step = int(meta['step'])
     elif meta['scope'] == 'step' and step != meta['step']:
         raise InvalidInputError(
-            f'--step is {step}, but checkpoint {path} knows the classes of step {meta["step"]} '
-            'alone'
+            f'--step is {step}, but checkpoint {path} knows only the classes of step {meta["step"]}'
         )
     check_step(step, protocol.num_steps, protocol.name)
     return step
@@ -169,29 +181,30 @@ def make_pseudo_labels(
     resume: bool = False,
     progress: bool = True,
 ) -> int:
-    """Make the pseudo-labels of a step's images; several processes share them.
+    """Make the pseudo-labels of a step's images.
 
-    ``meta.json``, with a digest of what the images may show, and
-    ``image_labels.json``, which says it, are written first.  Every process of the group calls this.
+    Every process of the group calls this and makes its share.  ``image_labels.json``,
+    with the classes that each image may show, and ``meta.json``, with a hash of
+    them, are written first.
 
     Args:
-        maker: what makes the files of one image.
-        dataset: a :class:`SegDataset`.
-        indices: which of its images.
+        maker: Makes the files of one image.
+        dataset: A :class:`SegDataset`.
+        indices: Indices of its images.
         labels: bool ``(len(dataset), C + 1)``: the classes that each image may
             show.
-        meta: what ``meta.json`` says besides its version, the rule of the
-            background and the digest; its ``ids`` are the classes.
-        resume: whether whole files of an interrupted run are kept.
-        progress: whether to report on stderr.
+        meta: Entries of ``meta.json`` in addition to its version, the rule of the
+            background and the hash; its ``ids`` are the classes.
+        resume: Whether to keep the complete files of an interrupted run.
+        progress: Whether to report on stderr.
 
     Returns:
-        How many images this process made.
+        Number of images that this process made.
 
     Raises:
-        InvalidInputError: pseudo-labels are there already, or, resuming, were
-            made in another way.
-        UserError: an image cannot be read, or a file not written.
+        InvalidInputError: The folder already holds pseudo-labels and ``resume`` is
+            false, or they were made with other settings.
+        UserError: An image cannot be read, or a file cannot be written.
     """
     files = maker.files
     image_ids = dataset.image_ids
@@ -227,18 +240,18 @@ def make_pseudo_labels(
 
 
 def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
-    """Write ``meta.json``, unless other pseudo-labels are in the way."""
+    """Write ``meta.json``, unless the folder holds pseudo-labels made with other settings."""
     if files.meta_path.exists():
         if not resume:
             raise InvalidInputError(
                 f"'{files.folder}' already holds pseudo-labels: pass --resume to complete them, "
                 'or another --out'
             )
-        found = files.read_meta()
+        before = files.read_meta()
         for key, value in meta.items():
-            if found.get(key) != value:
+            if before.get(key) != value:
                 raise InvalidInputError(
-                    f"pseudo-labels in '{files.folder}' were made with {key}={found.get(key)!r}, "
+                    f"pseudo-labels in '{files.folder}' were made with {key}={before.get(key)!r}, "
                     f'now it is {value!r}: remove that folder to make them anew, or, with '
                     'make_pseudo_labels.py, pass another --out'
                 )
@@ -246,12 +259,13 @@ def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
 
 
 def _digest(image_ids: list[str], labels: np.ndarray) -> str:
-    """SHA-256 of what images may show."""
+    """Return the SHA-256 of the classes that images may show."""
     digest = hashlib.sha256(json.dumps([image_ids, labels.shape]).encode())
     digest.update(np.ascontiguousarray(labels, np.bool_).tobytes())
     return digest.hexdigest()
 
 
 def _title(files: PseudoLabelFiles) -> str:
+    """Return the words before the progress bar."""
     share = f', process 1 of {get_world_size()}' if get_world_size() > 1 else ''
     return f'pseudo-labels {files.folder.parent.name} step {files.folder.name}{share}'

@@ -14,7 +14,8 @@ from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_
 from incseg.engine.hooks.start import load_backbone
 from incseg.engine.recipe.experiment import Experiment, check_step
 from incseg.engine.runner.step_runner import StepRunner
-from incseg.engine.weak.cam_inference import OldNetwork, scaled_size
+from incseg.engine.weak.image_batches import scaled_size
+from incseg.engine.weak.old_network import OldNetwork
 from incseg.engine.weak.seam_config import (
     SeamSettings,
     describe_negatives,

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from incseg.engine.weak.cam_inference import CamInference, enlarged, resized, scaled_size, stretched
+from incseg.engine.weak.cam_inference import CamInference, enlarged, stretched
+from incseg.engine.weak.image_batches import resized, scaled_size
 from incseg.errors import InvalidInputError
 
 

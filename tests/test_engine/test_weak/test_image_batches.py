@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from incseg.engine.weak.cam_inference import equal_size_batches
+from incseg.engine.weak.image_batches import equal_size_batches
 from incseg.errors import MissingFileError
 
 

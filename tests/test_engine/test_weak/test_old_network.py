@@ -5,7 +5,7 @@ import torch
 from incseg.apis import init_model
 from incseg.datasets import ShapesDataset
 from incseg.engine import Experiment, train_protocol
-from incseg.engine.weak.cam_inference import OldNetwork
+from incseg.engine.weak.old_network import OldNetwork
 from incseg.errors import InvalidInputError, MissingFileError
 
 
@@ -42,7 +42,7 @@ def test_what_it_sees(base):
 def test_which_network(base, tmp_path):
     """That of the step right before, of this protocol; one line else."""
     config, path = base
-    with pytest.raises(InvalidInputError, match='is of step 0; SEAM of step 2 looks through the'):
+    with pytest.raises(InvalidInputError, match='is of step 0; SEAM of step 2 needs the'):
         OldNetwork(Experiment(config), 2, path)
     with pytest.raises(MissingFileError, match='no checkpoint at'):
         OldNetwork(Experiment(config), 1, tmp_path / 'none.pth')

@@ -151,9 +151,9 @@ def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
         pseudo_label_job(weak(tiny), checkpoint(weights=2), out)
     with pytest.raises(InvalidInputError, match='knows the classes cross .* does not have there'):
         pseudo_label_job(weak(tiny), checkpoint(step=7), out)
-    with pytest.raises(InvalidInputError, match=r'say which one.*--step 0 to 2'):
+    with pytest.raises(InvalidInputError, match=r'name the step.*--step 0 to 2'):
         pseudo_label_job(weak(tiny), checkpoint((1, 2, 3, 4, 5, 6)), out)
-    with pytest.raises(InvalidInputError, match='--step is 2, but .* of step 1 alone'):
+    with pytest.raises(InvalidInputError, match='--step is 2, but .* only the classes of step 1'):
         pseudo_label_job(weak(tiny), checkpoint(), out, step=2)
     with pytest.raises(InvalidInputError, match=r'--step 3 is out of range: 4-1 .* 0 to 2$'):
         pseudo_label_job(weak(tiny), checkpoint((1, 2, 3, 4, 5, 6)), out, step=3)

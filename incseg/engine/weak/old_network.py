@@ -1,0 +1,78 @@
+"""The network of the previous step, which finds old classes in the images of a step."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from incseg.datasets import SegDataset
+from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.network import network_config
+from incseg.engine.weak.image_batches import equal_size_batches, resized
+from incseg.errors import InvalidInputError
+from incseg.registry import MODELS
+
+
+class OldNetwork:
+    """The network of the previous step, which finds old classes in the images of a step.
+
+    It reads whole images at the config's ``image_scale``.  Its logits are
+    enlarged to the image's size; probabilities are their softmax.
+
+    Args:
+        experiment: The experiment.
+        step: The step, from 1.
+        checkpoint: ``final.pth`` of the previous step.
+
+    Attributes:
+        ids: uint8, the dataset id of each output of the network.
+
+    Raises:
+        MissingFileError: The checkpoint does not exist.
+        InvalidInputError: It is damaged, or of another step or protocol.
+    """
+
+    def __init__(self, experiment: Experiment, step: int, checkpoint: str | Path) -> None:
+        content, old_step = read_experiment_checkpoint(experiment, checkpoint)
+        if old_step != step - 1:
+            raise InvalidInputError(
+                f'checkpoint {checkpoint} is of step {old_step}; SEAM of step {step} needs '
+                f'the network of step {step - 1}'
+            )
+        self.scale = experiment.config['image_scale']
+        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        self.model = MODELS.build(network_config(experiment, old_step))
+        load_weights(self.model, content['state_dict'], checkpoint)
+        self.model.to(self.device).eval()
+        self.ids = np.array([0, *experiment.protocol.seen(old_step)], np.uint8)
+
+    def __call__(
+        self, dataset: SegDataset, indices: Sequence[int]
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Find the most likely class of each pixel; the order of the images may change.
+
+        Args:
+            dataset: The data set.
+            indices: Indices of its images.
+
+        Yields:
+            An image's index, the most likely class, uint8 ``(H, W)`` of dataset
+            ids, and its probability, float32 ``(H, W)``.
+        """
+        for chosen, images in equal_size_batches(dataset, indices, batch_size=4):
+            best, classes = self.probabilities(images).max(1)
+            labels = self.ids[classes.cpu().numpy()]
+            yield from zip(chosen, labels, best.cpu().numpy(), strict=True)
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return float32 ``(N, classes, H, W)`` for images uint8 ``(N, 3, H, W)``, BGR."""
+        size = images.shape[2:]
+        inputs = resized(images.to(self.device).float(), self.scale)
+        inputs = self.model.data_preprocessor(dict(inputs=inputs))['inputs']
+        logits = self.model.extract(inputs, auxiliary=False).logits['decode_head']
+        return F.interpolate(logits.float(), size, mode='bilinear', align_corners=False).softmax(1)
