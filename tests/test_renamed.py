@@ -28,7 +28,7 @@ def test_a_function_named_as_its_module_stays_the_function():
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         importlib.import_module('incseg.datasets.colour_map')
-    from incseg.datasets.label_maps.files import colour_map
+    from incseg.datasets.label_maps.label_file import colour_map
 
     assert incseg.datasets.colour_map is colour_map
 

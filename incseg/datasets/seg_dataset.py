@@ -8,7 +8,7 @@ from mmengine.dataset import BaseDataset
 
 from incseg.datasets import image_lists
 from incseg.datasets.image_lists import at_split
-from incseg.datasets.label_maps.files import colour_map
+from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.errors import InvalidInputError
 from incseg.protocols import ClassIndex

@@ -111,7 +111,7 @@ INTERVAL = 2.0
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def exclusive_folder(folder: Path) -> Iterator[None]:
     """Keeps other runs out of a folder, as a context; waits until they have left it.
 
     Every process of a group enters it; the first one holds the lock.  None of

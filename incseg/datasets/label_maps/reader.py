@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from incseg.constants import MAX_CLASSES, VOID
-from incseg.datasets.label_maps.files import read_label_file
+from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.errors import InvalidInputError
 
 

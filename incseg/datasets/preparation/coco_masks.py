@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from incseg.datasets.label_maps.files import write_label_file
+from incseg.datasets.label_maps.label_file import write_label_file
 from incseg.datasets.sources.coco import COCO_CATEGORIES, COCODataset
 from incseg.errors import InvalidInputError, MissingFileError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from incseg.datasets.image_lists import read_id_list
-from incseg.datasets.label_maps.files import read_label_file, write_label_file
+from incseg.datasets.label_maps.label_file import read_label_file, write_label_file
 from incseg.datasets.sources.voc import voc_aug_ids
 from incseg.errors import InvalidInputError, MissingFileError
 

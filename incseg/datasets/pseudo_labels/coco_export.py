@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from incseg.constants import VOID
-from incseg.datasets.pseudo_labels.files import PseudoLabelFiles
+from incseg.datasets.pseudo_labels.pseudo_label_files import PseudoLabelFiles
 from incseg.utils.files import write_atomically
 
 

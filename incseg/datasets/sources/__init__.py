@@ -1,0 +1,14 @@
+"""The data sets, each as its publisher lays it out; none of them knows of steps."""
+
+from incseg.datasets.sources.camvid import CamVidDataset
+from incseg.datasets.sources.coco import COCODataset, COCOVOCDataset
+from incseg.datasets.sources.shapes import ShapesDataset
+from incseg.datasets.sources.voc import VOCDataset
+
+__all__ = [
+    'COCODataset',
+    'COCOVOCDataset',
+    'CamVidDataset',
+    'ShapesDataset',
+    'VOCDataset',
+]

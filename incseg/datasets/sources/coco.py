@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from incseg.datasets.joined_dataset import JoinedDataset
-from incseg.datasets.label_maps.files import colour_map
+from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.sources.voc import VOCDataset

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from mmengine.logging import print_log
 
 from incseg.datasets.image_lists import at_split, read_id_list
-from incseg.datasets.label_maps.files import colour_map
+from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import MissingFileError
 from incseg.registry import DATASETS

@@ -7,7 +7,7 @@ from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
 from incseg.datasets.seg_dataset import SegDataset
-from incseg.datasets.steps.samples import sample_seed
+from incseg.datasets.steps.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS

@@ -11,7 +11,7 @@ from incseg.datasets.image_labels import BaseImageLabels
 from incseg.datasets.image_labels.base import SCOPES
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.datasets.seg_dataset import SegDataset
-from incseg.datasets.steps.samples import sample_seed
+from incseg.datasets.steps.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS

@@ -7,9 +7,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from incseg.constants import MAX_CLASSES, VOID
-from incseg.datasets.label_maps.files import read_label_file
+from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.label_maps.reader import LabelReader
-from incseg.datasets.pseudo_labels.view import PseudoLabelView
+from incseg.datasets.pseudo_labels.pseudo_label_view import PseudoLabelView
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TRANSFORMS
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from incseg.datasets import ColourJitter, LoadImage, PseudoLabelFiles
-from incseg.datasets.pseudo_labels.files import no_labels
-from incseg.datasets.steps.samples import sample_seed
+from incseg.datasets.pseudo_labels.pseudo_label_files import no_labels
+from incseg.datasets.steps.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.models.weak.refinement.affinity_pairs import STRIDE, affinity_labels, has_pairs
 

@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.dist import is_main_process
 
 from incseg.datasets import PseudoLabelFiles
-from incseg.datasets.pseudo_labels.files import label_folders
+from incseg.datasets.pseudo_labels.pseudo_label_files import label_folders
 from incseg.datasets.steps.weak_dataset import WeakDataset
 from incseg.engine.recipe.data import weak_labels
 from incseg.engine.recipe.experiment import Experiment, resolve

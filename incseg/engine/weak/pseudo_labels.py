@@ -30,7 +30,7 @@ from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
 from incseg.utils.distributed import on_rank_zero
-from incseg.utils.locks import alone_in
+from incseg.utils.locks import exclusive_folder
 from incseg.utils.precision import gpu_arithmetic
 from incseg.utils.progress import Progress
 
@@ -217,7 +217,7 @@ def make_pseudo_labels(
             }
         )
     )
-    with alone_in(files.folder):
+    with exclusive_folder(files.folder):
         on_rank_zero(_begin, files=files, meta=meta, resume=resume)
         if is_main_process():
             write_image_labels(

@@ -41,7 +41,7 @@ from incseg.engine.work_dir import check_run_config, write_run_config
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS, MODELS
 from incseg.utils.distributed import on_rank_zero
-from incseg.utils.locks import alone_in
+from incseg.utils.locks import exclusive_folder
 
 
 def train_seam(
@@ -90,7 +90,7 @@ def train_seam(
             f'looks through the network of step {step - 1}: name its final.pth with --previous'
         )
     work_dir = seam_folder(experiment, step, previous) if work_dir is None else Path(work_dir)
-    with alone_in(work_dir):
+    with exclusive_folder(work_dir):
         return train_in(work_dir, experiment, step, resume, step0, previous)
 
 

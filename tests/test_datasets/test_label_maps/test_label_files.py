@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from incseg.datasets import read_label_file
-from incseg.datasets.label_maps.files import write_label_file
+from incseg.datasets.label_maps.label_file import write_label_file
 from incseg.errors import InvalidInputError, MissingFileError, SaveError
 
 IDS = np.arange(256, dtype=np.uint8).reshape(16, 16)

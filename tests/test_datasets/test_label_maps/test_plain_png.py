@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from incseg.datasets.label_maps.files import SIGNATURE, read_plain_png
+from incseg.datasets.label_maps.label_file import SIGNATURE, read_plain_png
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from incseg.datasets.label_maps.files import read_label_file
+from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.preparation.coco_masks import category_map, paint_coco_masks
 from incseg.errors import InvalidInputError, MissingFileError
 

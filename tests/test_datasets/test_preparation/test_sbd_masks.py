@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from incseg.datasets import VOCDataset
-from incseg.datasets.label_maps.files import read_label_file
+from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.preparation.sbd_masks import make_sbd_masks
 from incseg.errors import InvalidInputError, MissingFileError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from incseg.datasets.pseudo_labels.files import label_folders, no_labels
+from incseg.datasets.pseudo_labels.pseudo_label_files import label_folders, no_labels
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from incseg.datasets.steps.samplers import ReplayBatchSampler, StepBatchSampler
+from incseg.datasets.steps.batch_samplers import ReplayBatchSampler, StepBatchSampler
 
 
 class Joined:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from incseg.datasets.steps.samples import sample_seed
+from incseg.datasets.steps.sample_seed import sample_seed
 
 
 def draw():

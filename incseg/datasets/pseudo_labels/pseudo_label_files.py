@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from incseg.constants import MAX_CLASSES, VOID
-from incseg.datasets.label_maps.files import read_label_file, write_label_file
+from incseg.datasets.label_maps.label_file import read_label_file, write_label_file
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.pseudo_labels.score_file import ScoreFile
 from incseg.errors import InvalidInputError, MissingFileError, UserError

@@ -10,13 +10,13 @@ import pytest
 
 from incseg.errors import SaveError
 from incseg.utils import locks as module
-from incseg.utils.locks import DirLock, alone_in
+from incseg.utils.locks import DirLock, exclusive_folder
 
 HOLD = """
 import sys
 from pathlib import Path
-from incseg.utils.locks import alone_in
-with alone_in(Path(sys.argv[1])):
+from incseg.utils.locks import exclusive_folder
+with exclusive_folder(Path(sys.argv[1])):
     print('in', flush=True)
     sys.stdin.readline()
 """
@@ -36,7 +36,7 @@ def test_waits_until_the_other_has_left(tmp_path, tool_environment, monkeypatch,
         assert other.stdout.readline() == 'in\n'
         timer = threading.Timer(1.0, lambda: (other.stdin.write('\n'), other.stdin.flush()))
         timer.start()
-        with alone_in(tmp_path / 'f'):
+        with exclusive_folder(tmp_path / 'f'):
             assert not timer.is_alive(), 'not before it has left'
         assert capsys.readouterr().out == (
             f'{tmp_path / "f"} is in use by process {other.pid}: waiting until it is ready\n'
@@ -48,7 +48,7 @@ def test_waits_until_the_other_has_left(tmp_path, tool_environment, monkeypatch,
 def test_workers_do_not_keep_it(tmp_path):
     """A loader's workers inherit the open file; with it they would keep the lock, and a run that
     comes back to its own SEAM would wait for ever."""
-    with alone_in(tmp_path):
+    with exclusive_folder(tmp_path):
         worker = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))
         worker.start()
     try:
@@ -61,7 +61,7 @@ def test_workers_do_not_keep_it(tmp_path):
 
 def test_is_left_after_an_error(tmp_path):
     """An experiment that fails does not keep the others out."""
-    with pytest.raises(ZeroDivisionError), alone_in(tmp_path):
+    with pytest.raises(ZeroDivisionError), exclusive_folder(tmp_path):
         1 / 0  # noqa: B018
     with DirLock(tmp_path, patience=0):
         pass
@@ -76,6 +76,6 @@ def test_no_locks_here(tmp_path, monkeypatch):
     monkeypatch.setattr(DirLock, 'attempt', attempt)
     with (
         pytest.warns(UserWarning, match='not implemented: another run might work'),
-        alone_in(tmp_path),
+        exclusive_folder(tmp_path),
     ):
         pass

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from incseg.datasets.pseudo_labels.background_rule import BackgroundRule
-from incseg.datasets.pseudo_labels.files import PseudoLabelFiles
+from incseg.datasets.pseudo_labels.pseudo_label_files import PseudoLabelFiles
 from incseg.utils.rules import SHARE, checked, or_none
 
 
