@@ -1,3 +1,6 @@
+"""A config and a checkpoint of SEAM become the pseudo-labels of a step."""
+
+import copy
 import json
 
 import numpy as np
@@ -6,7 +9,7 @@ import torch
 
 from incseg.datasets import PseudoLabelFiles, ShapesDataset
 from incseg.engine import Experiment
-from incseg.engine.weak import pseudo_labels as pseudo_label_job_module
+from incseg.engine.weak import pseudo_labels
 from incseg.engine.weak.pseudo_labels import pseudo_label_job
 from incseg.errors import InvalidInputError, MissingFileError
 
@@ -46,16 +49,23 @@ def checkpoint(tmp_path):
     return save
 
 
-def weak(tiny, **seam):
-    config = tiny()
-    config.seam = {**SEAM, **seam}
-    return Experiment(config)
+@pytest.fixture
+def weak(tiny):
+    """``weak(**seam)``: an experiment whose maps come from the stand-in."""
+    plain = tiny()
+
+    def build(**seam):
+        config = copy.deepcopy(plain)
+        config.seam = {**SEAM, **seam}
+        return Experiment(config)
+
+    return build
 
 
-def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
-    """The step's own images with the classes that are new in it, and in the meta what a reader
-    or another run has to know."""
-    experiment = weak(tiny)
+def test_files_of_a_config(weak, checkpoint, tmp_path, colour_cams):
+    """If it fails, labels are of other images or classes than the step's, or ``meta.json`` lacks
+    an entry that a reader or another run needs."""
+    experiment = weak()
     files = pseudo_label_job(experiment, checkpoint(), tmp_path / 'out', coco=True)
     assert files.folder == tmp_path / 'out' / '4-1' / '1'
     meta = files.read_meta()
@@ -73,10 +83,10 @@ def test_files_of_a_config(tiny, checkpoint, tmp_path, colour_cams):
 
 @pytest.mark.parametrize('tf32', [True, False, None])
 def test_arithmetic_is_the_configs(
-    tf32, tiny, checkpoint, tmp_path, colour_cams, gpu_settings, monkeypatch
+    tf32, weak, checkpoint, tmp_path, colour_cams, gpu_settings, monkeypatch
 ):
-    """Labels made after a training in the same process, which leaves TF32 and cuDNN's choice by
-    timing behind, are those that tools/make_pseudo_labels.py makes."""
+    """If it fails, labels made after a training in the same process, which leaves TF32 and cuDNN's
+    choice by timing behind, differ from those of tools/make_pseudo_labels.py."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     gpu_settings(tf32=not tf32, benchmark=True)
     seen = []
@@ -86,19 +96,19 @@ def test_arithmetic_is_the_configs(
         seen.append((matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic))
         return plain(self, inputs)
 
-    experiment, path = weak(tiny), checkpoint()
+    experiment, path = weak(), checkpoint()
     experiment.config['schedule']['tf32'] = tf32
     monkeypatch.setattr(colour_cams, 'cams', cams)
-    monkeypatch.setattr(pseudo_label_job_module, 'fold_batch_norm', lambda *args: None)
+    monkeypatch.setattr(pseudo_labels, 'fold_batch_norm', lambda *args: None)
     pseudo_label_job(experiment, path, tmp_path / 'out')
     assert seen and set(seen) == {(bool(tf32), bool(tf32), False, True)}
     assert matmul.allow_tf32 is (not tf32) and cudnn.benchmark
 
 
-def test_helper_classes_are_not_written(tiny, checkpoint, tmp_path, colour_cams):
-    """Old classes that the network was taught to tell the new one from are no pseudo-labels."""
+def test_helper_classes_are_not_written(weak, checkpoint, tmp_path, colour_cams):
+    """If it fails, maps of old classes, which only served the training, become pseudo-labels."""
     files = pseudo_label_job(
-        weak(tiny),
+        weak(),
         checkpoint((5, 1, 3), helpers=[1, 3], negatives=dict(type='OldModelLabels')),
         tmp_path / 'out',
     )
@@ -110,20 +120,20 @@ def test_helper_classes_are_not_written(tiny, checkpoint, tmp_path, colour_cams)
     assert all(files.read_scores(name).ids.tolist() == [5] for name in made)
 
 
-def test_scope_all(tiny, checkpoint, tmp_path, colour_cams):
-    """Every class is a class; the images are still those of the step."""
+def test_scope_all(weak, checkpoint, tmp_path, colour_cams):
+    """If it fails, the labels lack classes of other steps, or are of images of other steps."""
     every = checkpoint((1, 2, 3, 4, 5, 6))
-    files = pseudo_label_job(weak(tiny), every, tmp_path / 'out', step=1)
+    files = pseudo_label_job(weak(), every, tmp_path / 'out', step=1)
     assert files.read_meta()['ids'] == [1, 2, 3, 4, 5, 6]
     shown = json.loads((files.folder / 'image_labels.json').read_text())
     assert all('cross' in names for names in shown.values())
     assert {name for names in shown.values() for name in names} > {'cross'}
 
 
-def test_refinement_by_config(tiny, checkpoint, tmp_path, colour_cams):
-    """The background's map is stored with refined scores, and the meta says so."""
+def test_refinement_by_config(weak, checkpoint, tmp_path, colour_cams):
+    """If it fails, refined scores lack the background's map, or the meta does not say so."""
     refine = dict(type='PAMR', num_iters=1)
-    files = pseudo_label_job(weak(tiny, refine=refine), checkpoint(), tmp_path / 'out')
+    files = pseudo_label_job(weak(refine=refine), checkpoint(), tmp_path / 'out')
     meta = files.read_meta()
     assert meta['refine'] == refine and meta['bg'] == dict(mode='score', value=None)
     assert meta['background']['mode'] == 'const', "what the refinement's first map was"
@@ -131,8 +141,8 @@ def test_refinement_by_config(tiny, checkpoint, tmp_path, colour_cams):
     assert files.read_scores(first).ids.tolist() == [0, 5]
 
 
-def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
-    """Each mistake in one line with its key or file, before anything is written."""
+def test_bad_configs_and_checkpoints(tiny, weak, checkpoint, tmp_path, colour_cams):
+    """If it fails, a mistake is reported late, without its key or file, or leaves files."""
     out = tmp_path / 'out'
     with pytest.raises(InvalidInputError, match="the config has no 'seam.model'"):
         pseudo_label_job(Experiment(tiny()), checkpoint(), out)
@@ -144,17 +154,17 @@ def test_bad_configs_and_checkpoints(tiny, checkpoint, tmp_path, colour_cams):
         ),
     ):
         with pytest.raises(InvalidInputError, match=message):
-            pseudo_label_job(weak(tiny, **seam), checkpoint(), out)
+            pseudo_label_job(weak(**seam), checkpoint(), out)
     with pytest.raises(MissingFileError, match=r'no checkpoint at none\.pth'):
-        pseudo_label_job(weak(tiny), 'none.pth', out)
+        pseudo_label_job(weak(), 'none.pth', out)
     with pytest.raises(InvalidInputError, match=r'seam_1\.pth does not fit the network'):
-        pseudo_label_job(weak(tiny), checkpoint(weights=2), out)
+        pseudo_label_job(weak(), checkpoint(weights=2), out)
     with pytest.raises(InvalidInputError, match='knows the classes cross .* does not have there'):
-        pseudo_label_job(weak(tiny), checkpoint(step=7), out)
+        pseudo_label_job(weak(), checkpoint(step=7), out)
     with pytest.raises(InvalidInputError, match=r'name the step.*--step 0 to 2'):
-        pseudo_label_job(weak(tiny), checkpoint((1, 2, 3, 4, 5, 6)), out)
+        pseudo_label_job(weak(), checkpoint((1, 2, 3, 4, 5, 6)), out)
     with pytest.raises(InvalidInputError, match='--step is 2, but .* only the classes of step 1'):
-        pseudo_label_job(weak(tiny), checkpoint(), out, step=2)
+        pseudo_label_job(weak(), checkpoint(), out, step=2)
     with pytest.raises(InvalidInputError, match=r'--step 3 is out of range: 4-1 .* 0 to 2$'):
-        pseudo_label_job(weak(tiny), checkpoint((1, 2, 3, 4, 5, 6)), out, step=3)
+        pseudo_label_job(weak(), checkpoint((1, 2, 3, 4, 5, 6)), out, step=3)
     assert not PseudoLabelFiles.of_step(out, '4-1', 1).folder.exists()

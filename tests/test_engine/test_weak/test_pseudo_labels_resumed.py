@@ -1,3 +1,5 @@
+"""Interrupted pseudo-labels are completed, and never mixed with others."""
+
 import json
 
 import numpy as np
@@ -36,8 +38,8 @@ def make(tmp_path, dataset, colour_cams):
 
 
 def test_files_of_a_step(make, dataset, capsys):
-    """The chosen images and no others; how they were made; what the images may show; and one
-    line of progress."""
+    """If it fails, other images are labelled, a file lacks its content, or the progress is not one
+    line."""
     count, files = make()
     ids = dataset.image_ids
     assert count == 4
@@ -53,7 +55,7 @@ def test_files_of_a_step(make, dataset, capsys):
 
 
 def test_resume_redoes_what_is_missing_or_damaged(make, dataset):
-    """Whole files stay as they are, by their time; damaged ones are made again, equal."""
+    """If it fails, complete files are made again, or damaged ones stay or change."""
     _, files = make()
     ids = [dataset.image_ids[i] for i in INDICES]
     before = [files.label_path(image_id).read_bytes() for image_id in ids]
@@ -70,7 +72,7 @@ def test_resume_redoes_what_is_missing_or_damaged(make, dataset):
 
 
 def test_resume_redoes_foreign_ids(make, dataset):
-    """A label map of a class that the step does not have is not a whole file."""
+    """If it fails, a label map with a class of another step counts as complete."""
     _, files = make()
     image_id = dataset.image_ids[INDICES[0]]
     before = files.read_label(image_id)
@@ -80,8 +82,8 @@ def test_resume_redoes_foreign_ids(make, dataset):
 
 
 def test_other_image_labels_are_refused(make):
-    """Else ``image_labels.json`` would say something else than the maps beside it were made from;
-    nothing is written before that is known."""
+    """If it fails, ``image_labels.json`` does not match the label maps, or is overwritten before
+    the refusal."""
     _, files = make()
     shown = (files.folder / 'image_labels.json').read_text()
     changed = LABELS.copy()
@@ -95,7 +97,7 @@ def test_other_image_labels_are_refused(make):
 
 
 def test_nothing_is_mixed_up(make):
-    """Labels that are there are neither overwritten nor completed by another network's."""
+    """If it fails, existing labels are overwritten, or completed by another network's."""
     make()
     with pytest.raises(InvalidInputError, match=r"1' already holds pseudo-labels: pass --resume"):
         make()
@@ -104,7 +106,7 @@ def test_nothing_is_mixed_up(make):
 
 
 def test_processes_share_the_images(make, monkeypatch, dataset):
-    """Of two processes each takes every other image; together they make all of them once."""
+    """If it fails, two processes label an image twice, or leave one out."""
     monkeypatch.setattr(pseudo_labels, 'get_world_size', lambda: 2)
     count, files = make()
     assert count == 2

@@ -1,3 +1,5 @@
+"""AffinityNet learns from crops whose labels follow the image."""
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +37,8 @@ def files(tmp_path):
 
 
 def test_labels_move_with_the_image(files):
-    """Over many crops and flips, every block of one colour has that colour's label."""
+    """If it fails, crop or flip move the image and its labels differently: over many seeds every
+    block of one colour has that colour's label."""
     data = AffinityDataset(Pictures(), *files, crop_size=24)
     assert len(data) == 2
     mirrored = 0
@@ -50,8 +53,9 @@ def test_labels_move_with_the_image(files):
     assert mirrored, 'some are flipped'
 
 
-def test_small_images_are_filled_up(files):
-    """Around the image: mean colour, ignored; nothing of the image is lost."""
+def test_small_images_are_padded(files):
+    """If it fails, a part of a small image is lost, or its padding is learned from: padding has the
+    mean colour and ignored labels."""
     data = AffinityDataset(Pictures(), *files, crop_size=64)
     image, label = data[0, 3]
     assert (image[0] == 10).sum() == (image[0] == 200).sum() == 32 * 24
@@ -59,8 +63,8 @@ def test_small_images_are_filled_up(files):
     assert {0, 7, 255} >= set(label.unique().tolist()) and (label == 255).any()
 
 
-def test_item_depends_on_index_and_seed_alone(files):
-    """In whatever process and order."""
+def test_item_depends_only_on_index_and_seed(files):
+    """If it fails, a resumed training, or one with other worker processes, sees other crops."""
     data = AffinityDataset(Pictures(), *files, crop_size=24)
     first = data[0, 5]
     data[1, 9]
@@ -69,14 +73,14 @@ def test_item_depends_on_index_and_seed_alone(files):
 
 
 def test_no_class_is_background(files):
-    """An image without a class teaches that its pixels belong together."""
+    """If it fails, nothing is learned from images without a class, whose pixels belong together."""
     _, label = AffinityDataset(Pictures(), *files, crop_size=24)[1, 0]
     assert not label.any()
 
 
 def test_colours_change_before_the_crop(files):
-    """The jitter sees the whole image, keeps labels, crop and flip, and depends on the seed alone.
-    Contrast 0 shows which image it saw: all pixels get the mean grey of the whole."""
+    """If it fails, the jitter sees only the crop, moves labels, or depends on more than the seed.
+    Contrast 0 shows the image that it saw: every pixel gets the mean grey of the whole image."""
     plain = AffinityDataset(Pictures(), *files, crop_size=24)
     grey = AffinityDataset(Pictures(), *files, crop_size=24, colour=ColourJitter(contrast=(0, 0)))
     bright = AffinityDataset(Pictures(), *files, crop_size=24, colour=ColourJitter(brightness=0.3))
@@ -94,7 +98,8 @@ def test_colours_change_before_the_crop(files):
 
 @pytest.mark.parametrize('crop_size', [0, 8, 16, 20, 28])
 def test_crops_without_a_pair(files, crop_size):
-    """A map of 2 x 2 has no pair, its loss would be 0 for ever; others are no multiple of 8."""
+    """If it fails, a crop of 2 x 2 blocks is accepted, whose loss is always 0, or one that is no
+    multiple of 8."""
     with pytest.raises(
         InvalidInputError,
         match=(f'crop_size of AffinityNet is {crop_size}; allowed is a multiple of 8, at least 24'),
@@ -103,7 +108,7 @@ def test_crops_without_a_pair(files, crop_size):
 
 
 def test_bad_scores(files, tmp_path):
-    """Scores without the background's map, or of two different runs, are refused by name."""
+    """If it fails, scores without the background's map, or of two different runs, are mixed."""
     with pytest.raises(
         InvalidInputError,
         match=('no image of Pictures has scores both in .*; no pseudo-labels in .* expected is'),

@@ -1,3 +1,5 @@
+"""Scores become the label map and the stored scores of an image."""
+
 import numpy as np
 import pytest
 import torch
@@ -39,8 +41,8 @@ def make(tmp_path, dataset, colour_cams):
 
 
 def test_labels_are_made_from_floats(make, dataset):
-    """Every image by hand: its maps, the threshold, the dataset ids.  From 8-bit scores, pixels at
-    the threshold would flip."""
+    """If it fails, labels do not follow maps, threshold and dataset ids, or are made from 8-bit
+    scores, where pixels at the threshold change."""
     files, maker = make()
     for index, image_id in enumerate(dataset.image_ids):
         image = torch.from_numpy(dataset.get_data_info(index)['img']).permute(2, 0, 1)[None]
@@ -67,7 +69,7 @@ def test_labels_are_made_from_floats(make, dataset):
     ],
 )
 def test_a_refinement_that_returns_something_else(refine, message, make):
-    """One's own refinement is told what is wanted; labels are not made of whatever it returns."""
+    """If it fails, labels are made of anything that a foreign refinement returns."""
 
     class Own:
         def refine(self, image, scores):
@@ -78,8 +80,8 @@ def test_a_refinement_that_returns_something_else(refine, message, make):
 
 
 def test_refined_labels_and_scores(make, dataset):
-    """A refinement gets the background's map first, and what it returns is stored with id 0, by
-    which the labels can be made again up to the rounding of scores."""
+    """If it fails, a refinement does not get the background's map first, or the stored scores do
+    not give its labels again, up to their rounding."""
     background = BackgroundRule('pow', 4.0)
     plain, maker = make('plain', background)
     refined, maker = make('refined', background, refinement=PAMR(2, (1, 2)))
@@ -98,7 +100,8 @@ def test_refined_labels_and_scores(make, dataset):
 
 
 def test_batches_threads_and_order_do_not_matter(make, dataset):
-    """One image at a time against all at once."""
+    """If it fails, labels depend on the batch size, the number of threads or the order of
+    images."""
     one, _ = make('one', batch_size=1, num_threads=1)
     all_, _ = make('all', indices=(4, 2, 0, 1, 3), batch_size=8, num_threads=4)
     for image_id in dataset.image_ids:
@@ -107,7 +110,8 @@ def test_batches_threads_and_order_do_not_matter(make, dataset):
 
 
 def test_scores_may_be_left_out_or_coarse(make, dataset):
-    """Stride 0 keeps label maps alone; the labels do not depend on it."""
+    """If it fails, the labels depend on the stride of the stored scores, or stride 0 stores
+    scores."""
     fine, _ = make('fine')
     without, _ = make('without', score_stride=0)
     coarse, _ = make('coarse', score_stride=4)
@@ -119,7 +123,7 @@ def test_scores_may_be_left_out_or_coarse(make, dataset):
 
 
 def test_uncertain_pixels(make, dataset):
-    """Near the threshold: 255; elsewhere nothing changes."""
+    """If it fails, pixels near the threshold do not become 255, or others change."""
     sure, _ = make('sure')
     unsure, _ = make('unsure', uncertain=0.1)
     image_id = dataset.image_ids[0]
@@ -131,7 +135,7 @@ def test_uncertain_pixels(make, dataset):
 
 
 def test_errors_of_the_threads_are_raised(make, monkeypatch):
-    """A disk that fills up behind the caller's back ends the run."""
+    """If it fails, a full disk, which a thread notices, does not end the run."""
 
     def full(*args):
         raise SaveError('cannot write: disk full')

@@ -1,10 +1,18 @@
+"""Pseudo-labels are compared with the masks, per class and threshold."""
+
 import json
 
 import numpy as np
 import pytest
 
 from incseg.datasets import PseudoLabelFiles, ScoreFile, ShapesDataset
-from incseg.engine.weak.evaluate_pseudo_labels import eval_pseudo_labels, report_pseudo_labels
+from incseg.engine.weak.evaluate_pseudo_labels import (
+    check_classes,
+    count_made,
+    eval_pseudo_labels,
+    new_ids,
+    report_pseudo_labels,
+)
 from incseg.errors import InvalidInputError, MissingFileError
 
 
@@ -37,8 +45,9 @@ def files(tmp_path, dataset):
 
 
 def test_perfect_between_the_scores(dataset, files):
-    """Truth as prediction: 100 where the threshold lies between 0.3 and 0.5, and nothing but
-    background above; other classes of the masks count as background."""
+    """If it fails, the sweep is wrong: labels equal to the masks have 100 at a threshold between
+    the scores 0.3 and 0.5, and only background above; other classes of the masks count as
+    background."""
     found = eval_pseudo_labels(dataset, files.folder, [0.2, 0.4, 0.6])
     assert (found['set'], found['images'], found['of']) == ('ShapesDataset train', 4, 6)
     assert found['stage'] == 'NoRefinement'
@@ -74,7 +83,7 @@ def test_new_classes_of_scope_all(dataset, files):
 
 
 def test_interrupted_labels(dataset, files):
-    """They are not mistaken for all of the step's; images of another set do not count."""
+    """If it fails, an incomplete folder is reported as complete, or images of another set count."""
     listed = {name: [] for name in (*dataset.image_ids, 'elsewhere')}
     (files.folder / 'image_labels.json').write_text(json.dumps(listed))
     last = report_pseudo_labels(dataset, files.folder, [0.4]).splitlines()[-1]
@@ -82,7 +91,7 @@ def test_interrupted_labels(dataset, files):
 
 
 def test_labels_of_another_data_set(dataset, files):
-    """Told from a folder without images, by the classes."""
+    """If it fails, labels of another data set are compared class by class as if they fitted."""
     files.write_meta({**files.read_meta(), 'dataset': 'voc', 'classes': ['bottle', 'bicycle']})
     with pytest.raises(
         InvalidInputError,
@@ -95,7 +104,7 @@ def test_labels_of_another_data_set(dataset, files):
 
 
 def test_uncertain_pixels_are_left_out_and_counted(dataset, files):
-    """255 is no wrong label: it is said how much of the images it is."""
+    """If it fails, uncertain pixels count as mistakes, or their share is not reported."""
     first = dataset.image_ids[0]
     label = files.read_label(first)
     label[:16] = 255
@@ -105,8 +114,7 @@ def test_uncertain_pixels_are_left_out_and_counted(dataset, files):
 
 
 def test_report(dataset, files):
-    """Set, size and stage come first, then the table and where the files are; without scores,
-    the labels alone."""
+    """If it fails, the report lacks set, size, stage, table or files, or needs scores."""
     text = report_pseudo_labels(dataset, files.folder, [0.1, 0.4, 0.6])
     assert text.startswith('ShapesDataset train: 4 of 6 images, stage NoRefinement\n')
     assert '0.40*' in text and 'labels as written: background 100.0, classes 100.0, all' in text
@@ -118,7 +126,7 @@ def test_report(dataset, files):
 
 
 def test_errors(dataset, files, tmp_path):
-    """A folder of another split or size is not evaluated as if it fitted."""
+    """If it fails, a folder of another split or size is evaluated as if it fitted."""
     with pytest.raises(MissingFileError, match='none of the 2 images of ShapesDataset val with'):
         eval_pseudo_labels(ShapesDataset(split='val', length=2), files.folder)
     with pytest.raises(InvalidInputError, match=r'png. is 32 x 32, its mask 48 x 48 \(height'):
@@ -128,7 +136,8 @@ def test_errors(dataset, files, tmp_path):
 
 
 def test_foreign_ids(dataset, files):
-    """Labels and scores of a class that ``meta.json`` does not name are no background."""
+    """If it fails, labels and scores of a class that ``meta.json`` does not name count as
+    background."""
     first = dataset.image_ids[0]
     files.write(first, files.read_label(first), ScoreFile.quantise([3], np.zeros((1, 32, 32))))
     with pytest.raises(InvalidInputError, match=r"00000\.npz' have the ids 3; allowed are 0, 255"):
@@ -136,3 +145,32 @@ def test_foreign_ids(dataset, files):
     files.write(first, np.full((32, 32), 77, np.uint8))
     with pytest.raises(InvalidInputError, match=r"00000\.png' have the ids 77; .* names: 5, 2$"):
         eval_pseudo_labels(dataset, files.folder)
+
+
+def test_new_ids():
+    """If it fails, a step's new classes are wrong or out of order; without a step, or in files of
+    another tool, all classes are new."""
+    meta = dict(ids=[6, 5, 1], step=1, protocol=dict(steps=[[1, 2], [5, 6]]))
+    assert new_ids(meta) == [6, 5]
+    assert new_ids({**meta, 'step': 0}) == [1]
+    assert new_ids(dict(ids=[6, 1])) == [6, 1] == new_ids(dict(ids=[6, 1], protocol={}))
+
+
+def test_classes_beyond_the_data_set(dataset, tmp_path):
+    """If it fails, an id beyond the data set raises an IndexError, or labels without names are
+    refused."""
+    files = PseudoLabelFiles(tmp_path)
+    files.write_meta(dict(ids=[5, 9], classes=['cross', 'bottle']))
+    with pytest.raises(InvalidInputError, match='set unknown, where 9 is bottle; .* is no class'):
+        check_classes(files, dataset)
+    files.write_meta(dict(ids=[5], classes=['cross']))
+    check_classes(files, dataset)
+    files.write_meta(dict(ids=[9]))
+    check_classes(files, dataset)
+
+
+def test_damaged_list_of_images(dataset, files):
+    """If it fails, a damaged file ends the report with a traceback."""
+    (files.folder / 'image_labels.json').write_text('{"a": ')
+    with pytest.raises(InvalidInputError, match=r"image_labels\.json' cannot be read"):
+        count_made(files, dataset)

@@ -1,3 +1,5 @@
+"""AffinityNet learns, reproducibly, with the published rates."""
+
 import pytest
 import torch
 from torch import nn
@@ -42,13 +44,13 @@ def net():
 
 
 def test_it_learns_the_edge(net):
-    """After a few iterations bright and dark are told apart, and the loss is lower."""
+    """If it fails, training does not lower the loss of an edge between dark and bright."""
     losses = train_affinity(net, Halves(), epochs=20, batch_size=5, lr=0.03, progress=False)
     assert len(losses) == 20 and sum(losses[-3:]) < 0.7 * sum(losses[:3])
 
 
 def test_same_seed_same_weights(net):
-    """Bit for bit."""
+    """If it fails, two runs of one seed differ."""
     state = {name: value.clone() for name, value in net.state_dict().items()}
     first = train_affinity(net, Halves(), epochs=2, batch_size=2, progress=False)
     net.load_state_dict(state)
@@ -91,8 +93,9 @@ class Grains(Halves):
 
 
 def test_noise_is_normalised():
-    """From noise, BatchNorm learns.  With statistics 0 and 1 the features would be so far apart
-    that all affinities are 0: a loss of 5.8 (half of -log 1e-5) without a gradient."""
+    """If it fails, BatchNorm does not learn from random weights. With statistics 0 and 1 the
+    features are so far apart that all affinities are 0: a loss of 5.8 (half of -log 1e-5) without a
+    gradient."""
     net = growing()
     images, labels = map(torch.stack, zip(*(Grains()[i, i] for i in range(5))))
     inputs = net.data_preprocessor(dict(inputs=images))['inputs']
@@ -103,8 +106,8 @@ def test_noise_is_normalised():
 
 
 def test_after_imagenet_norms_and_early_layers_stay():
-    """Frozen: the stem, the norm's weights and statistics are to the bit what they were; the
-    convolution and the new layers learn."""
+    """If it fails, a frozen stem, or a frozen norm's weights or statistics, change by a bit, or the
+    convolution and the new layers do not learn."""
     net = growing(frozen=True)
     net.backbone.norm.running_var.fill_(1e4)
     before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -123,7 +126,7 @@ def test_after_imagenet_norms_and_early_layers_stay():
 
 
 def test_dropout_is_on():
-    """ResNet-38d learns with dropout; two passes over one image differ."""
+    """If it fails, the network learns without dropout, unlike the published one."""
     net = growing(frozen=True)
     net.backbone.norm.running_var.fill_(1e4)
     seen = []
@@ -136,8 +139,9 @@ def test_dropout_is_on():
 
 
 def test_rates_and_decay(net):
-    """One update of plain SGD: x1 for the backbone's weights, x2 without decay for its biases,
-    ``head_factor`` for the new layers; the second is smaller by (1/2) ** 0.9."""
+    """If it fails, the rates of plain SGD are wrong: x1 for the backbone's weights, x2 without
+    decay for its biases, ``head_factor`` for the new layers; at the second of two updates (1/2) **
+    0.9 of it."""
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     rates = []
     step = torch.optim.SGD.step
@@ -174,7 +178,7 @@ def test_rates_and_decay(net):
 
 
 def test_autocast(net):
-    """bfloat16 in the network, and a loss near that of float32."""
+    """If it fails, amp does not reach the network, or its loss is far from that of float32."""
     kinds = []
     net.joint.register_forward_hook(lambda part, args, out: kinds.append(out.dtype))
     state = {name: value.clone() for name, value in net.state_dict().items()}
@@ -186,7 +190,8 @@ def test_autocast(net):
 
 
 def test_nothing_to_learn_from(net):
-    """All ignored: the loss is 0 for ever, and noise would be written as a trained network."""
+    """If it fails, labels that are all ignored give a loss of 0, and random weights are written as
+    a trained network."""
 
     class Void(Halves):
         def __getitem__(self, item):
@@ -198,7 +203,8 @@ def test_nothing_to_learn_from(net):
 
 
 def test_batches():
-    """Each epoch has every image but those of a short batch; one short batch stays."""
+    """If it fails, an epoch repeats an image, or a data set below one batch is never learned
+    from."""
     batches = list(epoch_batches(5, 3, 2, 0))
     assert [len(batch) for batch in batches] == [2] * 6
     for start in range(0, 6, 2):
@@ -209,7 +215,7 @@ def test_batches():
 
 
 def test_checkpoint_fits_the_refinement(net, tmp_path):
-    """What training writes is what :class:`AffinityRandomWalk` reads."""
+    """If it fails, :class:`AffinityRandomWalk` cannot read the checkpoint that training writes."""
     torch.save(checkpoint_of(net, seed=1), tmp_path / 'a.pth')
     walk = AffinityRandomWalk(
         dict(type='AffinityNet', backbone=dict(type=Small), channels=(2, 2, 2)),
@@ -219,7 +225,7 @@ def test_checkpoint_fits_the_refinement(net, tmp_path):
 
 
 def test_errors(net):
-    """Numbers out of range, and a loss that is none."""
+    """If it fails, numbers out of range or a NaN loss go unnoticed."""
     with pytest.raises(InvalidInputError, match='epochs=0, batch_size=8 and lr=0.01 of AffinityN'):
         train_affinity(net, Halves(), epochs=0)
     nn.init.constant_(net.joint.weight, float('nan'))

@@ -1,3 +1,5 @@
+"""A checkpoint of SEAM is loaded if it fits the config, and refused if not."""
+
 import pytest
 import torch
 
@@ -41,7 +43,7 @@ def saved(tiny_seam, tmp_path):
 
 
 def test_round_trip(saved):
-    """The same maps, in evaluation mode, and the meta as it was."""
+    """If it fails, a loaded network gives other maps, is in training mode, or loses its meta."""
     experiment, model, save = saved
     loaded, meta = load_seam(experiment, save())
     x = torch.randn(1, 3, 32, 32)
@@ -51,7 +53,8 @@ def test_round_trip(saved):
 
 
 def test_helper_classes(saved):
-    """Maps of old classes, to tell the new ones from, are in the network but not its step's."""
+    """If it fails, maps of old classes, which only served the training, count as the step's
+    classes."""
     experiment, _, save = saved
     path = save(meta=dict(ids=[5, 6], classes=['cross', 'star'], helpers=[6]))
     with pytest.raises(InvalidInputError, match='knows the classes cross, star'):
@@ -61,7 +64,7 @@ def test_helper_classes(saved):
 
 
 def test_another_protocol(saved, tiny_seam):
-    """Maps of other classes would be written as pseudo-labels of these."""
+    """If it fails, maps of other classes are written as pseudo-labels of these."""
     _, _, save = saved
     for options in ({'protocol.class_order': [6, 5, 4, 3, 2, 1]}, {'protocol.name': '5-1'}):
         with pytest.raises(InvalidInputError, match='seam.pth knows the classes cross, star'):
@@ -69,7 +72,8 @@ def test_another_protocol(saved, tiny_seam):
 
 
 def test_another_network(saved, tiny_seam):
-    """Named by the first weight that does not fit."""
+    """If it fails, a network that does not fit is loaded, or the first wrong weight is not
+    named."""
     _, _, save = saved
     other = Experiment(tiny_seam(**{'seam.model.head.affinity_channels': 7}))
     with pytest.raises(InvalidInputError, match='does not fit the network.*project_all'):
@@ -77,7 +81,7 @@ def test_another_network(saved, tiny_seam):
 
 
 def test_not_a_seam_checkpoint(saved):
-    """The first key that is missing."""
+    """If it fails, another file is loaded, or its first missing key is not named."""
     _, _, save = saved
     with pytest.raises(InvalidInputError, match=r'is no seam.pth: it lacks meta\.ids'):
         read_seam_checkpoint(save(meta=dict(ids=None)))

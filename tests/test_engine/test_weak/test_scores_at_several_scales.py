@@ -1,3 +1,5 @@
+"""Class activation maps of several scales and flips become the scores of an image."""
+
 import numpy as np
 import pytest
 import torch
@@ -42,7 +44,8 @@ def plain(model, image, shown, scales, flips):
 
 
 def test_equals_one_at_a_time(images, colour_cams):
-    """Batches of images and flips against the plain order, every image with other classes."""
+    """If it fails, batches of images and flips give other scores than one image, scale and flip at
+    a time."""
     model, scales = colour_cams(), (0.5, 1.0, 1.7)
     shown = torch.tensor([[True, False, True], [False, False, False], [False, True, False]])
     found = CamInference(model, scales)(images, shown)
@@ -55,8 +58,8 @@ def test_equals_one_at_a_time(images, colour_cams):
 
 
 def test_a_symmetric_result(images, colour_cams):
-    """With flips, the mirrored image has the mirrored scores; without, a network that looks to
-    one side shows."""
+    """If it fails, flips do not make the scores of a one-sided network symmetric, or are always
+    added."""
     model = colour_cams()
     plain_cams = model.cams
     side = torch.linspace(0, 1, 12)
@@ -74,7 +77,7 @@ def test_a_symmetric_result(images, colour_cams):
 
 
 def test_no_class_no_network(images, colour_cams):
-    """Images without a visible class cost nothing and keep their size."""
+    """If it fails, images without a visible class cost a pass, or lose their size."""
     model = colour_cams()
     found = CamInference(model)(images, torch.zeros(3, 3, dtype=torch.bool))
     assert [maps.shape for maps in found] == [(0, 37, 50)] * 3 and not model.calls
@@ -82,7 +85,8 @@ def test_no_class_no_network(images, colour_cams):
 
 @pytest.mark.parametrize('scale', [0.5, 1.5])
 def test_resized_as_pillow_does(images, scale):
-    """Published code resizes with Pillow's bicubic on 8 bits: the same up to one grey level."""
+    """If it fails, images are resized differently from published code: Pillow's bicubic on 8 bits,
+    up to one grey level."""
     ours = resized(images[:1].float(), scale)[0].permute(1, 2, 0).numpy()
     size = ours.shape[1::-1]
     theirs = Image.fromarray(images[0].permute(1, 2, 0).numpy()).resize(size, Image.BICUBIC)
@@ -91,7 +95,8 @@ def test_resized_as_pillow_does(images, scale):
 
 
 def test_enlarged_in_two_steps():
-    """Corners of the low map meet corners of the input; then as pictures are resized."""
+    """If it fails, the corners of a map do not meet the corners of the network's input, or the
+    second enlargement is not that of images."""
     maps = torch.tensor([[[0.0, 4.0]]])
     torch.testing.assert_close(enlarged(maps, (1, 5), (1, 5)), torch.tensor([[[0.0, 1, 2, 3, 4]]]))
     torch.testing.assert_close(
@@ -100,7 +105,8 @@ def test_enlarged_in_two_steps():
 
 
 def test_stretched_worked_by_hand():
-    """Negative values count as 0; (s - min - 1e-5) / (max - min + 1e-5); a flat map is 0."""
+    """If it fails, scores are not (s - min - 1e-5) / (max - min + 1e-5), with negative values as 0,
+    and 0 in a constant map."""
     total = torch.tensor([[[-3.0, 1.0, 4.0]], [[2.0, 2.0, 2.0]]])
     expected = torch.tensor([[[0.0, 0.99999 / 4.00001, 3.99999 / 4.00001]], [[0.0, 0, 0]]])
     torch.testing.assert_close(stretched(total), expected)
@@ -121,14 +127,14 @@ def test_stretched_worked_by_hand():
     ],
 )
 def test_bad_arguments(arguments, message, colour_cams):
-    """Named as the config has it."""
+    """If it fails, a mistake is not named as the config has it."""
     with pytest.raises(InvalidInputError, match=message):
         CamInference(colour_cams(), **arguments)
 
 
 def test_nothing_is_left(images, colour_cams):
-    """37 x 50 at 0.01 has 0 rows and columns: said with
-    the size and the least scale, which then works."""
+    """If it fails, an image without rows and columns at a scale is not reported with its size and
+    the least scale that works."""
     shown = torch.ones(3, 3, dtype=torch.bool)
     with pytest.raises(
         InvalidInputError,
@@ -141,7 +147,7 @@ def test_nothing_is_left(images, colour_cams):
 
 
 def test_maps_before_the_correlation(images, colour_cams):
-    """If it fails, what refinement gives is compared with itself."""
+    """If it fails, 'cam' gives the refined maps, and the refinement is compared with itself."""
     model = colour_cams()
     cams = model.cams
     model.cams = lambda inputs: (cams(inputs)[1] * 2 + 3, cams(inputs)[1].square())
