@@ -27,6 +27,10 @@ OPTIM_WRAPPER_CONSTRUCTORS = child(
 )
 OPTIM_WRAPPERS = child(root.OPTIM_WRAPPERS, 'incseg.engine.runner.optim')
 PARAM_SCHEDULERS = child(root.PARAM_SCHEDULERS, 'incseg.engine.runner.schedules')
+#: where a step's labels come from; mmengine has no such registry
+STEP_LABELS = Registry(
+    'step labels', scope=SCOPE, locations=['incseg.engine.labels', 'incseg.engine.weak']
+)
 TASK_UTILS = child(root.TASK_UTILS, 'incseg.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')
 

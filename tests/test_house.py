@@ -52,13 +52,10 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'engine': [
         ('train_protocol', 'matrix', 'figures'),
-        ('base_steps', 'evaluate'),
-        ('weak',),
-        ('work_dir',),
-        ('hooks',),
+        ('base_steps', 'evaluate', 'replay_memory', 'weak'),
+        ('hooks', 'labels', 'runner', 'work_dir'),
         ('checkpoint',),
-        ('recipe', 'runner'),
-        ('replay_memory',),
+        ('recipe',),
     ],
     'engine.figures': [('pseudo_labels',), ('layout', 'predictions')],
     'engine.hooks': [
@@ -71,7 +68,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine.recipe': [('identity', 'step'), ('data', 'network'), ('experiment',)],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
     'engine.weak': [
-        ('affinity', 'annotation'),
+        ('affinity', 'annotation', 'class_lists'),
         ('affinity_dataset', 'evaluate_pseudo_labels', 'pseudo_labels', 'seam_training'),
         ('pseudo_label_maker', 'seam_store'),
         ('seam_config',),

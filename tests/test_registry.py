@@ -14,6 +14,7 @@ def test_locations_import():
         'OPTIM_WRAPPERS',
         'OPTIM_WRAPPER_CONSTRUCTORS',
         'PARAM_SCHEDULERS',
+        'STEP_LABELS',
         'TASK_UTILS',
         'TRANSFORMS',
         'DATA_SAMPLERS',

@@ -7,9 +7,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 
 from incseg.apis.command_line import ArgumentParser, add_config_arguments, command_line, options_of
 from incseg.apis.config.loading import load_config
-from incseg.engine.recipe.data import weak_training_set
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.weak.evaluate_pseudo_labels import THRESHOLDS, report_pseudo_labels
+from incseg.engine.weak.seam_config import weak_training_set
 from incseg.registry import DATASETS
 
 

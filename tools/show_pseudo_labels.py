@@ -9,7 +9,7 @@ from incseg.apis.command_line import ArgumentParser, add_config_arguments, comma
 from incseg.apis.config.loading import load_config
 from incseg.engine import Experiment
 from incseg.engine.figures.pseudo_labels import draw_pseudo_labels
-from incseg.engine.recipe.data import weak_training_set
+from incseg.engine.weak.seam_config import weak_training_set
 from incseg.registry import DATASETS
 
 

@@ -12,7 +12,6 @@ from mmengine.config import Config
 from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import config_hash
-from incseg.engine.weak.annotation import is_weak, label_files, labels_loader
 from incseg.utils.files import temporary_name, write_atomically
 
 #: parts of a Runner's config that do not shape its result
@@ -42,15 +41,23 @@ class BaseSteps:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
 
-    def place(self, experiment: Experiment, step: Config, test: Config, files: list[Any]) -> Path:
-        """Where the base step of these configs belongs.
+    def place(
+        self,
+        experiment: Experiment,
+        step: Config,
+        test: Config,
+        files: list[Any],
+        labels: Any = None,
+    ) -> Path:
+        """Return the folder of the base step of these configs.
 
         Args:
             experiment: The experiment.
             step: The Runner's config of step 0.
             test: The Runner's config of its evaluation.
-            files: What tells the training and test images apart from others:
-                their ids, and the states of their files.
+            files: Fingerprint of the training and test images: their ids, and the
+                states of their files.
+            labels: What :meth:`StepLabels.identity` says of the step's labels.
         """
         shape: dict[str, Any] = {
             key: value for key, value in step.to_dict().items() if key not in BYSTANDERS
@@ -71,10 +78,8 @@ class BaseSteps:
         shape['data_root'] = os.path.realpath(experiment.config['data_root'])
         shape['classes'] = experiment.classes_at(0)
         shape['files'] = sorted(files)
-        if is_weak(experiment, 0):
-            shape['labels'] = labels_loader(experiment, 0)
-            if experiment.config['annotation']['folder'] is not None:
-                shape['label files'] = [files.states() for files in label_files(experiment, 0)]
+        if labels is not None:
+            shape['labels'] = labels
         return self.folder / config_hash(shape)
 
     @staticmethod

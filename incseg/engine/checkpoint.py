@@ -1,5 +1,6 @@
 """Checkpoints: written whole or not at all, read without trusting them."""
 
+import hashlib
 import os
 import pickle
 import zipfile
@@ -129,6 +130,19 @@ def read_step_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {path} is not a step's final.pth: it lacks {missing[0]}"
         )
     return content
+
+
+def weights_fingerprint(path: str | Path) -> str:
+    """Return 16 hexadecimal digits that differ between the weights of two checkpoints.
+
+    Raises:
+        MissingFileError, InvalidInputError: As :func:`read_step_checkpoint`.
+    """
+    sha = hashlib.sha256()
+    for name, value in sorted(read_step_checkpoint(path)['state_dict'].items()):
+        sha.update(name.encode())
+        sha.update(value.contiguous().numpy().tobytes())
+    return sha.hexdigest()[:16]
 
 
 def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: str | Path) -> None:

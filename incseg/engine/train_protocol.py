@@ -12,21 +12,11 @@ from incseg.engine.checkpoint import check_finite, network_weights, plain, save_
 from incseg.engine.evaluate import evaluate
 from incseg.engine.hooks import SafeCheckpointHook
 from incseg.engine.hooks.method import keep_states
-from incseg.engine.recipe.data import check_masks, step_dataset, training_set
+from incseg.engine.labels import all_labels, check_masks, label_digests, training_set
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.runner.step_runner import StepRunner
-from incseg.engine.weak.annotation import (
-    annotation_entry,
-    check_label_digests,
-    check_labels,
-    is_weak,
-    label_digests,
-    make_annotation,
-    write_settings,
-)
-from incseg.engine.weak.seam_config import needs_old_network
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
 from incseg.registry import DATASETS
@@ -71,6 +61,7 @@ class ProtocolRun:
         self.work_dir = WorkDir(work_dir, experiment, resume)
         self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if reuse else None
         self.ledger = experiment.new_ledger()
+        self.labels = all_labels(experiment)
         self.memory = ReplayMemory(experiment.config['method'].get('memory'), experiment.seed)
 
     def run(self, steps: Iterable[int] | None) -> Ledger:
@@ -82,7 +73,7 @@ class ProtocolRun:
         self.work_dir.check_start(chosen)
         source = DATASETS.build(training_set(experiment))
         check_masks(experiment, source)
-        datasets = {k: step_dataset(experiment, k, source) for k in chosen}
+        datasets = {k: self.labels[k].build(source) for k in chosen}
         if remainder := experiment.training.remainder:
             self._say(
                 f'{experiment.training.name} of {experiment.training.num_classes} classes: '
@@ -90,10 +81,10 @@ class ProtocolRun:
             )
         left = [k for k in chosen if not self._finished(k)]
         for k in left:
-            check_labels(experiment, k, datasets[k])
-        labels = label_digests(experiment, datasets)
-        check_label_digests(self.work_dir, labels)
-        on_rank_zero(lambda: write_settings(self.work_dir, labels))
+            self.labels[k].check(datasets[k])
+        digests = label_digests(self.labels, datasets)
+        self.work_dir.check_labels(digests)
+        on_rank_zero(lambda: self.work_dir.write_settings(digests))
         for k in left:
             self._step(k, datasets[k])
         if not left:
@@ -108,28 +99,34 @@ class ProtocolRun:
 
     def _step(self, k: int, dataset: Any) -> None:
         experiment, work_dir, num_images = self.experiment, self.work_dir, len(dataset)
+        labels = self.labels[k]
         self.ledger.drop_from(k)
         evaluate_only = self._trained(k)  # cut off between the last save and the ledger
         if not evaluate_only:
             work_dir.clear(k)
         previous = work_dir.previous_meta(k)
         before = work_dir.checkpoint(k - 1) if k else None
-        if is_weak(experiment, k) and needs_old_network(experiment, k):
-            dataset = step_dataset(experiment, k, dataset.dataset, before)
+        labels.begin(work_dir.checkpoint(0) if k else None, before)
+        if labels.needs_previous:
+            dataset = labels.build(dataset.dataset)
         kept = previous.get('memory', [])
         joined = self.memory.join(dataset, kept)
         replayed = len(joined) - num_images
         self._announce(k, num_images, replayed)
         if not evaluate_only:
-            make_annotation(experiment, k, work_dir.checkpoint(0) if k else None, before)
+            labels.make()
         config = config_for_step(
             experiment,
             k,
             num_images,
             str(work_dir.step(k)),
             num_replayed=replayed,
+            memory_batch=self.memory.exemplars_per_batch(experiment.config['batch_size'])
+            if replayed
+            else 0,
             previous=None if before is None else str(before),
             resume_from=work_dir.interrupted(k),
+            dataset=labels.dataset(),
         )
         meta = dict(self._meta(k), memory=self.memory.select(dataset, kept))
         place = None
@@ -172,7 +169,9 @@ class ProtocolRun:
         files = [[name] for name in dataset.image_ids]
         files += map(list, dataset.dataset.file_states(dataset.indices))
         files += map(list, test_source.file_states())
-        return self.base_steps.place(self.experiment, config, test, files)
+        return self.base_steps.place(
+            self.experiment, config, test, files, self.labels[0].identity()
+        )
 
     def _train(
         self, k: int, config: Any, dataset: Any, meta: dict[str, Any], previous: dict[str, Any]
@@ -241,7 +240,6 @@ class ProtocolRun:
         if self.memory.size:
             extra['memory_images'] = replayed
         old = self.experiment.names(self.experiment.training.old(k))
-        before = self.work_dir.checkpoint(k - 1) if k else None
         self.ledger.add(
             k,
             metrics,
@@ -249,7 +247,7 @@ class ProtocolRun:
             train_images=num_images,
             seconds=seconds,
             history=[meta.get('best_iou', {})],
-            **annotation_entry(self.experiment, k, before),
+            **self.labels[k].ledger_entry(),
             **extra,
         )
         on_rank_zero(

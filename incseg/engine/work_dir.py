@@ -1,7 +1,7 @@
 """The config a work dir was started with; ``--resume`` refuses to go on with another."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,14 @@ from incseg.engine.checkpoint import check_protocol, read_checkpoint, read_step_
 from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
-from incseg.evaluation.run_settings import CONFIG_FILE, flatten, is_free, read_settings
+from incseg.evaluation.run_settings import (
+    CONFIG_FILE,
+    LABELS,
+    flatten,
+    is_free,
+    read_run_config,
+    read_settings,
+)
 from incseg.utils.files import write_atomically
 
 
@@ -116,6 +123,34 @@ class WorkDir:
                 for name in ('resume.pth', 'final.pth'):
                     (folder / name).unlink(missing_ok=True)
         barrier()
+
+    def label_digests(self) -> dict[str, str]:
+        """Return the fingerprints of the steps' labels in ``config.json``, by step as text."""
+        return (read_run_config(self.path) or {}).get(LABELS) or {}
+
+    def check_labels(self, digests: Mapping[str, str]) -> None:
+        """Refuse to go on with steps whose image-level labels have changed.
+
+        Args:
+            digests: The fingerprints of the labels now, by step as text.
+
+        Raises:
+            InvalidInputError: Naming the step.
+        """
+        before = self.label_digests()
+        for k, value in digests.items():
+            begun = self.checkpoint(int(k)).is_file() or self.interrupted(int(k)) is not None
+            if self.resume and begun and before.get(k, value) != value:
+                raise InvalidInputError(
+                    f'{self.path}: the image-level labels of step {k} are others than those '
+                    'that it was trained on; pass another --work-dir, or put the labels back'
+                )
+
+    def write_settings(self, digests: Mapping[str, str]) -> None:
+        """Write the complete config and the fingerprints of the labels to ``config.json``."""
+        labels = {**self.label_digests(), **digests}
+        config = dict(self.experiment.config)
+        write_run_config({**config, LABELS: labels} if labels else config, self.path)
 
 
 def write_run_config(config: Any, work_dir: Path) -> None:

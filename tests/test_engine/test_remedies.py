@@ -21,7 +21,7 @@ def train(tiny_seam, monkeypatch, tmp_path):
     """Train SEAM of step 1 of 4-1 after a base step that learned its classes perfectly; returns
     the network."""
     monkeypatch.setattr(seam_training, 'OldNetwork', KnowsTheMasks)
-    monkeypatch.setattr(seam_store, 'weights_digest', lambda path: 'perfect')
+    monkeypatch.setattr(seam_store, 'weights_fingerprint', lambda path: 'perfect')
 
     def run(epochs, negatives=None):
         experiment = Experiment(

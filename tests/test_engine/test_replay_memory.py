@@ -172,7 +172,9 @@ def test_iterations(tiny):
     )
     assert config.train_dataloader.batch_sampler.type == 'StepBatchSampler'
     assert config.train_cfg.max_iters == 7
-    config = config_for_step(Experiment(tiny('replay')), 1, 40, 'w', num_replayed=16, previous='p')
+    config = config_for_step(
+        Experiment(tiny('replay')), 1, 40, 'w', num_replayed=16, memory_batch=4, previous='p'
+    )
     assert config.train_dataloader.batch_sampler == dict(
         type='ReplayBatchSampler', total_batch_size=8, num_iters=10, seed=42, memory_batch=4
     )

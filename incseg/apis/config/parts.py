@@ -16,7 +16,10 @@ from incseg.engine.recipe.experiment import Experiment, resolve
 from incseg.engine.recipe.network import model_config
 from incseg.engine.runner.optim import factor_groups
 from incseg.errors import InvalidInputError, MissingFileError, UserError
-from incseg.registry import HOOKS, MODELS, OPTIMIZERS, SCOPE, TASK_UTILS, TRANSFORMS
+from incseg.registry import HOOKS, MODELS, OPTIMIZERS, SCOPE, STEP_LABELS, TASK_UTILS, TRANSFORMS
+
+#: arguments that the library hands over, by the name of a registry; no config may name them
+HANDED_OVER = {TASK_UTILS.name: {'dataset'}, STEP_LABELS.name: {'experiment', 'step'}}
 
 
 def try_to_build(experiment: Experiment) -> None:
@@ -137,8 +140,8 @@ def check_part(key: str, part: Any, registry: Registry, needed: bool = False) ->
             f'{key}.type is {part["type"]!r}, which is not registered (custom_imports missing?)'
         )
     allowed = arguments(found)
-    if allowed is not None and registry is TASK_UTILS:
-        allowed -= {'dataset'}  # not the config's to say
+    if allowed is not None:
+        allowed -= HANDED_OVER.get(registry.name, set())
     for name in part:
         if name != 'type' and allowed is not None and name not in allowed:
             unknown(f'{key}.{name}', part['type'], {f'{key}.{a}' for a in allowed})

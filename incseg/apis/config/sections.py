@@ -16,7 +16,7 @@ from incseg.datasets.steps.weak_dataset import SCOPES
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.weak.seam_config import SeamSettings, is_old_network_negatives, seam_model_config
 from incseg.errors import InvalidInputError
-from incseg.registry import DATASETS, MODELS
+from incseg.registry import DATASETS, MODELS, STEP_LABELS
 from incseg.utils.rules import (
     NOT_NEGATIVE,
     POSITIVE,
@@ -30,6 +30,8 @@ from incseg.utils.rules import (
     whole,
 )
 
+#: types of ``annotation`` whose keys are checked here; other types check their own arguments
+PSEUDO_LABELS = (None, 'PseudoLabels', 'JointPseudoLabels')
 ANNOTATION_KEYS = {'steps', 'folder', 'threshold', 'uncertain', 'gating'}
 ANNOTATION_STEPS = ('added', 'all')
 
@@ -42,17 +44,16 @@ def check_annotation(config: Any) -> None:
             a value that is not allowed.
     """
     section = config['annotation']
-    check_keys('annotation', section, ANNOTATION_KEYS, set())
+    if isinstance(section, Mapping) and section.get('type') not in PSEUDO_LABELS:
+        check_labels_of_other_type(section)
+        return
+    check_keys('annotation', section, ANNOTATION_KEYS, {'type'})
     if config['method'].get('memory'):
         raise InvalidInputError(
             'annotation and method.memory do not go together: kept images of earlier steps have '
             'no pseudo-labels of this one'
         )
-    if section['steps'] not in ANNOTATION_STEPS:
-        raise InvalidInputError(
-            f'annotation.steps is {section["steps"]!r}, allowed: '
-            f'{", ".join(map(repr, ANNOTATION_STEPS))}'
-        )
+    check_annotated_steps(section)
     if section['folder'] is not None and not isinstance(section['folder'], str):
         raise InvalidInputError(
             f'annotation.folder is {section["folder"]!r}, expected a folder, or None'
@@ -67,6 +68,23 @@ def check_annotation(config: Any) -> None:
         section,
         dict(threshold=or_none(SHARE), uncertain=or_none(SHARE), gating=SWITCH),
     )
+
+
+def check_labels_of_other_type(section: Mapping[str, Any]) -> None:
+    """Check ``annotation`` of a registered type that is not the library's: its arguments' names."""
+    if 'steps' not in section:
+        raise InvalidInputError("the config has no 'annotation.steps'")
+    check_annotated_steps(section)
+    options = {key: value for key, value in section.items() if key != 'steps'}
+    check_part('annotation', options, STEP_LABELS, needed=True)
+
+
+def check_annotated_steps(section: Mapping[str, Any]) -> None:
+    if section['steps'] not in ANNOTATION_STEPS:
+        raise InvalidInputError(
+            f'annotation.steps is {section["steps"]!r}, allowed: '
+            f'{", ".join(map(repr, ANNOTATION_STEPS))}'
+        )
 
 
 def check_image_labels(config: Mapping[str, Any]) -> None:

@@ -82,7 +82,7 @@ def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
             its data set does not read the masks of the step before.
     """
     settings = runner.cfg.train_dataloader.dataset
-    if settings.type == 'WeakDataset' or settings.get('image_labels') is not None:
+    if settings.type != 'IncrementalDataset' or settings.get('image_labels') is not None:
         raise InvalidInputError(
             'method.hooks: EWC and RW estimate importance from the masks of the base step, which '
             'a step on image-level labels or pseudo-labels does not read: leave them out'

@@ -13,7 +13,6 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.recipe.data import dataset_config, loader_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config, network_config
-from incseg.engine.replay_memory import ReplayMemory
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, SCOPE
 from incseg.utils.precision import autocasts
@@ -26,10 +25,12 @@ def config_for_step(
     work_dir: str,
     *,
     num_replayed: int = 0,
+    memory_batch: int = 0,
     previous: str | None = None,
     resume_from: str | None = None,
+    dataset: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The config of the Runner that trains step ``k``.
+    """Return the config of the Runner that trains step ``k``.
 
     Args:
         experiment: The experiment.
@@ -37,8 +38,10 @@ def config_for_step(
         num_images: How many images the step has.
         work_dir: The step's folder.
         num_replayed: How many images of a memory it is trained on besides.
+        memory_batch: How many images of a batch are of the memory; 0 to mix them.
         previous: The previous step's ``final.pth``; None at step 0.
         resume_from: A checkpoint of this step to go on from.
+        dataset: Config of the step's images and labels; by default masks.
     """
     config, schedule = experiment.config, experiment.config['schedule']
     batch = config['batch_size']
@@ -47,7 +50,7 @@ def config_for_step(
         raise InvalidInputError(
             f'batch_size is {batch}, which {world} processes cannot share equally'
         )
-    sampler = sampler_config(experiment, k, num_images, num_replayed)
+    sampler = sampler_config(experiment, k, num_images, num_replayed, memory_batch)
     iters = sampler['num_iters']
     hooks: list[dict] = [dict(type='IterationSeedHook', seed=experiment.seed)]
     if k > 0:
@@ -70,7 +73,7 @@ def config_for_step(
         model=model_config(experiment, k, init=resume_from is None),
         train_dataloader=loader_config(
             experiment,
-            dataset_config(experiment, k, 'train', previous),
+            dataset_config(experiment, k, 'train') if dataset is None else dict(dataset),
             batch_size=batch // world,
             batch_sampler=sampler,
         ),
@@ -108,23 +111,20 @@ def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
 
 
 def sampler_config(
-    experiment: Experiment, k: int, num_images: int, num_replayed: int
+    experiment: Experiment, k: int, num_images: int, num_replayed: int = 0, memory_batch: int = 0
 ) -> dict[str, Any]:
-    """The batches of step ``k``, see :func:`config_for_step`."""
-    batch, per_batch = experiment.config['batch_size'], 0
-    if num_replayed:
-        memory = ReplayMemory(experiment.config['method']['memory'], experiment.seed)
-        per_batch = memory.exemplars_per_batch(batch)
-    in_an_epoch = num_images if per_batch else num_images + num_replayed
-    iters = StepBatchSampler.iters_per_epoch(in_an_epoch, batch - per_batch)
+    """Return the config of the batches of step ``k``, see :func:`config_for_step`."""
+    batch = experiment.config['batch_size']
+    in_an_epoch = num_images if memory_batch else num_images + num_replayed
+    iters = StepBatchSampler.iters_per_epoch(in_an_epoch, batch - memory_batch)
     sampler = dict(
         type='StepBatchSampler',
         total_batch_size=batch,
         num_iters=experiment.epochs(k) * iters,
         seed=experiment.seed,
     )
-    if per_batch:
-        sampler.update(type='ReplayBatchSampler', memory_batch=per_batch)
+    if memory_batch:
+        sampler.update(type='ReplayBatchSampler', memory_batch=memory_batch)
     return sampler
 
 

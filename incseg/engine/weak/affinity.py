@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader
 from incseg.datasets import ColourJitter, PseudoLabelFiles
 from incseg.engine.checkpoint import check_finite, read_step_checkpoint, save_atomically
 from incseg.engine.hooks.start import load_backbone
-from incseg.engine.recipe.data import weak_training_set
 from incseg.engine.recipe.experiment import Experiment, resolve
 from incseg.engine.recipe.step import optimizer_config
 from incseg.engine.runner.optim import FineTuneOptim
 from incseg.engine.weak.affinity_dataset import AffinityDataset
+from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import InvalidInputError, NonFiniteLossError
 from incseg.models import AffinityNet
 from incseg.registry import DATASETS, MODELS

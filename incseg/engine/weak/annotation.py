@@ -1,217 +1,218 @@
-"""From image-level labels to what a step reads: SEAM is trained, its labels are written."""
+"""Pseudo-labels as the labels of a step: made on the way, or read from a folder."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.dist import is_main_process
 
 from incseg.datasets import PseudoLabelFiles
 from incseg.datasets.pseudo_labels.pseudo_label_files import label_folders
-from incseg.datasets.steps.weak_dataset import WeakDataset
-from incseg.engine.recipe.data import weak_labels
-from incseg.engine.recipe.experiment import Experiment, resolve
-from incseg.engine.recipe.identity import digest
+from incseg.engine.labels import StepLabels
 from incseg.engine.weak.evaluate_pseudo_labels import check_classes
 from incseg.engine.weak.pseudo_labels import pseudo_label_job
-from incseg.engine.weak.seam_config import seam_dataset_config, without_places
+from incseg.engine.weak.seam_config import (
+    needs_old_network,
+    seam_dataset_config,
+    seam_image_labels,
+    without_places,
+)
 from incseg.engine.weak.seam_store import labels_root, seam_folder
 from incseg.engine.weak.seam_training import check_labelling, check_start, train_seam
-from incseg.engine.work_dir import WorkDir, write_run_config
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.evaluation.run_settings import LABELS, read_run_config
 from incseg.protocols import Protocol
-from incseg.registry import DATASETS
+from incseg.registry import DATASETS, STEP_LABELS
+
+#: keys of the labels' ``meta.json`` that the ledger repeats
+LEDGER_KEYS = (
+    'scope',
+    'negatives',
+    'pretrained',
+    'init_from',
+    'refine',
+    'bg',
+    'ckpt_sha',
+    'image_label_source',
+    'image_labels_sha',
+)
 
 
-def make_annotation(
-    experiment: Experiment, k: int, step0: Path | None, previous: Path | None = None
-) -> None:
-    """Make the pseudo-labels of step ``k``, as far as they are missing.
-
-    What an interrupted call left is completed.  All processes of a group call
-    this; for a step that is trained on masks, or on labels that the config
-    names a folder of, there is nothing to do.
+@STEP_LABELS.register_module()
+class PseudoLabels(StepLabels):
+    """Label maps made from image-level labels: SEAM is trained, its labels are written and read.
 
     Args:
-        experiment: The experiment.
-        k: The step.
-        step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
-        previous: That of the step before, for ``seam.negatives`` that look
-            through it.
+        folder: The root of pseudo-labels that are there already; None to make them.
+        threshold: See :class:`~incseg.datasets.LoadPseudoLabels`.
+        uncertain: Likewise.
+        gating: Likewise.
+        kwargs: See :class:`~incseg.engine.labels.StepLabels`.
+
+    Attributes:
+        all_images: Whether an image without any of the classes needs a label map too.
 
     Raises:
-        UserError: Whatever is wrong with the input.
+        InvalidInputError: The method is joint; see :class:`JointPseudoLabels`.
     """
-    if not is_weak(experiment, k) or experiment.config['annotation']['folder'] is not None:
-        return
-    for protocol, step in label_parts(experiment, k):
-        folder = seam_folder(experiment, step, previous)
-        say(f'pseudo-labels of {protocol.name} step {step}: SEAM in {folder}')
-        checkpoint = train_seam(
-            experiment, step, folder, resume=True, step0=step0, previous=previous
+
+    joint = False
+    all_images = False
+
+    def __init__(
+        self,
+        folder: str | None = None,
+        threshold: float | None = None,
+        uncertain: float | None = None,
+        gating: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if self.experiment.joint != self.joint:
+            expected = 'JointPseudoLabels' if self.experiment.joint else 'PseudoLabels'
+            raise InvalidInputError(
+                f'annotation.type is {type(self).__name__!r}, expected {expected!r} with '
+                f'method.joint={self.experiment.joint}'
+            )
+        self.folder = folder
+        self.reading = dict(threshold=threshold, uncertain=uncertain, gating=gating)
+
+    @property
+    def needs_previous(self) -> bool:  # type: ignore[override]
+        return self.folder is None and needs_old_network(self.experiment, self.step)
+
+    @property
+    def parts(self) -> list[tuple[Protocol, int]]:
+        """Protocols and their steps whose pseudo-labels this step reads."""
+        return [(self.experiment.training, self.step)]
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The settings by which label maps are made anew from the scores."""
+        return {k: v for k, v in self.reading.items() if v is not None and v is not False}
+
+    def files(self) -> list[PseudoLabelFiles]:
+        """Return the pseudo-labels of each part, whether or not they exist.
+
+        Where ``seam.negatives`` looks through the network of the previous step, their place
+        depends on that network, see :meth:`begin`.
+        """
+        return [
+            PseudoLabelFiles.of_step(
+                labels_root(self.experiment, step, self.previous, protocol)
+                if self.folder is None
+                else self.folder,
+                protocol.name,
+                step,
+            )
+            for protocol, step in self.parts
+        ]
+
+    def loader(self) -> dict[str, Any]:
+        return dict(
+            type='LoadPseudoLabels',
+            folders=[str(files.folder) for files in self.files()],
+            **self.reading,
+            mask_classes=list(self.mask_classes),
         )
-        pseudo_label_job(
-            experiment,
-            checkpoint,
-            labels_root(experiment, step, previous, protocol),
-            step=step,
-            protocol=protocol,
-            resume=True,
+
+    def image_labels(self) -> dict[str, Any]:
+        return seam_image_labels(self.experiment)
+
+    def check(self, dataset: Any) -> None:
+        """Refuse missing files, classes that SEAM could not learn, and scales that leave nothing.
+
+        See :meth:`StepLabels.check`.
+        """
+        if self.folder is not None:
+            check_label_folder(self, dataset)
+            return
+        for _, step in self.parts:
+            config = seam_dataset_config(self.experiment, step)
+            images = DATASETS.build(dict(config, dataset=dataset.dataset))
+            check_labelling(self.experiment, images)
+        check_start(self.experiment)
+
+    def make(self) -> None:
+        """Train SEAM and write the label maps, as far as they are missing."""
+        if self.folder is not None:
+            return
+        experiment, networks = self.experiment, dict(step0=self.step0, previous=self.previous)
+        for protocol, step in self.parts:
+            folder = seam_folder(experiment, step, self.previous)
+            if is_main_process():
+                print(f'pseudo-labels of {protocol.name} step {step}: SEAM in {folder}', flush=True)
+            checkpoint = train_seam(experiment, step, folder, resume=True, **networks)
+            pseudo_label_job(
+                experiment,
+                checkpoint,
+                labels_root(experiment, step, self.previous, protocol),
+                step=step,
+                protocol=protocol,
+                resume=True,
+            )
+
+    def identity(self) -> Any:
+        """Return how the label maps are loaded, and the states of the files in a folder."""
+        states = [] if self.folder is None else [files.states() for files in self.files()]
+        return [self.loader(), states]
+
+    def ledger_entry(self) -> dict[str, Any]:
+        """Return how the labels were made, and the settings of the config that changed them.
+
+        The former are keys of their ``meta.json``, of a path the last part.
+        """
+        changes = dict(annotation=self.changes) if self.changes else {}
+        metas = [files.read_meta() for files in self.files()]
+        return dict(
+            pseudo_labels=[
+                {
+                    **{key: without_places(meta[key]) for key in meta if key in LEDGER_KEYS},
+                    **changes,
+                }
+                for meta in metas
+            ]
         )
 
 
-def check_labels(experiment: Experiment, k: int, dataset: Any) -> None:
-    """Refuse what would stop step ``k`` before its training, as far as it is known beforehand.
+@STEP_LABELS.register_module()
+class JointPseudoLabels(PseudoLabels):
+    """Pseudo-labels for joint training: of all classes, or of each step of the protocol.
 
-    That are labels and files which the config names but which are not there,
-    classes that SEAM could not learn from the images of its step, and scales at
-    which nothing is left of an image.
+    With ``seam.scope='step'`` they are of every step, mixed.  With ``annotation.steps='added'``
+    the base classes come from masks.
 
     Args:
-        experiment: The experiment.
-        k: The step.
-        dataset: Its images, see :func:`incseg.engine.recipe.data.step_dataset`.
-
-    Raises:
-        UserError: Whatever is wrong with the input.
+        kwargs: See :class:`PseudoLabels`.
     """
-    if not is_weak(experiment, k):
-        return
-    if experiment.config['annotation']['folder'] is not None:
-        check_label_folder(experiment, k, dataset)
-        return
-    for _, step in label_parts(experiment, k):
-        images = DATASETS.build(
-            dict(seam_dataset_config(experiment, step), dataset=dataset.dataset)
-        )
-        check_labelling(experiment, images)
-    check_start(experiment)
+
+    joint = True
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        if self._masks_of_base:
+            self.mask_classes = self.experiment.protocol.base_classes
+
+    @property
+    def _masks_of_base(self) -> bool:
+        return self.experiment.config['annotation']['steps'] == 'added'
+
+    @property
+    def all_images(self) -> bool:  # type: ignore[override]
+        return not self._masks_of_base and len(self.parts) == 1
+
+    @property
+    def parts(self) -> list[tuple[Protocol, int]]:
+        if (self.experiment.config.get('seam') or {}).get('scope', 'step') != 'step':
+            return super().parts
+        protocol = self.experiment.protocol
+        first = 1 if self._masks_of_base else 0
+        return [(protocol, step) for step in range(first, protocol.num_steps)]
 
 
-def annotation_entry(
-    experiment: Experiment, k: int, previous: Path | None = None
-) -> dict[str, Any]:
-    """What the ledger says of the labels of step ``k``: nothing where they are masks.
-
-    How they were made is in the keys of their ``meta.json``, of a path the last
-    part; ``annotation`` has what the config reads them with instead, where it
-    does.  ``previous`` is the ``final.pth`` of the step before, if there is one.
-    """
-    if not is_weak(experiment, k):
-        return {}
-    keys = (
-        'scope',
-        'negatives',
-        'pretrained',
-        'init_from',
-        'refine',
-        'bg',
-        'ckpt_sha',
-        'image_label_source',
-        'image_labels_sha',
-    )
-    annotation = experiment.config['annotation']
-    given = {
-        key: annotation[key]
-        for key in ('threshold', 'uncertain', 'gating')
-        if annotation[key] is not None and annotation[key] is not False
-    }
-    read_with = dict(annotation=given) if given else {}
-    made_by = [
-        {
-            **{
-                key: without_places(value)
-                for key, value in files.read_meta().items()
-                if key in keys
-            },
-            **read_with,
-        }
-        for files in label_files(experiment, k, previous)
-    ]
-    return dict(pseudo_labels=made_by)
-
-
-def say(text: str) -> None:
-    if is_main_process():
-        print(text, flush=True)
-
-
-def is_weak(experiment: Experiment, k: int) -> bool:
-    """Whether step ``k`` is trained on pseudo-labels."""
-    annotation = experiment.config.get('annotation')
-    return annotation is not None and (experiment.joint or k > 0 or annotation['steps'] == 'all')
-
-
-def label_parts(experiment: Experiment, k: int) -> list[tuple[Protocol, int]]:
-    """Of which protocol's which steps the pseudo-labels of step ``k`` are.
-
-    That is the step itself.  Joint training reads the labels of every step
-    where a network knows one step's classes alone.
-    """
-    if experiment.joint and scope(experiment) == 'step':
-        first = 0 if experiment.config['annotation']['steps'] == 'all' else 1
-        return [(experiment.protocol, j) for j in range(first, experiment.protocol.num_steps)]
-    return [(experiment.training, k)]
-
-
-def label_files(
-    experiment: Experiment, k: int, previous: str | Path | None = None
-) -> list[PseudoLabelFiles]:
-    """The pseudo-labels that step ``k`` reads, there or not yet.
+def check_label_folder(labels: PseudoLabels, dataset: Any) -> None:
+    """Refuse labels in ``annotation.folder`` that the step could not be trained on.
 
     Args:
-        experiment: The experiment.
-        k: The step.
-        previous: ``final.pth`` of the step before; where ``seam.negatives``
-            looks through it, their place depends on it.
-    """
-    given = experiment.config['annotation']['folder']
-    found = []
-    for protocol, step in label_parts(experiment, k):
-        root = labels_root(experiment, step, previous, protocol) if given is None else given
-        found.append(PseudoLabelFiles.of_step(root, protocol.name, step))
-    return found
-
-
-def labels_loader(
-    experiment: Experiment, k: int, previous: str | Path | None = None
-) -> dict[str, Any]:
-    """Config of the transform that loads the labels of step ``k``; see :func:`label_files`."""
-    if not is_weak(experiment, k):
-        return dict(type='LoadLabels')
-    annotation = experiment.config['annotation']
-    masked = experiment.joint and annotation['steps'] == 'added'
-    return dict(
-        type='LoadPseudoLabels',
-        folders=[str(files.folder) for files in label_files(experiment, k, previous)],
-        threshold=annotation['threshold'],
-        uncertain=annotation['uncertain'],
-        gating=annotation['gating'],
-        mask_classes=list(experiment.protocol.base_classes) if masked else [],
-    )
-
-
-def image_labels(experiment: Experiment) -> dict[str, Any]:
-    """Config of where image-level labels come from."""
-    config = experiment.config
-    return resolve(config.get('seam') or {}, config).get('image_labels') or dict(
-        type='MaskImageLabels'
-    )
-
-
-def scope(experiment: Experiment) -> str:
-    """Which classes and images a network of class activation maps knows."""
-    return (experiment.config.get('seam') or {}).get('scope', 'step')
-
-
-def check_label_folder(experiment: Experiment, k: int, dataset: Any) -> None:
-    """Refuse labels that step ``k`` could not be trained on.
-
-    Args:
-        experiment: The experiment; its ``annotation.folder`` names labels.
-        k: A step that learns from them.
+        labels: The step's labels, which name a folder.
         dataset: Its :class:`IncrementalDataset`.
 
     Raises:
@@ -220,14 +221,11 @@ def check_label_folder(experiment: Experiment, k: int, dataset: Any) -> None:
             expected, and, where the given one is below it, names that.
         InvalidInputError: They are of other classes.
     """
-    for (protocol, step), files in zip(
-        label_parts(experiment, k), label_files(experiment, k), strict=True
-    ):
+    experiment = labels.experiment
+    for (protocol, step), files in zip(labels.parts, labels.files(), strict=True):
         leaf = f'{protocol.name}/{step}'
         if not files.meta_path.is_file():
-            raise MissingFileError(
-                where_expected(Path(experiment.config['annotation']['folder']), leaf)
-            )
+            raise MissingFileError(where_expected(Path(str(labels.folder)), leaf))
         check_classes(files, dataset.dataset)
         ids = files.read_meta()['ids']
         lacking = tuple(sorted(set(protocol.new(step)) - set(ids)))
@@ -237,31 +235,26 @@ def check_label_folder(experiment: Experiment, k: int, dataset: Any) -> None:
                 f'step {step} of {protocol.name} also learns '
                 f'{", ".join(experiment.names(lacking))} ({", ".join(map(str, lacking))})'
             )
-        check_images(experiment, files, ids, dataset)
+        check_images(labels, files, ids, dataset)
 
 
 def check_images(
-    experiment: Experiment, files: PseudoLabelFiles, ids: list[int], dataset: Any
+    labels: PseudoLabels, files: PseudoLabelFiles, ids: list[int], dataset: Any
 ) -> None:
-    """Each image that shows one of the classes has its label map, and scores where they are read.
+    """Refuse an image with one of the classes that has no label map, or no scores to read.
 
-    Joint training reads every image; where nothing comes from masks, or from
-    another folder, each of them needs its label map.
+    Raises:
+        MissingFileError: Naming the first such file.
     """
-    annotation = experiment.config['annotation']
-    shown = dataset.image_labels[dataset.indices][:, ids].any(1)
-    every = (
-        experiment.joint and annotation['steps'] == 'all' and (len(label_parts(experiment, 0)) == 1)
-    )
-    wanted = [name for name, there in zip(dataset.image_ids, shown, strict=True) if there or every]
+    shown = dataset.image_labels[dataset.indices][:, ids].any(1) | labels.all_images
+    wanted = [name for name, there in zip(dataset.image_ids, shown, strict=True) if there]
     missing = [name for name in wanted if not files.label_path(name).is_file()]
     if missing:
         raise MissingFileError(
             f"annotation.folder: '{files.label_path(missing[0])}' does not exist ({len(missing)} "
             f'of {len(wanted)} images of the step lack their label map)'
         )
-    from_scores = [annotation['threshold'], annotation['uncertain'], annotation['gating'] or None]
-    if any(value is not None for value in from_scores):
+    if labels.changes:
         missing = [name for name in wanted if not files.score_path(name).is_file()]
         if missing:
             raise MissingFileError(
@@ -272,7 +265,7 @@ def check_images(
 
 
 def where_expected(given: Path, leaf: str) -> str:
-    """The message for a folder without ``<leaf>/meta.json``: what is there, and what would do."""
+    """Return the message for a folder without ``<leaf>/meta.json``."""
     message = (
         f"annotation.folder is '{given}': expected is the root of pseudo-labels, the folder "
         f"that holds '{leaf}/meta.json'"
@@ -289,52 +282,3 @@ def where_expected(given: Path, leaf: str) -> str:
     if (given / 'meta.json').is_file():
         return f'{message}; the one given holds the labels of a single step itself'
     return f'{message}; it holds {", ".join(label_folders(given)) or "no labels"}'
-
-
-def label_digests(experiment: Experiment, datasets: Mapping[int, Any]) -> dict[str, str]:
-    """For each step that learns from image-level labels what tells them from others.
-
-    Args:
-        experiment: The experiment.
-        datasets: The data set of each step, see
-            :func:`incseg.engine.recipe.data.step_dataset`.
-    """
-    if weak_labels(experiment) is None:
-        return {}
-    return {
-        str(k): digest([dataset.indices.tolist(), own_labels(experiment, k, dataset).tolist()])
-        for k, dataset in datasets.items()
-        if dataset.image_labels is not None
-    }
-
-
-def own_labels(experiment: Experiment, k: int, dataset: Any) -> np.ndarray:
-    """Those of a step's images, of the classes that it learns: ``(images, classes)``."""
-    labels: np.ndarray = dataset.image_labels
-    if isinstance(dataset, WeakDataset):  # has no others
-        return labels
-    return labels[dataset.indices][:, list(experiment.training.new(k))]
-
-
-def check_label_digests(work_dir: WorkDir, now: Mapping[str, str]) -> None:
-    """Refuse to go on with steps whose image-level labels are others by now.
-
-    Raises:
-        InvalidInputError: Naming the step.
-    """
-    before = (read_run_config(work_dir.path) or {}).get(LABELS) or {}
-    for k, value in now.items():
-        begun = work_dir.checkpoint(int(k)).is_file() or work_dir.interrupted(int(k)) is not None
-        if work_dir.resume and begun and before.get(k, value) != value:
-            raise InvalidInputError(
-                f'{work_dir.path}: the image-level labels of step {k} are others than those '
-                'that it was trained on; pass another --work-dir, or put the labels back'
-            )
-
-
-def write_settings(work_dir: WorkDir, now: Mapping[str, str]) -> None:
-    """Keep the complete config beside the results, and what tells the labels from others."""
-    before = (read_run_config(work_dir.path) or {}).get(LABELS) or {}
-    kept = {**before, **now}
-    config = dict(work_dir.experiment.config)
-    write_run_config({**config, LABELS: kept} if kept else config, work_dir.path)

@@ -1,6 +1,5 @@
 """What the Runner of SEAM's training is built from."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from mmengine.dist import get_world_size
 
 from incseg.datasets import BackgroundRule, StepBatchSampler
 from incseg.datasets.negatives import OldNetworkNegatives
-from incseg.engine.checkpoint import read_step_checkpoint
-from incseg.engine.recipe.data import loader_config, weak_training_set
+from incseg.engine.labels import masks_needed
+from incseg.engine.recipe.data import loader_config, training_images
 from incseg.engine.recipe.experiment import Experiment, resolve
 from incseg.engine.recipe.identity import digest
 from incseg.engine.recipe.step import optimizer_config, runner_config, training_hooks
@@ -57,6 +56,18 @@ def seam_pipeline(transforms: Mapping[str, Any], image_scale: float) -> list[dic
         steps.append(dict(type='Resize', scale_factor=image_scale))
     steps += [dict(transform) for transform in transforms.values() if transform is not None]
     return [*steps, dict(type='PackSegInputs')]
+
+
+def seam_image_labels(experiment: Experiment) -> dict[str, Any]:
+    """Return the config of the source of image-level labels, masks by default."""
+    seam = resolve(experiment.config.get('seam') or {}, experiment.config)
+    source: dict[str, Any] = seam.get('image_labels') or dict(type='MaskImageLabels')
+    return source
+
+
+def weak_training_set(experiment: Experiment) -> dict[str, Any]:
+    """Return the config of the training images where only image-level labels are read."""
+    return training_images(experiment, not masks_needed(seam_image_labels(experiment)))
 
 
 def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:
@@ -199,19 +210,6 @@ def negatives_digest(experiment: Experiment, step: int) -> str | None:
         return None
     states = getattr(DATASETS.build(dict(negatives)), 'file_states', None)
     return None if states is None else digest(states())
-
-
-def weights_digest(path: str | Path) -> str:
-    """What tells the weights of a step's ``final.pth`` from others, whoever saved them.
-
-    Raises:
-        MissingFileError, InvalidInputError: It is not there or damaged.
-    """
-    sha = hashlib.sha256()
-    for name, value in sorted(read_step_checkpoint(path)['state_dict'].items()):
-        sha.update(name.encode())
-        sha.update(value.contiguous().numpy().tobytes())
-    return sha.hexdigest()[:16]
 
 
 #: what ``seam.inference`` may have, and what it is where it is left out

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from incseg.datasets.steps.weak_dataset import WeakDataset
-from incseg.engine.checkpoint import load_weights, read_step_checkpoint
+from incseg.engine.checkpoint import load_weights, read_step_checkpoint, weights_fingerprint
 from incseg.engine.recipe.experiment import Experiment, resolve
 from incseg.engine.recipe.identity import config_hash, digest, named_files
 from incseg.engine.weak.seam_config import (
@@ -14,7 +14,6 @@ from incseg.engine.weak.seam_config import (
     needs_old_network,
     negatives_digest,
     seam_model_config,
-    weights_digest,
 )
 from incseg.engine.work_dir import as_written
 from incseg.errors import InvalidInputError
@@ -66,7 +65,7 @@ def network_settings(
             class_order=list(protocol.class_order),
         )
     if needs_old_network(experiment, step):
-        settings['network of the step before'] = previous and weights_digest(previous)
+        settings['network of the step before'] = previous and weights_fingerprint(previous)
     if seam.get('init_from') == 'step0':
         settings['step 0'] = {key: config[key] for key in STEP_0}
         settings['step 0']['schedule'] = without_free('schedule', config['schedule'])
@@ -264,7 +263,7 @@ def notice_other_start(path: Path, experiment: Experiment, step0: str | Path | N
     if step0 is None or experiment.config['seam'].get('init_from') != 'step0':
         return
     started = read_seam_checkpoint(path)['meta'].get('init_sha')
-    if started is not None and started != weights_digest(step0):
+    if started is not None and started != weights_fingerprint(step0):
         print(
             f'note: {path} is used as it is; its backbone started from other weights than '
             f'those in {step0}',

@@ -10,7 +10,13 @@ from incseg import __version__
 from incseg.datasets import LoadImage
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.datasets.steps.weak_dataset import WeakDataset
-from incseg.engine.checkpoint import check_finite, plain, read_checkpoint, save_atomically
+from incseg.engine.checkpoint import (
+    check_finite,
+    plain,
+    read_checkpoint,
+    save_atomically,
+    weights_fingerprint,
+)
 from incseg.engine.hooks.start import load_backbone
 from incseg.engine.recipe.experiment import Experiment, check_step
 from incseg.engine.runner.step_runner import StepRunner
@@ -24,7 +30,6 @@ from incseg.engine.weak.seam_config import (
     seam_dataset_config,
     seam_model_config,
     seam_runner_config,
-    weights_digest,
 )
 from incseg.engine.weak.seam_store import (
     FILE,
@@ -121,7 +126,7 @@ def train_in(
         dataset.look_through(OldNetwork(experiment, step, previous))
     on_rank_zero(lambda: print(describe_images(dataset, scope, step), flush=True))
     start = start_of_backbone(experiment, step0)
-    started = None if start is None else weights_digest(start)
+    started = None if start is None else weights_fingerprint(start)
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
         read_checkpoint(resume_from)

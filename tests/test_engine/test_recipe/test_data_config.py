@@ -1,6 +1,7 @@
 import pytest
 
 from incseg.engine import Experiment
+from incseg.engine.labels import step_labels
 from incseg.engine.recipe.data import dataset_config, loader_config, pipeline
 
 
@@ -61,7 +62,11 @@ def test_image_labels_instead_of_masks(tiny_wilson):
         (k, mode): ('LoadLabels' in [step['type'] for step in config['pipeline']], config['type'])
         for k in (0, 1)
         for mode in ('train', 'test')
-        for config in [dataset_config(experiment, k, mode)]
+        for config in [
+            step_labels(experiment, k).dataset()
+            if mode == 'train'
+            else dataset_config(experiment, k, mode)
+        ]
     }
     assert kinds == {
         (0, 'train'): (True, 'IncrementalDataset'),

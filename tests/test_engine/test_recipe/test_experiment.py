@@ -5,7 +5,7 @@ import pytest
 from incseg.engine import Experiment
 from incseg.engine.recipe.experiment import check_step
 from incseg.errors import InvalidInputError
-from incseg.utils.files import relative_to_repository
+from incseg.utils.repository import relative_to_library
 
 
 def test_class_order(tiny):
@@ -62,8 +62,8 @@ def test_unregistered_dataset(tiny):
 def test_config_path_is_relative_to_the_repository(tmp_path):
     """Ledgers of two machines must compare equal: no machine's path in ours."""
     root = Path(__file__).parents[3]
-    assert relative_to_repository(root / 'configs' / 'a.py') == 'configs/a.py'
-    assert relative_to_repository(str(tmp_path / 'a.py')) == str(tmp_path / 'a.py')
+    assert relative_to_library(root / 'configs' / 'a.py') == 'configs/a.py'
+    assert relative_to_library(str(tmp_path / 'a.py')) == str(tmp_path / 'a.py')
 
 
 def test_joint_has_no_memory(tiny):

@@ -4,13 +4,14 @@ import json
 
 import cv2
 import pytest
-from tests.test_engine.test_weak_chain import CONFIGS, SMALL, TINY
 
 from incseg.apis import load_config
 from incseg.datasets import ShapesDataset, write_image_labels
 from incseg.engine import Experiment, train_protocol
-from incseg.engine.recipe.data import masks_needed, training_set, weak_training_set
+from incseg.engine.labels import masks_needed, training_set
+from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import MissingFileError
+from tests.test_engine.test_weak.test_weak_chain import CONFIGS, SMALL, TINY
 
 COUNT = 32
 

@@ -4,8 +4,8 @@ import torch
 
 from incseg.datasets import PseudoLabelFiles, ScoreFile
 from incseg.engine import Experiment, train_seam
-from incseg.engine.recipe.data import weak_training_set
 from incseg.engine.weak import affinity as affinity_job
+from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import AffinityRandomWalk
 from incseg.registry import DATASETS

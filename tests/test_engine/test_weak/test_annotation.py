@@ -4,13 +4,10 @@ import pytest
 
 from incseg.apis import load_config
 from incseg.engine import Experiment
-from incseg.engine.weak.annotation import (
-    image_labels,
-    is_weak,
-    label_files,
-    label_parts,
-    labels_loader,
-)
+from incseg.engine.labels import MaskLabels, step_labels
+from incseg.engine.weak.annotation import JointPseudoLabels, PseudoLabels
+from incseg.engine.weak.seam_config import seam_image_labels
+from incseg.errors import InvalidInputError
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
 
@@ -30,17 +27,23 @@ def weak(tmp_path):
 
 def test_which_steps(weak, tiny):
     """The base step has masks unless the config says otherwise; joint training is one step."""
-    assert [is_weak(weak('mib_s'), k) for k in (0, 1)] == [False, True]
-    assert is_weak(weak('mib_s', **{'annotation.steps': 'all'}), 0)
-    assert is_weak(weak('joint_s', **{'annotation.steps': 'added'}), 0)
-    assert not is_weak(Experiment(tiny()), 1)
+    assert [type(step_labels(weak('mib_s'), k)) for k in (0, 1)] == [MaskLabels, PseudoLabels]
+    assert type(step_labels(weak('mib_s', **{'annotation.steps': 'all'}), 0)) is PseudoLabels
+    for steps in ('added', 'all'):
+        joint = step_labels(weak('joint_s', **{'annotation.steps': steps}), 0)
+        assert type(joint) is JointPseudoLabels
+    assert type(step_labels(Experiment(tiny()), 1)) is MaskLabels
+    joint = weak('joint_s')
+    joint.config.annotation.type = 'PseudoLabels'
+    with pytest.raises(InvalidInputError, match="type is 'PseudoLabels', expected 'JointPseudo"):
+        step_labels(joint, 0)
 
 
 def test_loader(weak, tmp_path):
     """Masks at step 0, the step's folder later, with the options of the config."""
     experiment = weak('mib_s', **{'annotation.threshold': 0.3, 'annotation.gating': True})
-    assert labels_loader(experiment, 0) == dict(type='LoadLabels')
-    assert labels_loader(experiment, 1) == dict(
+    assert step_labels(experiment, 0).loader() == dict(type='LoadLabels')
+    assert step_labels(experiment, 1).loader() == dict(
         type='LoadPseudoLabels',
         folders=[str(tmp_path / '4-2' / '1')],
         threshold=0.3,
@@ -53,21 +56,22 @@ def test_loader(weak, tmp_path):
 def test_joint(weak):
     """All classes by one network are one set of labels; by a network a step, one set a step."""
     joint = weak('joint_s')
-    assert [(part.name, step) for part, step in label_parts(joint, 0)] == [('offline', 0)]
-    assert labels_loader(joint, 0)['mask_classes'] == []
+    assert [(part.name, step) for part, step in step_labels(joint, 0).parts] == [('offline', 0)]
+    assert step_labels(joint, 0).loader()['mask_classes'] == []
     single = {'seam.scope': 'step', 'protocol.name': '2-2'}
-    assert label_parts(weak('joint_s', **single), 0)[0][0].name == '2-2'
-    assert [step for _, step in label_parts(weak('joint_s', **single), 0)] == [0, 1, 2]
+    assert step_labels(weak('joint_s', **single), 0).parts[0][0].name == '2-2'
+    assert [step for _, step in step_labels(weak('joint_s', **single), 0).parts] == [0, 1, 2]
     added = weak('joint_s', **single, **{'annotation.steps': 'added'})
-    assert [step for _, step in label_parts(added, 0)] == [1, 2]
-    assert labels_loader(added, 0)['mask_classes'] == [1, 2]
+    assert [step for _, step in step_labels(added, 0).parts] == [1, 2]
+    assert step_labels(added, 0).loader()['mask_classes'] == [1, 2]
 
 
 def test_made_labels_are_named_by_what_made_them(weak):
     """Another threshold makes other labels by the same network; another rate, another network."""
 
     def folder(**options):
-        return label_files(weak('mib_s', **{'annotation.folder': None}, **options), 1)[0].folder
+        labels = step_labels(weak('mib_s', **{'annotation.folder': None}, **options), 1)
+        return labels.files()[0].folder
 
     plain = folder()
     other = folder(**{'seam.inference.background': dict(mode='const', value=0.7)})
@@ -78,6 +82,6 @@ def test_made_labels_are_named_by_what_made_them(weak):
 
 def test_image_labels(weak, tiny):
     """From the masks unless the config names another source."""
-    assert image_labels(Experiment(tiny())) == dict(type='MaskImageLabels')
+    assert seam_image_labels(Experiment(tiny())) == dict(type='MaskImageLabels')
     source = dict(type='JSONImageLabels', path='x.json')
-    assert image_labels(weak('mib_s', **{'seam.image_labels': source})) == source
+    assert seam_image_labels(weak('mib_s', **{'seam.image_labels': source})) == source

@@ -8,8 +8,7 @@ import pytest
 from incseg.apis import load_config
 from incseg.datasets import PseudoLabelFiles, ScoreFile, ShapesDataset
 from incseg.engine import Experiment
-from incseg.engine.recipe.data import step_dataset
-from incseg.engine.weak.annotation import check_label_folder
+from incseg.engine.labels import step_labels
 from incseg.errors import InvalidInputError, MissingFileError
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
@@ -26,8 +25,8 @@ def check(tmp_path):
                 {'annotation.folder': str(folder), **options},
             )
         )
-        dataset = step_dataset(experiment, k, ShapesDataset(length=12, size=32))
-        check_label_folder(experiment, k, dataset)
+        labels = step_labels(experiment, k)
+        labels.check(labels.build(ShapesDataset(length=12, size=32)))
 
     return run
 

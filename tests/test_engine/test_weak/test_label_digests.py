@@ -9,8 +9,7 @@ import pytest
 from incseg.apis import load_config
 from incseg.datasets import ShapesDataset
 from incseg.engine import Experiment, train_protocol
-from incseg.engine.recipe.data import step_dataset, training_set
-from incseg.engine.weak.annotation import label_digests
+from incseg.engine.labels import all_labels, label_digests, step_dataset, training_set
 from incseg.errors import InvalidInputError
 from incseg.evaluation.run_settings import read_run_config
 from incseg.registry import DATASETS
@@ -71,7 +70,7 @@ def test_what_counts(tiny, tmp_path):
         path.write_text(json.dumps({**shown, **change}))
         experiment = Experiment(config)
         data = DATASETS.build(training_set(experiment))
-        found = label_digests(experiment, {1: step_dataset(experiment, 1, data)})
+        found = label_digests(all_labels(experiment), {1: step_dataset(experiment, 1, data)})
         return found['1']
 
     plain, own, later = of_step_1(), names[3], names[5]
@@ -81,4 +80,4 @@ def test_what_counts(tiny, tmp_path):
     assert of_step_1(**{inside: [*shown[inside], later]}) == plain
     assert of_step_1(**{outside: [*shown[outside], own]}) != plain
     assert of_step_1(**{inside: [name for name in shown[inside] if name != own]}) != plain
-    assert label_digests(Experiment(tiny()), {}) == {}
+    assert label_digests(all_labels(Experiment(tiny())), {}) == {}

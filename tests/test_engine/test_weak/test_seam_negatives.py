@@ -3,14 +3,13 @@ import torch
 from PIL import Image
 
 from incseg.engine import Experiment
-from incseg.engine.checkpoint import save_atomically
+from incseg.engine.checkpoint import save_atomically, weights_fingerprint
 from incseg.engine.weak.seam_config import (
     describe_negatives,
     is_old_network_negatives,
     needs_old_network,
     negatives_config,
     negatives_digest,
-    weights_digest,
 )
 from incseg.errors import MissingFileError
 
@@ -61,7 +60,7 @@ def test_digest_is_of_the_weights(tmp_path):
     def digest(name, value, **meta):
         state = {'a': torch.full((2,), value), 'b': torch.zeros(1)}
         save_atomically(dict(state_dict=state, meta={**META, **meta}), tmp_path / name)
-        return weights_digest(tmp_path / name)
+        return weights_fingerprint(tmp_path / name)
 
     assert digest('1', 1.0) == digest('2', 1.0, method='mib', seconds=3.0)
     assert digest('1', 1.0) != digest('3', 2.0)

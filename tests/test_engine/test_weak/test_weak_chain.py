@@ -10,10 +10,10 @@ import torch
 from incseg.apis import load_config
 from incseg.datasets import PseudoLabelFiles
 from incseg.engine import Experiment, train_protocol, train_seam
-from incseg.engine.recipe.data import dataset_config, weak_training_set
+from incseg.engine.labels import step_labels
 from incseg.engine.weak import annotation as weak_chain
 from incseg.engine.weak import seam_training
-from incseg.engine.weak.annotation import label_files
+from incseg.engine.weak.seam_config import weak_training_set
 from incseg.engine.weak.seam_store import seam_folder
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS, MODELS
@@ -49,6 +49,13 @@ def weak(tmp_path):
     return load
 
 
+def label_files(experiment, k, previous=None):
+    """Where the pseudo-labels of a step are."""
+    labels = step_labels(experiment, k)
+    labels.begin(None, previous)
+    return labels.files()
+
+
 @pytest.fixture
 def trained(monkeypatch):
     """Steps for which SEAM was trained, where it was not there yet."""
@@ -79,7 +86,7 @@ def test_one_command(weak, trained, tmp_path):
     assert len(labels) == ledger.steps[1]['train_images']
     meta = files.read_meta()
     assert meta['ids'] == [1, 2, 3, 4, 5, 6] and meta['protocol']['name'] == '4-2'
-    dataset = DATASETS.build(dataset_config(Experiment(config), 1, 'train'))
+    dataset = DATASETS.build(step_labels(Experiment(config), 1).dataset())
     for i, value in enumerate((5, 2, 255)):  # what training sees: a new class, an old one, void
         before = files.read_label(dataset.image_ids[i])
         files.write(dataset.image_ids[i], np.full_like(before, value))
@@ -135,7 +142,7 @@ def test_another_setting(weak, trained):
     for method, step in (('mib_s', 1), ('joint_s', 0)):
         for setting in ('overlap', 'disjoint'):
             experiment = Experiment(weak(method, **{'protocol.setting': setting}))
-            weak_chain.make_annotation(experiment, step, None)
+            step_labels(experiment, step).make()
             (made[method, setting],) = label_files(experiment, step)
     assert trained == [1], 'one network'
     count = {key: len(list((files.folder / 'labels').iterdir())) for key, files in made.items()}
@@ -151,7 +158,7 @@ def test_another_class_order(weak, trained):
     shown = {}
     for order in ([1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]):
         experiment = Experiment(weak('mib_s', **{'protocol.class_order': order}))
-        weak_chain.make_annotation(experiment, 1, None)
+        step_labels(experiment, 1).make()
         (files,) = label_files(experiment, 1)
         assert files.read_meta()['ids'] == [1, 2, 3, 4, 5, 6]
         names = set(experiment.names(experiment.protocol.new(1)))
@@ -183,7 +190,7 @@ def test_an_affinity_network_that_was_replaced(weak, trained, tmp_path):
     for seed in (0, 1, 1):
         torch.manual_seed(seed)
         torch.save(dict(state_dict=MODELS.build(net).state_dict()), path)
-        weak_chain.make_annotation(experiment, 1, None)
+        step_labels(experiment, 1).make()
         made.append(label_files(experiment, 1)[0])
     first, second, again = made
     assert trained == [1] and first.folder != second.folder == again.folder
@@ -194,7 +201,7 @@ def test_an_affinity_network_that_was_replaced(weak, trained, tmp_path):
 def test_negatives_through_the_network_before(weak, trained, monkeypatch, tmp_path):
     """One class a step: the old network's labels make it learnable, in every step by the network
     before it; labels and the place where they are read belong to that network."""
-    from tests.test_engine.test_seam_training import KnowsTheMasks
+    from tests.test_engine.test_weak.test_seam_training import KnowsTheMasks
 
     monkeypatch.setattr(seam_training, 'OldNetwork', KnowsTheMasks)
     config = weak(
@@ -267,7 +274,7 @@ def test_labels_that_are_there(weak, trained, tmp_path):
             },
         )
     )
-    assert weak_chain.annotation_entry(read_anew, 1)['pseudo_labels'] == [
+    assert step_labels(read_anew, 1).ledger_entry()['pseudo_labels'] == [
         {**made_by, 'annotation': given}
     ], 'what took the place of the rule in meta.json'
     assert (

@@ -1,0 +1,245 @@
+"""Where the labels of a step come from: the fifth choice that makes a method."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from incseg.datasets import SegDataset
+from incseg.engine.recipe.data import LOAD_MASKS, dataset_config, training_images
+from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.identity import digest
+from incseg.errors import InvalidInputError, MissingFileError
+from incseg.registry import DATASETS, STEP_LABELS, TASK_UTILS
+
+
+class StepLabels(ABC):
+    """Where the labels of one step come from.
+
+    The engine asks this object for everything that depends on the labels.  A subclass, registered
+    in ``STEP_LABELS``, implements :meth:`loader` and what else differs from masks.  A config
+    names it by ``annotation.type``; the other keys of ``annotation``, but ``steps``, are its
+    arguments.  One object is made per step, before the first step is trained, by
+    :func:`step_labels`.
+
+    Args:
+        experiment: The experiment.
+        step: The step, from 0.
+
+    Attributes:
+        needs_previous: Whether the place or the content of the labels depends on the network of
+            the previous step.  The step's data set is then built again once that network is there.
+        mask_classes: Dataset ids of the classes that the step learns from masks.
+        step0: ``final.pth`` of step 0; None before :meth:`begin`, and at step 0.
+        previous: ``final.pth`` of the previous step, likewise.
+    """
+
+    needs_previous: bool = False
+    mask_classes: tuple[int, ...] = ()
+
+    def __init__(self, experiment: Experiment, step: int):
+        self.experiment, self.step = experiment, step
+        self.step0: str | Path | None = None
+        self.previous: str | Path | None = None
+
+    @abstractmethod
+    def loader(self) -> dict[str, Any] | None:
+        """Return the config of the transform that loads an image's label map; None for no map."""
+
+    def image_labels(self) -> dict[str, Any] | None:
+        """Return the config of the source of image-level labels; None where masks are read."""
+        return None
+
+    @property
+    def partly_labelled(self) -> bool:
+        """Whether an image of the step may be without a mask."""
+        return not masks_needed(self.image_labels())
+
+    def dataset(self) -> dict[str, Any]:
+        """Return the config of the step's training images and their labels."""
+        return dataset_config(
+            self.experiment,
+            self.step,
+            'train',
+            loader=self.loader(),
+            image_labels=self.image_labels(),
+            source=training_set(self.experiment),
+        )
+
+    def build(self, source: SegDataset) -> Any:
+        """Build the step's training images and their labels.
+
+        Args:
+            source: The whole data set, which all steps share.
+
+        Raises:
+            InvalidInputError: The step has no image, or its labels teach nothing.
+        """
+        return DATASETS.build(dict(self.dataset(), dataset=source))
+
+    def check(self, dataset: Any) -> None:  # noqa: B027 (nothing by default)
+        """Refuse, before the first step is trained, what would stop this step later.
+
+        Args:
+            dataset: What :meth:`build` returned.
+
+        Raises:
+            UserError: A file is missing, or a setting or label is not allowed.
+        """
+
+    def begin(self, step0: str | Path | None, previous: str | Path | None) -> None:
+        """Take the networks that the labels may be made with, as the step begins."""
+        self.step0, self.previous = step0, previous
+
+    def make(self) -> None:  # noqa: B027 (nothing by default)
+        """Create the labels that are missing, after :meth:`begin`.
+
+        All processes call this.  It completes what an interrupted call left.
+
+        Raises:
+            UserError: An input is missing or not allowed.
+        """
+
+    def identity(self) -> Any:
+        """Return plain data that differs between labels with different results.
+
+        It enters the hash of the shared base step.  None for masks: the hash has their files.
+        """
+        return None
+
+    def digest(self, dataset: Any) -> str | None:
+        """Return a fingerprint of the step's labels for ``config.json``; None for no record.
+
+        ``--resume`` refuses a step whose fingerprint differs.  Here: of the image-level labels of
+        the step's images and new classes, where there are any.
+
+        Args:
+            dataset: What :meth:`build` returned.
+        """
+        labels = getattr(dataset, 'image_labels', None)
+        if labels is None:
+            return None
+        new = list(self.experiment.training.new(self.step))
+        return digest([dataset.indices.tolist(), labels[dataset.indices][:, new].tolist()])
+
+    def ledger_entry(self) -> dict[str, Any]:
+        """Return what ``results.json`` says of the labels, as keys of the step's entry."""
+        return {}
+
+
+@STEP_LABELS.register_module()
+class MaskLabels(StepLabels):
+    """The masks of the data set."""
+
+    def __init__(self, experiment: Experiment, step: int):
+        super().__init__(experiment, step)
+        self.mask_classes = experiment.training.new(step)
+
+    def loader(self) -> dict[str, Any]:
+        return dict(LOAD_MASKS)
+
+
+def step_labels(experiment: Experiment, k: int) -> StepLabels:
+    """Build the labels of step ``k`` as the config says.
+
+    With ``annotation`` they are of its type, by default pseudo-labels, in the steps that
+    ``annotation.steps`` says; a method with ``image_labels`` learns added steps from these; else
+    labels are masks.
+
+    Raises:
+        InvalidInputError: ``annotation.type`` is not registered.
+    """
+    config = experiment.config
+    annotation, image_labels = config.get('annotation'), config['method'].get('image_labels')
+    chosen: dict[str, Any] = dict(type='MaskLabels')
+    if annotation is not None and (experiment.joint or k > 0 or annotation['steps'] == 'all'):
+        chosen = dict(resolve(annotation, config))
+        chosen.setdefault('type', 'JointPseudoLabels' if experiment.joint else 'PseudoLabels')
+        chosen.pop('steps')
+    elif k > 0 and image_labels:
+        chosen = dict(type='ImageLabels', image_labels=resolve(image_labels, config))
+        chosen['negatives'] = resolve(config['method'].get('negatives'), config)
+    if STEP_LABELS.get(chosen['type']) is None:
+        raise InvalidInputError(
+            f'annotation.type is {chosen["type"]!r}, which is not registered (custom_imports '
+            'missing?)'
+        )
+    built: StepLabels = STEP_LABELS.build(dict(chosen, experiment=experiment, step=k))
+    return built
+
+
+def all_labels(experiment: Experiment) -> list[StepLabels]:
+    """Build the labels of every step."""
+    return [step_labels(experiment, k) for k in range(experiment.num_steps)]
+
+
+def step_dataset(experiment: Experiment, k: int, source: SegDataset) -> Any:
+    """Build the training images of step ``k`` and their labels; see :meth:`StepLabels.build`."""
+    return step_labels(experiment, k).build(source)
+
+
+def training_set(experiment: Experiment) -> dict[str, Any]:
+    """Return the config of the data set that all steps are trained on.
+
+    An image may be without a mask if the labels of a step allow that; :func:`check_masks` says
+    which images may not.
+    """
+    partly = any(labels.partly_labelled for labels in all_labels(experiment))
+    return training_images(experiment, partly)
+
+
+def masks_needed(source: Mapping[str, Any] | None) -> bool:
+    """Return whether every image needs a mask.
+
+    Args:
+        source: Config of the image-level labels; None, or a source that derives them from masks,
+            needs all masks.
+    """
+    kind = None if source is None else source['type']
+    part = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    return part is None or bool(getattr(part, 'reads_masks', False))
+
+
+def check_masks(experiment: Experiment, dataset: SegDataset) -> None:
+    """Refuse an image without a mask that only a step on masks can use.
+
+    The image-level labels say so: the image shows a class of a step on masks and no other class.
+    An image that shows both serves the other steps.
+
+    Raises:
+        MissingFileError: Naming the first such mask and the number of such images.
+    """
+    labels = all_labels(experiment)
+    learned = {i for step in labels for i in step.mask_classes}
+    from_masks = [i for i in experiment.protocol.class_order if i in learned]
+    others = [i for i in experiment.protocol.class_order if i not in learned]
+    if dataset.has_mask.all() or not from_masks:
+        return
+    config = next(step.image_labels() for step in labels if step.partly_labelled)
+    source = TASK_UTILS.build(dict(config or {}), default_args=dict(dataset=dataset))
+    presence = source.labels(dataset.image_ids)
+    lacking = np.flatnonzero(
+        presence[:, from_masks].any(1) & ~presence[:, others].any(1) & ~dataset.has_mask
+    )
+    if len(lacking):
+        first = int(lacking[0])
+        info = dataset.get_data_info(first)
+        names = experiment.names(tuple(i for i in from_masks if presence[first, i]))
+        raise MissingFileError(
+            f"label file '{info['seg_map_path']}' does not exist: the image shows "
+            f'{", ".join(names)} and no class of a step without masks, so the base step needs it '
+            f'({len(lacking)} such images have none); {dataset.how_to_get}'
+        )
+
+
+def label_digests(labels: Sequence[StepLabels], datasets: Mapping[int, Any]) -> dict[str, str]:
+    """Return the fingerprint of each step's labels, by step number as text.
+
+    Args:
+        labels: Those of all steps.
+        datasets: Data sets by step.
+    """
+    found = {str(k): labels[k].digest(dataset) for k, dataset in datasets.items()}
+    return {k: value for k, value in found.items() if value is not None}
