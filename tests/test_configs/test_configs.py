@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from incseg.apis import init_model, load_config
 from incseg.engine import Experiment
+from incseg.engine.labels import step_labels
 from incseg.engine.recipe.experiment import resolve
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.evaluation.run_settings import flatten
@@ -23,7 +24,8 @@ def test_builds(path):
     experiment = Experiment(config)
     assert experiment.method == path.parent.name or path.parent.name == 'bisenet'
     for k in {0, experiment.num_steps - 1}:
-        step = config_for_step(experiment, k, 100, 'w', previous='p.pth' if k else None)
+        previous, data = 'p.pth' if k else None, step_labels(experiment, k).dataset()
+        step = config_for_step(experiment, k, 100, 'w', previous=previous, dataset=data)
         assert step.train_cfg.max_iters >= 1
         config_for_test(experiment, k, 'w')
     model = init_model(config, device='cpu')

@@ -13,6 +13,7 @@ from incseg.datasets import VOCDataset
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.evaluate import test_step as evaluate_step
+from incseg.engine.labels import step_labels
 from incseg.engine.recipe.step import config_for_step
 from incseg.registry import HOOKS
 
@@ -139,7 +140,8 @@ def test_published_schedule():
         config = load_config(leaf, {'pretrained': False})
         experiment = Experiment(config)
         base = config_for_step(experiment, 0, images, 'w')
-        added = config_for_step(experiment, 1, images, 'w', previous='p.pth')
+        data = step_labels(experiment, 1).dataset()
+        added = config_for_step(experiment, 1, images, 'w', previous='p.pth', dataset=data)
         epoch = images // 24
         assert (base.train_cfg.max_iters, added.train_cfg.max_iters) == (30 * epoch, 40 * epoch)
         assert base.param_scheduler[0].type == 'PolyLR' and 'constructor' not in base.optim_wrapper
