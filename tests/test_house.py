@@ -57,14 +57,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('checkpoint',),
         ('recipe',),
     ],
-    'engine.figures': [('pseudo_labels',), ('layout', 'predictions')],
+    'engine.figures': [('predictions', 'pseudo_labels'), ('layout',)],
     'engine.hooks': [
         ('importance_methods', 'paint', 'run', 'start', 'weight_fusion'),
         ('data_pass',),
         ('importance',),
         ('method',),
     ],
-    'engine.matrix': [('run_matrix',), ('child_process', 'plan')],
+    'engine.matrix': [('run_matrix',), ('plan',), ('child_process',)],
     'engine.recipe': [('identity', 'step'), ('data', 'network'), ('experiment',)],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
     'engine.weak': [

@@ -1,3 +1,5 @@
+"""Command lines of the tools: parsers, options of a config, one-line errors."""
+
 import argparse
 import os
 import select
@@ -15,7 +17,7 @@ FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
 def add_config_arguments(
     parser: argparse.ArgumentParser, overrides: str = 'override keys of the config'
 ) -> None:
-    """What every tool that reads a config has; :func:`options_of` is its other half."""
+    """Add the options of every tool that reads a config; :func:`options_of` reads them."""
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
     parser.add_argument(
         '--cfg-options',
@@ -28,24 +30,30 @@ def add_config_arguments(
 
 
 def options_of(args: argparse.Namespace, named: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The overrides of a config, by dotted key, that a command line asks for.
+    """Return the overrides of a config, by dotted key, from a command line.
 
     Args:
-        args: What :func:`add_config_arguments` was asked for.
-        named: What options of their own say, over ``--cfg-options``; None: not given.
+        args: The parsed options of :func:`add_config_arguments`.
+        named: Values of a tool's own options, which win over ``--cfg-options``;
+            None where an option is absent.
 
     Raises:
         InvalidInputError: An option is not of the form ``key=value``.
     """
     named = {'data_root': args.data_root, **(named or {})}
-    given = {key: value for key, value in named.items() if value is not None}
-    return {**parse_options(args.cfg_options), **given}
+    present = {key: value for key, value in named.items() if value is not None}
+    return {**parse_options(args.cfg_options), **present}
 
 
 def add_common_arguments(
     parser: argparse.ArgumentParser, work_dir: str = 'work_dirs/<config stem>'
 ) -> None:
-    """What ``train.py``, ``test.py`` and the like have in common; ``work_dir`` is its default."""
+    """Add the options that ``train.py``, ``test.py`` and similar tools share.
+
+    Args:
+        parser: The parser of the tool.
+        work_dir: The default work dir, as the help shows it.
+    """
     add_config_arguments(parser)
     parser.add_argument('--work-dir', metavar='DIR', help=f'default: {work_dir}')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -53,13 +61,13 @@ def add_common_arguments(
 
 
 def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOINT) -> None:
-    """Run a tool: a user's mistake is one line and exit status 1, no traceback.
+    """Run a tool; turn a user's mistake into one line and exit status 1.
 
-    Where nobody reads its output any more (``… | head``) it ends without a word.
+    The tool ends silently when nobody reads its output any more (``… | head``).
 
     Args:
         main: the tool.
-        after_interrupt: what is said of a run that Ctrl-C has stopped.
+        after_interrupt: the advice for a run that Ctrl-C has stopped.
     """
     try:
         main()
@@ -68,7 +76,7 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
     except KeyboardInterrupt:
         sys.exit(f'interrupted; {after_interrupt}')
     except BrokenPipeError:
-        if not reader_is_gone():  # another pipe, to a loader's worker say: a fault of ours
+        if not reader_is_gone():  # another pipe, for instance to a loader's worker: our own fault
             raise
         sys.exit(1)
     finally:
@@ -79,7 +87,7 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
 
 
 def reader_is_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads any more."""
+    """Tell whether standard output is a pipe that nobody reads any more."""
     poll = select.poll()
     try:
         poll.register(sys.stdout, 0)
@@ -89,16 +97,16 @@ def reader_is_gone() -> bool:
 
 
 def one_line(error: Exception) -> str:
-    """The message; from a loader's worker, without the traceback it came in."""
+    """Return the message of an error, without the traceback that a loader's worker adds."""
     text = str(error).strip()
     return text.splitlines()[-1].partition(': ')[2] if text.startswith('Caught ') else text
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse's, whose complaint about the command line is one line, like every other mistake.
+    """An argument parser that reports a mistake in one line, with exit status 2.
 
-    Abbreviated options are not known: they would change their meaning when
-    another option is added.  The exit status is argparse's own, 2.
+    Abbreviated options are refused: their meaning would change with every new
+    option.
     """
 
     def __init__(self, **kwargs: Any):

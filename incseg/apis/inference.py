@@ -33,17 +33,20 @@ def init_model(
 
     Args:
         config: A config's path, or a loaded config.
-        checkpoint: A step's ``final.pth``; the step comes from it.  Without
-            one, the untrained network of the last step.
+        checkpoint: The ``final.pth`` of a step, which decides the step.  Without
+            one the network is untrained and has the classes of the last step.
         device: ``'cuda'`` if there is one, else ``'cpu'``, by default.
-        fast: Whether the network is made ready by :func:`prepare_for_inference`;
-            it can then predict and nothing else, with low precision where the
-            device has it.  Off by default: what is evaluated or trained on
-            must be the network itself.
+        fast: Whether to apply :func:`prepare_for_inference`.  The network can
+            then only predict, in bfloat16 where the device has it.  It is off
+            by default because evaluation and training need the network itself.
 
     Returns:
-        The network in eval mode; ``model.dataset_meta`` holds ``classes`` and
-        ``palette`` in the order of its outputs, ``model.config`` the config.
+        The network in eval mode; ``model.dataset_meta`` has ``classes`` and
+        ``palette`` in the order of its outputs, ``model.config`` is the config.
+
+    Raises:
+        UserError: The config is wrong, or the checkpoint is missing, damaged or
+            of another protocol.
     """
     config = load_config(config) if isinstance(config, (str, Path)) else config
     if DefaultScope.get_current_instance() is None:
@@ -90,7 +93,7 @@ def inference_model(
 
 
 def whole_image_pipeline(config: Any) -> Compose:
-    """The config's transforms for testing whole images, without labels."""
+    """Build the config's transforms for whole test images, without labels."""
     transforms = resolve(config['data']['test_pipelines'].get('whole', {}), config)
     steps = pipeline(transforms, config['image_scale'], labels_follow=False)
     return Compose([TRANSFORMS.build(step) for step in without_labels(steps)])
@@ -100,15 +103,14 @@ SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
 
 
 class Inferencer:
-    """Segments images, folders of images or arrays, and paints the result.
+    """Segment images, folders of images or arrays, and paint the result.
 
     Args:
         config: A config's path, or a loaded config.
         checkpoint: A step's ``final.pth``.
         device: ``'cuda'`` if there is one, else ``'cpu'``, by default.
-        fast: Whether the network is made ready by :func:`prepare_for_inference`.
-            On by default: pictures are all that is made here, and they differ
-            from the network's own at a few pixels on class borders, if at all.
+        fast: Whether to apply :func:`prepare_for_inference`.  The predictions
+            then differ at a few pixels on class borders, if at all.
 
     Example:
         >>> segment = Inferencer('configs/mib/…py', 'work_dirs/…/final.pth')
@@ -162,17 +164,22 @@ class Inferencer:
 
 
 def list_images(images: Image | Sequence[Image]) -> list[Image]:
-    """A path, a folder or an array as a list of images."""
+    """Return the images of a path, a folder or an array as a list.
+
+    Raises:
+        MissingFileError: There is no file and no folder of that name.
+        InvalidInputError: The folder holds no image.
+    """
     if isinstance(images, np.ndarray):
         return [images]
     if not isinstance(images, (str, Path)):
         return list(images)
     path = Path(images)
     if path.is_dir():
-        found: list[Image] = [p for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES]
-        if not found:
+        files: list[Image] = [p for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES]
+        if not files:
             raise InvalidInputError(f'folder {path} holds no image ({sorted(SUFFIXES)})')
-        return found
+        return files
     if not path.is_file():
         raise MissingFileError(f'no image and no folder at {path}')
     return [path]

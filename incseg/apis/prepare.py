@@ -10,21 +10,22 @@ from incseg.models.decode_heads import GrowingClassifier
 from incseg.utils.precision import computes_in_bfloat16
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
-#: what runs at prediction
+#: the parts that run at prediction
 PARTS = ('backbone', 'decode_head')
 
 
 def prepare_for_inference(
     model: EncoderDecoder, dtype: str = 'auto', channels_last: bool = True, compile: bool = False
 ) -> EncoderDecoder:
-    """A copy of a network that does nothing but predict, and that faster.
+    """Copy a network into a faster one that can only predict.
 
-    Each BatchNorm is part of the convolution before it, the classifiers of all
-    steps are one convolution, auxiliary heads, teacher and dropout are gone.
-    ``dataset_meta`` and ``config`` stay; the names in ``state_dict`` do not.
+    The copy folds each BatchNorm into the convolution before it and joins the
+    classifiers of all steps into one convolution; it has no auxiliary heads, no
+    teacher and no dropout.  It keeps ``dataset_meta`` and ``config``, but not
+    the names of ``state_dict``.
 
     Args:
-        model: The network; it stays as it is.
+        model: The network; it is not changed.
         dtype: Type of the weights and of all maps up to the logits.
             ``'float32'`` predicts what the network predicts, up to rounding;
             ``'bfloat16'`` and ``'float16'`` differ at a few pixels; ``'auto'``
@@ -52,7 +53,11 @@ def prepare_for_inference(
 
 
 def weight_type(dtype: str, device: torch.device) -> torch.dtype:
-    """The type that a name means on a device."""
+    """Return the dtype that a name means on a device.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
     if dtype != 'auto':
         if dtype not in DTYPES:
             raise ValueError(f'dtype is {dtype!r}, allowed: {["auto", *DTYPES]}')
@@ -61,7 +66,7 @@ def weight_type(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def without_training_parts(model: EncoderDecoder) -> EncoderDecoder:
-    """A copy in eval mode without auxiliary heads, teacher, distillation and dropout."""
+    """Copy a network in eval mode without auxiliary heads, teacher, distillation, dropout."""
     fast = deepcopy(model).eval().requires_grad_(False)
     fast.zero_grad()
     fast.auxiliary_head = nn.ModuleDict()
@@ -76,7 +81,7 @@ def without_training_parts(model: EncoderDecoder) -> EncoderDecoder:
 
 
 def merge_classifiers(model: EncoderDecoder) -> None:
-    """One convolution in place of the principal head's growing classifier."""
+    """Replace the growing classifier of the principal head by one convolution."""
     growing = model.decode_head.classifier
     if type(growing) is not GrowingClassifier:  # a subclass may compute something else
         return
@@ -91,6 +96,6 @@ def merge_classifiers(model: EncoderDecoder) -> None:
 
 
 def set_layout(model: EncoderDecoder, channels_last: bool) -> None:
-    """Bring weights and, from now on, images into a layout."""
+    """Set the memory layout of the weights and of all later images."""
     model.memory_format = torch.channels_last if channels_last else torch.contiguous_format
     model.to(memory_format=model.memory_format)  # type: ignore[call-overload]

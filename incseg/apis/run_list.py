@@ -1,4 +1,4 @@
-"""What ``tools/run_matrix.py`` is to run: configs, and files that list configs with options."""
+"""Read the runs of ``tools/run_matrix.py``: configs, and files of configs with options."""
 
 import json
 import re
@@ -28,17 +28,17 @@ def plan_runs(
 ) -> list[MatrixRun]:
     """Load and check every config with every seed.
 
-    The first seed of all configs comes first, then the second: a comparison
-    can be made before all seeds have run.
+    The first seed of all configs comes before the second one, so that a
+    comparison is possible before all seeds have run.
 
     Args:
         sources: Configs (``.py``) and files of runs (``.json``).
-        folder: The matrix's folder.
-        seeds: For every run; by default the file's, or the config's own.
-        options: Overrides for every run, over the file's.
+        folder: The folder of the matrix.
+        seeds: The seeds of every run; by default those of the file or config.
+        options: Overrides of every run, which win over those of the file.
 
     Raises:
-        UserError: Whatever is wrong with a file, a key or a value.
+        UserError: A file is missing or damaged, or a key or value is wrong.
     """
     planned: list[tuple[int, MatrixRun]] = []
     for source in sources:
@@ -65,7 +65,7 @@ def plan_runs(
 
 
 def entries(source: str) -> list[dict[str, Any]]:
-    """The runs of a file; a config is a run by itself."""
+    """Return the runs of a file; a config is one run."""
     path = Path(source)
     if path.suffix != '.json':
         return [dict(config=source)]

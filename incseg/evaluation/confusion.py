@@ -1,3 +1,5 @@
+"""Count pixels by truth and prediction, and compute scores from the counts."""
+
 import torch
 from torch import Tensor
 
@@ -9,10 +11,9 @@ def confusion_matrix(
 
     Args:
         prediction: Integer train ids, any shape.
-        target: Integer train ids of the same shape; ``ignore_index`` pixels
-            are left out.
+        target: Integer train ids of the same shape.
         num_classes: ``C``, background included.
-        ignore_index: The label that is left out.
+        ignore_index: Pixels with this label are not counted.
 
     Returns:
         int64 ``(C, C)``: row = truth, column = prediction.
@@ -39,7 +40,10 @@ def confusion_matrix(
 
 
 def iou_per_class(matrix: Tensor) -> list[float | None]:
-    """Intersection over union of each class in percent; None without ground truth."""
+    """Compute the IoU of each class, in percent, from a matrix ``(C, C)``.
+
+    A class without ground truth has None.
+    """
     matrix = matrix.double()
     hit, truth, predicted = matrix.diag(), matrix.sum(1), matrix.sum(0)
     iou = 100 * hit / (truth + predicted - hit)
@@ -47,6 +51,9 @@ def iou_per_class(matrix: Tensor) -> list[float | None]:
 
 
 def pixel_accuracy(matrix: Tensor) -> float | None:
-    """Share of pixels that are right, in percent; None if there are no pixels."""
+    """Compute the share of correct pixels, in percent, from a matrix ``(C, C)``.
+
+    Without any pixel it is None.
+    """
     total = int(matrix.sum())
     return 100 * int(matrix.diag().sum()) / total if total else None

@@ -16,7 +16,7 @@ Means = dict[str, float | None]
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Mean of what is not None; None if nothing is left."""
+    """Average the values that are not None; None if there are none."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
@@ -24,13 +24,13 @@ def mean(values: Iterable[float | None]) -> float | None:
 def convention_means(
     iou: Mapping[str, float | None], base: Sequence[str], added: Sequence[str]
 ) -> dict[str, Means]:
-    """Base, added and all mIoU in every convention.
+    """Compute base, added and all mIoU in every convention.
 
     Args:
         iou: Percent per class name, background first, then the seen classes.
         base: Names of the classes of step 0.
-        added: Names of the classes of all later steps; those not seen yet
-            (not in ``iou``) are left out.
+        added: Names of the classes of all later steps; classes that are not in
+            ``iou`` are not learned yet and do not count.
 
     Returns:
         ``{'mib': {'base', 'added', 'all'}, 'plop': …, 'wilson': …}`` in
@@ -55,9 +55,9 @@ def forgetting(
     now: Mapping[str, float | None],
     old: Sequence[str],
 ) -> float | None:
-    """Mean over old classes of (best IoU at any earlier step - IoU now), in percent.
+    """Average over the old classes (best IoU at any earlier step - IoU now), in percent.
 
-    None where there is no old class with ground truth, as at step 0.
+    Without an old class that has ground truth, as at step 0, it is None.
     """
     drops: list[float | None] = []
     for name in old:

@@ -9,10 +9,10 @@ from incseg.utils.files import write_atomically
 
 
 class Ledger:
-    """``results.json`` (and ``results.md``) of a run: one entry a step.
+    """The ledger of a run, ``results.json`` and ``results.md``: one entry per step.
 
-    Written anew, to a temporary name first, whenever a step was added.  All
-    numbers are full floats in percent; what does not exist is null.
+    Both files are replaced as a whole after every step.  All numbers are full
+    floats in percent; a number that does not exist is null.
 
     Args:
         header: ``{'config', 'method', 'seed', 'protocol'}`` as in the file.
@@ -29,13 +29,17 @@ class Ledger:
 
     @classmethod
     def read(cls, work_dir: str | Path) -> dict[str, Any] | None:
-        """The content of a work dir's ledger; None if there is none."""
+        """Read the ledger of a work dir; None if there is none.
+
+        Raises:
+            InvalidInputError: As :meth:`read_file`.
+        """
         path = Path(work_dir) / cls.FILE
         return cls.read_file(path) if path.is_file() else None
 
     @staticmethod
     def read_file(path: Path) -> dict[str, Any]:
-        """The content of a ledger's file.
+        """Read a ledger from its file.
 
         Raises:
             InvalidInputError: If it cannot be read, is damaged or something else.
@@ -52,11 +56,11 @@ class Ledger:
         return content
 
     def step(self, k: int) -> dict[str, Any] | None:
-        """The entry of step ``k``, or None."""
+        """Return the entry of step ``k``, or None."""
         return next((entry for entry in self.steps if entry['step'] == k), None)
 
     def drop_from(self, k: int) -> None:
-        """Forget the entries of step ``k`` and later."""
+        """Remove the entries of step ``k`` and later."""
         self.steps = [entry for entry in self.steps if entry['step'] < k]
 
     def add(
@@ -80,6 +84,9 @@ class Ledger:
             seconds: How long its training took; 0 if it was reused.
             history: IoUs at earlier steps; those of the ledger by default.
             extra: Further keys, such as ``reused_from``.
+
+        Returns:
+            The entry.
         """
         self.drop_from(k)
         if history is None:
@@ -98,16 +105,16 @@ class Ledger:
         return entry
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``results.json`` holds."""
+        """Return the content of ``results.json``."""
         final = self.steps[-1]['mib'] if self.steps else None
         return dict(self.header, steps=self.steps, final=final)
 
     def class_table(self) -> str:
-        """IoU of every class at the last step."""
+        """Return a table with the IoU of every class at the last step."""
         return class_table(self.steps[-1])
 
     def table(self) -> str:
-        """The table of base / added / all per step, for a terminal."""
+        """Return the table of base / added / all per step, for a terminal."""
         return results_table(self.to_dict())
 
     def write(self, work_dir: str | Path) -> None:
@@ -119,5 +126,5 @@ class Ledger:
 
 
 def no_constant(name: str) -> None:
-    """JSON has no NaN and no Infinity, though Python's reader takes them."""
+    """Refuse NaN and Infinity, which Python reads although JSON has neither."""
     raise ValueError(f'{name} is no number of JSON')

@@ -14,8 +14,8 @@ from incseg.registry import METRICS
 class ConfusionMetric(BaseMetric):
     """One confusion matrix over all test images, exact under several processes.
 
-    Each process counts its own images, each image once; the matrices are
-    summed.  Nothing but the matrix is kept.
+    Each process counts its own images, each image once, and the matrices are
+    summed.  Predictions are not stored.
     """
 
     default_prefix = 'seg'
@@ -34,7 +34,7 @@ class ConfusionMetric(BaseMetric):
             self.matrix = counts if self.matrix is None else self.matrix + counts
 
     def compute_metrics(self, results: list) -> dict:
-        """``{'classes', 'iou': {name: percent or None}, 'accuracy': percent}``."""
+        """Return ``{'iou': {class name: percent or None}, 'accuracy': percent}``."""
         assert self.matrix is not None and self.dataset_meta is not None
         classes = self.dataset_meta['classes']
         return dict(

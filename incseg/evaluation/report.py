@@ -1,4 +1,4 @@
-"""The table of a run: base, added and all mIoU per step."""
+"""Tables of one run: base, added and all mIoU per step, IoU per class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,15 +7,15 @@ from terminaltables import AsciiTable, GithubFlavoredMarkdownTable
 
 
 def number(value: float | None) -> str:
-    """One decimal; a dash for what does not exist."""
+    """Format a number with one decimal, None as a dash."""
     return '-' if value is None else f'{value:.1f}'
 
 
 def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
-    """The table of a ledger's content.
+    """Return the table of a ledger.
 
-    Columns: step, its new classes, base / added / all mIoU without background
-    (``mib``), what counting background changes in the other conventions,
+    Its columns are the step, its new classes, base / added / all mIoU without
+    background (``mib``), the values of the other conventions that differ,
     accuracy and forgetting, all in percent.
     """
     rows: list[Sequence[str]] = [
@@ -59,7 +59,7 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
 
 
 def class_table(entry: dict[str, Any]) -> str:
-    """IoU of every class at one step."""
+    """Return a table with the IoU of every class at one step."""
     rows = [['class', 'IoU']] + [[name, number(iou)] for name, iou in entry['iou'].items()]
     table = AsciiTable(rows)
     table.justify_columns[1] = 'right'
@@ -67,7 +67,7 @@ def class_table(entry: dict[str, Any]) -> str:
 
 
 def summary(names: Sequence[str], most: int = 3) -> str:
-    """A few names as they are, many as first … last (how many)."""
+    """Join a few names; shorten many to ``first … last (count)``."""
     if len(names) <= most:
         return ', '.join(names)
     return f'{names[0]} … {names[-1]} ({len(names)})'

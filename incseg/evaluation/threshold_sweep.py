@@ -1,4 +1,4 @@
-"""A sweep of the background threshold as a table and as a picture."""
+"""Score pseudo-labels at many background thresholds, as numbers, table and picture."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -23,9 +23,9 @@ LEVELS = 256
 class ThresholdSweep:
     """Confusion matrices at many background thresholds from one pass over the images.
 
-    A pixel is its best class where that class's score is above the threshold,
-    else background.  So the pixels are counted by truth, best class and 8-bit
-    score; every threshold's matrix is a sum of these counts.
+    A pixel takes its best class where the score of that class exceeds the
+    threshold, else background.  Pixels are counted by truth, best class and
+    8-bit score; the matrix of a threshold is a sum of these counts.
 
     Args:
         num_classes: classes, background included.
@@ -38,13 +38,13 @@ class ThresholdSweep:
     def __init__(self, num_classes: int, thresholds: Sequence[float]) -> None:
         if not len(thresholds) or not all(0 <= t <= 1 for t in thresholds):
             raise InvalidInputError(
-                f'thresholds are {list(thresholds)}; allowed are one or more scores of 0 to 1'
+                f'thresholds is {list(thresholds)!r}, expected one or more numbers from 0 to 1'
             )
         self.thresholds = [float(t) for t in thresholds]
         self.counts = np.zeros((num_classes, num_classes, LEVELS), np.int64)
 
     def add(self, truth: np.ndarray, best: np.ndarray, score: np.ndarray) -> None:
-        """Count an image.
+        """Count the pixels of an image.
 
         Args:
             truth: uint8 ``(H, W)``: 0 background, 1.. the classes, 255 is left out.
@@ -57,7 +57,7 @@ class ThresholdSweep:
         self.counts += np.bincount(cell, minlength=self.counts.size).reshape(self.counts.shape)
 
     def matrices(self) -> Tensor:
-        """int64 ``(T, C, C)``: threshold, truth, prediction."""
+        """Return the matrices, int64 ``(T, C, C)``: threshold, truth, prediction."""
         above = self.counts[:, :, ::-1].cumsum(2)[:, :, ::-1]  # [q]: scores of q and more
         above = np.concatenate([above, np.zeros_like(above[:, :, :1])], 2)
         # 1e-9: 255 * 0.6 must not become 152.99…
@@ -67,10 +67,10 @@ class ThresholdSweep:
         return torch.from_numpy(matrices)
 
     def rows(self) -> list[dict[str, Any]]:
-        """For each threshold ``{threshold, iou: [background, …], classes, all}``, in percent.
+        """Return ``{threshold, iou: [background, …], classes, all}`` per threshold, in percent.
 
         ``classes`` is the mean IoU without the background, ``all`` with it;
-        classes without ground truth are None and in no mean.
+        classes without ground truth are None and enter no mean.
         """
         rows = []
         for threshold, matrix in zip(self.thresholds, self.matrices(), strict=True):
@@ -83,21 +83,21 @@ COLOURS = ('#0072b2', '#d55e00')
 
 
 def best_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The row with the highest mIoU over all classes, the background included."""
+    """Return the row with the highest mIoU over all classes, background included."""
     return max(rows, key=lambda row: -1.0 if row['all'] is None else row['all'])
 
 
 def sweep_table(rows: Sequence[dict[str, Any]], step: float = 0.05, with_new: bool = False) -> str:
-    """Every ``step`` of the threshold and the best one, which has a star.
+    """Return a table of every ``step``-th threshold and of the best one, marked by a star.
 
     Args:
         rows: as :meth:`ThresholdSweep.rows` returns them.
-        step: distance of the rows that are printed.
-        with_new: whether rows have ``new``, the mean over a step's new classes,
-            which gets a column.
+        step: distance between the printed thresholds.
+        with_new: whether to print ``new``, the mean IoU of the step's new
+            classes, from the rows.
     """
     best = best_row(rows)
-    shown = [row for row in rows if row is best or is_multiple(row['threshold'], step)]
+    printed = [row for row in rows if row is best or is_multiple(row['threshold'], step)]
     columns = {
         'background': lambda row: row['iou'][0],
         'classes': lambda row: row['classes'],
@@ -106,7 +106,7 @@ def sweep_table(rows: Sequence[dict[str, Any]], step: float = 0.05, with_new: bo
     if with_new:
         columns['new classes'] = lambda row: row['new']
     table = [['threshold', *columns]]
-    for row in shown:
+    for row in printed:
         mark = '*' if row is best else ''
         table.append(
             [f'{row["threshold"]:.2f}{mark}', *(number(value(row)) for value in columns.values())]
@@ -115,7 +115,7 @@ def sweep_table(rows: Sequence[dict[str, Any]], step: float = 0.05, with_new: bo
 
 
 def is_multiple(value: float, step: float) -> bool:
-    """Whether a threshold lies on the grid of the printed rows."""
+    """Tell whether a threshold lies on the grid of the printed rows."""
     return abs(value / step - round(value / step)) < 1e-6
 
 
@@ -126,7 +126,7 @@ def draw_sweep(
 
     Args:
         rows: as :meth:`ThresholdSweep.rows` returns them.
-        title: the set, its size and the stage.
+        title: the title of the plot.
         path: the PNG to write.
         used: the threshold that the written labels were made with.
 

@@ -1,4 +1,4 @@
-"""Names beside the rows of a picture, and a legend of its colours below it."""
+"""Lay out a figure: columns of pictures, names of the rows, a legend of the colours."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,35 @@ import numpy as np
 
 FONT, SIZE, BLACK = cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0)
 LINE, BOX, GAP = 22, 14, 6
+#: enlargement of the pictures, and height of the titles above them in pixels
+ENLARGE, HEAD = 2, 22
+
+
+def grid(columns: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
+    """Put columns of pictures, uint8 ``(H, W, 3)`` of one size, under their titles."""
+    height, width = (ENLARGE * side for side in next(iter(columns.values()))[0].shape[:2])
+    rows = len(next(iter(columns.values())))
+    canvas = np.full(
+        (HEAD + rows * (height + GAP), len(columns) * (width + GAP) - GAP, 3), 255, np.uint8
+    )
+    for x, (title, pictures) in enumerate(columns.items()):
+        left = x * (width + GAP)
+        cv2.putText(
+            canvas,
+            title,
+            (left, HEAD - 7),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.5,
+            (0, 0, 0),
+            1,
+            cv2.LINE_AA,
+        )
+        for y, picture in enumerate(pictures):
+            top = HEAD + y * (height + GAP)
+            canvas[top : top + height, left : left + width] = cv2.resize(
+                picture, (width, height), interpolation=cv2.INTER_NEAREST
+            )
+    return canvas
 
 
 def with_row_names(
@@ -16,9 +45,9 @@ def with_row_names(
 
     Args:
         picture: uint8 ``(H, W, 3)``, BGR.
-        names: one a row.
-        top: where the first row begins, in pixels.
-        distance: from one row to the next.
+        names: one name per row.
+        top: the y coordinate of the first row, in pixels.
+        distance: the distance between two rows, in pixels.
     """
     width = picture.shape[1]
     wider = _padded(picture, right=2 * GAP + max(map(text_width, names)))
@@ -28,10 +57,10 @@ def with_row_names(
 
 
 def with_legend(picture: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """Add a box in its colour and its name for each class, in as many lines as they need.
+    """Add a legend below a picture: a coloured box and a name for each class.
 
     Args:
-        picture: uint8 ``(H, W, 3)``, BGR; made wider where a name asks for it.
+        picture: uint8 ``(H, W, 3)``, BGR; widened if a name needs more space.
         classes: name -> colour, RGB.
     """
     widths = [BOX + 4 * GAP + text_width(name) for name in classes]
@@ -51,7 +80,7 @@ def with_legend(picture: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np
 
 
 def text_width(text: str) -> int:
-    """Of a name, in pixels."""
+    """Return the width of a text, in pixels."""
     return int(cv2.getTextSize(text, FONT, SIZE, 1)[0][0])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from incseg.engine.checkpoint import check_protocol, load_weights, read_step_checkpoint
+from incseg.engine.figures.layout import grid
 from incseg.engine.recipe.data import dataset_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config
@@ -14,23 +15,21 @@ from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS
 from incseg.utils.pictures import paint, write_picture
 
-SCALE, GAP, HEAD = 2, 6, 22
-
 
 def draw_comparison(
     config: Any, runs: Mapping[str, str], images: Sequence[int], path: Path
 ) -> None:
-    """Draw test images, their truth, and what several saved networks make of them.
+    """Draw test images, their truth, and the predictions of several saved networks.
 
     Args:
-        config: A complete, checked config; its last step's classes are shown.
-        runs: Title of a column -> a step's ``final.pth`` of the config's
-            protocol, any method.
+        config: A complete, checked config; truth shows the classes of its last step.
+        runs: The title of each column and the ``final.pth`` of a step of the
+            config's protocol, of any method.
         images: Indices of test images, one row each.
         path: The picture to write.
 
     Raises:
-        UserError: If a checkpoint does not fit or an index is out of range.
+        UserError: A checkpoint does not fit, or an index is out of range.
     """
     experiment = Experiment(config)
     dataset = DATASETS.build(dataset_config(experiment, experiment.num_steps - 1, 'test'))
@@ -80,30 +79,3 @@ def predict(network: Any, sample: dict[str, Any]) -> np.ndarray:
         dict(inputs=[sample['inputs']], data_samples=[sample['data_samples'].clone()])
     )
     return result.pred_sem_seg.data[0].numpy()
-
-
-def grid(columns: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
-    """Titled columns of pictures of one size, on white."""
-    height, width = (SCALE * side for side in next(iter(columns.values()))[0].shape[:2])
-    rows = len(next(iter(columns.values())))
-    canvas = np.full(
-        (HEAD + rows * (height + GAP), len(columns) * (width + GAP) - GAP, 3), 255, np.uint8
-    )
-    for x, (title, pictures) in enumerate(columns.items()):
-        left = x * (width + GAP)
-        cv2.putText(
-            canvas,
-            title,
-            (left, HEAD - 7),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.5,
-            (0, 0, 0),
-            1,
-            cv2.LINE_AA,
-        )
-        for y, picture in enumerate(pictures):
-            top = HEAD + y * (height + GAP)
-            canvas[top : top + height, left : left + width] = cv2.resize(
-                picture, (width, height), interpolation=cv2.INTER_NEAREST
-            )
-    return canvas

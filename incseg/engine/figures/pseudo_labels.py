@@ -7,20 +7,19 @@ import numpy as np
 
 from incseg.constants import VOID
 from incseg.datasets import LoadImage, LoadLabels, PseudoLabelFiles
-from incseg.engine.figures.layout import with_legend, with_row_names
-from incseg.engine.figures.predictions import GAP, HEAD, SCALE, grid
+from incseg.engine.figures.layout import ENLARGE, GAP, HEAD, grid, with_legend, with_row_names
 from incseg.engine.weak.evaluate_pseudo_labels import check_classes
 from incseg.errors import InvalidInputError
 from incseg.utils.pictures import paint, write_picture
 
 
 def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], path: Path) -> None:
-    """Draw images, their truth, the scores and the labels that were made of them.
+    """Draw images with their truth, the scores and the pseudo-labels.
 
-    Only classes of the pseudo-labels have a colour.  The third column is the
-    greatest score of any class, black is 0 and white 1; without score files it
-    is left out.  Void and uncertain pixels stay as they are in the image.  The
-    images' ids stand beside their rows, the colours of the classes below.
+    Only classes of the pseudo-labels are coloured.  The third column shows the
+    greatest score of any class, from black (0) to white (1); it is missing
+    without score files.  Void and uncertain pixels show the image.  Each row
+    ends with the id of its image; a legend of the classes stands below.
 
     Args:
         dataset: A :class:`SegDataset` with the images' masks.
@@ -39,8 +38,8 @@ def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], 
         [0, 0, 0] if i and i not in ids else list(colour)
         for i, colour in enumerate(dataset.metainfo['palette'])
     ]
-    shown = np.zeros(256, np.uint8)
-    shown[ids], shown[VOID] = ids, VOID
+    class_lut = np.zeros(256, np.uint8)
+    class_lut[ids], class_lut[VOID] = ids, VOID
     columns: dict[str, list[np.ndarray]] = {'image': [], 'truth': [], 'score': [], 'label': []}
     place = {image_id: i for i, image_id in enumerate(dataset.image_ids)}
     for image_id in images:
@@ -52,7 +51,7 @@ def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], 
         info = LoadLabels().transform(LoadImage().transform(dataset.get_data_info(place[image_id])))
         picture = info['img']
         columns['image'].append(picture)
-        columns['truth'].append(paint(picture, shown[info['gt_seg_map']], palette, 0.7))
+        columns['truth'].append(paint(picture, class_lut[info['gt_seg_map']], palette, 0.7))
         columns['label'].append(paint(picture, files.read_label(image_id, ids), palette, 0.7))
         if files.score_path(image_id).is_file():
             scores = files.read_scores(image_id, ids)
@@ -66,7 +65,7 @@ def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], 
     sizes = {picture.shape[:2] for picture in columns['image']}
     if len(sizes) > 1:
         raise InvalidInputError(f'the images have the sizes {sorted(sizes)}, expected one')
-    height = SCALE * columns['image'][0].shape[0]
+    height = ENLARGE * columns['image'][0].shape[0]
     picture = with_row_names(grid(columns), images, HEAD, height + GAP)
     names = dataset.metainfo['classes']
     picture = with_legend(picture, {names[i]: palette[i] for i in (0, *ids)})

@@ -1,36 +1,63 @@
-"""A subprocess that ends when its parent does, and ends whole."""
+"""Start a tool of the library as a child process that ends with its parent."""
 
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from incseg.utils.repository import tools_folder
+
 PR_SET_PDEATHSIG = 1  # Linux: which signal a process gets when its parent dies
-#: seconds an interrupted training may take to close its files
+#: seconds that an interrupted training has to close its files
 GRACE = 20.0
+
+
+def tool_command(name: str, *arguments: str, processes: int = 0) -> list[str]:
+    """Return the command line that runs ``tools/<name>`` with this Python.
+
+    Args:
+        name: ``'train'`` or ``'test'``; any other tool without ``processes``.
+        arguments: The arguments; the config comes first.
+        processes: The number of processes for torchrun; 0 starts no torchrun.
+    """
+    here, folder = Path.cwd(), tools_folder()
+    folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    if processes:
+        return [str(folder / f'dist_{name}.sh'), arguments[0], str(processes), *arguments[1:]]
+    return [sys.executable, str(folder / f'{name}.py'), *arguments]
+
+
+def environment(processes: int) -> dict[str, str]:
+    """Return the environment of a tool; torchrun also gets this Python and a free port."""
+    if not processes:
+        return dict(os.environ)
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return dict(os.environ, PYTHON=sys.executable, PORT=str(probe.getsockname()[1]))
 
 
 def run_logged(
     command: Sequence[str], log: Path, environment: dict[str, str], keep_open: Sequence[int] = ()
 ) -> int:
-    """Run a command to its end, its output appended to a log.
+    """Run a command to its end and append its output to a log.
 
-    It runs in a process group of its own.  Ctrl-C (or SIGTERM) is passed on to
-    all of the group, which is waited for, and killed when it does not end; on
-    Linux the command is also ended when this process is killed.
+    The command gets a process group of its own.  Ctrl-C and SIGTERM are passed
+    on to the group, which is killed if it does not end in time.  On Linux the
+    command also ends when this process is killed.
 
     Args:
         command: The command line.
-        log: The log's file; its folder is made.
-        environment: The command's environment.
+        log: The file of the log; its folder is created.
+        environment: The environment of the command.
         keep_open: File descriptors that the command inherits.
 
     Returns:
-        Its exit status, negative for the signal that killed it.
+        The exit status, negative for the signal that killed the command.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('ab') as file:
@@ -52,7 +79,7 @@ def run_logged(
 
 
 def stop(process: subprocess.Popen) -> None:
-    """Interrupt a process group; kill what has not ended after :data:`GRACE` seconds."""
+    """Interrupt a process group; kill it if it has not ended after :data:`GRACE` seconds."""
     try:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
@@ -66,14 +93,14 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """What the new process runs first, where the system can do it."""
+    """Return a function that ties a new process to this one, or None where Linux is missing."""
     if not sys.platform.startswith('linux'):
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
-    def ask() -> None:
+    def tie() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before it could be asked
+        if os.getppid() != parent:  # the parent died before the call
             os._exit(1)
 
-    return ask
+    return tie

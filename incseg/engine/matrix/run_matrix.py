@@ -1,4 +1,4 @@
-"""Configs by seeds, one run after another, going on where an earlier attempt stopped."""
+"""Train configs by seeds, one run after another, and continue interrupted matrices."""
 
 import signal
 import time
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
-from incseg.engine.matrix.child_process import run_logged
-from incseg.engine.matrix.plan import MatrixRun, environment
+from incseg.engine.matrix.child_process import environment, run_logged
+from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, UserError
 from incseg.evaluation.comparison.compare import compare
 from incseg.evaluation.comparison.rows import differing
@@ -31,25 +31,24 @@ def run_matrix(
 ) -> int:
     """Train every run that is not finished, then compare all of them.
 
-    A line on the terminal for every run; a failed one does not stop the
-    others.  The runs' own output is in their work dirs' ``train.log``.
+    The terminal shows a line per event of a run; a failed run does not stop the
+    others.  The output of a run is in ``train.log`` of its work dir.
 
     Args:
         runs: The runs, in order.
-        folder: The matrix's folder: a work dir for each, and ``comparison/``.
-        convention: Of the numbers shown.
-        processes: How many processes torchrun starts for each; 0: no torchrun.
+        folder: The folder of the matrix, with all work dirs and ``comparison/``.
+        convention: The convention of the printed numbers.
+        processes: Processes of each run under torchrun; 0 starts no torchrun.
         reuse: Whether base steps may be shared.
-        dry_run: Only say what would be done.
-        say: Takes the lines.
+        dry_run: Only print the plan.
+        say: Called with each line.
 
     Returns:
-        How many runs failed.
+        The number of runs that failed.
 
     Raises:
-        InvalidInputError: If two runs would share a work dir, or a row
-            without being seeds of one thing, or another process works in
-            the folder.
+        InvalidInputError: Two runs would share a work dir; runs of one row
+            cannot be averaged; or another process works in the folder.
     """
     check_distinct(runs)
     if dry_run:
@@ -70,10 +69,10 @@ def run_matrix(
 
 
 def check_distinct(runs: Sequence[MatrixRun]) -> None:
-    """Refuse two runs in one work dir, and one row for what are not seeds of one thing.
+    """Refuse runs that share a work dir, and rows that cannot be averaged.
 
-    A name may be given on several protocols, but to one method, and on one
-    protocol to one config with its options.
+    A name may be used on several protocols, but only for one method; on one
+    protocol it stands for one config with its options.
     """
     seen: dict[Path, MatrixRun] = {}
     for run in runs:
@@ -96,7 +95,7 @@ def check_distinct(runs: Sequence[MatrixRun]) -> None:
 
 
 def row_conflict(first: MatrixRun, second: MatrixRun) -> str | None:
-    """The setting that keeps two runs out of one row, if there is one."""
+    """Return the first setting that keeps two runs out of one row, or None."""
     if first.experiment.method != second.experiment.method:
         return 'method'
     if first.experiment.describe_protocol() != second.experiment.describe_protocol():
@@ -105,7 +104,7 @@ def row_conflict(first: MatrixRun, second: MatrixRun) -> str | None:
 
 
 def plan(run: MatrixRun, convention: str, processes: int, reuse: bool) -> str:
-    """What would be done with a run."""
+    """Describe what a matrix would do with a run."""
     try:
         run.check()
     except UserError as error:
@@ -113,21 +112,22 @@ def plan(run: MatrixRun, convention: str, processes: int, reuse: bool) -> str:
     if run.finished():
         return f'done {run.title}: {run.result(convention)}'
     verb = 'resume' if run.started() else 'start'
-    return f'{verb} {run.title}: {run.shown_command(processes, reuse)}'
+    return f'{verb} {run.title}: {run.printed_command(processes, reuse)}'
 
 
 class Attempt:
-    """One run's turn, and what the terminal is told of it."""
+    """One attempt to finish a run, reported line by line."""
 
     def __init__(self, run: MatrixRun, place: str, say: Say, convention: str):
         self.run, self.place, self.say, self.convention = run, place, say, convention
         self.refused = True
 
     def tell(self, verb: str, text: object) -> None:
+        """Print an event of the run."""
         self.say(f'{self.place} {verb} {self.run.title}: {text}')
 
     def run_to_end(self, processes: int, reuse: bool, lock: int) -> bool:
-        """Returns whether the run is finished."""
+        """Train the run unless it is finished; tell whether it is finished now."""
         try:
             return self._skip() or self._train(processes, reuse, lock)
         except (UserError, OSError) as error:
@@ -159,7 +159,7 @@ class Attempt:
 
 
 def reason(log: Path, start: int, status: int) -> str:
-    """Why a run failed: the log's last error, or last line, since it started."""
+    """Return why a run failed: the last error, or last line, of its log since ``start``."""
     with log.open('rb') as file:
         file.seek(start)
         lines = [line.strip() for line in file.read().decode(errors='replace').splitlines()]
@@ -170,36 +170,37 @@ def reason(log: Path, start: int, status: int) -> str:
 
 
 def duration(seconds: float) -> str:
+    """Format a duration: ``'2 h 5 min'`` or ``'3 min 12 s'``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f'{hours} h {minutes} min' if hours else f'{minutes} min {seconds} s'
 
 
 def table(runs: Sequence[MatrixRun], refused: int, folder: Path, convention: str) -> str:
-    """The comparison of all that has begun, written into the folder.
+    """Write the comparison of all runs that have begun, and return it as text.
 
     Args:
-        runs: The runs that may be compared.
-        refused: How many others there were, whose work dirs hold something else.
-        folder: The matrix's folder.
-        convention: Of the numbers shown.
+        runs: The runs to compare.
+        refused: The number of runs whose work dirs were refused.
+        folder: The folder of the matrix.
+        convention: The convention of the printed numbers.
     """
     begun = [run.argument for run in runs if (run.work_dir / CONFIG_FILE).is_file()]
     note = ''
     if refused:
-        note = f'{refused} of {len(runs) + refused} work dirs were refused for what they hold'
+        note = f'{refused} of {len(runs) + refused} work dirs were refused: they hold other runs'
     if not begun:
         return f'no table: {note or "no run has begun"}'
     try:
-        shown = compare(begun, folder / 'comparison', convention)
+        text = compare(begun, folder / 'comparison', convention)
     except UserError as error:
-        shown = f'no table: {error}'
-    return f'{shown}\nnot in the table: {note}' if note else shown
+        text = f'no table: {error}'
+    return f'{text}\nnot in the table: {note}' if note else text
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM stops as cleanly as Ctrl-C."""
+    """Let SIGTERM stop the matrix as cleanly as Ctrl-C."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

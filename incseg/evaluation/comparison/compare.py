@@ -20,7 +20,7 @@ def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') 
         convention: Which IoUs are averaged: ``'mib'``, ``'plop'``, ``'wilson'``.
 
     Returns:
-        What to show the user: the table, and where the files are.
+        Text for the user: the table and the paths of the files.
 
     Raises:
         UserError: If a ledger is missing or damaged, no run is finished, or a

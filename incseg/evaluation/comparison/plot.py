@@ -1,4 +1,4 @@
-"""mIoU over the steps, one line a method, one panel a protocol."""
+"""Plot mIoU over the steps: one line per method, one panel per protocol."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -11,14 +11,14 @@ from incseg.evaluation.comparison.table import ComparisonTable
 from incseg.utils.files import whole_file
 
 PANEL, MOST_COLUMNS, DPI = (4.6, 3.6), 3, 150
-#: most rows whose legend stands in one column to the right; more stand below, in several
-MOST_BESIDE = 12
-#: of the legend, in inches: a line's height; a column's width without its text; a letter's width
+#: up to this many rows the legend is one column at the right, with more it goes below
+MOST_AT_THE_RIGHT = 12
+#: sizes of the legend in inches: height of a line, width of a sample line, width of a letter
 LINE, SAMPLE, LETTER = 0.21, 1.0, 0.09
 
 
 def draw_curves(table: ComparisonTable, path: Path) -> bool:
-    """Draw every row's ``all`` mIoU over the steps, the spread over seeds as a band.
+    """Draw the ``all`` mIoU of every row over the steps, with a band for the spread over seeds.
 
     A row with a single value where the protocol has several steps, such as
     joint training, is a level line.
@@ -61,19 +61,19 @@ def draw_curves(table: ComparisonTable, path: Path) -> bool:
 def layout(
     rows: Sequence[str], width: float, height: float
 ) -> tuple[tuple[float, float], dict[str, Any]]:
-    """The picture's size, and where the legend stands.
+    """Return the size of the picture and the place of the legend.
 
     Args:
         rows: The legend's texts.
-        width: Of all panels, in inches.
-        height: The same.
+        width: Width of all panels together, in inches.
+        height: Their height, in inches.
 
     Returns:
-        Width and height of the whole in inches, and ``loc`` and ``ncols`` of
+        Width and height of the picture in inches, and ``loc`` and ``ncols`` of
         :meth:`matplotlib.figure.Figure.legend`.
     """
     column = SAMPLE + LETTER * max(map(len, rows), default=0)
-    if len(rows) <= MOST_BESIDE:
+    if len(rows) <= MOST_AT_THE_RIGHT:
         return (
             (width + column, max(height, 0.4 + LINE * len(rows))),
             {'loc': 'outside right upper', 'ncols': 1},
@@ -89,7 +89,7 @@ def layout(
 def draw_panel(
     table: ComparisonTable, key: ProtocolKey, axis: Any, styles: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """One protocol's panel; returns the legend's handle of each row in it."""
+    """Draw the panel of one protocol and return the legend handle of each of its rows."""
     from matplotlib.ticker import MaxNLocator
 
     steps = num_steps(table, key)
@@ -122,7 +122,7 @@ def draw_panel(
     return handles
 
 
-#: colours that colour-blind readers keep apart; the markers do it again
+#: colours that colour-blind readers can tell apart; the markers help
 COLOURS = (
     '#0072b2',
     '#d55e00',
@@ -140,7 +140,7 @@ COLOURS = (
 MARKERS = 'osD^vPX<>*hp'
 #: one for each round through the colours
 LINES = ('-', ':', '-.', (0, (6, 1, 1, 1, 1, 1)))
-#: of level lines: methods that learn all classes in one step
+#: the line style of methods that learn all classes in one step
 LEVEL = '--'
 #: the row whose style is the same in every picture
 JOINT = 'joint'
@@ -148,7 +148,7 @@ JOINT_STYLE = {'color': 'black', 'marker': 'x', 'linestyle': LEVEL}
 
 
 def curve_styles(table: ComparisonTable) -> dict[str, dict[str, Any]]:
-    """Matplotlib's ``color``, ``marker`` and ``linestyle`` of every row that has a curve.
+    """Choose ``color``, ``marker`` and ``linestyle`` of every row that has a curve.
 
     No two of 144 rows have the same colour and marker.  Each round through
     the 12 colours pairs them with other markers and draws another line.
@@ -174,18 +174,18 @@ def curve_styles(table: ComparisonTable) -> dict[str, dict[str, Any]]:
 
 
 def is_drawn(table: ComparisonTable, row: str, key: ProtocolKey) -> bool:
-    """Whether the row has a value after every step of its runs of a protocol."""
+    """Tell whether the row has a value after every step of its runs of a protocol."""
     curve = table.curve(row, key)
     return bool(curve) and all(point.mean is not None for point in curve)
 
 
 def is_level(table: ComparisonTable, row: str, key: ProtocolKey) -> bool:
-    """Whether the row has a single value where the protocol has several steps."""
+    """Tell whether the row has a single value where the protocol has several steps."""
     return is_drawn(table, row, key) and len(table.curve(row, key)) == 1 < num_steps(table, key)
 
 
 def num_steps(table: ComparisonTable, key: ProtocolKey) -> int:
-    """How many steps a protocol of the table has."""
+    """Return the number of steps of a protocol of the table."""
     return max(
         len(run.content['protocol']['steps'])
         for (_, other), runs in table.cells.items()

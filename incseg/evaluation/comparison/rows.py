@@ -1,4 +1,4 @@
-"""Which runs are seeds of one row, what the row is called, and where it stands."""
+"""Rows of a comparison: their titles, their order, and the runs that may share one."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from incseg.errors import InvalidInputError
 from incseg.evaluation.comparison.runs import RunResult
 
-#: from the least that can be done to the most, as papers list them; others follow by name
+#: known methods in the order in which papers list them; others follow by name
 METHOD_ORDER = (
     'ft',
     'ft_s',
@@ -26,42 +26,42 @@ METHOD_ORDER = (
     'replay',
     'wilson',
 )
-#: all classes at once: what the others are measured against
+#: methods that learn all classes at once; they come last
 LAST = ('joint', 'joint_s')
-#: most settings that a title spells out
+#: a title names at most this many settings
 MOST = 3
 MISSING = 'unset'
 
 
 def row_titles(runs: Sequence[RunResult]) -> list[str]:
-    """The row of every run.
+    """Return the title of the row of every run.
 
-    A name given by the user is the row.  Else the method is, with the name
-    that a ledger was kept under where it is another, as in
-    ``mib (mib_memory)``; where that ran with several settings on one
-    protocol, what differs is added, as in ``mib (loss_weight=100.0)``.
-    Settings are the configs kept beside the ledgers; where one of the runs
-    has none, the ledgers' config paths.
+    The title is the user's name for the run.  Without one it is the method,
+    followed by the name of the ledger's file where that differs, as in
+    ``mib (mib_memory)``.  Where such runs have several settings on one
+    protocol, the settings that differ are added, as in
+    ``mib (loss_weight=100.0)``.  Settings come from the ``config.json`` next
+    to each ledger; if one run has none, the config paths of the ledgers serve.
     """
-    titles = [run.name or kept_title(run) for run in runs]
+    titles = [run.name or default_title(run) for run in runs]
     unnamed = defaultdict(list)
     for i, run in enumerate(runs):
         if run.name is None:
             unnamed[titles[i]].append(i)
     for title, members in unnamed.items():
-        for i, found in zip(members, settings_titles(title, [runs[i] for i in members])):
-            titles[i] = found
+        for i, longer in zip(members, settings_titles(title, [runs[i] for i in members])):
+            titles[i] = longer
     return titles
 
 
-def kept_title(run: RunResult) -> str:
-    """The method, and the name of a kept ledger where it says something else."""
+def default_title(run: RunResult) -> str:
+    """Return the method, and the name of the ledger's file where it says something else."""
     name = run.own_name
     return run.method if name in (None, run.method) else f'{run.method} ({name})'
 
 
 def settings_titles(title: str, runs: Sequence[RunResult]) -> list[str]:
-    """Titles of runs of one title, told apart by the settings that differ within a protocol."""
+    """Add to a shared title the settings that differ between its runs of one protocol."""
     settings: list[Mapping[str, Any]] = [run.settings or {} for run in runs]
     if any(run.settings is None for run in runs):
         settings = [{'config': run.content['config']} for run in runs]
@@ -86,7 +86,7 @@ def settings_titles(title: str, runs: Sequence[RunResult]) -> list[str]:
 
 
 def differing(group: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Keys that do not have one value throughout."""
+    """Return the keys whose values differ within a group of settings."""
     keys = {key for values in group for key in values}
     return {
         key
@@ -96,6 +96,7 @@ def differing(group: Sequence[Mapping[str, Any]]) -> set[str]:
 
 
 def count(settings: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:
+    """Count the different combinations of values of some keys."""
     return len({tuple(repr(values.get(key)) for key in keys) for values in settings})
 
 
@@ -104,7 +105,7 @@ def stem(path: str) -> str:
 
 
 def row_rank(method: str, title: str) -> tuple:
-    """Sorts rows: the known methods, the others by name, joint training last."""
+    """Return a sort key: known methods first, then the others by name, joint training last."""
     plain = method.lower().replace('-', '_')
     if plain in LAST:
         place = len(METHOD_ORDER) + 1 + LAST.index(plain)
@@ -116,10 +117,10 @@ def row_rank(method: str, title: str) -> tuple:
 
 
 def check_method(title: str, runs: Sequence[RunResult]) -> None:
-    """Refuse a row with two methods, whatever the protocols are.
+    """Refuse a row that mixes two methods.
 
     Raises:
-        InvalidInputError: Naming a ledger of each and the way out.
+        InvalidInputError: Two runs have different methods; names a ledger of each.
     """
     for run in runs:
         if run.method != runs[0].method:
@@ -130,17 +131,17 @@ def check_method(title: str, runs: Sequence[RunResult]) -> None:
 
 
 def check_cell(title: str, runs: Sequence[RunResult]) -> None:
-    """Refuse runs of one protocol that are not seeds of one thing.
+    """Refuse rows that mix runs which cannot be averaged.
 
-    That is one seed twice, or two settings.  Runs whose settings are unknown
-    are only asked for their seed.
+    Two runs of one protocol must have different seeds and equal settings.  A
+    run whose settings are unknown is only checked for its seed.
 
     Args:
         title: The row.
         runs: Its runs of one protocol.
 
     Raises:
-        InvalidInputError: Naming both ledgers, what is wrong, and the way out.
+        InvalidInputError: A seed occurs twice, or settings differ; names both ledgers.
     """
     seeds: dict[int, RunResult] = {}
     for run in runs:
@@ -163,15 +164,15 @@ def check_cell(title: str, runs: Sequence[RunResult]) -> None:
             )
 
 
-#: most settings that are spelled out
+#: the notes name at most this many settings
 MOST_SETTINGS = 6
 
 
 def other_settings(rows: Mapping[str, Sequence[RunResult]]) -> list[str]:
-    """What rows of one protocol differ in besides the method, one line a setting.
+    """Describe the settings in which rows of one protocol differ, one line per setting.
 
     A method that was trained for longer, or on larger images, is not compared
-    on equal terms; the table says so.  Runs without a config beside them
+    on equal terms; the table says so.  Runs without a ``config.json``
     cannot be judged.
 
     Args:
@@ -196,9 +197,9 @@ def other_settings(rows: Mapping[str, Sequence[RunResult]]) -> list[str]:
     for key in keys[:MOST_SETTINGS]:
         groups: dict[str, list[str]] = {}
         for title, values in settings.items():
-            groups.setdefault(shown(values.get(key, MISSING)), []).append(title)
-        told = '; '.join(f'{value} ({", ".join(titles)})' for value, titles in groups.items())
-        lines.append(f'{key} differs: {told}')
+            groups.setdefault(shortened(values.get(key, MISSING)), []).append(title)
+        text = '; '.join(f'{value} ({", ".join(titles)})' for value, titles in groups.items())
+        lines.append(f'{key} differs: {text}')
     if keys[MOST_SETTINGS:]:
         lines.append(
             f'{len(keys) - MOST_SETTINGS} more settings differ: {", ".join(keys[MOST_SETTINGS:])}'
@@ -206,6 +207,7 @@ def other_settings(rows: Mapping[str, Sequence[RunResult]]) -> list[str]:
     return lines
 
 
-def shown(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """Return a value as text of at most 40 characters."""
     text = str(value)
     return text if len(text) <= 40 else f'{text[:37]}…'

@@ -1,4 +1,4 @@
-"""From what the user names to the ledgers that are there."""
+"""Find the ledgers that a user names, and read each as a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ ProtocolKey = tuple[str, str, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class RunResult:
-    """One run's ledger, checked, with the settings it was trained with.
+    """The checked ledger of one run and the settings of its training.
 
     Attributes:
         path: The ledger's file.
-        content: What it holds.
-        settings: The config beside it by dotted key, without the seed, the
-            protocol and what does not shape results; None where there is none.
-        name: The row that the user wants it in, if any.
+        content: The content of that file.
+        settings: The run's config by dotted key, without the seed, the
+            protocol and settings that do not shape results; None if unknown.
+        name: The title that the user wants for its row, or None.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class RunResult:
 
     @classmethod
     def read(cls, path: Path, name: str | None = None) -> 'RunResult':
-        """Read a ledger's file and the config beside it.
+        """Read a ledger and the ``config.json`` next to it.
 
         Raises:
             InvalidInputError: If one of them is damaged or something else.
@@ -55,7 +55,7 @@ class RunResult:
 
     @property
     def own_name(self) -> str | None:
-        """The file's name without protocol and seed; None where it is a work dir's ledger."""
+        """Return the file's name without protocol and seed; None for the ledger of a work dir."""
         if self.path.name == Ledger.FILE:
             return None
         stem = self.path.stem.removesuffix(f'_seed{self.seed}')
@@ -63,7 +63,7 @@ class RunResult:
 
     @property
     def protocol(self) -> ProtocolKey:
-        """What runs of one column have in common."""
+        """Return the key of the column: data set, name, setting and class order."""
         protocol = self.content['protocol']
         return (
             protocol['dataset'],
@@ -74,7 +74,7 @@ class RunResult:
 
     @property
     def num_steps(self) -> int:
-        """How many steps the run has when it is finished; 1 if it learns all classes at once."""
+        """Return the number of steps of the finished run; 1 if it learns all classes at once."""
         steps, protocol = self.content['steps'], self.content['protocol']
         first = next((entry for entry in steps if entry['step'] == 0), None)
         at_once = first is not None and len(first['iou']) == len(protocol['classes'])
@@ -82,24 +82,25 @@ class RunResult:
 
     @property
     def finished(self) -> bool:
-        """Whether the ledger has every step."""
+        """Tell whether the ledger has every step."""
         return [entry['step'] for entry in self.content['steps']] == list(range(self.num_steps))
 
     @property
     def progress(self) -> str:
+        """Return ``'2 of 6 steps'``."""
         return f'{len(self.content["steps"])} of {self.num_steps} steps'
 
     def final(self, convention: str, column: str) -> float | None:
-        """``base``, ``added`` or ``all`` mIoU after the last step, in percent."""
+        """Return the ``base``, ``added`` or ``all`` mIoU after the last step, in percent."""
         return self.content['steps'][-1][convention][column]
 
     def over_steps(self, convention: str) -> list[float | None]:
-        """``all`` mIoU after each step, in percent."""
+        """Return the ``all`` mIoU after each step, in percent."""
         return [entry[convention]['all'] for entry in self.content['steps']]
 
 
 def check_ledger(path: Path, content: dict[str, Any]) -> None:
-    """Refuse what only looks like a ledger, naming the first key that is wrong."""
+    """Refuse a file with the keys but not the content of a ledger; name the first wrong key."""
 
     def expect(value: Any, kind: type, key: str, what: str) -> Any:
         if not isinstance(value, kind) or isinstance(value, bool):
@@ -172,7 +173,7 @@ def find_runs(arguments: Sequence[str]) -> tuple[list[RunResult], list[str]]:
 
 
 def split_name(argument: str) -> tuple[str | None, Path]:
-    """``NAME=PATH``, or a path, which may hold a ``=`` itself."""
+    """Split ``NAME=PATH``; a path that exists may contain a ``=`` itself."""
     name, equals, path = argument.partition('=')
     if not equals or Path(argument).exists():
         return None, Path(argument)
@@ -182,10 +183,10 @@ def split_name(argument: str) -> tuple[str | None, Path]:
 
 
 def ledger_files(path: Path) -> list[Path]:
-    """The ledgers of a path; one that is not there yet stands for a run without one.
+    """Return the ledgers of a path, also of runs that have not written theirs yet.
 
-    In a work dir ``results.json`` alone counts; elsewhere in a folder every
-    ledger does, whatever its name is.
+    In a work dir only ``results.json`` counts.  In any other folder every
+    ledger counts, whatever its name is.
     """
     if path.is_file():
         return [path]
@@ -198,18 +199,18 @@ def ledger_files(path: Path) -> list[Path]:
     work_dirs |= {
         file.parent for file in path.rglob(CONFIG_FILE) if (file.parent / 'step_0').is_dir()
     }
-    kept = {
+    others = {
         file
         for file in path.rglob('*.json')
         if work_dirs.isdisjoint(file.parents) and is_ledger(file)
     }
-    if not work_dirs and not kept:
+    if not work_dirs and not others:
         raise MissingFileError(f'no ledger ({Ledger.FILE}, or of another name) in {path} or below')
-    return sorted(kept.union(folder / Ledger.FILE for folder in work_dirs))
+    return sorted(others.union(folder / Ledger.FILE for folder in work_dirs))
 
 
 def is_ledger(path: Path) -> bool:
-    """Whether a JSON file of any name is, by its keys, a ledger."""
+    """Tell whether a JSON file has the keys of a ledger."""
     try:
         Ledger.read_file(path)
     except InvalidInputError:

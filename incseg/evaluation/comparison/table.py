@@ -22,7 +22,7 @@ from incseg.evaluation.run_settings import CONFIG_FILE
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation (n - 1) of ``n`` seeds; None without a value."""
+    """Mean and sample standard deviation (n - 1) over ``n`` seeds; None without a value."""
 
     mean: float | None
     std: float | None
@@ -30,7 +30,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> 'Spread':
-        """Over the values that are not None; ``std`` needs two of them."""
+        """Compute mean and deviation of the values that are not None; ``std`` needs two."""
         known = [value for value in values if value is not None]
         return cls(
             fmean(known) if known else None, stdev(known) if len(known) > 1 else None, len(known)
@@ -41,20 +41,20 @@ class Spread:
 
 
 class ComparisonTable:
-    """Methods by protocols: base, added and all mIoU after the last step.
+    """A table of methods by protocols: base, added and all mIoU after the last step.
 
-    Runs that are not finished are left out of every number and named.
+    Unfinished runs enter no number; the notes name them.
 
     Args:
         runs: Ledgers of any methods, protocols and seeds.
         convention: ``'mib'``, ``'plop'`` or ``'wilson'``.
-        without: Work dirs that have no ledger yet, to be named.
+        without: Work dirs that have no ledger yet; the notes name them.
 
     Attributes:
-        rows: Titles, in order.
-        protocols: Keys of the columns' groups, in order.
-        cells: The runs of a row and a protocol, by seed.
-        notes: What the reader must know besides the numbers, one line each.
+        rows: Titles of the rows, in order.
+        protocols: Keys of the groups of columns, in order.
+        cells: The runs of each row and protocol, ordered by seed.
+        notes: Remarks for the reader, one line each.
 
     Raises:
         InvalidInputError: If the convention is unknown, no run is finished,
@@ -115,7 +115,7 @@ class ComparisonTable:
             return []
         which = 'of all rows' if rows == self.rows else f'of {", ".join(rows)}'
         return [
-            f'Settings {which} are unknown, no {CONFIG_FILE} is beside their ledgers: epochs, '
+            f'Settings {which} are unknown, no {CONFIG_FILE} is next to their ledgers: epochs, '
             'learning rate and all else may differ'
         ]
 
@@ -123,7 +123,7 @@ class ComparisonTable:
         return sum(other[:3] == key[:3] for other in self.protocols)
 
     def label(self, key: ProtocolKey) -> str:
-        """Data set and name; setting and class order where columns differ in them alone."""
+        """Return data set and name, and setting or class order where only these differ."""
         label = f'{key[0]} {key[1]}'
         if len({other[2] for other in self.protocols}) > 1:
             label += f' {key[2]}'
@@ -133,18 +133,19 @@ class ComparisonTable:
         return label
 
     def spread(self, row: str, key: ProtocolKey, column: str) -> Spread:
-        """Of ``base``, ``added`` or ``all``, in percent."""
+        """Return the spread of ``base``, ``added`` or ``all`` over the seeds, in percent."""
         return Spread.of(
             [run.final(self.convention, column) for run in self.cells.get((row, key), ())]
         )
 
     def curve(self, row: str, key: ProtocolKey) -> list[Spread]:
-        """``all`` after each step; empty if the row has no run of this protocol."""
+        """Return ``all`` after each step; empty if the row has no run of this protocol."""
         runs = [run.over_steps(self.convention) for run in self.cells.get((row, key), ())]
         return [Spread.of(values) for values in zip(*runs)]
 
     @property
     def title(self) -> str:
+        """Return the heading of the table: setting, quantity, convention and spread."""
         settings = {key[2] for key in self.protocols}
         setting = f'{settings.pop()}: ' if len(settings) == 1 else ''
         several = any(len(runs) > 1 for runs in self.cells.values())
@@ -163,7 +164,7 @@ class ComparisonTable:
         return body
 
     def text(self) -> str:
-        """The table for a terminal, with title and notes."""
+        """Return the table for a terminal, with title and notes."""
         heads = ['method']
         for key in self.protocols:
             heads += [f'{self.label(key)}\nbase', '\nadded', '\nall', '\nseeds']
@@ -173,7 +174,7 @@ class ComparisonTable:
         return '\n'.join([self.title, table.table, *self.notes])
 
     def markdown(self) -> str:
-        """The table in Markdown, with title and notes."""
+        """Return the table in Markdown, with title and notes."""
         heads = ['method'] + [
             f'{self.label(key)} {column}'
             for key in self.protocols
@@ -185,7 +186,7 @@ class ComparisonTable:
         return '\n\n'.join([self.title, table.table, *(f'- {note}' for note in self.notes)])
 
     def csv(self) -> str:
-        """One line per method and protocol, full floats in percent, empty where there is none."""
+        """Return a line per method and protocol: full floats in percent, empty without a value."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(

@@ -5,7 +5,8 @@ import pytest
 
 from incseg.apis.config.loading import parse_options
 from incseg.engine import train_protocol
-from incseg.engine.matrix.plan import MatrixRun, as_text, environment
+from incseg.engine.matrix.child_process import environment
+from incseg.engine.matrix.plan import MatrixRun, as_text
 from incseg.engine.work_dir import write_run_config
 from incseg.errors import InvalidInputError
 from incseg.evaluation.run_settings import read_settings, row_settings
@@ -65,7 +66,7 @@ def test_work_dir_and_command(tiny, tmp_path):
     ]
     assert run.command(processes=2)[0].endswith('tools/dist_train.sh')
     assert run.command(processes=2)[1:3] == [path('ft'), '2']
-    assert run.shown_command().startswith('python ') and run.argument == str(run.work_dir)
+    assert run.printed_command().startswith('python ') and run.argument == str(run.work_dir)
     named = MatrixRun(path('ft'), {}, tiny('ft', seed=3), tmp_path, 'short')
     assert named.title == 'ft/bisenet_r18_shapes_4-1_short_seed3'
     assert named.argument == f'short={named.work_dir}'
