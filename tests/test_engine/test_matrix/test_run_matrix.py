@@ -96,7 +96,9 @@ def test_another_config_is_refused(runs, lines, in_process, tiny, tmp_path):
     assert run_matrix(runs[:2], tmp_path / 'matrix', say=lines.append) == 1
     assert 'failed joint' in lines[2] and 'started with epochs = 1, this config says 2' in lines[2]
     assert '| ft ' in lines[3] and '| joint' not in lines[3]
-    assert lines[3].endswith('not in the table: 1 of 2 work dirs were refused: they hold other runs')
+    assert lines[3].endswith(
+        'not in the table: 1 of 2 work dirs were refused: they hold other runs'
+    )
 
 
 def test_nothing_but_refused_runs(runs, lines, in_process, tiny, tmp_path):

@@ -171,7 +171,7 @@ def test_unknown_settings_are_told(make_run, compared):
     assert not compared().notes
     make_run('ft', 0, STEPS)
     [note] = compared().notes
-    assert note.startswith('Settings of ft are unknown, no config.json is beside')
+    assert note.startswith('Settings of ft are unknown, no config.json is next to')
     make_run('mib', 1, STEPS)
     [note] = compared().notes
     assert note.startswith('Settings of all rows are unknown') and note in compared().text()
