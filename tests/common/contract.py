@@ -121,10 +121,10 @@ class Contract:
         """Whether a part has an argument of that name."""
         return argument in inspect.signature(self.parts()[name]).parameters
 
-    def config(self, name: str, **options: Any) -> dict[str, Any]:
+    def config(self, name: str, /, **options: Any) -> dict[str, Any]:
         """The config of the example: its type, its arguments, and other ones."""
         return {**self[name], **options, 'type': name}
 
-    def build(self, name: str, **options: Any) -> Any:
+    def build(self, name: str, /, **options: Any) -> Any:
         """The part, by its config."""
         return self.registry.build(self.config(name, **options))
