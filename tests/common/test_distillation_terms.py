@@ -1,7 +1,6 @@
 """What every registered term of distillation promises."""
 
 from math import log
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +8,7 @@ import torch
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 from tests.common.contract import Contract, Example
-from tests.common.toys import DTYPES, ToyBackbone, outputs, tensors
+from tests.common.toys import DTYPES, network_config, outputs, tensors
 
 OLD, NEW = 3, 2
 
@@ -168,8 +167,7 @@ def test_loss_weight(name, options):
 def test_a_part_that_the_network_lacks(name, options):
     """If it fails, a config that names no head or map of the network dies in step 1, hours later;
     or the term compares another head than the one that it is given."""
-    backbone = ToyBackbone()
-    network = SimpleNamespace(heads=dict.fromkeys(['decode_head', 'aux']), backbone=backbone)
+    network = MODELS.build(network_config())
     TERMS.build(name, **options).check(network)
     choice, wrong, other = (
         ('source', 'nowhere', 'aux') if TERMS.accepts(name, 'source') else ('index', 7, 0)
