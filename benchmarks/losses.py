@@ -8,8 +8,8 @@ import argparse
 import torch
 from side_by_side import CUDA, in_fresh_process, interleaved, ms, peak_above, report, target, times
 
-from incseg.models.losses.functional import fused_losses
-from incseg.models.losses.fused.losses import plain_losses
+from incseg.models.losses.fused import fused_losses
+from incseg.models.losses.fused.incremental import plain_losses
 
 #: least gain of time and of memory
 TARGETS = (10, 20) if CUDA else (3, 10)

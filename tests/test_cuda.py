@@ -73,8 +73,9 @@ def test_losses_agree_with_the_cpu():
 
 def test_plop_agrees_with_the_cpu():
     """Weighted images, pooled strips and pseudo-labels: the device's way and the CPU's."""
-    from incseg.models.labellers.entropy_map import entropy_maps
-    from incseg.models.losses.functional import fused_losses, pooled_distillation
+    from incseg.models.labellers.uncertainty import entropy_maps
+    from incseg.models.losses.functional import pooled_distillation
+    from incseg.models.losses.fused import fused_losses
 
     torch.manual_seed(0)
     logits, teacher = torch.randn(2, 21, 32, 48), torch.randn(2, 20, 32, 48)
@@ -103,8 +104,8 @@ def test_plop_agrees_with_the_cpu():
 @pytest.mark.parametrize('num_old', [0, 16])
 def test_fused_losses_are_the_plain_ones(num_old):
     """The kernel's losses and gradients, and that no full-size tensor is made."""
-    from incseg.models.losses.functional import fused_incremental_loss, fused_losses
-    from incseg.models.losses.fused.losses import plain_losses
+    from incseg.models.losses.fused import fused_incremental_loss, fused_losses
+    from incseg.models.losses.fused.incremental import plain_losses
 
     torch.manual_seed(0)
     logits = torch.randn(4, 21, 64, 64, device='cuda', requires_grad=True)
@@ -143,8 +144,8 @@ def test_fused_losses_are_the_plain_ones(num_old):
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
 def test_the_kernel_at_its_limits(channels, teacher, num_old, unbiased, low, full, dtype, layout):
     """What the interpreter shows on a CPU holds for the compiled kernel."""
-    from incseg.models.losses.functional import fused_losses
-    from incseg.models.losses.fused.losses import plain_losses
+    from incseg.models.losses.fused import fused_losses
+    from incseg.models.losses.fused.incremental import plain_losses
 
     torch.manual_seed(channels)
     logits = (

@@ -91,7 +91,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'models.backbones': [('bisenet', 'resnet38d'), ('resnet',), ('base',)],
     'models.decode_heads': [('fcn_head',), ('base',), ('class_map', 'growing_classifier')],
     'models.distillation': [('features', 'logits'), ('base',)],
-    'models.labellers': [('entropy',), ('base', 'entropy_map')],
+    'models.labellers': [('entropy',), ('base', 'uncertainty')],
     'models.losses': [('segmentation',), ('fused',), ('functional',)],
     'models.losses.functional': [
         ('distillation', 'pooled_distillation'),
@@ -99,7 +99,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('cross_entropy',),
     ],
     'models.losses.fused': [
-        ('image_by_image', 'losses'),
+        ('image_by_image', 'incremental'),
         ('triton_losses',),
         ('row_chunks', 'triton_kernel'),
         ('bilinear', 'channel_groups', 'worker_threads'),
@@ -111,8 +111,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'models.weak': [('online_localiser', 'refinement'), ('seam',), ('functional',)],
     'models.weak.functional': [
-        ('equivariant_losses', 'localisation', 'pixel_correlation'),
-        ('normalise',),
+        ('equivariant_losses', 'pixel_correlation', 'wilson'),
+        ('activation_maps',),
     ],
     'models.weak.refinement': [
         ('affinity_random_walk', 'dense_crf', 'pamr'),

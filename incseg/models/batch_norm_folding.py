@@ -1,3 +1,5 @@
+"""Folding of BatchNorms into convolutions, for prediction."""
+
 import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -7,7 +9,8 @@ from mmcv.cnn import fuse_conv_bn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-TOLERANCE = 0.01  # of the greatest output; a norm in the wrong place changes far more
+#: share of the greatest output by which outputs may change; a norm in a wrong place changes more
+TOLERANCE = 0.01
 
 
 @torch.no_grad()
@@ -16,16 +19,16 @@ def fold_batch_norm(
 ) -> None:
     """Fold each BatchNorm of some parts into the convolution registered before it, in place.
 
-    Whether the two also follow each other in ``forward`` is tried on a small
-    image: first for a part as a whole, then, if that is not so, for what it is
-    made of.  What cannot be folded stays as it is, with a warning where that is
-    all of a part.
+    A trial on a small image shows whether the two also follow each other in
+    ``forward``: first with all norms of a part, then, if the outputs differ, with those
+    of its submodules.  A norm that cannot be folded stays; a part with no folded norm
+    gives a warning.
 
     Args:
         model: The network, in eval mode.
         parts: Names of its submodules.
-        outputs: What the network gives for normalised images
-            ``(1, 3, 64, 64)``, in one tensor; read before and after.
+        outputs: Function of normalised images ``(1, 3, 64, 64)`` that returns the network's
+            outputs in one tensor; it is called before and after.
     """
     device = next(model.parameters()).device
     noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
@@ -45,7 +48,7 @@ def fold_batch_norm(
 
 
 def fold(parent: nn.Module, name: str, is_same: Callable[[], bool]) -> bool:
-    """Replace a submodule, or what can be of its own ones; whether anything was."""
+    """Fold the norms of a submodule, or of its submodules; say whether any norm was folded."""
     part = getattr(parent, name)
     if not norms_of(part):
         return False
@@ -62,9 +65,10 @@ def fold(parent: nn.Module, name: str, is_same: Callable[[], bool]) -> bool:
 
 
 def can_fold(part: nn.Module) -> bool:
-    """Whether all norms of a part are a factor and an offset."""
+    """Say whether all norms of a part are a factor and an offset."""
     return all(norm.affine and norm.track_running_stats for norm in norms_of(part))
 
 
 def norms_of(part: nn.Module) -> list[_BatchNorm]:
+    """Return all BatchNorms of a module."""
     return [module for module in part.modules() if isinstance(module, _BatchNorm)]

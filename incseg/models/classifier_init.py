@@ -1,3 +1,5 @@
+"""How the classifier of new classes starts."""
+
 from math import log
 
 import torch
@@ -13,7 +15,7 @@ __path__: list[str] = []
 
 @MODELS.register_module()
 class RandomInit:
-    """A new classifier starts from small random weights and zero biases.
+    """Start a new classifier from small random weights and zero biases.
 
     Args:
         std: Standard deviation of the weights.
@@ -23,6 +25,7 @@ class RandomInit:
         self.std = std
 
     def __call__(self, classifier: GrowingClassifier) -> None:
+        """Initialise the newest classifier in place."""
         new = classifier.convs[-1]
         nn.init.normal_(new.weight, std=self.std)
         nn.init.zeros_(new.bias)  # type: ignore[arg-type]
@@ -30,21 +33,27 @@ class RandomInit:
 
 @MODELS.register_module()
 class BackgroundBalancedInit:
-    """MiB's start of a new classifier: the background's probability is shared out.
+    """Start a new classifier from the background, as MiB does.
 
-    Every new class takes the background's weight and its bias minus
-    ``log(N + 1)``, and the background's bias drops by as much (``N`` new
-    classes).  Background and each new class then have ``1 / (N + 1)`` of what
-    was the background's probability; old classes keep theirs exactly.
+    Every new class gets the background's weight and its bias minus
+    ``log(N + 1)`` for ``N`` new classes, and the background's bias drops by the same
+    amount.  Then the background and each new class have ``1 / (N + 1)`` of the
+    background's former probability; old classes keep theirs exactly.
 
-    Call it after the previous step's weights were loaded; the teacher must be
-    loaded apart, with the background's bias as it was.
+    Call it after the previous step's weights are loaded.  The teacher must be
+    loaded separately, with the background's former bias.
 
     Source: Cermelli et al., CVPR 2020, eq. 9 and 10.
     """
 
     @torch.no_grad()
     def __call__(self, classifier: GrowingClassifier) -> None:
+        """Initialise the newest classifier and the background's bias in place.
+
+        Raises:
+            ValueError: If there is only one step.
+            InvalidInputError: If the classifier has no background output.
+        """
         old, new = classifier.convs[0], classifier.convs[-1]
         if old is new:
             raise ValueError('a classifier with one step has no new classes to initialise')

@@ -1,3 +1,5 @@
+"""The preprocessor that makes a batch on the device."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,11 +23,11 @@ class SegDataPreProcessor(BaseDataPreprocessor):
     each sample's ``img_shape`` is the size of its image without the padding.
 
     Args:
-        mean: Per channel, in the order the network gets them.
-        std: Likewise.
+        mean: Mean of each channel, 0 to 255, in the channel order of the network.
+        std: Standard deviation of each channel, in the same order.
         bgr_to_rgb: Whether the loader's BGR becomes RGB.
-        non_blocking: Whether the transfer to the device may overlap with work;
-            it does where the loader pins its memory.
+        non_blocking: Whether the transfer to the device may overlap with computation,
+            which it does if the loader pins its memory.
     """
 
     def __init__(
@@ -67,11 +69,11 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         else:
             height, width = (max(image.shape[i] for image in images) for i in (-2, -1))
             size = (height, width)
-            inputs = torch.stack([pad(self._normalise(image), size, 0.0) for image in images])
+            inputs = torch.stack([pad_to(self._normalise(image), size, 0.0) for image in images])
             samples = samples or [SegDataSample() for _ in images]
             for sample, image in zip(samples, images):
                 sample.set_metainfo(dict(img_shape=tuple(image.shape[-2:])))
-            labels = None if labels is None else [pad(x, size, VOID) for x in labels]
+            labels = None if labels is None else [pad_to(x, size, VOID) for x in labels]
         batch = dict(inputs=inputs, data_samples=samples)
         if labels is not None:
             labels = labels if isinstance(labels, Tensor) else torch.stack(labels)
@@ -87,6 +89,6 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         return (image.float() - self.mean) / self.std
 
 
-def pad(x: Tensor, size: tuple[int, int], value: float) -> Tensor:
-    """Pad ``(…, h, w)`` at the right and bottom to ``size``."""
+def pad_to(x: Tensor, size: tuple[int, int], value: float) -> Tensor:
+    """Pad ``(…, h, w)`` at the right and bottom to ``size``, ``(H, W)``."""
     return F.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]), value=value)

@@ -1,3 +1,5 @@
+"""The outputs of a network's forward pass."""
+
 from dataclasses import dataclass, field
 
 import torch.nn.functional as F
@@ -6,16 +8,16 @@ from torch import Tensor
 
 @dataclass
 class NetworkOutputs:
-    """Everything one forward pass of a segmentation network produced.
+    """The outputs of one forward pass of a segmentation network.
 
     Attributes:
-        features: What the backbone returned, each ``(N, C_i, h_i, w_i)``.
-        logits: Per head name, logits ``(N, C, h, w)`` as the head made them.
+        features: The backbone's maps, each ``(N, C_i, h_i, w_i)``.
+        logits: Per head name, logits ``(N, C, h, w)`` at the head's resolution.
         size: ``(H, W)`` of the network's input.
         stages: The backbone's residual stages before their activation, shallow
-            to deep; only where they were asked for.
-        head_features: Per head name, what its classifier read, ``(N, C, h, w)``
-            before dropout; only where they were asked for.
+            to deep; empty unless they were requested.
+        head_features: Per head name, the input of its classifier, ``(N, C, h, w)``
+            before dropout; empty unless they were requested.
     """
 
     features: tuple[Tensor, ...]
@@ -26,10 +28,10 @@ class NetworkOutputs:
     _upsampled: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def full_size(self, head: str) -> Tensor:
-        """Logits of a head at the input's size, ``(N, C, H, W)``.
+        """Return the logits of a head at the input's size, ``(N, C, H, W)``, float32 or wider.
 
-        Bilinear, ``align_corners=False``, in float32 or wider.  Computed once:
-        the segmentation loss and the distillation read the same tensor.
+        They are resized by :func:`upsample` once; the segmentation loss and the
+        distillation read the same tensor.
         """
         if head not in self._upsampled:
             self._upsampled[head] = upsample(self.logits[head], self.size)
@@ -37,7 +39,15 @@ class NetworkOutputs:
 
 
 def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits ``(N, C, h, w)`` to ``(N, C, H, W)``; half types become float32."""
+    """Resize logits bilinearly (``align_corners=False``); half types become float32.
+
+    Args:
+        logits: ``(N, C, h, w)``.
+        size: ``(H, W)``.
+
+    Returns:
+        ``(N, C, H, W)``; the logits themselves if they have that size.
+    """
     if logits.dtype.itemsize < 4:
         logits = logits.float()
     if tuple(logits.shape[-2:]) == tuple(size):

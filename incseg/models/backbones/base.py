@@ -1,4 +1,7 @@
+"""The base class of backbones, and the BatchNorm that they use."""
+
 import inspect
+import warnings
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -8,9 +11,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.registry import MODELS
 
+#: names of 0.1 -> present names of what class activation maps read
+CAM_NAMES = {'taps': 'cam_stages', 'tap_channels': 'cam_stage_channels'}
+
 
 class BaseBackbone(nn.Module, ABC):
-    """What heads and methods may ask of a backbone; a new one gets every method.
+    """Base class of backbones: a subclass works with every head and every method.
 
     A subclass sets the two attributes and implements :meth:`forward_stages`;
     the other methods have defaults.  A segmentor calls the backbone itself,
@@ -18,78 +24,114 @@ class BaseBackbone(nn.Module, ABC):
     hooks and compilation reach every pass.
 
     Attributes:
-        out_channels: Channels of the maps that heads read, the map of most use
-            last.
-        stage_channels: Channels of the maps between, see :meth:`forward_stages`.
+        out_channels: Channels of the maps that heads read.  The last map is the one that
+            the principal head reads.
+        stage_channels: Channels of the residual stages, see :meth:`forward_stages`.
     """
 
     out_channels: tuple[int, ...]
     stage_channels: tuple[int, ...]
 
     @property
-    def tap_channels(self) -> tuple[int, ...]:
-        """Channels of the three maps of :meth:`taps`."""
+    def cam_stage_channels(self) -> tuple[int, ...]:
+        """Channels of the three maps of :meth:`cam_stages`."""
         return self.stage_channels[-3:]
 
-    def taps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """``(N, 3, H, W)`` -> three activated maps, shallow to deep, each ``(N, C_i, h_i, w_i)``.
+    def cam_stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the three maps that class activation maps and their refinement read (SEAM).
 
-        What class activation maps and their refinement read (SEAM); by default
-        the last three residual stages.
+        By default they are the last three residual stages.
+
+        Args:
+            x: ``(N, 3, H, W)``, normalised.
+
+        Returns:
+            Three activated maps, shallow to deep, each ``(N, C_i, h_i, w_i)``.
         """
         return tuple(F.relu(stage) for stage in self.forward_stages(x)[1][-3:])
 
+    taps, tap_channels = cam_stages, cam_stage_channels  # their names in 0.1
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a method that is overridden under one of its two names have both."""
+        super().__init_subclass__(**kwargs)
+        for old, new in CAM_NAMES.items():
+            if new in vars(cls):
+                setattr(cls, old, vars(cls)[new])
+            elif old in vars(cls):
+                warnings.warn(
+                    f'{cls.__name__}.{old} is now called {new}; the old name goes in 0.3',
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                setattr(cls, new, vars(cls)[old])
+
     def early_layers(self) -> tuple[nn.Module, ...]:
-        """What stays as ImageNet left it in fine-tuning (see :class:`SEAM`); none by default."""
+        """Return the layers that fine-tuning leaves as they were (:class:`SEAM`); default none."""
         return ()
 
     def init_weights(self) -> None:
-        """Load pretrained weights, where there are some and they are wanted."""
+        """Load pretrained weights, if there are some and the config asks for them."""
 
     def norm_layers(self) -> tuple[nn.Module, ...]:
-        """The layers that keep running statistics of their input; every BatchNorm by default.
+        """Return the layers with running statistics of their input; by default every BatchNorm.
 
-        What a method holds still that must not learn from a few images of new
-        classes (``frozen=['backbone_norm']``, :class:`SEAM`).
+        A method may freeze them, so that a few images of new classes do not change the
+        statistics (``frozen=['backbone_norm']``, :class:`SEAM`).
         """
         return tuple(module for module in self.modules() if isinstance(module, _BatchNorm))
 
     def forward(self, x: Tensor, stages: bool = False) -> Any:
-        """The maps that heads read, and on demand the stages between.
+        """Return the maps that heads read, and on request the residual stages.
 
         Args:
-            x: ``(N, 3, H, W)``.
-            stages: Whether :meth:`forward_stages` is asked, not :meth:`forward_maps`.
+            x: ``(N, 3, H, W)``, normalised.
+            stages: Whether the result is that of :meth:`forward_stages`, not of
+                :meth:`forward_maps`.
         """
         return self.forward_stages(x) if stages else self.forward_maps(x)
 
     def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """``(N, 3, H, W)`` -> the maps that heads read, each ``(N, C_i, h_i, w_i)``.
+        """Return the maps that heads read, each ``(N, C_i, h_i, w_i)``.
 
-        By default those of :meth:`forward_stages`; worth a way of its own where
-        that one costs more.
+        The default takes them from :meth:`forward_stages`; override it where that
+        costs more than the maps need.
+
+        Args:
+            x: ``(N, 3, H, W)``, normalised.
         """
         return self.forward_stages(x)[0]
 
     @abstractmethod
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """One pass that also hands out what lies between.
+        """Return the maps that heads read, and the residual stages, from one pass.
+
+        Args:
+            x: ``(N, 3, H, W)``, normalised.
 
         Returns:
-            The maps of :meth:`forward_maps`, and one map per residual stage, shallow
-            to deep: what its last block adds up, before the activation.  Terms
+            The maps of :meth:`forward_maps`; and one map per residual stage, shallow
+            to deep: the sum in its last block, before the activation.  Terms
             that compare networks layer by layer (PLOP's pooled distillation)
-            read these.
+            read the stages.
         """
 
 
 def hands_out_stages(backbone: nn.Module) -> bool:
-    """Whether a backbone, maybe no :class:`BaseBackbone`, understands ``stages=True``."""
+    """Say whether a backbone of any class takes the argument ``stages``."""
     return 'stages' in inspect.signature(backbone.forward).parameters
 
 
+def complete_cam_names(backbone: nn.Module) -> nn.Module:
+    """Give a backbone that is no :class:`BaseBackbone` the present names of its maps."""
+    for old, new in CAM_NAMES.items():
+        if hasattr(backbone, old) and not hasattr(backbone, new):
+            object.__setattr__(backbone, new, getattr(backbone, old))
+    return backbone
+
+
 def no_stages(backbone: nn.Module) -> str:
-    """What to say of one that does not."""
+    """Return the end of an error about a backbone that does not hand out its stages."""
     return (
         f"the backbone's residual stages, which {type(backbone).__name__} does not offer: "
         'its forward() has no argument stages, see BaseBackbone'
@@ -100,15 +142,15 @@ def no_stages(backbone: nn.Module) -> str:
 class BatchNorm(nn.BatchNorm2d):
     """BatchNorm that also trains on a single value per channel.
 
-    One value has no variance (torch refuses it).  It occurs with a batch of
+    One value has no variance, and torch refuses it.  It occurs with a batch of
     one after global pooling, or at stride 32 of a small image; then the
-    running statistics serve, as in evaluation.
+    running statistics are used, as in evaluation.
     """
 
     _abbr_ = 'bn'
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> the same."""
+        """Normalise ``(N, C, H, W)``."""
         if not self.training or x.numel() > x.shape[1] or not self.track_running_stats:
             return super().forward(x)
         return F.batch_norm(

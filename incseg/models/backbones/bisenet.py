@@ -1,3 +1,5 @@
+"""BiSeNet: the network and its modules."""
+
 from collections.abc import Sequence
 
 import torch
@@ -19,10 +21,10 @@ WIDTHS = {
 
 @MODELS.register_module()
 class BiSeNet(BaseBackbone):
-    """BiSeNet (ECCV 2018): a shallow spatial path beside a deep context path.
+    """BiSeNet: a shallow spatial path and a deep context path, fused.
 
     Args:
-        depth: Depth of the context path's ResNet: 18, 50 or 101 (34 works too).
+        depth: Depth of the context path's ResNet: 18, 34, 50 or 101.
         width: ``'narrow'`` (the paths of BiSeNet-R18 for every depth; R101
             costs 47 GMAC at 512x512) or ``'wide'`` (four times the channels,
             as mmsegmentation's R50 and R101 have; 118 GMAC).
@@ -30,9 +32,15 @@ class BiSeNet(BaseBackbone):
         norm_cfg: Normalisation of every layer.
 
     Attributes:
-        out_channels: Channels of the three maps that heads read,
-            the deep context, the finer context and, last, the fused map.
-        stage_channels: Of the context path's four residual stages.
+        out_channels: Channels of the three maps that heads read: the deep context,
+            the finer context and the fused map.
+        stage_channels: Channels of the context path's four residual stages.
+
+    Raises:
+        InvalidInputError: If ``width`` or ``depth`` is not allowed.
+
+    Source: Yu et al., "BiSeNet: Bilateral Segmentation Network for Real-time Semantic
+    Segmentation", ECCV 2018.
     """
 
     def __init__(
@@ -58,12 +66,12 @@ class BiSeNet(BaseBackbone):
         self.context_path.resnet.init_weights()
 
     def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """``(N, 3, H, W)``, any size -> maps at strides 16, 8 and 8, sizes rounded up."""
+        """Return the maps at strides 16, 8 and 8 of ``(N, 3, H, W)``; sizes are rounded up."""
         deep, fine = self.context_path(x)
         return deep, fine, self.fusion(self.spatial_path(x), fine)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The three maps, and the context path's four residual stages."""
+        """Return the three maps, and the context path's four residual stages."""
         (deep, fine), stages = self.context_path.forward_stages(x)
         return (deep, fine, self.fusion(self.spatial_path(x), fine)), stages
 
@@ -93,11 +101,11 @@ class ContextPath(nn.Module):
         self.smooth32 = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(N, 3, H, W)`` -> the deep map at stride 16, the finer one at stride 8."""
+        """Return the deep map at stride 16 and the finer one at stride 8 of ``(N, 3, H, W)``."""
         return self._refine(self.resnet(x))
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
-        """The two maps, and the ResNet's four stages before their last ReLU."""
+        """Return the two maps, and the ResNet's four stages before their last ReLU."""
         maps, stages = self.resnet.forward_stages(x)
         return self._refine(maps), stages
 
@@ -131,7 +139,7 @@ class SpatialPath(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, 3, H, W)`` -> ``(N, channels[-1], H / 8, W / 8)``, rounded up."""
+        """Map ``(N, 3, H, W)`` to ``(N, channels[-1], H / 8, W / 8)``, rounded up."""
         return self.layers(x)
 
 
@@ -157,7 +165,7 @@ class FeatureFusion(nn.Module):
         self.excite = ConvModule(channels // reduction, channels, 1, act_cfg=dict(type='Sigmoid'))
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
-        """Two maps of one size -> ``(N, channels, h, w)``."""
+        """Fuse two maps of one size to ``(N, channels, h, w)``."""
         x = self.conv(torch.cat([spatial, context], 1))
         return x + x * self.excite(self.squeeze(x))
 
@@ -182,7 +190,7 @@ class AttentionRefinement(nn.Module):
         self.attention = PooledConv(channels, channels, norm_cfg, dict(type='Sigmoid'))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, h, w)`` -> ``(N, channels, h, w)``."""
+        """Map ``(N, in_channels, h, w)`` to ``(N, channels, h, w)``."""
         x = self.conv(x)
         return x * self.attention(x)
 
@@ -204,5 +212,5 @@ class PooledConv(nn.Module):
         self.conv = ConvModule(in_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` -> ``(N, out_channels, 1, 1)``."""
+        """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, 1, 1)``."""
         return self.conv(F.adaptive_avg_pool2d(x, 1))

@@ -1,3 +1,5 @@
+"""torchvision's ResNet as a backbone."""
+
 from functools import partial
 from http.client import HTTPException
 from pickle import UnpicklingError
@@ -24,7 +26,7 @@ STRIDES = (4, 8, 16, 32)
 
 @MODELS.register_module()
 class ResNet(BaseBackbone):
-    """torchvision's ResNet without its classifier; returns its stages.
+    """torchvision's ResNet without its classifier; its stages are the maps.
 
     Args:
         depth: 18, 34, 50 or 101.
@@ -34,12 +36,17 @@ class ResNet(BaseBackbone):
         output_stride: Stride of the deepest map, 4, 8, 16 or 32.  Where a
             stage is not strided, dilation takes its place, so that the same
             weights see the same surroundings of a pixel.
-        num_stages: How many of the four stages there are, 3 or 4; without the
-            last one a pixel of the deepest map sees half as far.
+        num_stages: Number of stages, 3 or 4; without the last one a pixel of the
+            deepest map sees half as far.
 
     Attributes:
-        out_channels: Channels of the maps, one a stage.
-        strides: Their strides, 4, 8, 16 and 32, none above ``output_stride``.
+        out_channels: Channels of the maps, one per stage.
+        strides: Strides of the maps: 4, 8, 16 and 32, none above ``output_stride``.
+
+    Raises:
+        InvalidInputError: If ``depth``, ``output_stride`` or ``num_stages`` is not allowed.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
     """
 
     def __init__(
@@ -76,7 +83,7 @@ class ResNet(BaseBackbone):
                 dilate(stage, stride // output_stride)
 
     def stages(self) -> list[nn.Sequential]:
-        """The residual stages, shallow to deep."""
+        """Return the residual stages, shallow to deep."""
         return [
             stage
             for stage in (self.layer1, self.layer2, self.layer3, self.layer4)
@@ -84,11 +91,16 @@ class ResNet(BaseBackbone):
         ]
 
     def early_layers(self) -> tuple[nn.Module, ...]:
-        """The stem and the first stage."""
+        """Return the stem and the first stage."""
         return self.conv1, self.bn1, self.layer1
 
     def init_weights(self) -> None:
-        """Load the ImageNet weights, if ``pretrained``."""
+        """Load the ImageNet weights, if ``pretrained``.
+
+        Raises:
+            MissingFileError: If they are not there and cannot be downloaded.
+            InvalidInputError: If the file is of another network.
+        """
         if not self.pretrained:
             return
         weights = torchvision.models.get_weight(WEIGHTS[self.depth])
@@ -114,7 +126,7 @@ class ResNet(BaseBackbone):
             )
 
     def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """``(N, 3, H, W)`` -> the stages' maps, by default at strides 4, 8, 16, 32."""
+        """Return the stages' maps of ``(N, 3, H, W)``, by default at strides 4, 8, 16 and 32."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
         for stage in self.stages():
@@ -123,7 +135,7 @@ class ResNet(BaseBackbone):
         return tuple(maps)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The stages' maps, and the same before their last ReLU."""
+        """Return the stages' maps, and the same before their last ReLU."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps, sums = [], []
         for stage in self.stages():
@@ -137,7 +149,7 @@ class ResNet(BaseBackbone):
 
 
 def before_relu(block: nn.Module, x: Tensor) -> Tensor:
-    """What a residual block of torchvision's adds up: its branch and the short cut."""
+    """Return the sum of branch and short cut in a residual block of torchvision's."""
     shortcut = x if block.downsample is None else block.downsample(x)  # type: ignore[operator]
     layers = [(block.conv1, block.bn1), (block.conv2, block.bn2)]
     if hasattr(block, 'conv3'):
@@ -149,10 +161,10 @@ def before_relu(block: nn.Module, x: Tensor) -> Tensor:
 
 
 def dilate(stage: nn.Module, dilation: int) -> None:
-    """Take the stride out of a stage; what follows it sees ``dilation`` times as far.
+    """Replace the stride of a stage by dilation, so that each weight sees the same place.
 
     The convolution that had the stride reads a map that is ``dilation / 2``
-    times as fine as before, all others one that is ``dilation`` times as fine.
+    times as fine as before; all others read one that is ``dilation`` times as fine.
     """
     for conv in stage.modules():
         if isinstance(conv, nn.Conv2d):

@@ -1,3 +1,5 @@
+"""SEAM's wide ResNet-38: the network, its blocks and its file of weights."""
+
 import os
 import pickle
 from pathlib import Path
@@ -17,19 +19,18 @@ from incseg.registry import MODELS
 class ResNet38d(BaseBackbone):
     """The wide ResNet-38 of SEAM, 105 million weights, stride 8.
 
-    Six stages of pre-activation blocks.  The heads read what lies between
-    them after normalisation and ReLU: before the fourth stage, before the
-    fifth, and after the last.
+    Six stages of pre-activation blocks.  The heads read three normalised and
+    activated maps: the inputs of ``stage5`` and ``stage6``, and the last output.
 
     Args:
         pretrained: Whether :meth:`init_weights` loads ``weights``.
-        weights: ImageNet weights, made by ``tools/convert_resnet38_params.py``.
+        weights: File of ImageNet weights, written by ``tools/convert_resnet38_params.py``.
         norm_cfg: Normalisation of every layer.
         width: Channels of the first convolution; 64 as published.
 
     Attributes:
-        out_channels: ``(512, 1024, 4096)`` as published, also the taps.
-        stage_channels: Of the six stages.
+        out_channels: ``(512, 1024, 4096)`` as published, also those of :meth:`cam_stages`.
+        stage_channels: Channels of the six stages.
 
     Source: Wu et al., "Wider or Deeper: Revisiting the ResNet Model for Visual
     Recognition", 2016, model A1; dilations and dropout as in SEAM.
@@ -67,20 +68,20 @@ class ResNet38d(BaseBackbone):
         self.out_channels = (8 * width, 16 * width, 64 * width)
 
     @property
-    def tap_channels(self) -> tuple[int, ...]:
-        """Of the maps of :meth:`forward`."""
+    def cam_stage_channels(self) -> tuple[int, ...]:
+        """Channels of the maps of :meth:`forward`."""
         return self.out_channels
 
     def early_layers(self) -> tuple[nn.Module, ...]:
-        """The stem and the first stage."""
+        """Return the stem and the first stage."""
         return self.stem, self.stage2
 
     def init_weights(self) -> None:
         """Load the ImageNet weights, if ``pretrained``.
 
         Raises:
-            InvalidInputError: No file is named, or it is not of this network.
-            MissingFileError: It is not there.
+            InvalidInputError: If no file is named, or the file is of another network.
+            MissingFileError: If there is no such file.
         """
         if not self.pretrained:
             return
@@ -106,12 +107,12 @@ class ResNet38d(BaseBackbone):
             )
         self.load_state_dict(state, strict=False)
 
-    def taps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The maps of :meth:`forward`."""
+    def cam_stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps of :meth:`forward`."""
         return self(x)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """``(N, 3, H, W)`` -> three activated maps at stride 8, and the six stages before it."""
+        """Return three activated maps at stride 8 of ``(N, 3, H, W)``, and the six raw stages."""
         x = self.stem(x)
         maps, stages = [], []
         for stage in (self.stage2, self.stage3, self.stage4, self.stage5, self.stage6, self.stage7):
@@ -129,7 +130,7 @@ class ResNet38d(BaseBackbone):
 
 
 def plain_stage(blocks: int, in_channels: int, channels: int, norm: dict) -> nn.Sequential:
-    """Blocks of one width, the first with stride 2."""
+    """Build a stage of blocks of one width, the first with stride 2."""
     return nn.Sequential(
         PreActivationBlock(in_channels, channels, channels, norm, stride=2),
         *(PreActivationBlock(channels, channels, channels, norm) for _ in range(blocks - 1)),
@@ -143,12 +144,12 @@ class PreActivationBlock(nn.Module):
     changes, else the input itself.
 
     Args:
-        in_channels: Of the input.
-        hidden: Between the two convolutions.
-        out_channels: Of the result.
+        in_channels: Channels of the input.
+        hidden: Channels between the two convolutions.
+        out_channels: Channels of the result.
         norm_cfg: Normalisation.
-        stride: Of the first convolution.
-        dilations: Of the two convolutions.
+        stride: Stride of the first convolution.
+        dilations: Dilations of the two convolutions.
 
     Source: He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016.
     """
@@ -177,11 +178,16 @@ class PreActivationBlock(nn.Module):
         )
 
     def activate(self, x: Tensor) -> Tensor:
-        """What both branches start from: the input, normalised and rectified."""
+        """Return the input of both branches: normalised, then ReLU."""
         return F.relu(self.norm1(x))
 
     def forward(self, x: Tensor, activated: Tensor | None = None) -> Tensor:
-        """``(N, C, h, w)``, and :meth:`activate` of it where it is known -> the sum."""
+        """Return the sum of branch and short cut, ``(N, out_channels, h', w')``.
+
+        Args:
+            x: ``(N, in_channels, h, w)``.
+            activated: :meth:`activate` of it, if it is computed already.
+        """
         activated = self.activate(x) if activated is None else activated
         branch = self.conv2(F.relu(self.norm2(self.conv1(activated))))
         return branch + (x if self.shortcut is None else self.shortcut(activated))
@@ -190,15 +196,15 @@ class PreActivationBlock(nn.Module):
 class PreActivationBottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolution, each after normalisation and ReLU; 1x1 short cut.
 
-    Whole channels are dropped before the second and the third.  The branch has
-    a quarter, then half, then all of the channels.
+    Dropout drops whole channels before the second and the third convolution.  The
+    branch has a quarter, then half, then all of the channels.
 
     Args:
-        in_channels: Of the input.
-        out_channels: Of the result.
+        in_channels: Channels of the input.
+        out_channels: Channels of the result.
         norm_cfg: Normalisation.
-        dilation: Of the 3x3 convolution.
-        dropout_ratio: Share of channels dropped.
+        dilation: Dilation of the 3x3 convolution.
+        dropout_ratio: Share of the channels that are dropped.
 
     Source: Wu et al., "Wider or Deeper", 2016 (the last two blocks of model A1).
     """
@@ -223,11 +229,16 @@ class PreActivationBottleneck(nn.Module):
         self.dropout = nn.Dropout2d(dropout_ratio)
 
     def activate(self, x: Tensor) -> Tensor:
-        """What both branches start from: the input, normalised and rectified."""
+        """Return the input of both branches: normalised, then ReLU."""
         return F.relu(self.norm1(x))
 
     def forward(self, x: Tensor, activated: Tensor | None = None) -> Tensor:
-        """``(N, C, h, w)``, and :meth:`activate` of it where it is known -> the sum."""
+        """Return the sum of branch and short cut, ``(N, out_channels, h', w')``.
+
+        Args:
+            x: ``(N, in_channels, h, w)``.
+            activated: :meth:`activate` of it, if it is computed already.
+        """
         activated = self.activate(x) if activated is None else activated
         branch = self.dropout(F.relu(self.norm2(self.conv1(activated))))
         branch = self.dropout(F.relu(self.norm3(self.conv2(branch))))
@@ -235,10 +246,13 @@ class PreActivationBottleneck(nn.Module):
 
 
 def read_resnet38_weights(path: str | os.PathLike) -> dict[str, Tensor]:
-    """The tensors by name of a file that :func:`convert_resnet38_params` wrote.
+    """Read a file of weights that ``tools/convert_resnet38_params.py`` wrote.
+
+    Returns:
+        Tensors by name.
 
     Raises:
-        InvalidInputError: It is damaged, or holds more than tensors.
+        InvalidInputError: If the file is damaged, or holds more than tensors.
     """
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)

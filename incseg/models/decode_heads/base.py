@@ -1,3 +1,5 @@
+"""The base class of decode heads."""
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any

@@ -1,3 +1,5 @@
+"""BiSeNet's output head."""
+
 from typing import Any
 
 from mmcv.cnn import ConvModule
@@ -9,10 +11,12 @@ from incseg.registry import MODELS
 
 @MODELS.register_module()
 class FCNHead(BaseDecodeHead):
-    """3x3 convolution, normalisation, ReLU, classifier: BiSeNet's output head.
+    """BiSeNet's output head: 3x3 convolution, normalisation, ReLU, classifier.
 
     Args:
-        kwargs: See :class:`BaseDecodeHead`.
+        in_channels, channels, kwargs: See :class:`BaseDecodeHead`.
+
+    Source: Yu et al., "BiSeNet", ECCV 2018.
     """
 
     def __init__(self, in_channels: int, channels: int, **kwargs: Any):
@@ -20,4 +24,5 @@ class FCNHead(BaseDecodeHead):
         self.conv = ConvModule(in_channels, channels, 3, padding=1, norm_cfg=self.norm_cfg)
 
     def forward_features(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Return ``(N, channels, h, w)`` from the backbone's map ``in_index``."""
         return self.conv(feats[self.in_index])

@@ -1,3 +1,5 @@
+"""The classifier that gets new outputs in every step."""
+
 from collections.abc import Sequence
 
 import torch

@@ -10,17 +10,19 @@ from incseg.utils.rules import NOT_NEGATIVE, checked
 
 
 class BaseDistillation(nn.Module, ABC):
-    """One thing that is kept from the teacher: a named term of the loss.
+    """A named term of the loss that keeps the student close to the teacher.
+
+    A subclass implements :meth:`compare`.
 
     Args:
         loss_weight: Factor on the term, 0 or more.
-        source: Which part of the network it compares: the name of a head
-            (``'decode_head'`` or an auxiliary head's name).
+        source: Name of the head that is compared: ``'decode_head'`` or an auxiliary
+            head's name.
 
     Attributes:
-        reads: What it reads of :class:`NetworkOutputs` besides logits:
-            ``'features'``, and ``'intermediate'`` for stages and head features.
-            What nobody reads is not kept.
+        reads: The parts of :class:`NetworkOutputs` that the term reads besides logits: a set
+            of ``'features'`` and ``'intermediate'`` (stages and head features).  Other
+            parts are not kept.
 
     Raises:
         InvalidInputError: If the weight is not allowed.
@@ -34,7 +36,9 @@ class BaseDistillation(nn.Module, ABC):
         self.source = source
 
     def check(self, network: Any) -> None:
-        """Whether a network has what the term compares; called when a config is checked.
+        """Refuse a network that lacks something that the term compares.
+
+        Called when a config is checked.
 
         Raises:
             InvalidInputError: Naming the argument and what is allowed.
@@ -46,7 +50,8 @@ class BaseDistillation(nn.Module, ABC):
 
     @abstractmethod
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """The un-weighted term, a scalar."""
+        """Return the un-weighted term, a scalar."""
 
     def forward(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        """Return the weighted term, a scalar."""
         return self.loss_weight * self.compare(student, teacher)

@@ -1,3 +1,5 @@
+"""Distillation of feature maps."""
+
 from collections.abc import Sequence
 from math import sqrt
 from typing import Any, ClassVar
@@ -20,8 +22,8 @@ class FeatureDistillation(BaseDistillation):
 
     Args:
         loss_weight: Factor on the term; 100 is customary.
-        index: Which of the backbone's maps; the last one by default, what the
-            principal head reads (for BiSeNet the fused map).
+        index: Which of the backbone's maps; by default the last one, which the
+            principal head reads (in BiSeNet the fused map).
 
     Source: Michieli and Zanuttigh, "Incremental Learning Techniques for
     Semantic Segmentation", ICCV Workshops 2019.
@@ -34,12 +36,17 @@ class FeatureDistillation(BaseDistillation):
         self.index = index
 
     def check(self, network: Any) -> None:
+        """Refuse a network without the map.
+
+        Raises:
+            InvalidInputError: Naming the argument and the allowed range.
+        """
         maps = len(network.backbone.out_channels)
         if not isinstance(self.index, int) or not -maps <= self.index < maps:
             raise InvalidInputError(f'index is {self.index!r}, allowed: {-maps} to {maps - 1}')
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Mean over all ``N * C * h * w`` elements, float32 or wider."""
+        """Return the mean over all ``N * C * h * w`` elements, float32 or wider."""
         return F.mse_loss(
             at_least_float32(student.features[self.index]),
             at_least_float32(teacher.features[self.index].detach()),
@@ -50,22 +57,23 @@ class FeatureDistillation(BaseDistillation):
 class PooledDistillation(BaseDistillation):
     """PLOP's term: tile-wise pooled activations of every layer, and of the logits.
 
-    The layers are the backbone's residual stages before their activation, what
-    the head's classifier reads, and the head's logits at their own resolution.
-    The term grows with the classes: it is multiplied by ``sqrt(C / N)``, ``C``
-    the student's outputs with the background, ``N`` those of them that are new.
+    The layers are the backbone's residual stages before their activation, the
+    features that the head's classifier reads, and the head's logits at their own
+    resolution.  The term grows with the number of classes: it is multiplied by
+    ``sqrt(C / N)`` with ``C`` outputs of the student, background included, of which
+    ``N`` are new.
 
     Args:
         loss_weight: Factor on the term.
         source: Name of the head whose features and logits are compared.
-        feature_factor: Of the stages and the head's features; 0.01 for VOC,
+        feature_factor: Factor on the stages and the head's features; 0.01 for VOC,
             0.001 for ADE20K.
-        logits_factor: Of the logits; 0.0005 for VOC, 0.00001 for ADE20K.
-        scales: Tiles along each side.
+        logits_factor: Factor on the logits; 0.0005 for VOC, 0.00001 for ADE20K.
+        scales: Numbers of tiles along each side.
 
     Raises:
-        InvalidInputError: If a factor is below 0, or the scales are not positive whole
-            numbers.
+        InvalidInputError: If a factor is below 0, or ``scales`` is not a list of positive
+            whole numbers.
 
     See :func:`incseg.models.losses.functional.pooled_distillation`.
 
@@ -100,12 +108,13 @@ class PooledDistillation(BaseDistillation):
         self.scales = tuple(scales)
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        """Return the un-weighted term, a scalar of float32 or wider."""
         ours, theirs = (
             [*outputs.stages, outputs.head_features[self.source], outputs.logits[self.source]]
             for outputs in (student, teacher)
         )
         factors = [self.feature_factor] * (len(ours) - 1) + [self.logits_factor]
         num_classes, num_old = ours[-1].shape[1], theirs[-1].shape[1]
-        # no new class: domains change and classes stay, published code then leaves it as it is
+        # without new classes (only the domain changes) published code has no such factor
         growth = sqrt(num_classes / ((num_classes - num_old) or num_classes))
         return growth * pooled_distillation(ours, theirs, num_old, factors, self.scales)

@@ -1,4 +1,4 @@
-"""A head's cross-entropy and the distillation of the same head, upsampled once."""
+"""Distillation of a head's logits, in one pass with the head's own loss where both allow it."""
 
 from typing import Any, ClassVar
 
@@ -10,9 +10,9 @@ from incseg.models.losses import PixelCrossEntropy
 from incseg.models.losses.functional import (
     binary_distillation,
     distillation,
-    fused_losses,
     unbiased_distillation,
 )
+from incseg.models.losses.fused import fused_losses
 from incseg.models.losses.fused.image_by_image import image_by_image
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
@@ -21,20 +21,20 @@ from incseg.utils.rules import NOT_NEGATIVE, checked
 
 
 class SoftLabelDistillation(BaseDistillation):
-    """What the terms on a head's probabilities have in common.
+    """Base class of the terms on a head's probabilities.
 
     Args:
-        loss_weight: Factor on the term.
+        loss_weight: Factor on the term, 0 or more.
         source: Name of the head whose logits are compared.
         alpha: Factor on the teacher's logits before its softmax, 0 or more.
         fused: Whether logits are upsampled a few rows at a time, together with
-            the head's cross-entropy where that is fused too; else at once.
+            the head's cross-entropy if that is fused too; else full-size logits are used.
 
     Raises:
         InvalidInputError: If a number is not allowed.
     """
 
-    #: Whether the teacher's background is matched by background plus new classes.
+    #: whether the teacher's background is compared with background plus new classes
     unbiased: ClassVar[bool]
     reads: ClassVar[frozenset[str]] = frozenset()
 
@@ -50,6 +50,7 @@ class SoftLabelDistillation(BaseDistillation):
         self.fused = fused
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        """Return the un-weighted term, a scalar of float32 or wider."""
         if self.fused:
             _, loss = fused_losses(
                 student.logits[self.source],
@@ -70,6 +71,9 @@ class LogitsDistillation(SoftLabelDistillation):
     Args:
         loss_weight: Factor on the term; 100 is customary.
         source, alpha, fused: See :class:`SoftLabelDistillation`.
+
+    Source: Li and Hoiem, "Learning without Forgetting"; see
+    :func:`incseg.models.losses.functional.distillation`.
     """
 
     unbiased = False
@@ -77,16 +81,24 @@ class LogitsDistillation(SoftLabelDistillation):
 
 @MODELS.register_module()
 class UnbiasedLogitsDistillation(SoftLabelDistillation):
-    """MiB's term: the teacher's background is matched by background + new classes.
+    """MiB's term: the teacher's background is compared with background + new classes.
 
     Args:
         loss_weight: Factor on the term; MiB uses 10, and 100 for VOC 15-1.
         source, alpha, fused: See :class:`SoftLabelDistillation`.
+
+    Source: Cermelli et al., CVPR 2020, eq. 7 and 8; see
+    :func:`incseg.models.losses.functional.unbiased_distillation`.
     """
 
     unbiased = True
 
     def check(self, network: Any) -> None:
+        """Refuse a network without the head, or whose head has no background output.
+
+        Raises:
+            InvalidInputError: Naming the argument.
+        """
         super().check(network)
         if not network.heads[self.source].has_background:
             raise InvalidInputError(
@@ -101,9 +113,12 @@ class BinaryDistillation(BaseDistillation):
     Args:
         loss_weight: Factor on the term; 10 is customary.
         source: Name of the head whose logits are compared.
-        fused: Whether logits are upsampled an image at a time; else at once.
+        fused: Whether logits are upsampled one image at a time; else all together.
 
-    See :func:`incseg.models.losses.functional.distillation`.
+    Raises:
+        InvalidInputError: If the weight is not allowed.
+
+    See :func:`incseg.models.losses.functional.binary_distillation`.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
@@ -113,13 +128,14 @@ class BinaryDistillation(BaseDistillation):
         self.fused = fused
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
+        """Return the un-weighted term, a scalar of float32 or wider."""
         if not self.fused:
             return binary_distillation(
                 student.full_size(self.source), teacher.full_size(self.source)
             )
         size = student.size
         return image_by_image(
-            lambda logits, taught: binary_distillation(logits, upsample(taught, size)),
+            lambda logits, known: binary_distillation(logits, upsample(known, size)),
             student.logits[self.source],
             teacher.logits[self.source],
             size,
@@ -127,7 +143,7 @@ class BinaryDistillation(BaseDistillation):
 
 
 def shares_a_pass(criterion: nn.Module, term: nn.Module) -> bool:
-    """Whether a head's loss and a term of distillation can be computed together."""
+    """Say whether a head's loss and a term of distillation can be computed together."""
     return (
         isinstance(criterion, PixelCrossEntropy)
         and criterion.fused
@@ -147,7 +163,7 @@ def losses_in_one_pass(
     ignore_index: int,
     image_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The weighted loss and the weighted term.
+    """Return a head's weighted loss and the weighted term on the same head, two scalars.
 
     Args:
         criterion: The head's loss.
@@ -157,7 +173,7 @@ def losses_in_one_pass(
         target: ``(N, H, W)`` of train ids.
         num_old, ignore_index, image_weight: See :class:`PixelCrossEntropy`.
     """
-    loss, kept = fused_losses(
+    loss, distilled = fused_losses(
         logits,
         teacher_logits,
         target,
@@ -167,4 +183,4 @@ def losses_in_one_pass(
         ignore_index=ignore_index,
         image_weight=image_weight,
     )
-    return criterion.loss_weight * loss, term.loss_weight * kept
+    return criterion.loss_weight * loss, term.loss_weight * distilled

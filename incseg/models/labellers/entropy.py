@@ -1,4 +1,4 @@
-"""The median of a class's values from their histogram."""
+"""PLOP's labeller: the teacher's confident predictions replace the background."""
 
 from collections.abc import Iterable
 from math import log
@@ -12,43 +12,43 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 from incseg.models.decode_heads.class_map import Decision
 from incseg.models.labellers.base import BaseLabeller
-from incseg.models.labellers.entropy_map import entropy_maps
+from incseg.models.labellers.uncertainty import entropy_maps
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 from incseg.utils.rules import NOT_NEGATIVE, checked
 
-#: median -> bins of its histogram
+#: kind of median -> bins of its histogram
 BINS = {'fixed': 10_000, 'paper_code': 100}
 
 
 @MODELS.register_module()
 class EntropyPseudoLabeller(BaseLabeller):
-    """PLOP's labels: where background was annotated, what the teacher is sure of.
+    """PLOP's labeller: confident predictions of the teacher replace the background.
 
-    A pixel annotated as background (or as an old class) gets the teacher's best
-    class if the entropy of the teacher's probabilities is below that class's
-    threshold, else it becomes void.  A class's threshold is the median entropy
-    of the pixels in which the teacher sees it, over one epoch of the step's
-    data, but at least ``min_threshold``.
+    A pixel annotated as background (or as an old class) gets the class that the
+    teacher's head decides on, if the entropy of the teacher's probabilities is below
+    that class's threshold; else it becomes void.  A class's threshold is the median
+    entropy of the pixels in which the teacher predicts it, over one epoch of the
+    step's data, but at least ``min_threshold``.
 
-    Each image also gets a weight, the share of its background and old pixels
-    that were labelled, so that new pixels do not outweigh the few that are left
-    of the others.  As in the published code, ``sure / (all + 1e-6)``, an image
-    without such pixels has the weight 0.
+    Each image also gets a weight: the share of its background and old pixels
+    that were labelled, so that pixels of new classes do not outweigh the others.  As
+    in the published code it is ``sure / (all + 1e-6)``, so an image without such
+    pixels has the weight 0.
 
     Args:
         source: Name of the head whose logits are read.
-        median: ``'fixed'``: entropies divided by ``log K`` and true medians.
-            ``'paper_code'``: as published, see :func:`published_medians`;
-            entropies there are divided by ``K log K log C`` (``C`` the
-            student's outputs), and only label 0 enters the medians.
+        median: ``'fixed'``: entropies are divided by ``log K``, and medians are exact.
+            ``'paper_code'``: as published, see :func:`published_medians`; entropies are
+            divided by ``K log K log C`` (``C`` classes of the student), and only pixels
+            with label 0 count.
         min_threshold: The least threshold, in the unit of ``median``.
         ignore_index: The label of void.
 
     Attributes:
         thresholds: ``(K,)``, float32, in the unit of ``median``; None before
             :meth:`prepare`.
-        nats: What an entropy in nats is divided by.
+        nats: The divisor of entropies in nats.
 
     Raises:
         InvalidInputError: If an argument's value is not allowed.
@@ -82,17 +82,20 @@ class EntropyPseudoLabeller(BaseLabeller):
         self.has_background = True
 
     def build_for(self, network: Any) -> None:
-        """Take over how the head that is read decides on classes; the teacher's is the same."""
+        """Take the decision of the student's head; that of the teacher's head is the same."""
         if self.source in network.heads:  # check() refuses it otherwise
             head = network.heads[self.source]
             self.decide, self.has_background = head.own_decision, head.has_background
 
     def prepare(self, batches: Iterable[tuple[Tensor, NetworkOutputs]], num_classes: int) -> None:
-        """Find the thresholds; all processes together.
+        """Compute the thresholds, over the batches of all processes.
 
         Args:
             batches: Labels ``(N, H, W)`` and the teacher's outputs; at least one.
-            num_classes: Outputs of the student.
+            num_classes: Classes of the student, the background included.
+
+        Raises:
+            ValueError: If there is no batch.
         """
         bins, histograms = BINS[self.median], None
         for labels, teacher in batches:
@@ -112,7 +115,7 @@ class EntropyPseudoLabeller(BaseLabeller):
         all_reduce(histograms)
         histograms = histograms.view(-1, bins)
         medians = (published_medians if self.median == 'paper_code' else class_medians)(histograms)
-        # not torch.maximum: published code keeps a median that is not a number, so does max()
+        # not torch.maximum: like published code, max() leaves a median that is not a number
         self.thresholds = torch.tensor(
             [max(value, self.min_threshold) for value in medians.tolist()],
             dtype=torch.float32,
@@ -122,6 +125,7 @@ class EntropyPseudoLabeller(BaseLabeller):
         print_log(f'pseudo-labels: thresholds from {least:.4g} to {most:.4g}', 'current')
 
     def _unit(self, num_old: int, num_classes: int) -> float:
+        """Return the divisor of entropies in nats."""
         if self.median == 'fixed':
             return log(max(num_old, 2))
         return num_old * log(num_old + 1e-8) * log(num_classes)
@@ -131,13 +135,18 @@ class EntropyPseudoLabeller(BaseLabeller):
         return logits.shape[1] + (not self.has_background)
 
     def _is_old(self, labels: Tensor, num_old: int) -> Tensor:
-        """Background or an old class, but not void."""
+        """Say which pixels are background or of an old class, but not void."""
         return (labels < num_old) & (labels != self.ignore_index)
 
     def __call__(
         self, labels: Tensor, student: NetworkOutputs, teacher: NetworkOutputs
     ) -> tuple[Tensor, Tensor]:
-        """Labels ``(N, H, W)`` of train ids -> labels and image weights.
+        """Replace the labels of one batch.
+
+        Args:
+            labels: ``(N, H, W)`` of train ids.
+            student: Not read.
+            teacher: Outputs on the same images, with logits of ``source``.
 
         Returns:
             Labels of the same type (int64 where uint8 cannot hold the old
@@ -165,9 +174,9 @@ class EntropyPseudoLabeller(BaseLabeller):
 
 
 def class_medians(histograms: Tensor) -> Tensor:
-    """Medians from histograms over [0, 1].
+    """Return the medians of classes from histograms over [0, 1].
 
-    Values are taken as spread evenly over their bin; a class without any has 0.
+    Values count as spread evenly over their bin; a class without values has the median 0.
 
     Args:
         histograms: ``(K, bins)``, counts.
@@ -186,23 +195,22 @@ def class_medians(histograms: Tensor) -> Tensor:
 
 
 def published_medians(histograms: Tensor) -> Tensor:
-    """What PLOP's published code takes for the medians.
+    """Return the numbers that PLOP's published code computes as medians.
 
-    It adds up the numbers of the bins that it has passed where it should add up
-    their counts.  So it returns the median only where the first bin holds half
-    of the values; elsewhere it may stop at a later bin, or at none: then the
-    result is infinite of either sign, or not a number.  Numbers of bins are
-    found by rounding down, which for 100 bins takes 28, 56 and 57 for 29, 57
-    and 58.
+    The published code adds up the numbers of the bins that it has passed, not their
+    counts.  So the result is the median only where the first bin holds half of the
+    values.  Elsewhere the loop may stop at a later bin or at none; then the result is
+    plus or minus infinity, or not a number.  Numbers of bins are rounded down, which
+    for 100 bins gives 28, 56 and 57 instead of 29, 57 and 58.
 
     Args:
         histograms: ``(K, bins)``, counts.
 
     Returns:
-        ``(K,)``, float32 like there.
+        ``(K,)``, float32 as in the published code.
     """
     bins = histograms.shape[1]
-    found = torch.zeros(len(histograms), dtype=torch.float32)
+    medians = torch.zeros(len(histograms), dtype=torch.float32)
     for c, counts in enumerate(histograms.cpu()):
         half = counts.sum() / 2
         if half <= 0:
@@ -214,5 +222,5 @@ def published_medians(histograms: Tensor) -> Tensor:
             if passed <= half <= passed + count:
                 break
             passed += border * bins
-        found[c] = border + (half - passed) / count * (1 / bins)
-    return found
+        medians[c] = border + (half - passed) / count * (1 / bins)
+    return medians

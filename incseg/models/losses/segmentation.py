@@ -1,3 +1,5 @@
+"""The registered segmentation losses: thin classes over the pure functions."""
+
 from abc import ABC, abstractmethod
 from functools import partial
 
@@ -5,23 +7,26 @@ from torch import Tensor, nn
 
 from incseg.models.losses.functional import (
     binary_cross_entropy,
-    fused_losses,
     soft_binary_cross_entropy,
     unbiased_cross_entropy,
 )
 from incseg.models.losses.functional.cross_entropy import check_image_weight
+from incseg.models.losses.fused import fused_losses
 from incseg.models.losses.fused.image_by_image import image_by_image
 from incseg.registry import MODELS
 from incseg.utils.rules import NOT_NEGATIVE, checked
 
 
 class PixelCrossEntropy(nn.Module, ABC):
-    """What the cross-entropies have in common: mean over all pixels, ignored ones zero.
+    """Base class of the cross-entropies: the mean over all pixels, ignored ones count as zero.
 
     Args:
         loss_weight: Factor on the loss, 0 or more.
-        fused: Whether it takes logits as the head made them and upsamples them
-            a few rows at a time; else they come at the target's size.
+        fused: Whether the loss takes the head's low-resolution logits and upsamples
+            them a few rows at a time; else the logits come at the target's size.
+
+    Raises:
+        InvalidInputError: If ``loss_weight`` is not allowed.
     """
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
@@ -31,12 +36,16 @@ class PixelCrossEntropy(nn.Module, ABC):
 
     @property
     def low_resolution(self) -> bool:
-        """Whether the loss wants logits as the head made them."""
+        """Whether the loss takes the head's logits at their own resolution."""
         return self.fused
 
     @abstractmethod
     def merged(self, num_old: int) -> int:
-        """How many of the old outputs count as background."""
+        """Return the number of outputs, the first ones, that count as background.
+
+        Args:
+            num_old: Outputs before this step, the background included.
+        """
 
     def forward(
         self,
@@ -47,9 +56,17 @@ class PixelCrossEntropy(nn.Module, ABC):
         ignore_index: int = 255,
         image_weight: Tensor | None = None,
     ) -> Tensor:
-        """Logits ``(N, C, h, w)``, target ``(N, H, W)`` of train ids -> scalar.
+        """Return the weighted loss, a scalar of float32 or wider.
 
-        ``image_weight``, ``(N,)``, is a factor on each image's part of it.
+        Args:
+            logits: ``(N, C, h, w)``, unnormalised.
+            target: ``(N, H, W)``, integer train ids.
+            num_old: Outputs before this step, the background included.
+            ignore_index: Pixels with this label contribute zero.
+            image_weight: ``(N,)``, a factor on each image's part of the loss, or None.
+
+        Raises:
+            ValueError: As :func:`~incseg.models.losses.functional.unbiased_cross_entropy`.
         """
         merged = self.merged(num_old)
         if self.fused:
@@ -68,7 +85,7 @@ class PixelCrossEntropy(nn.Module, ABC):
 
 @MODELS.register_module()
 class CrossEntropyLoss(PixelCrossEntropy):
-    """Ordinary cross-entropy: to fine-tuning, background is background.
+    """Ordinary cross-entropy, as in fine-tuning: a label 0 means the background only.
 
     Args:
         loss_weight, fused: See :class:`PixelCrossEntropy`.
@@ -80,7 +97,7 @@ class CrossEntropyLoss(PixelCrossEntropy):
 
 @MODELS.register_module()
 class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
-    """MiB's cross-entropy: background stands for background and all old classes.
+    """MiB's cross-entropy: a label 0 means the background or any old class.
 
     Args:
         loss_weight, fused: See :class:`PixelCrossEntropy`.
@@ -88,8 +105,7 @@ class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
     See :func:`incseg.models.losses.functional.unbiased_cross_entropy`.
     """
 
-    #: What this loss is while there are no old classes; lets every method
-    #: share the base step.
+    #: the equal loss of a step without old classes, so that all methods share the base step
     base_step_type = 'CrossEntropyLoss'
 
     def merged(self, num_old: int) -> int:
@@ -98,18 +114,22 @@ class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
 
 @MODELS.register_module()
 class BinaryCrossEntropyLoss(nn.Module):
-    """LwF-MC's and WILSON's loss: one sigmoid a class; the base step is trained with it too.
+    """LwF-MC's and WILSON's loss: one sigmoid per class, also in the base step.
 
     Args:
         loss_weight: Factor on the loss, 0 or more.
-        fused: Whether it takes logits as the head made them and upsamples them
-            an image at a time; else they come at the target's size.
+        fused: Whether the loss takes the head's low-resolution logits and upsamples
+            them one image at a time; else the logits come at the target's size.
+
+    Raises:
+        InvalidInputError: If ``loss_weight`` is not allowed.
 
     See :func:`incseg.models.losses.functional.binary_cross_entropy`, and
-    :func:`incseg.models.losses.functional.binary_cross_entropy` for soft
+    :func:`incseg.models.losses.functional.soft_binary_cross_entropy` for soft
     targets.
     """
 
+    #: whether a target may be a probability of each class
     soft_targets = True
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
@@ -119,7 +139,7 @@ class BinaryCrossEntropyLoss(nn.Module):
 
     @property
     def low_resolution(self) -> bool:
-        """Whether the loss wants logits as the head made them."""
+        """Whether the loss takes the head's logits at their own resolution."""
         return self.fused
 
     def forward(
@@ -131,11 +151,18 @@ class BinaryCrossEntropyLoss(nn.Module):
         ignore_index: int = 255,
         image_weight: Tensor | None = None,
     ) -> Tensor:
-        """Logits ``(N, C, h, w)``, target ``(N, H, W)`` of train ids -> scalar.
+        """Return the weighted loss, a scalar of float32 or wider.
 
-        A target may also be a probability of each class, floating ``(N, C, H, W)``.
-        ``num_old`` makes no difference: an old label is its own class.
-        ``image_weight``, ``(N,)``, is a factor on each image's part of it.
+        Args:
+            logits: ``(N, C, h, w)``, before the sigmoid.
+            target: ``(N, H, W)``, integer train ids; or floating ``(N, C, H, W)``, a
+                probability of each class.
+            num_old: Not used: an old label is its own class.
+            ignore_index: Pixels with this label contribute zero.
+            image_weight: ``(N,)``, a factor on each image's part of the loss, or None.
+
+        Raises:
+            ValueError: If the shapes do not fit.
         """
         if target.is_floating_point():
             loss = soft_binary_cross_entropy(logits, target, image_weight)

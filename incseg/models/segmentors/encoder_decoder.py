@@ -1,3 +1,5 @@
+"""A segmentation network of backbone and heads."""
+
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -20,20 +22,26 @@ from incseg.structures import NetworkOutputs, SegDataSample
 
 @MODELS.register_module()
 class EncoderDecoder(BaseModel):
-    """Backbone, principal head, auxiliary heads.
+    """A segmentation network: backbone, principal head, auxiliary heads.
 
     Args:
-        backbone: Config of the backbone; it has ``out_channels``, one per map.
-        decode_head: Config of the principal head.  ``in_channels`` defaults to
-            what the backbone offers at ``in_index``, ``channels`` to the same
+        backbone: Config of the backbone; the backbone has ``out_channels``, one per map.
+        decode_head: Config of the principal head.  ``in_channels`` defaults to the
+            channels of the backbone's map ``in_index``, ``channels`` to the same number
             (auxiliary heads: half of it).
-        outputs_per_step: Outputs of the classifier of each step so far; the
-            first includes the background.
+        outputs_per_step: Classes of each step so far; the first number includes the
+            background.
         auxiliary_head: Configs of auxiliary heads by name, or None.  They
-            serve training alone.
+            are used in training only.
         auxiliary_weight: Factor on each auxiliary loss (BiSeNet's alpha).
         data_preprocessor: Config of the preprocessor.
         channels_last: Whether convolutions use the channels-last layout.
+
+    Attributes:
+        outputs_per_step: As in the arguments, a tuple.
+
+    Raises:
+        InvalidInputError: If a head does not fit the backbone, or a loss does not fit its head.
     """
 
     def __init__(
@@ -49,7 +57,6 @@ class EncoderDecoder(BaseModel):
         # built here: mmengine's own registry would not find ours without a default scope
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
-        #: classes of each step so far; the first number includes the background
         self.outputs_per_step = tuple(outputs_per_step)
         self.decode_head = self._build_head(decode_head, 1, outputs_per_step)
         self.auxiliary_head = nn.ModuleDict(
@@ -75,6 +82,7 @@ class EncoderDecoder(BaseModel):
             cls.forward = without_labels(own)  # type: ignore[method-assign]
 
     def _build_head(self, cfg: dict, shrink: int, outputs_per_step: Sequence[int]) -> nn.Module:
+        """Build a head with its loss and classifier; ``shrink`` divides the default channels."""
         cfg = dict(cfg)
         offered = self.backbone.out_channels
         index = cfg.get('in_index', -1)
@@ -130,27 +138,27 @@ class EncoderDecoder(BaseModel):
         structure changes from step to step overrides this method; here nothing changes.
 
         Args:
-            state: The previous step's ``state_dict``; it is not to be written to.
+            state: The previous step's ``state_dict``; do not write to it.
         """
         return state
 
     def init_weights(self) -> None:
-        """Load pretrained weights where the backbone has some."""
+        """Load pretrained weights if the backbone has some."""
         if hasattr(self.backbone, 'init_weights'):
             self.backbone.init_weights()
 
     def extract(
         self, inputs: Tensor, auxiliary: bool = True, intermediate: bool = False
     ) -> NetworkOutputs:
-        """One pass: images ``(N, 3, H, W)`` -> features and low-resolution logits.
+        """Return features and low-resolution logits from one pass.
 
         Args:
-            inputs: Normalised images; they are cast to the parameters' type.
+            inputs: Normalised images ``(N, 3, H, W)``; they are cast to the parameters' dtype.
             auxiliary: Whether the auxiliary heads run too.
-            intermediate: Whether ``stages`` and ``head_features`` are kept.
+            intermediate: Whether the result has ``stages`` and ``head_features``.
 
         Raises:
-            InvalidInputError: If the backbone has no intermediate stages to keep.
+            InvalidInputError: If the backbone does not hand out its stages.
         """
         inputs = inputs.to(next(self.parameters()).dtype).contiguous(
             memory_format=self.memory_format
@@ -163,9 +171,9 @@ class EncoderDecoder(BaseModel):
         if not hands_out_stages(self.backbone):
             raise InvalidInputError(f'the method reads {no_stages(self.backbone)}')
         maps, stages = self.backbone(inputs, stages=True)
-        made = {name: head(maps, keep_features=True) for name, head in heads.items()}
-        logits, read = ({name: pair[i] for name, pair in made.items()} for i in (0, 1))
-        return NetworkOutputs(tuple(maps), logits, size, tuple(stages), read)
+        pairs = {name: head(maps, keep_features=True) for name, head in heads.items()}
+        logits, features = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
+        return NetworkOutputs(tuple(maps), logits, size, tuple(stages), features)
 
     def forward(
         self,
@@ -200,20 +208,20 @@ class EncoderDecoder(BaseModel):
     def loss(
         self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Images -> named losses.
+        """Return the losses of a batch by name, scalars.
 
         Args:
-            inputs: ``(N, 3, H, W)``.
+            inputs: Normalised images ``(N, 3, H, W)``.
             labels: ``(N, H, W)`` of train ids.
-            exemplars: Bool ``(N,)``: in which images old classes are annotated;
-                None for none.
+            exemplars: Bool ``(N,)``, True for images in which old classes are annotated;
+                None for no such images.
         """
         return self.segmentation_losses(self.extract(inputs), labels, exemplars)
 
     def segmentation_losses(
         self, outputs: NetworkOutputs, labels: Tensor, exemplars: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """The loss of each head, ``'<head>.loss'``."""
+        """Return the weighted loss of each head, ``'<head>.loss'``."""
         return {
             f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
             for name in self.heads
@@ -227,7 +235,15 @@ class EncoderDecoder(BaseModel):
         image_weight: Tensor | None = None,
         exemplars: Tensor | None = None,
     ) -> Tensor:
-        """The weighted loss of one head; ``image_weight`` ``(N,)`` is a factor on each image's."""
+        """Return the weighted loss of one head, a scalar.
+
+        Args:
+            name: The head's name.
+            outputs: Outputs of this network.
+            labels: ``(N, H, W)`` of train ids.
+            image_weight: ``(N,)``, a factor on each image's loss, or None.
+            exemplars: See :meth:`loss`.
+        """
         head = self.heads[name]
         low = getattr(head.loss_decode, 'low_resolution', False)
         logits = outputs.logits[name] if low else outputs.full_size(name)
@@ -243,16 +259,21 @@ class EncoderDecoder(BaseModel):
         return self.head_weight(name) * loss
 
     def head_weight(self, name: str) -> float:
-        """The factor on a head's loss."""
+        """Return the factor on a head's loss."""
         return 1.0 if name == 'decode_head' else self.auxiliary_weight
 
     def predict(
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
     ) -> list[SegDataSample]:
-        """Images -> samples with ``pred_sem_seg``, uint8 train ids ``(1, H, W)``.
+        """Return the samples with ``pred_sem_seg``, train ids ``(1, H, W)``, uint8.
 
         Each prediction has its sample's ``ori_shape`` (the label's own size)
         and does not depend on the other images of the batch.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``, maybe padded.
+            data_samples: One per image, with ``img_shape`` (without padding) and
+                ``ori_shape`` where these differ from the input's size; or None.
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
@@ -260,7 +281,7 @@ class EncoderDecoder(BaseModel):
         shapes = [tuple(sample.get('img_shape', size)) for sample in data_samples]
         if all(shape == size for shape in shapes):
             logits = list(self._logits(inputs))
-        else:  # padding would enter the global pooling: each image goes through alone
+        else:  # padding would enter the global pooling: each image gets a pass of its own
             logits = [
                 self._logits(image[None, :, :height, :width])[0]
                 for image, (height, width) in zip(inputs, shapes)
@@ -277,7 +298,7 @@ class EncoderDecoder(BaseModel):
 
 
 def without_labels(forward: Callable) -> Callable:
-    """A ``forward`` that drops the argument ``labels``; the samples have them too."""
+    """Return a ``forward`` that ignores the argument ``labels``; the samples have them too."""
 
     @functools.wraps(forward)
     def wrapped(self: EncoderDecoder, *args: Any, labels: Tensor | None = None, **kwargs: Any):

@@ -1,3 +1,5 @@
+"""Parts of a network that a method freezes."""
+
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,14 +14,14 @@ class FrozenParts:
     """Parts of a network that stay as the previous step left them.
 
     Their parameters get no gradient, so neither the optimiser nor its weight
-    decay moves them, and they are in evaluation mode whatever the network is
-    in, so that BatchNorm uses and keeps its running statistics.
+    decay changes them.  They stay in evaluation mode in training, so that BatchNorm
+    uses its running statistics and does not update them.
 
     Args:
-        names: Of ``'backbone'``; ``'backbone_norm'``, of that only the layers that
-            keep statistics (:meth:`BaseBackbone.norm_layers`); ``'head_features'``,
-            all that the heads have before their classifiers (dropout stays
-            active); and ``'old_classifiers'``, those of earlier steps.
+        names: Some of ``'backbone'``; ``'backbone_norm'``, only the backbone's layers with
+            running statistics (:meth:`BaseBackbone.norm_layers`); ``'head_features'``,
+            all layers of the heads before their classifiers (dropout stays
+            active); and ``'old_classifiers'``, the classifiers of earlier steps.
 
     Raises:
         InvalidInputError: If a name is none of these.
@@ -31,10 +33,10 @@ class FrozenParts:
         self.names = tuple(names)
 
     def freeze(self, network: Any) -> None:
-        """Take the gradients away; before the optimiser and DDP look at the parameters.
+        """Switch the gradients off; call it before the optimiser and DDP are built.
 
         Raises:
-            InvalidInputError: If the backbone does not say which its normalisations are.
+            InvalidInputError: If the backbone has no ``norm_layers()`` and needs it.
         """
         if 'backbone_norm' in self.names and not hasattr(network.backbone, 'norm_layers'):
             raise InvalidInputError(
@@ -49,12 +51,12 @@ class FrozenParts:
                     parameter.requires_grad_(False)
 
     def hold(self, network: Any) -> None:
-        """Put them back into evaluation mode; after every ``train()`` of the network."""
+        """Set the parts to evaluation mode; call it after every ``train()`` of the network."""
         for module in self.modules(network):
             module.eval()
 
     def modules(self, network: Any) -> Iterator[nn.Module]:
-        """The outermost frozen modules."""
+        """Yield the outermost frozen modules."""
         if 'backbone' in self.names:
             yield network.backbone
         elif 'backbone_norm' in self.names:

@@ -1,3 +1,5 @@
+"""The network of an incremental step: student, teacher and the parts of the method."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -27,7 +29,13 @@ class IncrementalSegmentor(EncoderDecoder):
         distillation: Configs of the distillation terms by name, or None.
         target_labeller: Config of a :class:`BaseLabeller`, which replaces labels inside a
             training step, or None.
-        frozen: What does not train, see :class:`FrozenParts`.
+        frozen: Names of the parts that are not trained, see :class:`FrozenParts`.
+
+    Attributes:
+        teacher: The frozen network of the previous step, or None.
+
+    Raises:
+        InvalidInputError: If an argument of a part is not allowed.
     """
 
     def __init__(
@@ -58,18 +66,18 @@ class IncrementalSegmentor(EncoderDecoder):
             )
 
     def train(self, mode: bool = True) -> 'IncrementalSegmentor':
-        """As every module's, but frozen parts stay in evaluation mode."""
+        """Set the training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
         self.frozen.hold(self)
         return self
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether any part of the method reads the teacher."""
+        """Whether a part of the method reads the teacher."""
         return len(self.distillation) > 0 or self.target_labeller is not None
 
     def set_teacher(self, teacher: EncoderDecoder | None) -> None:
-        """Freeze a network and keep it as the teacher."""
+        """Freeze a network and take it as the teacher; None removes the teacher."""
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
 
     def forward(
@@ -79,7 +87,11 @@ class IncrementalSegmentor(EncoderDecoder):
         mode: str = 'tensor',
         labels: Tensor | None = None,
     ) -> Any:
-        """As :class:`EncoderDecoder`'s; samples may have ``gt_image_labels`` instead of masks."""
+        """Run the network in one of mmengine's modes, see :class:`EncoderDecoder`.
+
+        With a labeller that takes image-level labels, training samples have
+        ``gt_image_labels`` instead of masks.
+        """
         labeller = self.target_labeller
         if mode == 'loss' and labeller is not None and labeller.takes_image_labels:
             assert data_samples is not None
@@ -91,7 +103,14 @@ class IncrementalSegmentor(EncoderDecoder):
     def loss(
         self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """See :class:`EncoderDecoder`; the labels of exemplars are not replaced."""
+        """Return the losses of a batch by name, scalars; labels of exemplars are not replaced.
+
+        Args:
+            inputs, labels, exemplars: See :class:`EncoderDecoder`.
+
+        Returns:
+            ``'<head>.loss'`` and ``'distillation.<name>.loss'``.
+        """
         student = self.extract(inputs, intermediate='intermediate' in self.reads)
         if not self.needs_teacher:
             return self.segmentation_losses(student, labels, exemplars)
@@ -99,7 +118,7 @@ class IncrementalSegmentor(EncoderDecoder):
         image_weight = None
         if self.target_labeller is not None:
             labels, image_weight = self._relabelled(labels, student, teacher, exemplars)
-        losses, kept = {}, {}
+        losses, terms = {}, {}
         for name in self.heads:
             term = self._term_in_one_pass(name) if exemplars is None else None
             if term is None:
@@ -107,12 +126,12 @@ class IncrementalSegmentor(EncoderDecoder):
                     name, student, labels, image_weight, exemplars
                 )
             else:
-                losses[f'{name}.loss'], kept[term] = self._in_one_pass(
+                losses[f'{name}.loss'], terms[term] = self._in_one_pass(
                     name, term, student, teacher, labels, image_weight
                 )
         for term, compare in self.distillation.items():
             losses[f'distillation.{term}.loss'] = (
-                kept[term] if term in kept else compare(student, teacher)
+                terms[term] if term in terms else compare(student, teacher)
             )
         return losses
 
@@ -123,16 +142,16 @@ class IncrementalSegmentor(EncoderDecoder):
         teacher: NetworkOutputs,
         exemplars: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
-        """What the labeller makes of the labels, and each image's weight; exemplars stay."""
-        made = self.target_labeller(labels, student, teacher)  # type: ignore[misc]
-        replaced, weight = made if isinstance(made, tuple) else (made, None)
+        """Return the labeller's labels and image weights; exemplars keep their labels."""
+        result = self.target_labeller(labels, student, teacher)  # type: ignore[misc]
+        replaced, weight = result if isinstance(result, tuple) else (result, None)
         if exemplars is not None:
             replaced = labels.to(replaced.dtype).where(exemplars[:, None, None], replaced)
             weight = weight.where(~exemplars, 1) if weight is not None else None
         return replaced, weight
 
     def _term_in_one_pass(self, head: str) -> str | None:
-        """The name of the term that is computed together with a head's own loss."""
+        """Return the name of the term that is computed together with a head's own loss."""
         for name, term in self.distillation.items():
             if shares_a_pass(self.heads[head].loss_decode, term) and term.source == head:
                 return name
@@ -147,9 +166,9 @@ class IncrementalSegmentor(EncoderDecoder):
         labels: Tensor,
         image_weight: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """The weighted loss of a head and a weighted term on it."""
+        """Return the weighted loss of a head and a weighted term on the same head."""
         head, compare = self.heads[name], cast(SoftLabelDistillation, self.distillation[term])
-        loss, kept = losses_in_one_pass(
+        loss, distilled = losses_in_one_pass(
             head.loss_decode,
             compare,
             student.logits[name],
@@ -159,12 +178,18 @@ class IncrementalSegmentor(EncoderDecoder):
             ignore_index=VOID,
             image_weight=image_weight,
         )
-        return self.head_weight(name) * loss, kept
+        return self.head_weight(name) * loss, distilled
 
     def run_teacher(self, inputs: Tensor) -> NetworkOutputs:
-        """The teacher's outputs on the student's own input tensor, without gradient.
+        """Return the teacher's outputs on the student's input tensor, without gradient.
 
-        Features are kept only where a part of the method may read them.
+        Features are left out where no part of the method reads them.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+
+        Raises:
+            RuntimeError: If there is no teacher.
         """
         if self.teacher is None:
             raise RuntimeError('the method needs a teacher, but set_teacher() was not called')
@@ -173,7 +198,7 @@ class IncrementalSegmentor(EncoderDecoder):
         reads = self.reads
         with torch.inference_mode():
             outputs = self.teacher.extract(inputs, auxiliary, 'intermediate' in reads)
-        # copies: what inference mode made may not be saved for a backward pass
+        # copies, because tensors of inference mode cannot be saved for a backward pass
         return NetworkOutputs(
             tuple(x.clone() for x in outputs.features) if 'features' in reads else (),
             {name: x.clone() for name, x in outputs.logits.items()},

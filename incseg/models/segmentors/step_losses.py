@@ -1,3 +1,5 @@
+"""Segmentation losses in a step: with exemplars, image weights, or soft labels."""
+
 import inspect
 from typing import Any
 
@@ -19,21 +21,21 @@ def loss_with_exemplars(
     image_weight: Tensor | None = None,
     exemplars: Tensor | None = None,
 ) -> Tensor:
-    """A segmentation loss in which old classes are annotated in some of the images.
+    """Return a segmentation loss where old classes are annotated in some of the images.
 
-    Those images come from a replay memory.  No old class hides in their
-    background, so to the loss they are images of a step without old classes,
-    ``num_old=1``: to the unbiased cross-entropy, for instance, their background
-    is background and an old label is that class.  The parts are averaged by
-    their numbers of images, the same as one mean over all pixels.
+    Those images come from a replay memory.  Their background contains no old class,
+    so the loss treats them as images of a step without old classes, ``num_old=1``: in
+    the unbiased cross-entropy, for instance, their label 0 means the background only,
+    and an old label is its own class.  The two parts are averaged by their numbers of
+    images, which is one mean over all pixels.
 
     Args:
         criterion: Called ``criterion(logits, target, *, num_old, ignore_index)``.
         logits: ``(N, C, h, w)``.
         target: ``(N, H, W)`` of train ids.
-        num_old, ignore_index: What the other images are called with.
+        num_old, ignore_index: Arguments for the other images.
         image_weight: ``(N,)``, a factor on each image's loss, or None.
-        exemplars: Bool ``(N,)``, which images come from a memory; None for none.
+        exemplars: Bool ``(N,)``, True for images from a memory; None for no such images.
 
     Returns:
         Scalar.
@@ -61,10 +63,10 @@ def loss_with_exemplars(
 def weighted_by_image(
     criterion: Any, logits: Tensor, target: Tensor, image_weight: Tensor | None, **options: Any
 ) -> Tensor:
-    """A loss whose images count differently, whether or not it knows of weights.
+    """Return a loss with a factor on each image.
 
-    A loss with an argument ``image_weight`` gets it; another one is called
-    image by image, and what it returns is multiplied and averaged, which is the
+    A loss with an argument ``image_weight`` gets the factors.  Another loss is called
+    image by image, and the results are multiplied and averaged, which is the
     same for a loss that is a mean over all pixels.
 
     Args:
@@ -72,7 +74,7 @@ def weighted_by_image(
         logits: ``(N, C, h, w)``.
         target: ``(N, H, W)``.
         image_weight: ``(N,)``, or None for an ordinary call.
-        options: Handed on.
+        options: Further arguments of the criterion.
 
     Returns:
         Scalar.
@@ -88,15 +90,15 @@ def weighted_by_image(
 
 
 def takes_image_weight(criterion: Any) -> bool:
-    """Whether a loss has an argument ``image_weight``."""
+    """Say whether a loss has an argument ``image_weight``."""
     call = getattr(criterion, 'forward', criterion)
     return 'image_weight' in inspect.signature(call).parameters
 
 
 def weak_losses(network: Any, inputs: Tensor, image_labels: Tensor) -> dict[str, Tensor]:
-    """The losses of a step that has image-level labels and no masks.
+    """Return the losses of a step that has image-level labels and no masks.
 
-    Every head is trained with the labeller's soft targets.
+    Every head is trained with the labeller's soft labels.
 
     Args:
         network: An :class:`IncrementalSegmentor` whose target labeller takes
@@ -105,17 +107,17 @@ def weak_losses(network: Any, inputs: Tensor, image_labels: Tensor) -> dict[str,
         image_labels: ``(N, C_new)``, 1 where the image shows the new class.
 
     Returns:
-        ``'<head>.loss'``, ``'labeller.<name>.loss'`` and
+        Scalars ``'<head>.loss'``, ``'labeller.<name>.loss'`` and
         ``'distillation.<name>.loss'``.
     """
     student = network.extract(inputs, intermediate='intermediate' in network.reads)
     teacher = network.run_teacher(inputs)
-    made = network.target_labeller(inputs, image_labels, student, teacher)
+    localised = network.target_labeller(inputs, image_labels, student, teacher)
     losses = {
-        f'{name}.loss': network.head_weight(name) * soft_loss(head, name, student, made)
+        f'{name}.loss': network.head_weight(name) * soft_loss(head, name, student, localised)
         for name, head in network.heads.items()
     }
-    losses |= {f'labeller.{name}.loss': loss for name, loss in made.losses.items()}
+    losses |= {f'labeller.{name}.loss': loss for name, loss in localised.losses.items()}
     losses |= {
         f'distillation.{name}.loss': compare(student, teacher)
         for name, compare in network.distillation.items()
@@ -123,15 +125,15 @@ def weak_losses(network: Any, inputs: Tensor, image_labels: Tensor) -> dict[str,
     return losses
 
 
-def soft_loss(head: Any, name: str, student: NetworkOutputs, made: Localisation) -> Tensor:
-    """The loss of one head, not weighted; 0 without targets."""
-    if made.targets is None:  # a gradient of zero: DDP waits for every parameter's
+def soft_loss(head: Any, name: str, student: NetworkOutputs, localised: Localisation) -> Tensor:
+    """Return the loss of one head without its weight; 0 if there are no soft labels."""
+    if localised.targets is None:  # with a gradient of zero: DDP waits for every parameter's
         return 0.0 * student.logits[name].sum()
     return weighted_by_image(
         head.loss_decode,
         student.logits[name],
-        made.targets,
-        made.image_weight,
+        localised.targets,
+        localised.image_weight,
         num_old=head.num_old,
         ignore_index=VOID,
     )

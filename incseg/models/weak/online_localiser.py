@@ -1,3 +1,5 @@
+"""WILSON's labeller."""
+
 from typing import Any
 
 import torch
@@ -36,29 +38,29 @@ RULES: dict[str, Rule] = dict(
 
 @MODELS.register_module()
 class OnlineLocaliser(nn.Module, BaseLabeller):
-    """WILSON's labeller: finds the new classes from image-level labels while it is trained.
+    """WILSON's labeller: learns to locate the new classes from image-level labels.
 
-    Three convolutions on one of the student's maps say where each class is.
-    They learn from the image-level labels (``cls``), from the teacher where the
-    old classes are (``loc``) and, from ``start_epoch`` on, from their own
+    Three convolutions on one of the student's maps predict where each class is.
+    They learn from the image-level labels (``cls``), from the teacher's prediction of
+    the old classes (``loc``) and, from ``start_epoch`` on, from their own
     confident pixels (``self``).  Their losses reach the student's backbone.
-    From then on they also make soft labels for the student.
+    From ``start_epoch`` on they also make soft labels for the student.
 
-    It is part of the training alone: of the optimiser and of what a step is
-    resumed from, not of the saved network.
+    The convolutions are part of the training only: of the optimiser and of the file that
+    a step is resumed from, not of the saved network.
 
     Args:
-        channels: Of its first two convolutions.
-        index: Which of the backbone's maps it reads; the last one by default,
-            what the principal head reads.
-        source: Name of the head whose teacher's logits it reads.
-        start_epoch: The epoch, from 0, that begins the student's segmentation
-            losses and ``self``.
+        channels: Channels of the first two convolutions.
+        index: Which of the backbone's maps is read; by default the last one, which the
+            principal head reads.
+        source: Name of the head whose logits are read of the teacher.
+        start_epoch: First epoch, counted from 0, of the student's segmentation losses
+            and of ``self``.
         alpha: See :func:`smoothed_masks`.
-        refine: Config of what refines the masks for ``self``, with a method
-            ``refine_batch(images, scores)``; None: nothing.
+        refine: Config of a refinement of the masks for ``self``, with a method
+            ``refine_batch(images, scores)``; None for no refinement.
         foreground, background, lowest: See :func:`confident_pixels`.
-        norm_cfg: Normalisation of its convolutions.
+        norm_cfg: Normalisation of the convolutions.
 
     Raises:
         InvalidInputError: If an argument is out of range.
@@ -111,7 +113,11 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         self.epoch = 0
 
     def build_for(self, network: Any) -> None:
-        """Make the convolutions for a network's map and outputs."""
+        """Build the convolutions for a network's map and classes.
+
+        Raises:
+            InvalidInputError: If the backbone has no map of that index.
+        """
         offered = network.backbone.out_channels
         if not -len(offered) <= self.index < len(offered):
             raise InvalidInputError(
@@ -159,17 +165,17 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         student: NetworkOutputs,
         teacher: NetworkOutputs,
     ) -> Localisation:
-        """One batch.
+        """Return the losses of a batch and, from ``start_epoch`` on, soft labels.
 
         Args:
-            images: What the student got, ``(N, 3, H, W)``.
+            images: The student's input, ``(N, 3, H, W)``.
             image_labels: ``(N, C_new)``, 1 where the image shows the new class.
-            student: Its outputs; gradients flow into the map that is read.
-            teacher: Its outputs on the same images.
+            student: The student's outputs; gradients flow into the map that is read.
+            teacher: The teacher's outputs on the same images.
         """
         features = student.features[self.index]
-        taught = self.epoch >= self.start_epoch
-        masks = self.masks(features) if taught else None  # before the statistics move
+        has_started = self.epoch >= self.start_epoch
+        masks = self.masks(features) if has_started else None  # before the statistics change
         logits = at_least_float32(self.layers(features))
         old = upsample(teacher.logits[self.source], (logits.shape[-2], logits.shape[-1]))
         losses = dict(
@@ -191,7 +197,7 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         )
 
     def masks(self, features: Tensor) -> Tensor:
-        """Where each class is, ``(N, C, h, w)``, with the statistics of evaluation; no gradient."""
+        """Return the probabilities of classes in evaluation mode, ``(N, C, h, w)``, no gradient."""
         training = self.layers.training
         self.layers.eval()
         # not under no_grad(): autocast would remember weights without their gradient
@@ -201,7 +207,7 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
 
     @torch.no_grad()
     def refined(self, images: Tensor, masks: Tensor) -> Tensor:
-        """The masks refined by the colours of the images, brought to their size."""
+        """Return the masks, refined by the images' colours at the masks' size."""
         if self.refine is None:
             return masks
         return self.refine.refine_batch(resize_corners(images, masks.shape[-2:]), masks)

@@ -1,3 +1,5 @@
+"""SEAM: the network, its head, and the frozen backbone that AffinityNet shares with it."""
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.errors import InvalidInputError
+from incseg.models.backbones.base import CAM_NAMES, complete_cam_names
 from incseg.models.weak.functional import (
     cam_scores,
     equivariant_losses,
@@ -19,31 +22,207 @@ from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 from incseg.utils.rules import Rule, check_values, is_number, or_none, whole
 
+RULES: dict[str, Rule] = dict(
+    scale=(lambda value: is_number(value) and 0 < value <= 1, 'a number above 0, up to 1'),
+    ref_num_classes=or_none(whole(2)),
+)
 CHUNKS = dict.fromkeys(('chunk', 'train_chunk'), or_none(whole(1)))
+
+Network = TypeVar('Network', bound='FineTuned')
+
+
+class FineTuned(nn.Module):
+    """A network on a ``backbone`` whose early layers and norms may be frozen in fine-tuning.
+
+    Attributes:
+        frozen: Whether the backbone's early layers keep their weights, and all
+            its ``norm_layers`` their weights and statistics.
+    """
+
+    backbone: Any
+    frozen: bool
+
+    def freeze(self, frozen: bool) -> None:
+        """Freeze the backbone's layers or not; call it once, after the backbone is built.
+
+        Args:
+            frozen: See the class.  If it is True, the backbone needs ``early_layers`` and
+                ``norm_layers``, as :class:`BaseBackbone` has them.
+        """
+        self.frozen = frozen
+        if frozen:
+            for module in (*self.backbone.early_layers(), *self.backbone.norm_layers()):
+                module.requires_grad_(False)
+
+    def train(self: Network, mode: bool = True) -> Network:
+        """Set the training mode; frozen normalisations stay in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            for module in self.backbone.norm_layers():
+                module.eval()
+        return self
+
+
+@MODELS.register_module()
+class SEAM(FineTuned, BaseModel):
+    """A network that locates classes although it knows only which images show them.
+
+    An image and its smaller copy go through the same weights, and their class
+    activation maps have to agree; see :func:`equivariant_losses`.  The running
+    statistics of a BatchNorm that is not frozen come from the images only: the copies'
+    maps of a few pixels, mostly padding, would spoil them for evaluation.
+
+    Args:
+        backbone: Config of a backbone with ``cam_stages`` and ``cam_stage_channels``, see
+            :class:`BaseBackbone`.  A backbone that loads weights has ``init_weights``, one
+            that is frozen ``early_layers`` and ``norm_layers``.
+        num_classes: C, the number of foreground classes.
+        head: Config of the head without its ``in_channels`` and ``num_classes``.
+        scale: Scale of the smaller copy, above 0, up to 1.
+        ref_num_classes: See :func:`equivariant_losses`; at least 2, or None.
+        frozen: See :class:`FineTuned`.
+        data_preprocessor: Config of the preprocessor.
+
+    Raises:
+        InvalidInputError: If an argument is out of range, or the backbone lacks
+            the three maps.
+
+    Source: Wang et al., "SEAM", CVPR 2020.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        num_classes: int,
+        head: dict | None = None,
+        scale: float = 0.3,
+        ref_num_classes: int | None = 21,
+        frozen: bool = False,
+        data_preprocessor: dict | None = None,
+    ):
+        check_values('seam.model', dict(scale=scale, ref_num_classes=ref_num_classes), RULES)
+        super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
+        self.backbone = complete_cam_names(MODELS.build(backbone))
+        if not all(hasattr(self.backbone, name) for name in CAM_NAMES.values()):
+            raise InvalidInputError(
+                f'SEAM reads three maps of its backbone, which {backbone["type"]} does not offer: '
+                'it has no cam_stages() and cam_stage_channels'
+            )
+        if frozen and not hasattr(self.backbone, 'early_layers'):
+            raise InvalidInputError(
+                f'SEAM freezes early layers and norms after pretraining, which {backbone["type"]} '
+                'does not name: it has no early_layers() and norm_layers(); or pretrained=False'
+            )
+        self.head = MODELS.build(
+            dict(
+                head or dict(type='SEAMHead'),
+                in_channels=self.backbone.cam_stage_channels,
+                num_classes=num_classes,
+            )
+        )
+        self.num_classes, self.scale = num_classes, scale
+        self.ref_num_classes = ref_num_classes
+        self.freeze(frozen)
+
+    def init_weights(self) -> None:
+        """Load pretrained weights if the backbone has some."""
+        if hasattr(self.backbone, 'init_weights'):
+            self.backbone.init_weights()
+
+    def forward(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None, mode: str = 'tensor'
+    ) -> Any:
+        """Run one of mmengine's modes: :meth:`loss`, or :meth:`cams` for both others.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+            data_samples: For ``'loss'``, samples with ``gt_image_labels`` ``(C,)``.
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
+
+        Raises:
+            ValueError: If the mode is another one.
+        """
+        if mode == 'loss':
+            assert data_samples is not None
+            return self.loss(
+                inputs, torch.stack([sample.gt_image_labels for sample in data_samples])
+            )
+        if mode in ('predict', 'tensor'):
+            return self.cams(inputs)
+        raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
+
+    def loss(self, inputs: Tensor, image_labels: Tensor) -> dict[str, Tensor]:
+        """Return the scalars of :func:`equivariant_losses` by name.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+            image_labels: ``(N, C)``, 0 or 1.
+
+        Raises:
+            InvalidInputError: If the smaller copy would have no pixel.
+        """
+        size = (inputs.shape[-2], inputs.shape[-1])
+        small = (int(size[0] * self.scale), int(size[1] * self.scale))
+        if min(small) < 1:
+            raise InvalidInputError(
+                f'images of {size[0]} x {size[1]} pixels have no copy scaled by {self.scale}'
+            )
+        cam, refined = self.maps(inputs)
+        with running_statistics_kept(self.backbone):
+            cam_small, refined_small = self.maps(resize_corners(inputs, small))
+        return equivariant_losses(
+            resize_corners(cam, size),
+            resize_corners(refined, size),
+            resize_corners(cam_small, small),
+            resize_corners(refined_small, small),
+            image_labels,
+            self.scale,
+            self.ref_num_classes,
+        )
+
+    @torch.no_grad()
+    def cams(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return low-resolution maps of normalised images ``(N, 3, H, W)``, without gradient.
+
+        Returns:
+            Raw class activation maps and refined scores, both ``(N, 1 + C, h, w)``,
+            channel 0 the background (zero in the first).  Pseudo-labels are made
+            from the refined scores.
+        """
+        return self.maps(inputs)
+
+    def maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same as :meth:`cams`, with gradients."""
+        # with channels last, torch 2.14's backward pass through narrow networks corrupts memory
+        inputs = inputs.contiguous()
+        return self.head(self.backbone.cam_stages(inputs), inputs)
 
 
 @MODELS.register_module()
 class SEAMHead(nn.Module):
     """SEAM's classifier and its pixel correlation module.
 
-    The classifier is a 1x1 convolution whose outputs, before any pooling, are
+    The outputs of the classifier, a 1x1 convolution, before any pooling, are
     the class activation maps.  The pixel correlation module refines them by
-    the likeness of pixels in colour and in two of the backbone's maps.
+    the similarity of pixels in colour and in two of the backbone's maps.
 
-    Losses on the first result reach classifier and backbone, losses on the
-    second the module's three projections alone: its features and scores are
-    cut off from the backbone, as in the authors' code.
+    Losses on the first result reach classifier and backbone.  Losses on the
+    second reach only the module's three projections: its features and scores are
+    detached from the backbone, as in the authors' code.
 
     Args:
-        in_channels: Of the backbone's three taps.
-        num_classes: C, the foreground classes.  The background has no output:
-            no loss would train it.
-        side_channels: What the two shallow taps are projected to.
+        in_channels: Channels of the backbone's three maps, shallow to deep.
+        num_classes: C, the number of foreground classes.  The background has no output,
+            because no loss would train it.
+        side_channels: Channels of the projections of the two shallow maps.
         affinity_channels: Length of the features that are compared.
         dropout_ratio: Share of the deepest map's channels that are dropped.
-        chunk: Of :func:`pixel_correlation` where no gradient is recorded.
-        train_chunk: Of it where one is; None needs the most memory and the
-            least time.
+        chunk: Argument of :func:`pixel_correlation` where no gradient is recorded.
+        train_chunk: The same where a gradient is recorded; None needs the most memory
+            and the least time.
+
+    Raises:
+        InvalidInputError: If ``chunk`` or ``train_chunk`` is not allowed.
 
     Source: Wang et al., "SEAM", CVPR 2020, section 3.4.
     """
@@ -72,19 +251,19 @@ class SEAMHead(nn.Module):
         nn.init.kaiming_normal_(self.project_middle.weight)
         nn.init.xavier_uniform_(self.project_all.weight, gain=4)
 
-    def forward(self, taps: Sequence[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-        """Both maps have channel 0 for the background, which is zero in the first.
+    def forward(self, stages: Sequence[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class activation maps, and the same refined; channel 0 is the background.
 
         Args:
-            taps: The backbone's three maps, shallow to deep.
-            images: What the backbone got, ``(N, 3, H, W)``.
+            stages: The backbone's three maps, shallow to deep.
+            images: The backbone's input, ``(N, 3, H, W)``.
 
         Returns:
-            Class activation maps, raw, ``(N, 1 + C, h, w)`` at the deepest
-            tap's size; and the refined scores, ``(N, 1 + C, h, w)`` at the
-            shallow tap's, float32 or wider.
+            Raw class activation maps ``(N, 1 + C, h, w)`` at the deepest map's
+            size, channel 0 zero; and the refined scores ``(N, 1 + C, h, w)`` at
+            the shallowest map's size, float32 or wider.
         """
-        shallow, middle, deep = taps
+        shallow, middle, deep = stages
         activations = self.classifier(self.dropout(deep))
         with torch.no_grad():
             scores = cam_scores(activations)
@@ -94,7 +273,7 @@ class SEAMHead(nn.Module):
         return F.pad(activations, (0, 0, 0, 0, 1, 0)), refined
 
     def affinity_features(self, shallow: Tensor, middle: Tensor, images: Tensor) -> Tensor:
-        """Colour first, then the two projected taps -> ``(N, affinity_channels, h, w)``."""
+        """Return ``(N, affinity_channels, h, w)`` from colour and the two projected maps."""
         size = shallow.shape[-2:]
         return self.project_all(
             torch.cat(
@@ -108,172 +287,9 @@ class SEAMHead(nn.Module):
         )
 
 
-Network = TypeVar('Network', bound='FineTuned')
-
-
-class FineTuned(nn.Module):
-    """A network on a ``backbone`` that may be held as fine-tuning from ImageNet holds it.
-
-    Attributes:
-        frozen: Whether the backbone's early layers keep their weights, and all
-            its ``norm_layers`` their weights and statistics.
-    """
-
-    backbone: Any
-    frozen: bool
-
-    def freeze(self, frozen: bool) -> None:
-        """Say whether it is held; once, after the backbone was built.
-
-        Args:
-            frozen: See the class.  The backbone then has ``early_layers`` and
-                ``norm_layers``, as :class:`BaseBackbone` has.
-        """
-        self.frozen = frozen
-        if frozen:
-            for module in (*self.backbone.early_layers(), *self.backbone.norm_layers()):
-                module.requires_grad_(False)
-
-    def train(self: Network, mode: bool = True) -> Network:
-        """As every module's; frozen normalisations stay in evaluation."""
-        super().train(mode)
-        if self.frozen:
-            for module in self.backbone.norm_layers():
-                module.eval()
-        return self
-
-
-RULES: dict[str, Rule] = dict(
-    scale=(lambda value: is_number(value) and 0 < value <= 1, 'a number above 0, up to 1'),
-    ref_num_classes=or_none(whole(2)),
-)
-
-
-@MODELS.register_module()
-class SEAM(FineTuned, BaseModel):
-    """A network that locates classes of which it knows only in which images they are.
-
-    An image and its smaller copy go through the same weights, and their class
-    activation maps have to agree; see :func:`equivariant_losses`.  A BatchNorm
-    that is not frozen keeps the statistics of the images, not of the copies:
-    maps of a few pixels, mostly padding, would spoil them for evaluation.
-
-    Args:
-        backbone: Config of a backbone with ``taps`` and ``tap_channels``, see
-            :class:`BaseBackbone`; one that loads weights has ``init_weights``,
-            one that may be frozen ``early_layers`` and ``norm_layers``.
-        num_classes: C, the foreground classes.
-        head: Config of the head; its ``in_channels`` and ``num_classes``
-            are known here.
-        scale: Of the smaller copy, above 0, up to 1.
-        ref_num_classes: See :func:`equivariant_losses`; at least 2, or None.
-        frozen: See :class:`FineTuned`.
-        data_preprocessor: Config of the preprocessor.
-
-    Raises:
-        InvalidInputError: An argument is out of range, or the backbone lacks
-            the three maps.
-
-    Source: Wang et al., "SEAM", CVPR 2020.
-    """
-
-    def __init__(
-        self,
-        backbone: dict,
-        num_classes: int,
-        head: dict | None = None,
-        scale: float = 0.3,
-        ref_num_classes: int | None = 21,
-        frozen: bool = False,
-        data_preprocessor: dict | None = None,
-    ):
-        check_values('seam.model', dict(scale=scale, ref_num_classes=ref_num_classes), RULES)
-        super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
-        self.backbone = MODELS.build(backbone)
-        if not hasattr(self.backbone, 'taps') or not hasattr(self.backbone, 'tap_channels'):
-            raise InvalidInputError(
-                f'SEAM reads three maps of its backbone, which {backbone["type"]} does not offer: '
-                'it has no taps() and tap_channels'
-            )
-        if frozen and not hasattr(self.backbone, 'early_layers'):
-            raise InvalidInputError(
-                f'SEAM freezes early layers and norms after pretraining, which {backbone["type"]} '
-                'does not name: it has no early_layers() and norm_layers(); or pretrained=False'
-            )
-        self.head = MODELS.build(
-            dict(
-                head or dict(type='SEAMHead'),
-                in_channels=self.backbone.tap_channels,
-                num_classes=num_classes,
-            )
-        )
-        self.num_classes, self.scale = num_classes, scale
-        self.ref_num_classes = ref_num_classes
-        self.freeze(frozen)
-
-    def init_weights(self) -> None:
-        """Load pretrained weights where the backbone has some."""
-        if hasattr(self.backbone, 'init_weights'):
-            self.backbone.init_weights()
-
-    def forward(
-        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None, mode: str = 'tensor'
-    ) -> Any:
-        """mmengine's entry: ``'loss'``, or ``'predict'`` and ``'tensor'`` for :meth:`cams`.
-
-        Training samples have ``gt_image_labels``, ``(C,)``.
-        """
-        if mode == 'loss':
-            assert data_samples is not None
-            return self.loss(
-                inputs, torch.stack([sample.gt_image_labels for sample in data_samples])
-            )
-        if mode in ('predict', 'tensor'):
-            return self.cams(inputs)
-        raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
-
-    def loss(self, inputs: Tensor, image_labels: Tensor) -> dict[str, Tensor]:
-        """Images ``(N, 3, H, W)`` and labels ``(N, C)``, 0 or 1 -> named losses."""
-        size = (inputs.shape[-2], inputs.shape[-1])
-        small = (int(size[0] * self.scale), int(size[1] * self.scale))
-        if min(small) < 1:
-            raise InvalidInputError(
-                f'images of {size[0]} x {size[1]} pixels have no copy scaled by {self.scale}'
-            )
-        cam, refined = self.maps(inputs)
-        with running_statistics_kept(self.backbone):
-            cam_small, refined_small = self.maps(resize_corners(inputs, small))
-        return equivariant_losses(
-            resize_corners(cam, size),
-            resize_corners(refined, size),
-            resize_corners(cam_small, small),
-            resize_corners(refined_small, small),
-            image_labels,
-            self.scale,
-            self.ref_num_classes,
-        )
-
-    @torch.no_grad()
-    def cams(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images ``(N, 3, H, W)``, any size -> maps of low resolution.
-
-        Returns:
-            Class activation maps, raw, and refined scores, both
-            ``(N, 1 + C, h, w)``, channel 0 the background (zero in the first).
-            The second is what pseudo-labels are made of.
-        """
-        return self.maps(inputs)
-
-    def maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """:meth:`cams` with gradients."""
-        # with channels last, torch 2.14's backward pass through narrow networks corrupts memory
-        inputs = inputs.contiguous()
-        return self.head(self.backbone.taps(inputs), inputs)
-
-
 @contextmanager
 def running_statistics_kept(module: nn.Module) -> Iterator[None]:
-    """BatchNorms in training use the batch's statistics, but do not remember them."""
+    """Keep running statistics as they are, while training BatchNorms use those of the batch."""
     momenta = [(part, part.momentum) for part in batch_norms(module)]
     try:
         for part, _ in momenta:
@@ -285,5 +301,5 @@ def running_statistics_kept(module: nn.Module) -> Iterator[None]:
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:
-    """Every BatchNorm of a network, of one process or synchronised."""
+    """Return every BatchNorm of a network, ordinary or synchronised."""
     return [part for part in module.modules() if isinstance(part, _BatchNorm)]

@@ -5,8 +5,8 @@ from math import log
 import pytest
 import torch
 
-from incseg.models.labellers import entropy_map as module
-from incseg.models.labellers.entropy_map import entropy_map, entropy_maps
+from incseg.models.labellers import uncertainty as module
+from incseg.models.labellers.uncertainty import entropy_map, entropy_maps
 from incseg.structures.network_outputs import upsample
 
 SIZES = [

@@ -13,11 +13,8 @@ from incseg.models import BaseDistillation
 from incseg.models.distillation import logits as one_pass
 from incseg.models.distillation import logits as soft_label_distillation
 from incseg.models.losses import segmentation as pixel_cross_entropy
-from incseg.models.losses.functional import (
-    fused_losses,
-    unbiased_cross_entropy,
-    unbiased_distillation,
-)
+from incseg.models.losses.functional import unbiased_cross_entropy, unbiased_distillation
+from incseg.models.losses.fused import fused_losses
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 

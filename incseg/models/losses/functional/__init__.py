@@ -1,4 +1,7 @@
-"""Pure functions of the losses; the registered losses are thin wrappers."""
+"""Pure functions of the losses on full-size logits; the registered losses are thin wrappers."""
+
+import warnings
+from typing import Any
 
 from incseg.models.losses.functional.binary_cross_entropy import (
     binary_cross_entropy,
@@ -11,16 +14,28 @@ from incseg.models.losses.functional.distillation import (
     unbiased_distillation,
 )
 from incseg.models.losses.functional.pooled_distillation import pooled_distillation
-from incseg.models.losses.fused.losses import fused_incremental_loss, fused_losses
 
 __all__ = [
     'binary_cross_entropy',
     'binary_distillation',
     'distillation',
-    'fused_incremental_loss',
-    'fused_losses',
     'pooled_distillation',
     'soft_binary_cross_entropy',
     'unbiased_cross_entropy',
     'unbiased_distillation',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Find the fused losses here too, where they were in 0.1."""
+    if name not in ('fused_incremental_loss', 'fused_losses'):
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from incseg.models.losses import fused
+
+    warnings.warn(
+        f'incseg.models.losses.functional.{name} is now incseg.models.losses.fused.{name}; the old '
+        'name goes in 0.3',
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return getattr(fused, name)

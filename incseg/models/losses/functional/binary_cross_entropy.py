@@ -1,3 +1,5 @@
+"""Binary cross-entropies with one sigmoid per class."""
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -5,7 +7,7 @@ from incseg.models.losses.functional.cross_entropy import check_image_weight
 from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
 
-#: above it log(1 + exp(z)) is z: even in float64 the difference is below rounding
+#: above this logit, log(1 + exp(z)) is z: even in float64 the difference is below rounding
 LINEAR_FROM = 40.0
 
 
@@ -15,11 +17,10 @@ def binary_cross_entropy(
     ignore_index: int = 255,
     image_weight: Tensor | None = None,
 ) -> Tensor:
-    """One sigmoid a class: "is it this one?", summed over the classes.
+    """Return the binary cross-entropy with one sigmoid per class, summed over the classes.
 
-    A pixel's loss is ``sum_c log(1 + exp(z_c)) - z_label``: the binary
-    cross-entropies with the target 1 for its label and 0 for every other class.
-    No one-hot target is made.
+    A pixel's loss is ``sum_c log(1 + exp(z_c)) - z_label``: the target is 1 for the
+    pixel's label and 0 for every other class.  There is no one-hot tensor.
 
     Args:
         logits: ``(N, C, H, W)``, before the sigmoid.
@@ -29,8 +30,8 @@ def binary_cross_entropy(
             is still over all pixels.  Gets no gradient.
 
     Returns:
-        Scalar: summed over classes, the mean over **all** ``N * H * W`` pixels,
-        ignored ones counting as zero.
+        Scalar, float32 or wider: the sum over classes, then the mean over **all**
+        ``N * H * W`` pixels, ignored ones counting as zero.
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -54,29 +55,30 @@ def binary_cross_entropy(
 
 
 def softplus(logits: Tensor) -> Tensor:
-    """``log(1 + exp(z))``, the binary cross-entropy for the target 0."""
+    """Return ``log(1 + exp(z))``, the binary cross-entropy for the target 0."""
     return F.softplus(logits, threshold=LINEAR_FROM)
 
 
 def soft_binary_cross_entropy(
     logits: Tensor, target: Tensor, image_weight: Tensor | None = None
 ) -> Tensor:
-    """One sigmoid a class against a probability a class.
+    """Return the binary cross-entropy against a probability of each class.
 
     A pixel's loss is ``sum_c log(1 + exp(z_c)) - t_c z_c``.
 
     Args:
-        logits: ``(N, C, h, w)``, before the sigmoid; brought to the target's
-            size (bilinear) where it differs.
+        logits: ``(N, C, h, w)``, before the sigmoid; resized (bilinear) to the
+            target's size where it differs.
         target: ``(N, C, H, W)`` of 0 to 1.
         image_weight: ``(N,)``, a factor on every pixel of an image; the mean
             is still over all pixels.  Gets no gradient.
 
     Returns:
-        Scalar: summed over classes, the mean over all ``N * H * W`` pixels.
+        Scalar, float32 or wider: the sum over classes, then the mean over all
+        ``N * H * W`` pixels.
 
     Raises:
-        ValueError: If images or classes differ in number.
+        ValueError: If the numbers of images or classes differ.
 
     Source: Cermelli et al., "Incremental Learning in Semantic Segmentation from
     Image Labels" (WILSON), CVPR 2022.

@@ -1,3 +1,5 @@
+"""The cross-entropy, ordinary and unbiased."""
+
 import torch
 from torch import Tensor
 
@@ -11,12 +13,12 @@ def unbiased_cross_entropy(
     ignore_index: int = 255,
     image_weight: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy in which "background" stands for everything that is not new.
+    """Return the cross-entropy in which a label 0 means everything that is not new.
 
-    At an incremental step the pixels of old classes are annotated as
-    background.  So the probability of the label 0 is taken as the sum over
-    background *and* all old classes; a new class keeps its own.  With
-    ``num_old`` of 0 or 1 there are no old classes and this is ordinary
+    In an incremental step the pixels of old classes are annotated as
+    background.  So the probability of the label 0 is the sum over the background
+    *and* all old classes; the probability of a new class is its own.  With
+    ``num_old`` of 0 or 1 there are no old classes, and the result is the ordinary
     cross-entropy.
 
     Args:
@@ -30,8 +32,8 @@ def unbiased_cross_entropy(
             is still over all pixels.  Gets no gradient.
 
     Returns:
-        Scalar: the mean over **all** ``N * H * W`` pixels, ignored ones
-        counting as zero.
+        Scalar, float32 or wider: the mean over **all** ``N * H * W`` pixels, ignored
+        ones counting as zero.
 
     Raises:
         ValueError: If the shapes do not fit, there is no image, ``num_old > C``,
@@ -47,7 +49,7 @@ def unbiased_cross_entropy(
         )
     if not 0 <= num_old <= logits.shape[1]:
         raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
-    check_labels(target, logits.shape[1], ignore_index)
+    check_target(target, logits.shape[1], ignore_index)
     logits = at_least_float32(logits)
     target = target.long()
     valid = target != ignore_index
@@ -64,8 +66,14 @@ def unbiased_cross_entropy(
     return loss.mean()
 
 
-def check_labels(target: Tensor, num_channels: int, ignore_index: int) -> None:
-    """ValueError unless there are labels, each a channel or ignored; a GPU is not waited for."""
+def check_target(target: Tensor, num_channels: int, ignore_index: int) -> None:
+    """Refuse a target without images, or with a label that is neither a channel nor ignored.
+
+    Labels on a GPU are not looked at: reading them would wait for the device.
+
+    Raises:
+        ValueError: Naming the first such label.
+    """
     if not len(target):
         raise ValueError(f'target is {tuple(target.shape)}: there is no image')
     all_fit = target.dtype is torch.uint8 and num_channels > 255
@@ -79,10 +87,14 @@ def check_labels(target: Tensor, num_channels: int, ignore_index: int) -> None:
 
 
 def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:
-    """The weights in the logits' type and place; ValueError unless there is one an image."""
+    """Return the weights in the logits' dtype and on their device.
+
+    Raises:
+        ValueError: If there is not one weight per image.
+    """
     if image_weight.shape != logits.shape[:1]:
         raise ValueError(
             f'image_weight is {tuple(image_weight.shape)}, expected ({len(logits)},): '
-            'one number an image'
+            'one number per image'
         )
     return image_weight.detach().to(logits)

@@ -1,3 +1,5 @@
+"""Distillation of logits."""
+
 import torch
 from torch import Tensor
 
@@ -6,10 +8,10 @@ from incseg.utils.precision import at_least_float32
 
 
 def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> Tensor:
-    """Soft cross-entropy to the teacher over the teacher's own classes.
+    """Return the soft cross-entropy to the teacher over the teacher's own classes.
 
     The student's logits are cut to the first ``K`` channels and normalised
-    over those, so nothing is said about the new classes.
+    over those, so the new classes do not enter the term.
 
     Args:
         logits: Student, ``(N, C, H, W)``, unnormalised.
@@ -18,8 +20,8 @@ def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> 
         alpha: Factor on the teacher's logits before its softmax.
 
     Returns:
-        Scalar: mean over pixels **and** the ``K`` classes (hence the weight
-        of 100 that LwF and ILT use).
+        Scalar, float32 or wider: the mean over pixels **and** the ``K`` classes
+        (hence the weight of 100 that LwF and ILT use).
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -27,18 +29,17 @@ def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> 
     Source: Li and Hoiem, "Learning without Forgetting", as used for
     segmentation by Michieli and Zanuttigh (ILT) and Cermelli et al. (MiB).
     """
-    num_old = check_shapes(logits, teacher_logits)
+    num_old = num_teacher_outputs(logits, teacher_logits)
     teacher = (alpha * at_least_float32(teacher_logits.detach())).softmax(1)
     student = at_least_float32(logits)[:, :num_old].log_softmax(1)
     return -(teacher * student).sum(1).mean() / num_old
 
 
 def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> Tensor:
-    """Soft cross-entropy to the teacher that knows what its background was.
+    """Return the soft cross-entropy to a teacher whose background contains the new classes.
 
-    To the teacher the new classes were background.  So its background
-    probability is compared with the student's background *plus all new
-    classes*; every old class is compared with itself.
+    The teacher's background probability is compared with the student's background
+    *plus all new classes*; every old class is compared with itself.
 
     Args:
         logits: Student, ``(N, C, H, W)``, unnormalised, channel 0 the
@@ -47,8 +48,8 @@ def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float =
         alpha: Factor on the teacher's logits before its softmax.
 
     Returns:
-        Scalar: mean over pixels **and** the ``K`` classes, over all pixels,
-        labelled or not.  Equal to the teacher's entropy over ``K`` when the
+        Scalar, float32 or wider: the mean over all pixels, labelled or not, **and**
+        the ``K`` classes.  It equals the teacher's entropy over ``K`` when the
         student is the teacher with background-balanced new classifiers.
 
     Raises:
@@ -56,7 +57,7 @@ def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float =
 
     Source: Cermelli et al., CVPR 2020, eq. 7 and 8.
     """
-    num_old = check_shapes(logits, teacher_logits)
+    num_old = num_teacher_outputs(logits, teacher_logits)
     logits = at_least_float32(logits)
     teacher = (alpha * at_least_float32(teacher_logits.detach())).softmax(1)
     background = torch.cat([logits[:, :1], logits[:, num_old:]], 1).logsumexp(1)
@@ -66,8 +67,12 @@ def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float =
     return (total - matched).mean() / num_old
 
 
-def check_shapes(logits: Tensor, teacher_logits: Tensor) -> int:
-    """The number of the teacher's classes ``K``, once the shapes fit."""
+def num_teacher_outputs(logits: Tensor, teacher_logits: Tensor) -> int:
+    """Return ``K``, the number of the teacher's outputs.
+
+    Raises:
+        ValueError: If the shapes do not fit, or there is no image.
+    """
     student, teacher = logits.shape, teacher_logits.shape
     if student[:1] + student[2:] != teacher[:1] + teacher[2:]:
         raise ValueError(
@@ -85,19 +90,20 @@ def check_shapes(logits: Tensor, teacher_logits: Tensor) -> int:
 
 
 def binary_distillation(logits: Tensor, teacher_logits: Tensor) -> Tensor:
-    """Binary cross-entropy to the teacher's sigmoids, summed over its classes.
+    """Return the binary cross-entropy to the teacher's sigmoids, summed over its classes.
 
     A pixel's term is ``sum_{c<K} log(1 + exp(z_c)) - sigmoid(z°_c) z_c``.
-    Every class stands by itself, the background too, so nothing is said about
-    the new ones.
+    Every class is compared with itself, also the background, so the new classes
+    do not enter the term.
 
     Args:
         logits: Student, ``(N, C, H, W)``, before the sigmoid.
-        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, likewise.  Gets no
+        teacher_logits: Teacher, ``(N, K, H, W)``, ``K <= C``, before the sigmoid.  Gets no
             gradient.
 
     Returns:
-        Scalar: summed over the ``K`` classes, the mean over all pixels.
+        Scalar, float32 or wider: the sum over the ``K`` classes, then the mean over
+        all pixels.
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -105,7 +111,7 @@ def binary_distillation(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     Source: Rebuffi et al., CVPR 2017, algorithm 3, as used for segmentation by
     Cermelli et al. (MiB), whose code multiplies a mean over the classes by ``K``.
     """
-    num_old = check_shapes(logits, teacher_logits)
+    num_old = num_teacher_outputs(logits, teacher_logits)
     old = at_least_float32(logits)[:, :num_old]
     teacher = at_least_float32(teacher_logits.detach()).sigmoid()
     return (softplus(old) - teacher * old).sum(1).mean()

@@ -1,3 +1,5 @@
+"""PLOP's distillation of pooled maps."""
+
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -14,27 +16,26 @@ def pooled_distillation(
     factors: Sequence[float],
     scales: Sequence[int] = (1, 2, 4),
 ) -> Tensor:
-    """PLOP's local pooled output distillation: strips of squared activations, per layer.
+    """Return PLOP's local pooled output distillation over several layers.
 
-    At each scale ``s`` a squared map is cut into ``s x s`` tiles, and the means
-    of every tile's rows and columns are taken; all of them together are the
-    map's embedding.  A layer's term is the Euclidean distance of student's and
-    teacher's embedding, per image, averaged over the batch.
+    At each scale ``s`` a squared map is cut into ``s x s`` tiles.  The means of
+    all rows and of all columns of all tiles are the map's embedding.  A layer's
+    term is the Euclidean distance between the embeddings of student and teacher,
+    per image, averaged over the batch.
 
-    Tiles are ``H // s`` high and ``W // s`` wide, counted from the top left;
-    what is left at the bottom and the right belongs to no tile of that scale,
-    and a scale of more tiles than the map has rows or columns is left out.
-    (Published code takes ``W // s`` for both; on square maps, divisible or
-    not, that is the same.)
+    Tiles are ``H // s`` high and ``W // s`` wide, counted from the top left.
+    The remaining rows and columns belong to no tile of that scale.  A scale with
+    more tiles than the map has rows or columns is left out.  (Published code takes
+    ``W // s`` for both sides; on square maps that is the same.)
 
     Args:
         student_maps: Per layer ``(N, C_i, H_i, W_i)``.
-        teacher_maps: The same; a layer may have fewer channels (logits), then
-            it has ``num_old`` and the student's channels from ``num_old`` on
-            are added to its channel 0 before squaring: to the teacher the new
-            classes were background.  Gets no gradient.
+        teacher_maps: Maps of the same shapes, without gradient.  A layer of logits may
+            have ``num_old`` channels and the student's layer more: the student's
+            channels from ``num_old`` on are then added to its channel 0 before
+            squaring, because the teacher took the new classes for background.
         num_old: Number of outputs before this step, the background included.
-        factors: Per layer, its factor.
+        factors: One factor per layer.
         scales: Tiles along each side.
 
     Returns:
@@ -57,7 +58,7 @@ def pooled_distillation(
         raise ValueError(f'scales are {tuple(scales)}, allowed: one or more positive numbers')
     terms = []
     for factor, student, teacher in zip(factors, student_maps, teacher_maps):
-        check_shapes(student, teacher, num_old)
+        check_maps(student, teacher, num_old)
         with torch.autocast(student.device.type, enabled=False):
             teacher = at_least_float32(teacher.detach())
             student = as_teacher_sees(at_least_float32(student), teacher.shape[1])
@@ -68,7 +69,7 @@ def pooled_distillation(
 
 
 def as_teacher_sees(logits: Tensor, num_old: int) -> Tensor:
-    """New classes added to the background: ``(N, C, H, W)`` -> ``(N, num_old, H, W)``."""
+    """Return ``(N, num_old, H, W)``: logits whose new classes are added to the background."""
     if logits.shape[1] == num_old:
         return logits
     background = logits[:, :1] + logits[:, num_old:].sum(1, keepdim=True)
@@ -76,9 +77,14 @@ def as_teacher_sees(logits: Tensor, num_old: int) -> Tensor:
 
 
 def strips(x: Tensor, scales: tuple[int, ...]) -> Tensor:
-    """Means of every tile's rows and columns at every scale, ``(N, C, H, W)`` -> ``(N, strips)``.
+    """Return the means of every tile's rows and columns at every scale.
 
-    The order is of no meaning.
+    Args:
+        x: ``(N, C, H, W)``.
+        scales: Tiles along each side.
+
+    Returns:
+        ``(N, strips)``; the order depends on the device.
     """
     scales = tuple(s for s in scales if s <= min(x.shape[-2:]))
     if x.device.type == 'cpu':
@@ -87,22 +93,22 @@ def strips(x: Tensor, scales: tuple[int, ...]) -> Tensor:
 
 
 def strips_by_means(x: Tensor, scales: tuple[int, ...]) -> Tensor:
-    """As the definition says, tile by tile."""
-    found = [x.new_zeros(len(x), 0)]
+    """Return :func:`strips` by its definition, tile by tile."""
+    parts = [x.new_zeros(len(x), 0)]
     for s in scales:
         height, width = x.shape[-2] // s, x.shape[-1] // s
         tiles = (
             x[..., : s * height, : s * width].unflatten(-1, (s, width)).unflatten(2, (s, height))
         )
-        found += [tiles.mean(-1).flatten(1), tiles.mean(3).flatten(1)]
-    return torch.cat(found, 1)
+        parts += [tiles.mean(-1).flatten(1), tiles.mean(3).flatten(1)]
+    return torch.cat(parts, 1)
 
 
 def strips_by_products(x: Tensor, scales: tuple[int, ...]) -> Tensor:
-    """All scales at once, two products of matrices; with zeros for what no tile covers.
+    """Return :func:`strips` of all scales from two matrix products.
 
-    The map is read twice instead of six times, and in its own layout where
-    channels come last.
+    Rows and columns that no tile covers are zeros.  The map is read twice instead of
+    six times, and in its own layout where channels come last.
     """
     images, channels, height, width = x.shape
     x = x.permute(0, 2, 3, 1)
@@ -115,7 +121,7 @@ def strips_by_products(x: Tensor, scales: tuple[int, ...]) -> Tensor:
 
 @lru_cache(maxsize=64)
 def tile_means(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """``(tiles of all scales, side)``: the mean over each tile.  Shared: do not write to it."""
+    """Return the matrix ``(tiles of all scales, side)`` of means; shared, do not write to it."""
     matrix = torch.zeros(sum(scales), side, dtype=dtype)
     row = 0
     for s in scales:
@@ -128,14 +134,19 @@ def tile_means(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor
 
 @lru_cache(maxsize=64)
 def covered(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """``(tiles of all scales, side)``: 1 where the tile's scale covers that row or column."""
+    """Return ``(tiles of all scales, side)``: 1 where the tile's scale covers the position."""
     return torch.cat(
         [(torch.arange(side) < side // s * s).to(dtype).expand(s, -1) for s in scales]
         or [torch.zeros(0, side, dtype=dtype)]
     )
 
 
-def check_shapes(student: Tensor, teacher: Tensor, num_old: int) -> None:
+def check_maps(student: Tensor, teacher: Tensor, num_old: int) -> None:
+    """Refuse the maps of a layer that cannot be compared.
+
+    Raises:
+        ValueError: Naming both shapes.
+    """
     ours, theirs = student.shape, teacher.shape
     fits = len(ours) == len(theirs) == 4 and ours[:1] + ours[2:] == theirs[:1] + theirs[2:]
     if not fits or (ours[1] != theirs[1] and not (theirs[1] == num_old < ours[1])):

@@ -1,20 +1,22 @@
+"""Bilinear resizing of one axis as a product with a matrix."""
+
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-#: Columns that are resized at once.
+#: columns that are resized at once
 BAND = 128
 
 
 @lru_cache(maxsize=64)
 def bilinear_matrix(source: int, target: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Bilinear resizing of one axis as a matrix ``(target, source)``.
+    """Return the matrix ``(target, source)`` of bilinear resizing along one axis.
 
-    ``align_corners=False``: sample ``y`` of the target lies at
+    With ``align_corners=False``, sample ``y`` of the target lies at
     ``(y + 1/2) * source / target - 1/2`` of the source, clamped to its ends.
-    Rows sum to one and have at most two entries.  On CPU; do not write to it,
-    it is shared.
+    Rows sum to one and have at most two entries.  The matrix is on the CPU and shared:
+    do not write to it.
     """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * (source / target) - 0.5
     position = position.clamp(0, source - 1)
@@ -28,16 +30,16 @@ def bilinear_matrix(source: int, target: int, dtype: torch.dtype = torch.float32
 
 
 def source_of(weights: Tensor) -> slice:
-    """The source samples that some rows of a resizing matrix read, from the first to the last."""
+    """Return the range of source samples that some rows of a resizing matrix read."""
     used = weights.any(0).nonzero()
     return slice(int(used[0]), int(used[-1]) + 1)
 
 
 def widen(logits: Tensor, across: Tensor) -> Tensor:
-    """``(C, h, w)`` -> ``(h, C * W)``: resized along the width, rows first.
+    """Resize ``(C, h, w)`` along the width; returns ``(h, C * W)``, rows first.
 
-    A band of columns is made of the few that it reads: work is linear in the
-    pixels, where a product with the whole matrix is not.
+    A band of columns is computed from the few columns that it reads, so the work is
+    linear in the pixels; that of a product with the whole matrix is not.
     """
     channels, height, width = logits.shape
     rows = logits.transpose(0, 1).reshape(height * channels, width)
@@ -49,7 +51,7 @@ def widen(logits: Tensor, across: Tensor) -> Tensor:
 
 
 def narrow(wide: Tensor, across: Tensor) -> Tensor:
-    """``(h, C * W)`` -> ``(C, h, w)``: a gradient by :func:`widen`'s result, by its argument."""
+    """Return the gradient ``(C, h, w)`` of :func:`widen` from that of its result ``(h, C * W)``."""
     rows = wide.view(-1, len(across))
     logits = wide.new_zeros(len(rows), across.shape[1])
     for band in bands(across):
@@ -59,5 +61,5 @@ def narrow(wide: Tensor, across: Tensor) -> Tensor:
 
 
 def bands(matrix: Tensor) -> list[slice]:
-    """The rows of a resizing matrix, ``BAND`` at a time."""
+    """Return the rows of a resizing matrix, ``BAND`` at a time."""
     return [slice(start, start + BAND) for start in range(0, len(matrix), BAND)]

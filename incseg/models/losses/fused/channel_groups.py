@@ -1,3 +1,5 @@
+"""Log-sum-exps of groups of channels, of which all fused losses are composed."""
+
 from collections.abc import Iterable
 
 import torch
@@ -5,16 +7,16 @@ from torch import Tensor
 
 
 class ChannelGroups:
-    """Runs of channels that a loss treats alike: background, old, new.
+    """Runs of channels that a loss treats in the same way: background, old, new.
 
-    Every quantity of the losses is made of each group's log-sum-exp, one map
+    Every quantity of the losses is computed from each group's log-sum-exp, one map
     per group, so that the work per channel is one exponential.  Each group is
-    shifted by its own peak: nothing overflows, and a group whose logits are
+    shifted by its own peak: no exponential overflows, and a group whose logits are
     far below another's does not underflow.
 
     Args:
         num_channels: ``C``.
-        cuts: Where groups begin, besides 0 and 1.
+        cuts: First channels of groups, in addition to 0 and 1.
     """
 
     def __init__(self, num_channels: int, cuts: Iterable[int]):
@@ -22,11 +24,11 @@ class ChannelGroups:
         self.slices = [slice(a, b) for a, b in zip(edges, edges[1:])]
 
     def count_below(self, channel: int) -> int:
-        """How many groups, the first ones, end at or before a cut."""
+        """Return the number of groups that end at or before a channel."""
         return sum(group.stop <= channel for group in self.slices)
 
     def exp_(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits ``(R, C, W)`` become ``exp(logit - peak of its group)``, in place.
+        """Replace logits ``(R, C, W)`` by ``exp(logit - peak of its group)``, in place.
 
         Returns:
             Peaks and log-sum-exps, ``(groups, R, W)`` each.
@@ -41,14 +43,14 @@ class ChannelGroups:
         return peaks, sums.log_().add_(peaks)
 
     def scale(self, parts: Tensor, factors: Tensor, out: Tensor) -> Tensor:
-        """Each channel of ``(R, C, W)`` times its group's map of ``(groups, R, W)``."""
+        """Multiply each channel of ``(R, C, W)`` by its group's map of ``(groups, R, W)``."""
         for i, group in enumerate(self.slices):
             torch.mul(parts[:, group], factors[i].unsqueeze(1), out=out[:, group])
         return out
 
 
 def log_add_exp(maps: Tensor) -> Tensor:
-    """``(groups, R, W)`` -> ``(R, W)``, log of the sum of exponentials."""
+    """Return the log of the sum of exponentials over groups, ``(groups, R, W)`` to ``(R, W)``."""
     total = maps[0]
     for other in maps[1:]:
         total = torch.logaddexp(total, other)

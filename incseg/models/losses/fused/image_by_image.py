@@ -1,3 +1,5 @@
+"""Losses of full-size logits with the memory of one image."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -16,17 +18,17 @@ def image_by_image(
     size: tuple[int, int],
     image_weight: Tensor | None = None,
 ) -> Tensor:
-    """The mean over images of a function of upsampled logits, one image at a time.
+    """Return the mean over images of a function of upsampled logits, one image at a time.
 
     Each image's gradient is brought back to the low resolution before the next
-    one is upsampled: full-size tensors exist for one image, whatever the batch.
+    image is upsampled, so full-size tensors exist for one image only.
 
     Args:
-        function: Of ``(1, C, H, W)`` and an image of ``other``, ``(1, …)``;
-            returns the mean over the image's pixels.
-        logits: ``(N, C, h, w)`` as the head made them; half types are raised
+        function: Called with logits ``(1, C, H, W)`` and the same image of ``other``,
+            ``(1, …)``; returns the mean over the image's pixels.
+        logits: ``(N, C, h, w)`` at the head's resolution; half types are raised
             to float32.
-        other: ``(N, …)``, gets no gradient: labels, or the teacher's logits.
+        other: ``(N, …)``, labels or the teacher's logits.  Gets no gradient.
         size: ``(H, W)``.
         image_weight: ``(N,)``, a factor on each image.  Gets no gradient.
 
@@ -54,10 +56,10 @@ class _ImageByImage(torch.autograd.Function):
     ) -> Tensor:
         need_grad = ctx.needs_input_grad[1]
         losses, gradients = [], []
-        for image, beside, weight in zip(logits.split(1), other.split(1), image_weight):
+        for image, its_other, weight in zip(logits.split(1), other.split(1), image_weight):
             with torch.set_grad_enabled(need_grad):
                 image = image.detach().requires_grad_(need_grad)
-                loss = function(upsample(image, size), beside) * weight / len(logits)
+                loss = function(upsample(image, size), its_other) * weight / len(logits)
             losses.append(loss.detach())
             if need_grad:
                 gradients += torch.autograd.grad(loss, image)

@@ -1,4 +1,4 @@
-"""The losses of upsampled logits on CPU: a few rows at a time, gradients on the way."""
+"""The fused losses on a CPU: a few rows at a time, together with their gradients."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from incseg.models.losses.fused.bilinear import bilinear_matrix, narrow, source_
 from incseg.models.losses.fused.channel_groups import ChannelGroups, log_add_exp
 from incseg.models.losses.fused.worker_threads import map_in_threads
 
-#: Upsampled logits a thread holds at once (1 MB of float32): what stays near its core.
+#: upsampled logits that a thread holds at once (1 MB of float32), so that they stay in its cache
 CHUNK = 1 << 18
 
 
 class Scratch:
-    """The memory that every chunk of rows uses again: fresh pages cost more than the sums.
+    """Memory that every chunk of rows uses again: fresh pages cost more than the sums.
 
     Args:
-        logits: ``(N, C, h, w)``; gives type and sizes.
+        logits: ``(N, C, h, w)``; dtype and sizes are taken from it.
         num_teacher: ``K``, 0 without distillation.
         size: ``(H, W)`` of the upsampled logits.
-        grads: Names of the gradients that are wanted.
+        grads: Names of the gradients that are computed.
 
     Attributes:
         rows: Rows of a chunk.
@@ -38,23 +38,23 @@ class Scratch:
         self.wide_grads = {name: logits.new_empty(height, channels * size[1]) for name in grads}
 
     def student(self, rows: int) -> Tensor:
-        """``(rows, C, W)``"""
+        """Return the student's upsampled logits, ``(rows, C, W)``."""
         return self._student[:rows]
 
     def grad(self, rows: int) -> Tensor:
-        """``(rows, C, W)``; the student's own memory where one gradient is wanted."""
+        """Return memory ``(rows, C, W)`` for a gradient; a single gradient takes the student's."""
         return self._grad[:rows]
 
     def teacher(self, rows: int) -> Tensor:
-        """``(2, rows, K, W)``"""
+        """Return the teacher's logits and probabilities, ``(2, rows, K, W)``."""
         return self._teacher[:, :rows]
 
 
 @dataclass
 class FusedLosses:
-    """Means over pixels (and the teacher's classes), with gradients by the logits.
+    """Scalar means over pixels (and the teacher's classes), and their gradients ``(N, C, h, w)``.
 
-    What was not asked for is None.
+    Values that were not requested are None.
     """
 
     cross_entropy: Tensor | None = None
@@ -64,11 +64,11 @@ class FusedLosses:
 
 
 class RowChunks:
-    """Computes the losses and their gradients in one pass over the pixels.
+    """Compute the losses and their gradients in one pass over the pixels.
 
     The logits of one image are upsampled along its width, then a few rows at a
     time along its height; each chunk's gradient is brought back to the low
-    resolution before the next is made.  No full-size tensor exists.
+    resolution before the next chunk.  No full-size tensor exists.
 
     Args:
         num_channels: ``C``, the student's outputs.
@@ -77,7 +77,7 @@ class RowChunks:
         unbiased: Whether the teacher's background is matched by background
             plus new classes (MiB), or the new classes are left out (LwF).
         ignore_index: Pixels with this label add nothing to the cross-entropy.
-        need_grad: Whether gradients are wanted.
+        need_grad: Whether gradients are computed.
     """
 
     def __init__(
@@ -106,10 +106,15 @@ class RowChunks:
         size: tuple[int, int],
         image_weight: Tensor | None = None,
     ) -> FusedLosses:
-        """Logits ``(N, C, h, w)``, teacher's ``(N, K, h, w)``, target ``(N, H, W)``.
+        """Return the losses of a batch, with their gradients.
 
-        Float32 or float64; ``size`` is ``(H, W)``; ``image_weight`` ``(N,)``,
-        of the logits' type, is a factor on each image's cross-entropy.
+        Args:
+            logits: ``(N, C, h, w)``, float32 or float64.
+            teacher_logits: ``(N, K, h, w)`` of the same dtype, or None.
+            target: ``(N, H, W)`` of train ids, or None.
+            size: ``(H, W)``.
+            image_weight: ``(N,)`` of the same dtype, a factor on each image's
+                cross-entropy, or None.
         """
         wanted = dict(cross_entropy=target is not None, distillation=teacher_logits is not None)
         grads = {
@@ -160,7 +165,7 @@ class RowChunks:
         scratch: Scratch,
         grads: dict[str, Tensor],
     ) -> dict[str, Tensor]:
-        """One image's sums over pixels, float64; writes its gradients ``(C, h, w)``."""
+        """Return one image's sums over pixels, float64; write its gradients ``(C, h, w)``."""
         (height, width), size = logits.shape[1:], scratch.size
         down = bilinear_matrix(height, size[0], logits.dtype)
         across = bilinear_matrix(width, size[1], logits.dtype)
@@ -212,7 +217,7 @@ class RowChunks:
     def _cross_entropy(
         self, peaks: Tensor, lse: Tensor, own: Tensor, index: Tensor, valid: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The sum, and what the gradient is made of.
+        """Return the sum over pixels, and the factors of the gradient.
 
         The gradient is each group's factor times its ``exp(logit - peak)``,
         plus the last map at the pixel's own class.
@@ -234,7 +239,7 @@ class RowChunks:
     def _distillation(
         self, peaks: Tensor, lse: Tensor, teacher_background: Tensor, matched: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The sum, and each group's factor of the gradient.
+        """Return the sum over pixels, and each group's factor of the gradient.
 
         The gradient is the factor times ``exp(logit - peak)``, minus the
         teacher's probabilities at the old classes.

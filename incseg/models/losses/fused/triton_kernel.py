@@ -41,10 +41,10 @@ def cell_losses(
     COLUMNS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """The losses of one cell's pixels, and their gradients by the four logits around it.
+    """Compute the losses of one cell's pixels, and their gradients by the four logits around it.
 
     Writes ``sums[cell, 2]`` (cross-entropy, distillation) and ``corner_grads[cell, term, 4, C]``
-    for the terms that are wanted; nothing is added up between programs, so results repeat.
+    for the requested terms.  Programs add nothing to each other's results, so results repeat.
 
     ``CUT`` channels are background and old classes, the others new; ``MERGE``: a label 0 means any
     of the first; ``BLOCK`` channels are held at once.
@@ -129,8 +129,8 @@ def cell_losses(
         own_score = tl.where(merged, lse_merged, z_own)
         tl.store(sums + cell * 2, tl.sum(tl.where(valid, lse - own_score, 0.0), 0))
     if TEACHER:
-        kept = total - q_background * background - matched / t_sum
-        tl.store(sums + cell * 2 + 1, tl.sum(tl.where(inside, kept, 0.0), 0))
+        distilled = total - q_background * background - matched / t_sum
+        tl.store(sums + cell * 2 + 1, tl.sum(tl.where(inside, distilled, 0.0), 0))
 
     if GRAD:
         terms: tl.constexpr = LABELS + TEACHER
@@ -193,14 +193,14 @@ def cell_losses(
 
 @triton.jit
 def first_pixel(cell, low, full):
-    """The first output row of a cell, in whole numbers, so that cells neither overlap nor gap."""
+    """Return a cell's first output row, in whole numbers: cells neither overlap nor leave gaps."""
     first = ((2 * cell - 1) * full - low + 2 * low - 1) // (2 * low)
     return tl.where(cell == 0, 0, tl.where(cell == low + 1, full, first))
 
 
 @triton.jit
 def upsampled(corner0, corner1, corner2, corner3, w0, w1, w2, w3, channel, stride, mask):
-    """``(pixels, channels)`` from the four corners, float32."""
+    """Return ``(pixels, channels)`` from the four corners, float32."""
     offset = channel * stride
     return (
         w0[:, None] * tl.load(corner0 + offset, mask=mask, other=0.0).to(tl.float32)
@@ -212,7 +212,7 @@ def upsampled(corner0, corner1, corner2, corner3, w0, w1, w2, w3, channel, strid
 
 @triton.jit
 def more_exponentials(peak, total, z, mask):
-    """One more block of channels in a running sum of exponentials."""
+    """Add a block of channels to a running sum of exponentials; returns peak and sum."""
     higher = tl.maximum(peak, tl.max(tl.where(mask, z, NO_LOGIT), 1))
     shift = finite(higher)
     block = tl.sum(tl.where(mask, tl.exp(tl.minimum(z - shift[:, None], 0.0)), 0.0), 1)
@@ -221,20 +221,20 @@ def more_exponentials(peak, total, z, mask):
 
 @triton.jit
 def finite(peak):
-    """The peak, or 0 where there is none yet."""
+    """Return the peak, or 0 where there is none yet."""
     return tl.where(peak == NO_LOGIT, 0.0, peak)
 
 
 @triton.jit
 def log_add_exp(a, b):
-    """``a`` is finite, ``b`` may be minus infinity."""
+    """Return the log of the sum of exponentials; ``b`` may be minus infinity."""
     peak = tl.maximum(a, b)
     return peak + tl.log(tl.exp(a - peak) + tl.exp(b - peak))
 
 
 @triton.jit
 def store_corners(place, grad, w0, w1, w2, w3, channel, mask, CHANNELS: tl.constexpr):
-    """The cell's gradient by the logits at its four corners, ``(4, C)``."""
+    """Write the cell's gradient by the logits at its four corners, ``(4, C)``."""
     channel = tl.sum(channel, 0)
     mask = tl.max(mask.to(tl.int32), 0) > 0
     tl.store(place + channel, tl.sum(w0[:, None] * grad, 0), mask=mask)

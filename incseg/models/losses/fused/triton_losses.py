@@ -1,4 +1,4 @@
-"""The fused losses on a GPU: starts the kernel and brings its results together."""
+"""The fused losses on a GPU: start the kernel and add up its results."""
 
 import torch
 import triton
@@ -7,12 +7,12 @@ from torch import Tensor
 from incseg.models.losses.fused.row_chunks import FusedLosses
 from incseg.models.losses.fused.triton_kernel import cell_losses
 
-#: Channels a program holds at once.
+#: channels that a program holds at once
 BLOCK = 32
 
 
 def serves(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int, int]) -> bool:
-    """Whether the kernel can do it: float32, not downsampled, one cut between old and new."""
+    """Say whether the kernel can be used: float32, no downsampling, one cut between old and new."""
     return (
         logits.dtype is torch.float32
         and all(low <= full for low, full in zip(logits.shape[-2:], size))
@@ -31,7 +31,10 @@ def losses_in_triton(
     need_grad: bool,
     image_weight: Tensor | None = None,
 ) -> FusedLosses:
-    """As :meth:`RowChunks.run`, for what :func:`serves`; any strides."""
+    """Return the same as :meth:`RowChunks.run`; for arguments that :func:`serves` allows.
+
+    Tensors may have any strides.
+    """
     images, channels, height, width = logits.shape
     cells = (images, height + 1, width + 1)
     has_labels, has_teacher = target is not None, teacher_logits is not None
@@ -68,10 +71,10 @@ def losses_in_triton(
     totals = sums.sum((1, 2), dtype=torch.float64)
     if image_weight is not None:
         totals[:, 0] *= image_weight
-    cross_entropy, kept = totals.sum(0)
+    cross_entropy, distilled = totals.sum(0)
     losses = FusedLosses(
         cross_entropy=(cross_entropy / pixels).float() if has_labels else None,
-        distillation=(kept / (pixels * cut)).float() if has_teacher else None,
+        distillation=(distilled / (pixels * cut)).float() if has_teacher else None,
     )
     if need_grad:
         grads = fold_corners(corners).unbind(3)  # (N, h, w, terms, C)
@@ -86,7 +89,7 @@ def losses_in_triton(
 
 
 def fold_corners(corners: Tensor) -> Tensor:
-    """Gradients at each cell's corners -> at each low-resolution logit.
+    """Add up the gradients at each cell's corners to those at each low-resolution logit.
 
     Args:
         corners: ``(N, h + 1, w + 1, terms, 2, 2, C)``, top before bottom, left

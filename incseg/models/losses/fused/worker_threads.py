@@ -1,3 +1,5 @@
+"""Threads that run torch's operations on one core each."""
+
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +16,16 @@ Result = TypeVar('Result')
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> list[Result]:
-    """``[function(item) for item in items]``, without gradient, a thread an item.
+    """Return ``[function(item) for item in items]``, without gradient, from several threads.
 
-    Each thread runs torch's operations alone.  Where there are many short ones
-    this beats torch's own threads, which meet after every operation and wait
-    for one another whenever something else needs a core.
+    Each thread runs torch's operations on one core.  With many short operations
+    this is faster than torch's own threads, which meet after every operation and
+    wait for one another whenever another process needs a core.
 
     Args:
-        function: What to call; must be safe to run in several threads.
-        items: Its arguments.
-        threads: How many at once; 1 runs in the calling thread, with torch's
-            own threads.
+        function: Called with each item; it must be safe to run in several threads.
+        items: The arguments.
+        threads: Number of threads; 1 runs in the calling thread, with torch's own threads.
     """
 
     @torch.no_grad()  # a thread has its own grad mode
@@ -38,16 +39,17 @@ def map_in_threads(
 
 @lru_cache(maxsize=4)
 def pool(threads: int) -> ThreadPoolExecutor:
-    """Threads in which torch uses one core each."""
+    """Return a pool of threads in which torch uses one core each."""
     own = torch.get_num_threads()
     everyone = Barrier(threads)
-    made = ThreadPoolExecutor(threads, 'incseg', initializer=use_one_core)
-    list(made.map(lambda _: everyone.wait(), range(threads)))  # all have started
-    torch.set_num_threads(own)  # the number is each thread's own, but newborn ones copy the last
-    return made
+    executor = ThreadPoolExecutor(threads, 'incseg', initializer=use_one_core)
+    list(executor.map(lambda _: everyone.wait(), range(threads)))  # all have started
+    torch.set_num_threads(own)  # each thread has its own number, but new ones copy the last
+    return executor
 
 
 def use_one_core() -> None:
+    """Let torch use one core in the calling thread."""
     torch.get_num_threads()  # settles the thread's number, which a first operation would reset
     torch.set_num_threads(1)
 

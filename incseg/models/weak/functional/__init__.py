@@ -1,7 +1,9 @@
 """Pure functions of learning from image-level labels."""
 
+from incseg.models.weak.functional.activation_maps import cam_scores, max_norm, resize_corners
 from incseg.models.weak.functional.equivariant_losses import equivariant_losses
-from incseg.models.weak.functional.localisation import (
+from incseg.models.weak.functional.pixel_correlation import pixel_correlation
+from incseg.models.weak.functional.wilson import (
     balanced_cross_entropy,
     confident_pixels,
     image_classification_loss,
@@ -11,8 +13,6 @@ from incseg.models.weak.functional.localisation import (
     segmentation_targets,
     smoothed_masks,
 )
-from incseg.models.weak.functional.normalise import cam_scores, max_norm, resize_corners
-from incseg.models.weak.functional.pixel_correlation import pixel_correlation
 
 __all__ = [
     'balanced_cross_entropy',

@@ -1,11 +1,13 @@
+"""SEAM's losses."""
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from incseg.errors import InvalidInputError
-from incseg.models.weak.functional.normalise import max_norm, resize_corners, with_background
+from incseg.models.weak.functional.activation_maps import max_norm, resize_corners, with_background
 from incseg.utils.precision import at_least_float32
 
-#: share of all entries that the cross regularisation looks at
+#: share of all entries that enter the cross regularisation
 HARD_SHARE = 0.2
 
 
@@ -18,7 +20,7 @@ def equivariant_losses(
     scale: float = 0.3,
     ref_num_classes: int | None = 21,
 ) -> dict[str, Tensor]:
-    """SEAM's losses of an image and its smaller copy.
+    """Return SEAM's losses of images and their smaller copies.
 
     Maps are raw, ``(N, 1 + C, …)``, channel 0 the background: it is ignored in
     the class activation maps and used in the refined ones.  Each loss has the
@@ -26,33 +28,33 @@ def equivariant_losses(
 
     Args:
         cam: Class activation maps at the input's size ``(H, W)``.
-        refined: What the pixel correlation module made of them, likewise.
-        cam_small: Those of the image scaled by ``scale``, of size
+        refined: The same maps refined by the pixel correlation module, at that size.
+        cam_small: Class activation maps of the images scaled by ``scale``, of size
             ``(int(H * scale), int(W * scale))``.
-        refined_small: Likewise.
+        refined_small: The same maps refined, at that size.
         image_labels: ``(N, C)``, 1 where the image shows the class.
-        scale: Of the smaller copy.
-        ref_num_classes: Classes, background included, for which the losses are
-            balanced.  Published: 21 in VOC.  ER divides by ``ref - 1`` maps and
-            ECR looks at (and divides by) a fifth of ``ref`` maps whatever C
-            is, so that a step with 5 new classes has the losses that the same
-            maps would have among 15 more, absent classes.  None: C + 1.
+        scale: Scale of the smaller copy.
+        ref_num_classes: Number of classes, background included, for which the losses are
+            balanced; published: 21 in VOC.  ER divides by ``ref - 1`` maps, and ECR
+            takes (and divides by) a fifth of the entries of ``ref`` maps, whatever C is.
+            So a step with 5 new classes has the losses that the same maps would have
+            among 15 more, absent classes.  None: C + 1.
 
     Returns:
         Scalars by name:
 
-        * ``loss_cls``: is the class there?  Multi-label soft margin of the
-          maps' means, the mean over images, classes and the two copies.
-        * ``loss_min``: the lowest quarter of each image's best refined score
-          should be 0, so that something is background.
+        * ``loss_cls``: classification of the image, the multi-label soft margin of the
+          maps' means; the mean over images, classes and the two copies.
+        * ``loss_min``: mean of the lowest quarter of each image's best refined scores;
+          at 0 a quarter of the image is background.
         * ``loss_er``: equivariant regularisation, the L1 distance of the two
           copies' normalised maps.
-        * ``loss_ecr``: equivariant cross regularisation, the hardest fifth of
-          the L1 distance from the refined maps of one copy to the maps of the
+        * ``loss_ecr``: equivariant cross regularisation, the largest fifth of
+          the L1 distances from the refined maps of one copy to the maps of the
           other, which get no gradient.
 
     Raises:
-        InvalidInputError: A size does not fit; or, on a CPU, a label is
+        InvalidInputError: If a size does not fit; or, on a CPU, if a label is
             neither 0 nor 1.
 
     Source: Wang et al., "Self-supervised Equivariant Attention Mechanism for
@@ -65,20 +67,22 @@ def equivariant_losses(
     cam, cam_small = at_least_float32(cam)[:, 1:], at_least_float32(cam_small)[:, 1:]
     refined, refined_small = at_least_float32(refined), at_least_float32(refined_small)
     labels = image_labels.to(cam)
-    shown = labels[:, :, None, None]
-    shown_or_background = F.pad(shown, (0, 0, 0, 0, 1, 0), value=1.0)
+    present = labels[:, :, None, None]
+    present_or_background = F.pad(present, (0, 0, 0, 0, 1, 0), value=1.0)
     size = cam_small.shape[-2:]
 
     loss_cls = (
         F.multilabel_soft_margin_loss(cam.mean((2, 3)), labels)
         + F.multilabel_soft_margin_loss(cam_small.mean((2, 3)), labels)
     ) / 2
-    loss_min = (min_pooling(refined[:, 1:] * shown) + min_pooling(refined_small[:, 1:] * shown)) / 2
+    loss_min = (
+        min_pooling(refined[:, 1:] * present) + min_pooling(refined_small[:, 1:] * present)
+    ) / 2
 
-    cam = resize_corners(max_norm(cam), size) * shown
-    cam_small = max_norm(cam_small) * shown
-    refined = resize_corners(max_norm(refined), size) * shown_or_background
-    refined_small = max_norm(refined_small) * shown_or_background
+    cam = resize_corners(max_norm(cam), size) * present
+    cam_small = max_norm(cam_small) * present
+    refined = resize_corners(max_norm(refined), size) * present_or_background
+    refined_small = max_norm(refined_small) * present_or_background
     area = size[0] * size[1]
     loss_er = (cam - cam_small).abs().sum((1, 2, 3)).mean() / (max(reference - 1, 1) * area)
     count = max(1, int(reference * area * HARD_SHARE))
@@ -89,20 +93,24 @@ def equivariant_losses(
 
 
 def min_pooling(scores: Tensor) -> Tensor:
-    """Mean of the lowest quarter of the pixels' best scores ``(N, C, H, W)``, those above 0."""
+    """Return the mean of the lowest quarter of the pixels' best scores, negative ones as 0.
+
+    Args:
+        scores: ``(N, C, H, W)``.
+    """
     best = scores.amax(1).flatten(1)
     count = max(1, best.shape[1] // 4)
     return best.topk(count, largest=False, sorted=False).values.relu().mean()
 
 
 def hardest(difference: Tensor, count: int) -> Tensor:
-    """Per image, the ``count`` largest absolute entries over ``count``; the mean over images.
+    """Return the mean of the ``count`` largest absolute entries of each image, over all images.
 
-    Where there are fewer entries, the missing ones count as 0.
+    Where an image has fewer entries, the missing ones count as 0.
     """
     entries = difference.abs().flatten(1)
-    kept = entries.topk(min(count, entries.shape[1]), sorted=False).values
-    return kept.sum(1).mean() / count
+    largest = entries.topk(min(count, entries.shape[1]), sorted=False).values
+    return largest.sum(1).mean() / count
 
 
 def check_sizes(
@@ -113,7 +121,11 @@ def check_sizes(
     image_labels: Tensor,
     scale: float,
 ) -> None:
-    """The four maps and the labels belong together."""
+    """Refuse maps and labels that do not belong together.
+
+    Raises:
+        InvalidInputError: Naming the argument, its size and the expected one.
+    """
     number, channels, height, width = cam.shape
     if not number or channels < 2 or int(min(height, width) * scale) < 1:
         raise InvalidInputError(
@@ -133,6 +145,6 @@ def check_sizes(
                 f'{name} is {tuple(value.shape)}, expected {shape} for cam {tuple(cam.shape)} '
                 f'and scale {scale}'
             )
-    # elsewhere looking would wait for the GPU in every iteration
+    # reading labels on a GPU would wait for it in every iteration
     if image_labels.device.type == 'cpu' and not ((image_labels == 0) | (image_labels == 1)).all():
         raise InvalidInputError('image_labels has other values than 0 and 1')

@@ -1,9 +1,11 @@
+"""SEAM's pixel correlation."""
+
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from incseg.errors import InvalidInputError
-from incseg.models.weak.functional.normalise import resize_corners
+from incseg.models.weak.functional.activation_maps import resize_corners
 from incseg.utils.precision import at_least_float32
 from incseg.utils.rules import checked, or_none, whole
 
@@ -11,29 +13,28 @@ EPS = 1e-5
 
 
 def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -> Tensor:
-    """Every pixel's scores as the mean over all pixels, weighted by likeness.
+    """Return every pixel's scores as the mean over all pixels, weighted by similarity.
 
     With ``f_i`` the features of pixel *i*, divided by their length + 1e-5, and
     ``s_ij = relu(<f_i, f_j>)``::
 
         refined_c(j) = sum_i cam_c(i) s_ij / (sum_i s_ij + 1e-5)
 
-    A pixel is like itself, too.  Computed in float32 or wider, also under
-    autocast.
+    The pixel itself is included.  Computed in float32 or wider, also under autocast.
 
     Args:
-        cam: ``(N, C, h, w)``, used as given; resized (bilinear, corners on
+        cam: ``(N, C, h, w)``, not normalised here; resized (bilinear, corners on
             corners) to the features' size where it differs.
-        features: ``(N, D, h, w)``, as the last projection made them.
-        chunk: Pixels *j* at a time.  Memory is then ``N h w chunk`` instead of
-            ``N (h w)^2`` numbers; where gradients are recorded, chunks are
-            computed again in the backward pass.  None: all at once.
+        features: ``(N, D, h, w)``, the output of the last projection.
+        chunk: Number of pixels *j* at a time.  Memory is then ``N h w chunk`` instead
+            of ``N (h w)^2`` numbers; where gradients are recorded, chunks are
+            computed again in the backward pass.  None: all pixels at once.
 
     Returns:
         ``(N, C, h, w)`` at the features' size.
 
     Raises:
-        InvalidInputError: The shapes do not fit, or ``chunk`` is below 1.
+        InvalidInputError: If the shapes do not fit, or ``chunk`` is below 1.
 
     Source: SEAM (Wang et al., CVPR 2020), the pixel correlation module.
     """
@@ -65,5 +66,11 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
 
 
 def weighted_sums(votes: Tensor, unit: Tensor, part: Tensor) -> Tensor:
-    """Votes ``(N, C, P)`` of pixels with features ``unit`` -> ``(N, C, Q)`` at ``part``."""
+    """Return the weighted sums ``(N, C, Q)`` of votes at some pixels.
+
+    Args:
+        votes: ``(N, C, P)`` of all pixels.
+        unit: Features of all pixels, ``(N, D, P)``, of length 1.
+        part: Features of the pixels where the sums are taken, ``(N, D, Q)``.
+    """
     return votes @ (unit.transpose(1, 2) @ part).relu_()

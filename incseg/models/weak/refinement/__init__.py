@@ -1,4 +1,4 @@
-"""What sharpens the scores of an image before they become pseudo-labels.
+"""Refinements sharpen the scores of an image before pseudo-labels are made from them.
 
 A refinement is built from a config and has one method,
 ``refine(image, scores) -> scores``: ``image`` uint8 ``(3, H, W)``, BGR;

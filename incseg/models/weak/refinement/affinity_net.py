@@ -1,3 +1,5 @@
+"""AffinityNet: the network and its loss."""
+
 from collections.abc import Sequence
 
 import torch
@@ -18,20 +20,23 @@ from incseg.registry import MODELS
 
 @MODELS.register_module()
 class AffinityNet(FineTuned):
-    """Features whose distance says whether two neighbouring pixels are of one class.
+    """A network of features whose distance shows whether two close pixels are of one class.
 
-    The last three maps of a backbone, brought to stride 8, go through a 1x1
-    convolution and ELU each; joined, through another.
+    Each of the last three maps of a backbone, resized to stride 8, goes through a 1x1
+    convolution and ELU; the concatenation goes through another 1x1 convolution and ELU.
 
     Args:
-        backbone: a :class:`BaseBackbone` with at least three maps, by its config.
-        channels: outputs of the three convolutions, shallow to deep; their sum
+        backbone: Config of a :class:`BaseBackbone` with at least three maps.
+        channels: Outputs of the three convolutions, shallow to deep; their sum
             is the number of features.
-        data_preprocessor: makes batches of images, by its config.
-        frozen: see :class:`FineTuned`.
+        data_preprocessor: Config of the preprocessor.
+        frozen: See :class:`FineTuned`.
 
-    Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.1; channels, start
-    and what is frozen after ImageNet as in SEAM's code.
+    Raises:
+        InvalidInputError: If there are not three maps and three numbers of channels.
+
+    Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.1; channels, initial weights
+    and frozen layers as in SEAM's code.
     """
 
     def __init__(
@@ -60,28 +65,30 @@ class AffinityNet(FineTuned):
 
     @property
     def head(self) -> nn.ModuleList:
-        """The convolutions on the backbone, see :class:`FineTuneOptim`."""
+        """The convolutions on the backbone, which train with a higher learning rate."""
         return nn.ModuleList([*self.sides, self.joint])
 
     def init_weights(self) -> None:
-        """Load the backbone's pretrained weights, if its config wants them."""
+        """Load the backbone's pretrained weights, if its config asks for them."""
         self.backbone.init_weights()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Features ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images ``(N, 3, H, W)``."""
+        """Return features ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images."""
         size = [-(-n // STRIDE) for n in inputs.shape[2:]]
         maps = []
-        for side, tap in zip(self.sides, self.backbone(inputs)[-3:]):
-            tap = F.elu(side(tap))
-            if list(tap.shape[2:]) != size:
-                tap = F.interpolate(tap, size, mode='bilinear', align_corners=False)
-            maps.append(tap)
+        for side, stage in zip(self.sides, self.backbone(inputs)[-3:]):
+            projected = F.elu(side(stage))
+            if list(projected.shape[2:]) != size:
+                projected = F.interpolate(projected, size, mode='bilinear', align_corners=False)
+            maps.append(projected)
         return F.elu(self.joint(torch.cat(maps, 1)))
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """:func:`affinity_loss` of images against labels ``(N, ceil(H / 8), ceil(W / 8))``.
+        """Return :func:`affinity_loss` of a batch, computed in float32 also under autocast.
 
-        Computed in float32, under autocast, too.
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+            labels: ``(N, ceil(H / 8), ceil(W / 8))``, see :func:`affinity_labels`.
         """
         return affinity_loss(pixel_affinities(self(inputs).float()), labels)
 
@@ -90,18 +97,18 @@ EPSILON = 1e-5
 
 
 def affinity_loss(affinities: Tensor, labels: Tensor, radius: int = RADIUS) -> Tensor:
-    """Cross-entropy of "same class" over pixel pairs, each kind of pair by itself.
+    """Return the cross-entropy of "same class" over pixel pairs, balanced by kinds of pairs.
 
-    ``L_bg / 4 + L_fg / 4 + L_neg / 2``: pairs within the background, within one
-    class, and of different classes; each is a mean over its pairs.
+    The loss is ``L_bg / 4 + L_fg / 4 + L_neg / 2`` for pairs within the background,
+    within one class, and of different classes; each part is a mean over its pairs.
 
     Args:
         affinities: ``(N, P, s)`` of 0 to 1, see :func:`pixel_affinities`.
         labels: ``(N, h, w)``, 255 = ignored.
-        radius: that of the affinities.
+        radius: The radius of the affinities.
 
     Returns:
-        A scalar.
+        Scalar.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, equations 4 to 6.
     """
@@ -119,5 +126,5 @@ def affinity_loss(affinities: Tensor, labels: Tensor, radius: int = RADIUS) -> T
 
 
 def _mean(values: Tensor, chosen: Tensor) -> Tensor:
-    """Mean over what is chosen; 0 where nothing is."""
+    """Return the mean over the chosen values, and 0 if none is chosen."""
     return (values * chosen).sum() / (chosen.sum() + EPSILON)

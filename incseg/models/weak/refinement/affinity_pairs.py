@@ -1,4 +1,4 @@
-"""What AffinityNet learns from: labels that two sets of refined scores are sure of."""
+"""AffinityNet's training labels, and its pairs of close pixels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,17 +13,17 @@ LEAST = 1e-5
 
 
 def affinity_labels(ids: Sequence[int], strong: Tensor, weak: Tensor) -> Tensor:
-    """Classes by the scores with a strong background, background by those with a weak one.
+    """Return the labels of blocks on which two sets of scores leave no doubt.
 
-    Scores are averaged over blocks of 8x8.  A block whose best score with the
-    strong background is a class gets that class; one whose best score with the
-    weak background is the background gets 0; the others, and those without any
+    Scores are averaged over blocks of 8x8.  A block whose best score is a class although
+    the background is strong gets that class.  A block whose best score is the background
+    although the background is weak gets 0.  Other blocks, and blocks without any
     score, are ignored.
 
     Args:
-        ids: dataset ids of the channels, 0 first.
-        strong: ``(1 + k, H, W)``, made with background power 4.
-        weak: the same with power 24.
+        ids: Dataset ids of the channels, 0 first.
+        strong: Scores ``(1 + k, H, W)`` with background power 4.
+        weak: Scores ``(1 + k, H, W)`` with background power 24.
 
     Returns:
         uint8 ``(ceil(H / 8), ceil(W / 8))``: dataset ids, 255 = ignored.
@@ -40,30 +40,30 @@ def affinity_labels(ids: Sequence[int], strong: Tensor, weak: Tensor) -> Tensor:
 
 
 RADIUS = 5
-#: the least that has neighbours
+#: least radius with neighbours
 LEAST_RADIUS = 2
 
 
 def fitting_radius(size: tuple[int, int], radius: int = RADIUS) -> int:
-    """The radius on a map ``(h, w)``: smaller where ``2 radius + 1`` pixels do not fit into it.
+    """Return the radius on a map ``(h, w)``; it is smaller if ``2 radius + 1`` pixels do not fit.
 
-    A map whose shorter edge is ``n < 2 radius + 1`` has ``(n - 1) // 2``, as
-    the published code has it when it walks, here in training, too.  That is 3
-    for 8 x 8, the map of an image of 64 x 64 pixels.  It never falls below 2:
-    on maps of edge 4 and less the published code stops with an error.
+    On a map whose shorter edge is ``n < 2 radius + 1`` the radius is ``(n - 1) // 2``, as
+    in the published random walk; here also in training.  It is 3 on a map of 8 x 8, of
+    an image of 64 x 64 pixels.  It is at least 2; on maps with an edge of 4 or less the
+    published code stops with an error.
     """
     edge = min(size)
     return radius if edge > 2 * radius else max((edge - 1) // 2, LEAST_RADIUS)
 
 
 def has_pairs(size: tuple[int, int], radius: int = RADIUS) -> bool:
-    """Whether a map is large enough for one pair: 2 rows and 3 columns."""
+    """Say whether a map is large enough for one pair: 2 rows and 3 columns."""
     rows, columns = sources(size, fitting_radius(size, radius))
     return rows.stop > rows.start and columns.stop > columns.start
 
 
 def offsets(radius: int = RADIUS) -> list[tuple[int, int]]:
-    """``(dy, dx)`` within a radius, each pair of directions once: 34 for a radius of 5."""
+    """Return ``(dy, dx)`` within a radius, without opposite ones: 34 for a radius of 5."""
     reach = radius - 1
     return [
         (dy, dx)
@@ -74,21 +74,21 @@ def offsets(radius: int = RADIUS) -> list[tuple[int, int]]:
 
 
 def sources(size: tuple[int, int], radius: int = RADIUS) -> tuple[slice, slice]:
-    """Rows and columns of the pixels that have every neighbour within the map."""
+    """Return the rows and columns of the pixels with all neighbours within the map."""
     reach = radius - 1
     return slice(0, max(size[0] - reach, 0)), slice(reach, max(size[1] - reach, reach))
 
 
 def pixel_pairs(maps: Tensor, radius: int = RADIUS) -> tuple[Tensor, Iterator[Tensor]]:
-    """Values of the sources, and one after the other those at each offset from them.
+    """Return the values of the source pixels, and those of their neighbours at each offset.
 
     Args:
         maps: ``(…, h, w)``.
-        radius: neighbours are nearer than this, in pixels of the map; on a
-            small map than its :func:`fitting_radius`.
+        radius: Neighbours are nearer than this number of pixels of the map; on a small
+            map nearer than its :func:`fitting_radius`.
 
     Returns:
-        ``(…, s)``, and P times the same for P offsets.
+        ``(…, s)`` for s sources, and an iterator over P such tensors for P offsets.
     """
     size = (maps.shape[-2], maps.shape[-1])
     radius = fitting_radius(size, radius)
@@ -103,9 +103,14 @@ def pixel_pairs(maps: Tensor, radius: int = RADIUS) -> tuple[Tensor, Iterator[Te
 
 
 def pixel_affinities(features: Tensor, radius: int = RADIUS) -> Tensor:
-    """``a = exp(-mean over channels of |f_i - f_j|)``, ``(N, P, s)``, from ``(N, C, h, w)``.
+    """Return the affinities ``exp(-mean over channels of |f_i - f_j|)`` of pixel pairs.
 
-    P offsets and s sources are those of :func:`pixel_pairs`.
+    Args:
+        features: ``(N, C, h, w)``.
+        radius: See :func:`pixel_pairs`.
+
+    Returns:
+        ``(N, P, s)`` of 0 to 1, P offsets and s sources.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, equation 3.
     """

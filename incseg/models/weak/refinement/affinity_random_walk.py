@@ -1,4 +1,4 @@
-"""Scores spread along affinities between pixels."""
+"""The random walk that spreads scores along AffinityNet's affinities."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -35,23 +35,23 @@ RULES: dict[str, Rule] = dict(
 
 @MODELS.register_module()
 class AffinityRandomWalk:
-    """Scores walk at random over the image, within what AffinityNet holds for one object.
+    """A random walk of scores over the image, along the affinities of AffinityNet.
 
-    At stride 8: scores are averaged over blocks, multiplied by the transition
-    matrix to the power ``2^doublings``, and enlarged again.  The background that
-    goes with it is ``dict(mode='pow', value=6)``.  Within 8 rows or 16 columns
-    there is no pair to walk along: such an image's scores are only averaged.
+    Scores are averaged over blocks of 8 x 8, multiplied by the transition matrix
+    to the power ``2^doublings``, and enlarged again.  The customary background is
+    ``dict(mode='pow', value=6)``.  An image of up to 8 rows or 16 columns has no
+    pixel pairs: its scores are only averaged.
 
     Args:
-        net: an :class:`AffinityNet`, or its config.
-        checkpoint: its weights, as ``tools/train_affinity.py`` writes them; with
-            None they stay as ``net`` has them.
-        exponent: of the affinities.
-        doublings: how often the transition matrix is squared.
+        net: An :class:`AffinityNet`, or its config.
+        checkpoint: File of its weights, written by ``tools/train_affinity.py``; None
+            for the weights that ``net`` has.
+        exponent: Exponent of the affinities.
+        doublings: Number of times that the transition matrix is squared.
 
     Raises:
-        MissingFileError: there is no such checkpoint.
-        InvalidInputError: an argument is out of range, or the checkpoint does
+        MissingFileError: If there is no such checkpoint.
+        InvalidInputError: If an argument is out of range, or the checkpoint does
             not fit.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.3, with SEAM's
@@ -83,7 +83,12 @@ class AffinityRandomWalk:
 
     @torch.no_grad()
     def refine(self, image: Tensor, scores: Tensor) -> Tensor:
-        """Walked scores ``(1 + k, H, W)``."""
+        """Return the scores after the walk, ``(1 + k, H, W)``.
+
+        Args:
+            image: uint8 ``(3, H, W)``, BGR.
+            scores: float32 ``(1 + k, H, W)`` of 0 to 1, the background first.
+        """
         self.net.to(scores.device)
         height, width = scores.shape[1:]
         padding = (0, -width % STRIDE, 0, -height % STRIDE)
@@ -101,7 +106,12 @@ class AffinityRandomWalk:
 
 
 def _load(net: AffinityNet, path: str) -> None:
-    """Load ``{state_dict}``; nothing else in the file is unpickled."""
+    """Load ``{state_dict}`` from a file without unpickling objects.
+
+    Raises:
+        MissingFileError: If there is no such file.
+        InvalidInputError: If it is damaged or of another network.
+    """
     try:
         net.load_state_dict(torch.load(path, map_location='cpu', weights_only=True)['state_dict'])
     except FileNotFoundError as error:
@@ -117,17 +127,17 @@ def _load(net: AffinityNet, path: str) -> None:
 def transition_matrix(
     affinities: Tensor, size: tuple[int, int], exponent: float = 8.0, radius: int = RADIUS
 ) -> Tensor:
-    """One step of the walk: column ``j`` says where the score of pixel ``j`` comes from.
+    """Return the matrix of one step: column ``j`` holds the weights of pixel ``j``'s new score.
 
-    Pairs that are not compared have affinity 0, a pixel with itself 1, and the
-    matrix is symmetric; each entry is raised to ``exponent``, which drops weak
-    ties, and each column divided by its sum.
+    The affinity of a pixel with itself is 1, that of pixels that are not compared 0; the
+    matrix is symmetric.  Each entry is raised to ``exponent``, which suppresses low
+    affinities, and each column is divided by its sum.
 
     Args:
         affinities: ``(P, s)``, see :func:`pixel_affinities`.
         size: ``(h, w)`` of the map.
-        exponent: beta.
-        radius: that of the affinities.
+        exponent: The paper's beta.
+        radius: The radius of the affinities.
 
     Returns:
         ``(h w, h w)``, columns sum to 1.
@@ -148,12 +158,15 @@ def transition_matrix(
 
 
 def random_walk(scores: Tensor, transition: Tensor, doublings: int = 6) -> Tensor:
-    """``scores T^(2^doublings)``, by squaring ``T`` again and again.
+    """Return ``scores T^(2^doublings)``, from repeated squares of ``T``.
 
     Args:
         scores: ``(C, h, w)``.
-        transition: ``(h w, h w)``.
-        doublings: 6 for 64 steps.
+        transition: The matrix ``T``, ``(h w, h w)``.
+        doublings: Number of squarings; 6 for 64 steps.
+
+    Returns:
+        ``(C, h, w)``.
     """
     for _ in range(doublings):
         transition = transition @ transition

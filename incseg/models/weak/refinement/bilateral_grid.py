@@ -1,10 +1,12 @@
+"""A fast Gaussian filter over place and colour."""
+
 from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: variance of a tap in cells; splatting and slicing, both linear, add the missing third
+#: variance of the 5-tap blur in cells; linear spreading and reading add the missing third
 BLUR_VARIANCE = 2 / 3
 DIMENSIONS = 5
 MARGIN = 2
@@ -13,17 +15,17 @@ MARGIN = 2
 class BilateralGrid:
     """Gaussian filter over place and colour, through a coarse grid.
 
-    Pixels are points ``(y/sxy, x/sxy, blue/srgb, green/srgb, red/srgb)``.  Their
-    values are spread over the 32 corners of the unit cell around each, blurred
-    with 5 taps along each axis, and read back by linear interpolation, which
-    together is close to a Gaussian of deviation 1.  Only corners that some pixel
-    touches are kept, in the order of their position's number, so a grid has tens
-    of thousands of points instead of millions.
+    Pixels are points ``(y/sxy, x/sxy, blue/srgb, green/srgb, red/srgb)``.  The value of
+    a pixel is spread over the 32 corners of the unit cell around it; the grid is blurred
+    with 5 taps along each axis; the result is read by linear interpolation.  Together
+    this is close to a Gaussian of deviation 1.  Only corners around some pixel are
+    stored, sorted by the number of their position, so a grid has tens of thousands of
+    points instead of millions.
 
     Args:
-        image: ``(3, H, W)``, 0..255.
-        sxy: deviation of the Gaussian in pixels.
-        srgb: deviation in grey levels.
+        image: ``(3, H, W)``, 0 to 255.
+        sxy: Deviation of the Gaussian in pixels.
+        srgb: Deviation of the Gaussian in grey levels.
 
     Source: Paris and Durand, A Fast Approximation of the Bilateral Filter, IJCV
     2009; Chen et al., Real-time Edge-Aware Image Processing with the Bilateral
@@ -49,7 +51,7 @@ class BilateralGrid:
         strides = [1] * DIMENSIONS
         for axis in range(DIMENSIONS - 2, -1, -1):
             strides[axis] = strides[axis + 1] * sizes[axis + 1]
-        # the cells that hold a pixel are few; their corners are sought instead of every pixel's
+        # few cells contain pixels, so the corners of these cells are computed, not of every pixel
         step = torch.tensor(strides, device=image.device)
         cells, cell_of = (lowest.long() * step[:, None]).sum(0).unique(return_inverse=True)
         to_corners = torch.tensor(
@@ -64,7 +66,7 @@ class BilateralGrid:
         self.corners = corner_of[cell_of]
         self.shares = _corner_shares(points - lowest)
         self.num_points = len(numbers)
-        # the same the other way round: for each grid point, the pixels that spread to it
+        # the inverse: for each grid point, the pixels that spread to it
         flat = self.corners.flatten()
         order = flat.argsort(stable=True)
         counts = flat.bincount(minlength=self.num_points)
@@ -78,7 +80,7 @@ class BilateralGrid:
         ]
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Filter ``(pixels, C)``; the result is not normalised."""
+        """Return the filtered values ``(pixels, C)``, not normalised."""
         grid = F.embedding_bag(
             self._spread_pixels,
             values,
@@ -86,7 +88,7 @@ class BilateralGrid:
             mode='sum',
             per_sample_weights=self._spread_shares,
         )
-        grid = F.pad(grid, (0, 0, 0, 1))  # a point that stays 0, for neighbours that are not there
+        grid = F.pad(grid, (0, 0, 0, 1))  # one point that stays 0, for missing neighbours
         near, far = _taps()
         for farther_left, left, right, farther_right in self.neighbours:
             blurred = grid[:-1] * (1 - 2 * near - 2 * far)
@@ -97,14 +99,14 @@ class BilateralGrid:
 
 
 def _taps() -> tuple[float, float]:
-    """Weights at distance 1 and 2 of 5 Gaussian taps that sum to 1."""
+    """Return the weights at distances 1 and 2 of 5 Gaussian taps that sum to 1."""
     taps = torch.exp(-(torch.arange(3.0) ** 2) / (2 * BLUR_VARIANCE))
     taps /= taps[0] + 2 * taps[1] + 2 * taps[2]
     return float(taps[1]), float(taps[2])
 
 
 def _corner_shares(fraction: Tensor) -> Tensor:
-    """Linear weights ``(pixels, 32)`` of the corners, from ``(5, pixels)`` within the cell."""
+    """Return the linear weights ``(pixels, 32)`` of corners for places ``(5, pixels)`` in cells."""
     shares = torch.ones_like(fraction[0])[:, None]
     for axis in fraction:
         pair = torch.stack([1 - axis, axis], 1)
@@ -113,6 +115,6 @@ def _corner_shares(fraction: Tensor) -> Tensor:
 
 
 def _find(numbers: Tensor, wanted: Tensor) -> Tensor:
-    """Places of ``wanted`` in the sorted ``numbers``; their length where it is not there."""
+    """Return the places of values in the sorted ``numbers``; the length for a missing value."""
     place = torch.searchsorted(numbers, wanted).clamp_(max=len(numbers) - 1)
     return torch.where(numbers[place] == wanted, place, len(numbers))

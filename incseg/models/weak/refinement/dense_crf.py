@@ -1,3 +1,5 @@
+"""The fully connected conditional random field."""
+
 from importlib.util import find_spec
 
 import numpy as np
@@ -23,7 +25,7 @@ CLIP = 1e-5
 
 @MODELS.register_module()
 class DenseCRF:
-    """Fully connected CRF with Gaussian edges, by mean field.
+    """Fully connected CRF with Gaussian edges, solved by mean field.
 
     ``Q <- softmax(-U + w_g K_g Q + w_b K_b Q)``, with the unary energy
     ``U = -log(clip(scores, 1e-5, 1))``, a Gaussian over place ``K_g``, one over
@@ -31,20 +33,20 @@ class DenseCRF:
     the square roots of its row and column sums.
 
     Args:
-        num_iters: mean-field updates.
-        gaussian_sxy: deviation of ``K_g`` in pixels.
+        num_iters: Number of mean-field updates.
+        gaussian_sxy: Deviation of ``K_g`` in pixels.
         gaussian_weight: ``w_g``.
-        bilateral_sxy: deviation of ``K_b`` in pixels.
-        bilateral_srgb: deviation of ``K_b`` in grey levels.
+        bilateral_sxy: Deviation of ``K_b`` in pixels.
+        bilateral_srgb: Deviation of ``K_b`` in grey levels.
         bilateral_weight: ``w_b``.
-        backend: ``'torch'``: on the scores' device, ``K_b`` through a
-            :class:`BilateralGrid`; ``'pydensecrf'``: the C++ code of package
-            pydensecrf2 on the CPU; ``'auto'``: that where it is installed and
-            the scores are on the CPU.
+        backend: ``'torch'`` computes on the scores' device, ``K_b`` by a
+            :class:`BilateralGrid`; ``'pydensecrf'`` uses the C++ code of the package
+            pydensecrf2 on the CPU; ``'auto'`` uses that package if it is installed and
+            the scores are on the CPU, else torch.
 
     Raises:
-        InvalidInputError: an argument is out of range, or pydensecrf is wanted
-            and not installed.
+        InvalidInputError: If an argument is out of range, or the backend is
+            pydensecrf and it is not installed.
 
     Source: Krähenbühl and Koltun, NIPS 2011; the defaults are SEAM's.
     """
@@ -85,7 +87,12 @@ class DenseCRF:
         self.backend = 'torch' if backend == 'auto' and not installed else backend
 
     def refine(self, image: Tensor, scores: Tensor) -> Tensor:
-        """Probabilities ``(1 + k, H, W)``, float32."""
+        """Return probabilities ``(1 + k, H, W)``, float32.
+
+        Args:
+            image: uint8 ``(3, H, W)``, BGR.
+            scores: float32 ``(1 + k, H, W)`` of 0 to 1, the background first.
+        """
         if self.backend == 'pydensecrf' or (self.backend == 'auto' and scores.device.type == 'cpu'):
             return self._refine_by_package(image, scores)
         return self._refine_by_torch(image, scores)
@@ -126,7 +133,7 @@ class DenseCRF:
 
 
 def gaussian(length: int, deviation: float, device: torch.device) -> Tensor:
-    """``exp(-(i - j)^2 / (2 deviation^2))``, ``(length, length)``."""
+    """Return the matrix ``exp(-(i - j)^2 / (2 deviation^2))``, ``(length, length)``."""
     place = torch.arange(length, device=device) / deviation
     return torch.exp(-((place[:, None] - place) ** 2) / 2)
 

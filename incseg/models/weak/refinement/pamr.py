@@ -1,3 +1,5 @@
+"""Refinement by colour, and none at all."""
+
 from collections.abc import Sequence
 
 import torch
@@ -12,19 +14,19 @@ RULES = dict(num_iters=whole(0), dilations=several(whole(1)))
 
 @MODELS.register_module()
 class PAMR:
-    """Pixel-adaptive mask refinement: scores flow to neighbours of like colour.
+    """Pixel-adaptive mask refinement: scores flow to neighbours of similar colour.
 
-    Each pixel becomes the weighted mean of 8 neighbours at each dilation; the
-    weights are a softmax over all of them of how like their colours are, in
-    units of the local deviation.  So the sum over the classes is kept, and the
-    image's scale does not matter.
+    The scores of each pixel become the weighted mean over 8 neighbours at each dilation.
+    The weights are a softmax over all neighbours of the similarity of colours in
+    units of the local deviation.  So the sum over the classes stays the same, and the
+    scale of the image's values does not matter.
 
     Args:
-        num_iters: how often the means are taken.
-        dilations: distances of the neighbours, in pixels.
+        num_iters: Number of times that the means are taken.
+        dilations: Distances of the neighbours, in pixels.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: If an argument is out of range.
 
     Source: Araslanov and Roth, Single-Stage Semantic Segmentation from Image
     Labels, CVPR 2020, section 4.3; the dilations are WILSON's (CVPR 2022).
@@ -36,11 +38,16 @@ class PAMR:
         self.dilations = tuple(dilations)
 
     def refine(self, image: Tensor, scores: Tensor) -> Tensor:
-        """Refine the scores of one image, ``(1 + k, H, W)``."""
+        """Return the refined scores of one image, ``(1 + k, H, W)``.
+
+        Args:
+            image: uint8 ``(3, H, W)``, BGR.
+            scores: float32 ``(1 + k, H, W)`` of 0 to 1, the background first.
+        """
         return self.refine_batch(image[None], scores[None])[0]
 
     def refine_batch(self, images: Tensor, scores: Tensor) -> Tensor:
-        """Refine the scores of images of one size.
+        """Return the refined scores of images of one size, ``(N, C, H, W)``.
 
         Args:
             images: ``(N, 3, H, W)``, any colour order and scale.
@@ -58,7 +65,7 @@ class PAMR:
 
 
 def neighbours(dilations: Sequence[int]) -> list[tuple[int, int]]:
-    """``(dy, dx)`` of the 8 neighbours at each dilation."""
+    """Return ``(dy, dx)`` of the 8 neighbours at each dilation."""
     return [
         (dy * d, dx * d)
         for d in dilations
@@ -69,17 +76,24 @@ def neighbours(dilations: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def shifted(padded: Tensor, offset: tuple[int, int], reach: int) -> Tensor:
-    """What lies at an offset from each pixel of a map padded by ``reach``."""
+    """Return the values at an offset from each pixel of a map that is padded by ``reach``."""
     height, width = padded.shape[-2] - 2 * reach, padded.shape[-1] - 2 * reach
     top, left = reach + offset[0], reach + offset[1]
     return padded[..., top : top + height, left : left + width]
 
 
 def affinities(images: Tensor, offsets: Sequence[tuple[int, int]]) -> Tensor:
-    """Softmax weights of the neighbours, ``(T, N, 1, H, W)``.
+    """Return the softmax weights of the neighbours.
 
-    The deviation is taken over all neighbours and, once for each dilation, the
-    pixel itself.
+    The local deviation is taken over all neighbours and the pixel itself, which counts
+    once for each dilation.
+
+    Args:
+        images: ``(N, 3, H, W)``.
+        offsets: ``(dy, dx)`` of T neighbours.
+
+    Returns:
+        ``(T, N, 1, H, W)``; the sum over T is 1.
     """
     reach = max(max(map(abs, offset)) for offset in offsets)
     padded = F.pad(images, [reach] * 4, mode='replicate')
@@ -100,8 +114,8 @@ def affinities(images: Tensor, offsets: Sequence[tuple[int, int]]) -> Tensor:
 
 @MODELS.register_module()
 class NoRefinement:
-    """Scores stay as the network made them."""
+    """No refinement: the scores stay as they are."""
 
     def refine(self, image: Tensor, scores: Tensor) -> Tensor:
-        """``scores`` itself."""
+        """Return ``scores`` itself."""
         return scores

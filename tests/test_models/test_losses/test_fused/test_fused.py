@@ -11,11 +11,10 @@ import torch.nn.functional as F
 
 from incseg.models.losses.functional import (
     distillation,
-    fused_incremental_loss,
-    fused_losses,
     unbiased_cross_entropy,
     unbiased_distillation,
 )
+from incseg.models.losses.fused import fused_incremental_loss, fused_losses
 
 CASES = [  # channels, teacher's, num_old
     (6, 4, 4),
@@ -252,7 +251,7 @@ def test_another_label_is_ignored():
 
 MEMORY = """
 import torch
-from incseg.models.losses.functional import fused_incremental_loss
+from incseg.models.losses.fused import fused_incremental_loss
 def peak(size):
     logits = torch.zeros(1, 21, size // 8, size // 8, requires_grad=True)
     target = torch.zeros(1, size, size, dtype=torch.uint8)

@@ -1,3 +1,5 @@
+"""Cross-entropy and distillation in one pass: in Triton, by rows on a CPU, or plainly."""
+
 from importlib.util import find_spec
 from typing import Any
 
@@ -7,12 +9,12 @@ from torch.autograd.function import once_differentiable
 
 from incseg.models.losses.functional.cross_entropy import (
     check_image_weight,
-    check_labels,
+    check_target,
     unbiased_cross_entropy,
 )
 from incseg.models.losses.functional.distillation import (
-    check_shapes,
     distillation,
+    num_teacher_outputs,
     unbiased_distillation,
 )
 from incseg.models.losses.fused.row_chunks import RowChunks
@@ -29,7 +31,7 @@ def fused_incremental_loss(
     alpha: float = 1.0,
     ignore_index: int = 255,
 ) -> Tensor:
-    """MiB's loss from low-resolution logits, without a full-size tensor.
+    """Return MiB's loss from low-resolution logits, without a full-size tensor.
 
     Equal to upsampling both logits to the target's size (bilinear,
     ``align_corners=False``) and adding :func:`unbiased_cross_entropy` and
@@ -55,10 +57,12 @@ def fused_incremental_loss(
 
     Source: Cermelli et al., CVPR 2020, eq. 5 to 8.
     """
-    cross_entropy, kept = fused_losses(
+    cross_entropy, distilled = fused_losses(
         logits, teacher_logits, target, num_old=num_old, alpha=alpha, ignore_index=ignore_index
     )
-    return cross_entropy if teacher_logits is None else cross_entropy + distillation_weight * kept
+    if teacher_logits is None:
+        return cross_entropy
+    return cross_entropy + distillation_weight * distilled
 
 
 def fused_losses(
@@ -73,7 +77,7 @@ def fused_losses(
     ignore_index: int = 255,
     image_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The cross-entropy and the distillation of upsampled logits, in one pass.
+    """Return the cross-entropy and the distillation of upsampled logits, from one pass.
 
     Args:
         logits: Student, ``(N, C, h, w)``.
@@ -84,14 +88,15 @@ def fused_losses(
         unbiased: Whether the distillation is :func:`unbiased_distillation`,
             else :func:`distillation`.
         image_weight: ``(N,)``, a factor on each image's cross-entropy; the
-            distillation is as without it.  Gets no gradient.
+            distillation does not depend on it.  Gets no gradient.
 
     Returns:
-        Two scalars; what was not asked for is zero.
+        Two scalars, float32 or wider: cross-entropy and distillation.  A term without
+        target or teacher is zero.
 
     Raises:
-        ValueError: As :func:`fused_incremental_loss`; if neither target nor
-            teacher is given, or neither target nor size.
+        ValueError: As :func:`fused_incremental_loss`; also without target and teacher,
+            or without target and size.
     """
     check_arguments(logits, teacher_logits, target, num_old, ignore_index)
     if target is not None:
@@ -130,19 +135,19 @@ def plain_losses(
     ignore_index: int,
     image_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same by upsampling first; for logits that need none, and to check against."""
+    """Return the same two scalars from full-size logits: the reference, and the fallback."""
     logits = upsample(logits, size)
-    cross_entropy = kept = logits.new_zeros(())
+    cross_entropy = distilled = logits.new_zeros(())
     if target is not None:
         cross_entropy = unbiased_cross_entropy(logits, target, num_old, ignore_index, image_weight)
     if teacher_logits is not None:
         compare = unbiased_distillation if unbiased else distillation
-        kept = compare(logits, upsample(teacher_logits, size))
-    return cross_entropy, kept
+        distilled = compare(logits, upsample(teacher_logits, size))
+    return cross_entropy, distilled
 
 
 def has_one_pass(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int, int]) -> bool:
-    """Whether the losses can be had without upsampling first."""
+    """Say whether there is a form without full-size logits for these sizes and this device."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return False
     if logits.is_cuda and find_spec('triton') is not None:
@@ -201,7 +206,11 @@ def check_arguments(
     num_old: int,
     ignore_index: int,
 ) -> None:
-    """Raise ValueError where the shapes or labels do not fit, or nothing is asked for."""
+    """Refuse arguments of :func:`fused_losses` that do not fit each other.
+
+    Raises:
+        ValueError: Naming the argument.
+    """
     if target is None and teacher_logits is None:
         raise ValueError('fused_losses() needs a target or teacher_logits')
     if logits.ndim != 4:
@@ -212,8 +221,8 @@ def check_arguments(
             'expected (N, C, h, w) and (N, H, W)'
         )
     if target is not None:
-        check_labels(target, logits.shape[1], ignore_index)
+        check_target(target, logits.shape[1], ignore_index)
     if not 0 <= num_old <= logits.shape[1]:
         raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
     if teacher_logits is not None:
-        check_shapes(logits, teacher_logits)
+        num_teacher_outputs(logits, teacher_logits)

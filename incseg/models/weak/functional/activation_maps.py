@@ -1,3 +1,5 @@
+"""Class activation maps: normalised, with a background, resized."""
+
 from collections.abc import Sequence
 
 import torch
@@ -10,13 +12,16 @@ EPS = 1e-5
 
 
 def max_norm(maps: Tensor) -> Tensor:
-    """Each map of each image from its lowest value to its highest, as 0 to 1.
+    """Scale each map of each image so that its lowest value is 0 and its highest almost 1.
 
     ``p = relu(maps)``, then ``relu(p - min p - 1e-5) / (max p - min p + 1e-5)``;
     the gradient passes through minimum and maximum too.
 
     Args:
         maps: ``(N, C, h, w)``; half types become float32.
+
+    Returns:
+        ``(N, C, h, w)`` of 0 to 1.
 
     Source: SEAM (Wang et al., CVPR 2020), the normalisation in its losses.
     """
@@ -27,11 +32,11 @@ def max_norm(maps: Tensor) -> Tensor:
 
 
 def cam_scores(activations: Tensor) -> Tensor:
-    """Class activation maps as scores with a background.
+    """Return class activation maps as scores with a background.
 
-    Each foreground map is divided by its maximum in the image; the background
-    is what the best class leaves of 1; then every class but the best of a
-    pixel is set to 0.  The background stays soft.
+    Each foreground map is divided by its maximum in the image.  The background is 1
+    minus the best class.  Then every class but the best of a pixel is set to 0; the
+    background stays soft.
 
     Args:
         activations: ``(N, C, h, w)`` of the foreground classes, raw; half types
@@ -40,7 +45,7 @@ def cam_scores(activations: Tensor) -> Tensor:
     Returns:
         ``(N, 1 + C, h, w)`` in 0..1, background first.
 
-    Source: SEAM, what its pixel correlation module refines.
+    Source: SEAM (Wang et al., CVPR 2020), the input of its pixel correlation module.
     """
     positive = at_least_float32(activations).relu()
     peak = positive.amax((2, 3), keepdim=True) + EPS
@@ -49,17 +54,20 @@ def cam_scores(activations: Tensor) -> Tensor:
 
 
 def with_background(scores: Tensor) -> Tensor:
-    """Put ``1 - best`` before the classes ``(N, C, h, w)``, and 0 where a class is not the best."""
+    """Return ``(N, 1 + C, h, w)``: ``1 - best``, and the classes, 0 where they are not the best."""
     best = scores.amax(1, keepdim=True)
     return torch.cat([1 - best, torch.where(scores < best, 0.0, scores)], 1)
 
 
 def resize_corners(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, corner pixels on corner pixels (``align_corners=True``), as SEAM resizes.
+    """Resize maps bilinearly, corner pixels on corner pixels (``align_corners=True``).
 
     Args:
         maps: ``(N, C, h, w)``; half types become float32.
         size: ``(H, W)`` of the result.
+
+    Returns:
+        ``(N, C, H, W)``.
     """
     maps = at_least_float32(maps)
     if tuple(maps.shape[-2:]) == tuple(size):

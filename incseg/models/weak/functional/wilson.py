@@ -1,3 +1,5 @@
+"""WILSON's functions: losses and soft labels from image-level labels."""
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,18 +12,18 @@ LEAST_SHARE = 0.01
 
 
 def ngwp_scores(logits: Tensor) -> Tensor:
-    """Score of each class in an image from the maps of where it is.
+    """Return the score of each class in an image, pooled from its map.
 
-    With the probabilities ``m = softmax(z)`` over the classes, normalised
-    global weighted pooling and the focal penalty of a class that is small::
+    Normalised global weighted pooling, and a focal penalty for small classes, with the
+    probabilities ``m = softmax(z)`` over the classes::
 
         s_c = sum m_c z_c / (1 + sum m_c) + (1 - mean m_c)^3 log(0.01 + mean m_c)
 
-    sums and means over the pixels.
+    Sums and means are taken over the pixels.
 
     Args:
-        logits: ``(N, C, h, w)`` of all classes, the background among them;
-            half types become float32.
+        logits: ``(N, C, h, w)`` of all classes, background included; half types
+            become float32.
 
     Returns:
         ``(N, C)``, logits.
@@ -37,7 +39,7 @@ def ngwp_scores(logits: Tensor) -> Tensor:
 
 
 def image_classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
-    """WILSON's ``L_CLS``: does the image show the class?
+    """Return WILSON's ``L_CLS``, the classification of images by the new classes.
 
     Args:
         logits: ``(N, C, h, w)``; the new classes are the last ones.
@@ -45,24 +47,28 @@ def image_classification_loss(logits: Tensor, image_labels: Tensor) -> Tensor:
 
     Returns:
         Scalar: binary cross-entropy of :func:`ngwp_scores`, the mean over
-        images and new classes.  Old classes and the background take part in
-        the softmax alone.
+        images and new classes.  Old classes and the background only enter the softmax.
+
+    Source: WILSON (Cermelli et al., CVPR 2022).
     """
     scores = ngwp_scores(logits)[:, -image_labels.shape[1] :]
     return F.binary_cross_entropy_with_logits(scores, image_labels.to(scores))
 
 
 def present_masks(masks: Tensor, image_labels: Tensor) -> Tensor:
-    """Scores of the background and of the new classes that the image shows; 0 for the others.
+    """Set the scores of all classes to 0 but the background and the image's new classes.
 
     Args:
-        masks: ``(N, C, h, w)``, background first, new classes last.
+        masks: Scores ``(N, C, h, w)``, background first, new classes last.
         image_labels: ``(N, C_new)``, 0 or 1.
+
+    Returns:
+        ``(N, C, h, w)``.
     """
     old = masks.shape[1] - image_labels.shape[1]
-    kept = F.pad(image_labels.to(masks), (old, 0))
-    kept[:, 0] = 1
-    return masks * kept[:, :, None, None]
+    present = F.pad(image_labels.to(masks), (old, 0))
+    present[:, 0] = 1
+    return masks * present[:, :, None, None]
 
 
 def confident_pixels(
@@ -71,10 +77,10 @@ def confident_pixels(
     background: float = 0.7,
     lowest: float = 0.2,
 ) -> Tensor:
-    """Where a class is so likely that it may serve as a label.
+    """Return the pixels in which a class is so likely that it can be a label.
 
-    A class's score must exceed a share of its maximum in the image, and
-    ``lowest``.  Pixels in which two classes do have no label.
+    The score of the class must exceed ``lowest`` and a share of the class's maximum in
+    the image.  A pixel in which two classes fulfil that has no label.
 
     Args:
         masks: Scores ``(N, C, h, w)`` of 0 to 1, background first.
@@ -83,7 +89,7 @@ def confident_pixels(
         lowest: No score below it is trusted.
 
     Returns:
-        Bool ``(N, C, h, w)``, at most one class a pixel.
+        Bool ``(N, C, h, w)``, at most one class per pixel.
 
     Source: Araslanov and Roth, "Single-Stage Semantic Segmentation from Image
     Labels", CVPR 2020, with the values of WILSON's published code.
@@ -96,21 +102,22 @@ def confident_pixels(
 
 
 def balanced_cross_entropy(logits: Tensor, chosen: Tensor, image_labels: Tensor) -> Tensor:
-    """WILSON's ``L_SELF``: cross-entropy with the localiser's own confident pixels.
+    """Return WILSON's ``L_SELF``, the cross-entropy with the localiser's own confident pixels.
 
-    With ``n_c`` labelled pixels of class *c* in an image, ``n`` of all, a pixel
-    labelled *c* counts ``(n - n_c) / (1 + n)``, so that no class outweighs the
+    If an image has ``n_c`` labelled pixels of class *c* and ``n`` in all, a pixel
+    labelled *c* has the weight ``(n - n_c) / (1 + n)``, so that no class outweighs the
     others.  An image counts only if exactly its classes and the background have
-    labelled pixels: with the background alone it would teach that all is background.
+    labelled pixels: an image with labelled background only would teach that everything
+    is background.
 
     Args:
         logits: ``(N, C, h, w)``; half types become float32.
-        chosen: Bool ``(N, C, h, w)``, at most one class a pixel.
+        chosen: Bool ``(N, C, h, w)``, at most one class per pixel.
         image_labels: ``(N, C_new)``, 0 or 1.
 
     Returns:
-        Scalar, the mean over **all** images and pixels; those that do not
-        count are zero.
+        Scalar, the mean over **all** images and pixels; images that do not count
+        are zero.
 
     Source: Araslanov and Roth, CVPR 2020, as WILSON (Cermelli et al., CVPR
     2022) uses it.
@@ -127,12 +134,15 @@ def balanced_cross_entropy(logits: Tensor, chosen: Tensor, image_labels: Tensor)
 
 
 def smoothed_masks(masks: Tensor, alpha: float) -> Tensor:
-    """Between the best class of each pixel and the scores themselves.
+    """Return a mixture of each pixel's best class and the scores themselves.
 
     Args:
         masks: Scores ``(N, C, h, w)``.
-        alpha: 1: the best class is 1 and the others 0 (classes that are equally
-            good are 1 together); 0: the scores as they are.
+        alpha: 1 for one-hot masks of the best class (classes with equal scores are
+            all 1), 0 for the unchanged scores.
+
+    Returns:
+        ``(N, C, h, w)``.
 
     Source: WILSON (Cermelli et al., CVPR 2022): 0.5 for VOC, 0.9 for COCO to VOC.
     """
@@ -141,16 +151,16 @@ def smoothed_masks(masks: Tensor, alpha: float) -> Tensor:
 
 
 def segmentation_targets(teacher_logits: Tensor, masks: Tensor) -> Tensor:
-    """What WILSON's network is taught: old classes from the teacher, new ones from masks.
+    """Return the soft labels of WILSON's network: old classes from the teacher, new from masks.
 
-    Background is what both take for it: the lower of the two.
+    The background is the lower one of the two backgrounds.
 
     Args:
         teacher_logits: ``(N, K, h, w)``, the background first.
         masks: ``(N, C, h, w)``, smoothed masks of 0 to 1, new classes last.
 
     Returns:
-        ``(N, C, h, w)``, probabilities of one sigmoid a class; they need not
+        ``(N, C, h, w)``, one probability per class for its sigmoid; they need not
         sum to 1.
 
     Source: WILSON (Cermelli et al., CVPR 2022).
@@ -161,18 +171,18 @@ def segmentation_targets(teacher_logits: Tensor, masks: Tensor) -> Tensor:
 
 
 def image_weights(masks: Tensor, image_labels: Tensor) -> Tensor:
-    """Which images are taught: those whose masks have just the new classes that they show.
+    """Return the weights of images: only images whose masks have all of their new classes count.
 
-    A class that smoothed masks leave out exists for ``alpha=1`` alone.
+    With ``alpha`` below 1 every present class has a mask above 0, so all images count.
 
     Args:
         masks: ``(N, C, h, w)``, smoothed masks, new classes last, absent ones 0.
         image_labels: ``(N, C_new)``, 0 or 1.
 
     Returns:
-        ``(N,)`` with a mean of 1, equal for all images that are taught and 0
-        for the others; all 0 where none is.
+        ``(N,)`` with a mean of 1, equal for all images that count and 0 for the
+        others; all 0 if no image counts.
     """
-    found = masks[:, -image_labels.shape[1] :].sum((2, 3)) > 0
-    taught = (found == image_labels.bool()).all(1).to(masks)
-    return taught * len(taught) / taught.sum().clamp(min=1)
+    has_mask = masks[:, -image_labels.shape[1] :].sum((2, 3)) > 0
+    counts = (has_mask == image_labels.bool()).all(1).to(masks)
+    return counts * len(counts) / counts.sum().clamp(min=1)
