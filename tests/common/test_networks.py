@@ -69,9 +69,9 @@ def test_channels_are_those_that_are_named(name):
             assert list(x.shape[2:]) == [-(-side // stride) for side in size]
         for x, y in zip(maps, again):
             torch.testing.assert_close(x, y, rtol=1e-5, atol=1e-6)
-        taps = net.taps(images(size=size))
-        assert tuple(x.shape[1] for x in taps) == net.tap_channels and len(taps) == 3
-        assert all((x >= 0).all() for x in taps), 'activated'
+        maps = net.cam_stages(images(size=size))
+        assert tuple(x.shape[1] for x in maps) == net.cam_stage_channels and len(maps) == 3
+        assert all((x >= 0).all() for x in maps), 'activated'
 
 
 @BACKBONES.each()

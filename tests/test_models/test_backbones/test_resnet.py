@@ -108,7 +108,8 @@ def test_three_stages():
     x = torch.randn(1, 3, 64, 64)
     for ours, theirs in zip(short(x), whole(x)[:3], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-    assert [stage.shape[1] for stage in short.taps(x)] == list(short.tap_channels) == [64, 128, 256]
+    assert [stage.shape[1] for stage in short.cam_stages(x)] == [64, 128, 256]
+    assert short.cam_stage_channels == (64, 128, 256)
     with pytest.raises(InvalidInputError, match='num_stages is 2, allowed: 3 and 4'):
         ResNet(18, num_stages=2)
 

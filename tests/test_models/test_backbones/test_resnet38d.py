@@ -1,9 +1,13 @@
+"""SEAM's ResNet-38: sizes, maps, weights, and its blocks."""
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import ResNet38d
+from incseg.models.backbones.resnet38d import PreActivationBlock, PreActivationBottleneck
 
 
 def weights_of(net):
@@ -29,20 +33,20 @@ def test_published_sizes():
     assert round((total + 86016 + 32768 + 131072 + 37440) / 1e6, 2) == 105.36
 
 
-def test_taps_are_what_the_next_stage_reads():
+def test_maps_are_the_inputs_of_the_next_stages():
     """Normalised and rectified: before stages 5 and 6, and after the last one."""
     torch.manual_seed(0)
     net = ResNet38d(width=2).eval()
     maps, stages = net.forward_stages(torch.randn(1, 3, 33, 40))
-    for tap, norm, stage in zip(
+    for ours, norm, stage in zip(
         maps, (net.stage5[0].norm1, net.stage6[0].norm1, net.norm), stages[2:4] + stages[5:]
     ):
-        assert torch.equal(tap, norm(stage).relu())
+        assert torch.equal(ours, norm(stage).relu())
     assert all(
         torch.equal(a, b)
-        for a, b in zip(net.taps(torch.ones(1, 3, 16, 16)), net(torch.ones(1, 3, 16, 16)))
+        for a, b in zip(net.cam_stages(torch.ones(1, 3, 16, 16)), net(torch.ones(1, 3, 16, 16)))
     )
-    assert net.tap_channels == net.out_channels == (16, 32, 128)
+    assert net.cam_stage_channels == net.out_channels == (16, 32, 128)
     assert tuple(stage.shape[1] for stage in stages) == net.stage_channels
 
 
@@ -99,3 +103,66 @@ def test_weights_of_another_network(change, tmp_path):
     torch.save(state, tmp_path / 'w.pth')
     with pytest.raises(InvalidInputError, match=r'weights of ResNet38d: (norm.bias|fc|stem.weig)'):
         net.init_weights()
+
+
+BN = dict(type='incseg.BN')
+
+
+def test_same_shape_keeps_the_input():
+    """x + conv(relu(bn(conv(relu(bn(x)))))): nothing on the short cut."""
+    torch.manual_seed(0)
+    block = PreActivationBlock(4, 6, 4, BN).eval()
+    x = torch.randn(2, 4, 7, 9)
+    hidden = F.conv2d((x / (1 + 1e-5) ** 0.5).relu(), block.conv1.weight, padding=1)
+    branch = F.conv2d((hidden / (1 + 1e-5) ** 0.5).relu(), block.conv2.weight, padding=1)
+    assert block.shortcut is None
+    torch.testing.assert_close(block(x), x + branch)
+    assert torch.equal(block(x, block.activate(x)), block(x))
+
+
+def test_another_shape_projects_the_activated_input():
+    """The 1x1 short cut reads what the branch reads, not the raw input; stride is its own too."""
+    torch.manual_seed(0)
+    block = PreActivationBlock(4, 6, 8, BN, stride=2).eval()
+    x = torch.randn(2, 4, 7, 9)
+    torch.nn.init.zeros_(block.conv2.weight)
+    assert torch.equal(block(x), F.conv2d(block.activate(x), block.shortcut.weight, stride=2))
+    assert block(x).shape == (2, 8, 4, 5)
+
+
+def test_dilations():
+    """First and second convolution see that far, and the size stays."""
+    block = PreActivationBlock(4, 4, 4, BN, dilations=(1, 2))
+    assert (block.conv1.dilation, block.conv2.dilation) == ((1, 1), (2, 2))
+    assert block(torch.randn(1, 4, 5, 6)).shape == (1, 4, 5, 6)
+
+
+def bottleneck(**kwargs):
+    torch.manual_seed(0)
+    return PreActivationBottleneck(4, 16, dict(type='incseg.BN'), **kwargs)
+
+
+def test_widths_and_sum():
+    """A quarter, a half, all of the channels; the short cut always projects."""
+    block = bottleneck(dilation=4).eval()
+    assert [layer.weight.shape[0] for layer in (block.conv1, block.conv2, block.conv3)] == [
+        4,
+        8,
+        16,
+    ]
+    x, scale = torch.randn(2, 4, 9, 7), (1 + 1e-5) ** -0.5
+    activated = (x * scale).relu()
+    branch = F.conv2d(activated, block.conv1.weight)
+    branch = F.conv2d((branch * scale).relu(), block.conv2.weight, padding=4, dilation=4)
+    branch = F.conv2d((branch * scale).relu(), block.conv3.weight)
+    torch.testing.assert_close(block(x), branch + F.conv2d(activated, block.shortcut.weight))
+
+
+def test_whole_channels_are_dropped_in_training():
+    """With all of them dropped, the short cut is left; in evaluation nothing is."""
+    block = bottleneck(dropout_ratio=1.0)
+    x = torch.randn(2, 4, 9, 7)
+    block.norm1.eval()
+    assert torch.equal(block(x), block.shortcut(block.activate(x)))
+    block.eval()
+    assert not torch.equal(block(x), block.shortcut(block.activate(x)))

@@ -5,6 +5,7 @@ import torch
 
 from incseg.errors import InvalidInputError
 from incseg.models import PAMR, OnlineLocaliser
+from incseg.models.weak import Localisation
 from incseg.models.weak.functional import (
     balanced_cross_entropy,
     confident_pixels,
@@ -163,3 +164,10 @@ def test_what_it_needs_of_the_network(build):
         OnlineLocaliser().check(
             build([3, 2], decode_head=BINARY, auxiliary_head=dict(aux_16=dict(type='FCNHead')))
         )
+
+
+def test_nothing_is_taught_by_default():
+    """If it fails, a labeller that only learns has to invent targets."""
+    made = Localisation(dict(cls=torch.ones(())))
+    assert made.targets is None and made.image_weight is None
+    assert made.losses == dict(cls=torch.ones(()))

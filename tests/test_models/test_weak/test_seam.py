@@ -1,12 +1,20 @@
+"""SEAM: the network, its head, and what is frozen."""
+
 import pytest
 import torch
 from torch import nn
 
 from incseg.errors import InvalidInputError
-from incseg.models import SEAM, BaseBackbone
+from incseg.models import SEAM, BaseBackbone, ResNet
 from incseg.models.backbones import BatchNorm
-from incseg.models.weak.functional import equivariant_losses, resize_corners
-from incseg.models.weak.seam import batch_norms
+from incseg.models.weak import SEAMHead
+from incseg.models.weak.functional import (
+    cam_scores,
+    equivariant_losses,
+    pixel_correlation,
+    resize_corners,
+)
+from incseg.models.weak.seam import FineTuned, batch_norms
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 
@@ -15,7 +23,7 @@ LABELS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
 
 @MODELS.register_module(force=True)
 class TinyTaps(BaseBackbone):
-    """Three convolutions of stride 2, each with a BatchNorm; the smallest that has taps."""
+    """Three convolutions of stride 2, each with a BatchNorm; the smallest with three maps."""
 
     out_channels = stage_channels = (4, 6, 8)
 
@@ -178,15 +186,17 @@ def test_bad_arguments(arguments, message):
         make(**arguments)
 
 
-def test_a_backbone_without_taps():
+def test_a_backbone_without_maps_for_cams():
     """Named, with what it lacks."""
 
     @MODELS.register_module(force=True)
-    class NoTaps(nn.Module):
+    class NoStages(nn.Module):
         pass
 
-    with pytest.raises(InvalidInputError, match='NoTaps does not offer.*tap_channels'):
-        SEAM(dict(type='NoTaps'), 3)
+    with pytest.raises(
+        InvalidInputError, match='NoStages does not offer.*cam_stages.. and cam_stage_ch'
+    ):
+        SEAM(dict(type='NoStages'), 3)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +210,7 @@ def test_a_backbone_without_taps():
     ids=['r18', 'r50', 'r38d', 'bisenet'],
 )
 def test_every_backbone_of_ours(backbone):
-    """Whatever has stages has taps, and SEAM trains on it."""
+    """If it fails, SEAM does not train on a backbone that has stages."""
     torch.manual_seed(0)
     model = SEAM(backbone, 3)
     losses = model.loss(torch.randn(2, 3, 64, 64), LABELS)
@@ -209,8 +219,21 @@ def test_every_backbone_of_ours(backbone):
     assert model.head.classifier.weight.grad.any()
 
 
+class BareStages(nn.Module):
+    """A backbone with no more than the docs ask for."""
+
+    cam_stage_channels = (4, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 2, 1)
+
+    def cam_stages(self, x):
+        return (self.conv(x).relu(),) * 3
+
+
 class BareTaps(nn.Module):
-    """What the docs ask of a backbone, nothing more."""
+    """The same with the names of 0.1."""
 
     tap_channels = (4, 4, 4)
 
@@ -222,11 +245,125 @@ class BareTaps(nn.Module):
         return (self.conv(x).relu(),) * 3
 
 
-def test_a_backbone_with_taps_alone(images):
+@pytest.mark.parametrize('backbone', [BareStages, BareTaps])
+def test_a_backbone_with_three_maps_only(images, backbone):
     """If it fails, a backbone as documented ends in an AttributeError."""
-    MODELS.register_module(module=BareTaps, force=True)
-    model = SEAM(dict(type='BareTaps'), 3)
+    MODELS.register_module(module=backbone, force=True)
+    kind = backbone.__name__
+    model = SEAM(dict(type=kind), 3)
     model.init_weights()
     assert all(torch.isfinite(loss) for loss in model.loss(images, LABELS).values())
-    with pytest.raises(InvalidInputError, match='BareTaps does not name: it has no early_layers'):
-        SEAM(dict(type='BareTaps'), 3, frozen=True)
+    assert set(model.state_dict()) >= {'backbone.conv.weight', 'head.classifier.weight'}
+    with pytest.raises(InvalidInputError, match=f'{kind} does not name: it has no early_layers'):
+        SEAM(dict(type=kind), 3, frozen=True)
+
+
+def head_case(**kwargs):
+    torch.manual_seed(0)
+    head = SEAMHead((5, 6, 7), 3, side_channels=(4, 8), affinity_channels=10, **kwargs)
+    stages = [torch.rand(2, channels, 6, 4).requires_grad_() for channels in (5, 6, 7)]
+    return head.eval(), stages, torch.randn(2, 3, 48, 32)
+
+
+def test_is_the_published_chain():
+    """Scores of the raw maps, refined by colour and two projected stages, colour first.
+
+    Another order, a ReLU after the last projection or stages that are not
+    rectified would spoil published weights.
+    """
+    head, stages, images = head_case()
+    cam, refined = head(stages, images)
+    activations = torch.einsum('kc,nchw->nkhw', head.classifier.weight[:, :, 0, 0], stages[2])
+    assert not cam[:, 0].any()
+    torch.testing.assert_close(cam[:, 1:], activations)
+    shallow, middle = (
+        torch.einsum('kc,nchw->nkhw', layer.weight[:, :, 0, 0], stage).relu()
+        for layer, stage in ((head.project_shallow, stages[0]), (head.project_middle, stages[1]))
+    )
+    stacked = torch.cat([resize_corners(images, (6, 4)), shallow, middle], 1)
+    features = torch.einsum('kc,nchw->nkhw', head.project_all.weight[:, :, 0, 0], stacked)
+    assert (features < 0).any()
+    torch.testing.assert_close(refined, pixel_correlation(cam_scores(activations), features))
+
+
+def test_published_shape_and_start():
+    """512 -> 64, 1024 -> 128, 195 -> 192, no biases; the spread of the published start."""
+    head = SEAMHead((512, 1024, 4096), 20)
+    shapes = {name: tuple(value.shape[:2]) for name, value in head.named_parameters()}
+    assert shapes == {
+        'classifier.weight': (20, 4096),
+        'project_shallow.weight': (64, 512),
+        'project_middle.weight': (128, 1024),
+        'project_all.weight': (192, 195),
+    }
+    spread = {name: value.std().item() for name, value in head.named_parameters()}
+    expected = {
+        'classifier.weight': (2 / 4116) ** 0.5,
+        'project_shallow.weight': (2 / 512) ** 0.5,
+        'project_middle.weight': (2 / 1024) ** 0.5,
+        'project_all.weight': 4 * (2 / 387) ** 0.5,
+    }
+    assert spread == pytest.approx(expected, rel=0.03)
+    assert head.dropout.p == 0.5
+
+
+@pytest.mark.parametrize('which', [0, 1])
+def test_gradient_stops(which):
+    """The maps train the classifier and what is below; the refined ones the projections alone."""
+    head, stages, images = head_case()
+    head(stages, images)[which].square().sum().backward()
+    trained = {
+        name.partition('.')[0] for name, value in head.named_parameters() if value.grad is not None
+    }
+    assert trained == (
+        {'classifier'} if which == 0 else {'project_shallow', 'project_middle', 'project_all'}
+    )
+    assert [stage.grad is not None for stage in stages] == [False, False, which == 0]
+
+
+def test_stages_of_several_sizes():
+    """A backbone with stride 8, 16 and 32: likeness at the finest size, maps at the coarsest."""
+    head, stages, images = head_case()
+    sizes = ((6, 4), (3, 2), (2, 1))
+    stages = [resize_corners(stage, size) for stage, size in zip(stages, sizes)]
+    cam, refined = head(stages, images)
+    assert cam.shape == (2, 4, 2, 1) and refined.shape == (2, 4, 6, 4)
+    assert refined.isfinite().all()
+
+
+def test_chunks_where_no_gradient_is_recorded():
+    """Large images at inference: a bounded memory, the same numbers."""
+    head, stages, images = head_case(chunk=5)
+    dense = head(stages, images)[1].detach()
+    with torch.no_grad():
+        torch.testing.assert_close(head(stages, images)[1], dense, rtol=0, atol=1e-6)
+
+
+def held(frozen):
+    model = FineTuned()
+    model.backbone = ResNet(depth=18, num_stages=3, output_stride=8)
+    model.freeze(frozen)
+    return model.train()
+
+
+def norms(model):
+    return [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+
+
+def test_held():
+    """If it fails, ImageNet's statistics are lost in a few small batches."""
+    model = held(True)
+    early = [weight for part in model.backbone.early_layers() for weight in part.parameters()]
+    assert early and not any(weight.requires_grad for weight in early)
+    assert norms(model)
+    assert not any(norm.training or norm.weight.requires_grad for norm in norms(model))
+    last = [part for part in model.modules() if isinstance(part, nn.Conv2d)][-1]
+    assert last.weight.requires_grad and model.training
+    assert not any(part.training for part in model.eval().modules())
+
+
+def test_free():
+    """From noise nothing may be held."""
+    model = held(False)
+    assert all(weight.requires_grad for weight in model.parameters())
+    assert all(norm.training for norm in norms(model))

@@ -1,9 +1,12 @@
+"""Refinement by colour, and none."""
+
 import numpy as np
 import pytest
 import torch
 
 from incseg.errors import InvalidInputError
 from incseg.models import PAMR
+from incseg.registry import MODELS
 
 DILATIONS = (1, 2, 3)
 
@@ -107,3 +110,10 @@ def test_bad_arguments(arguments, message):
     """Said when it is built; later, hours of training would be lost."""
     with pytest.raises(InvalidInputError, match=message):
         PAMR(**arguments)
+
+
+def test_nothing_changes():
+    """The default must not even copy."""
+    scores = torch.rand(3, 4, 5)
+    refinement = MODELS.build(dict(type='NoRefinement'))
+    assert refinement.refine(torch.zeros(3, 4, 5, dtype=torch.uint8), scores) is scores

@@ -1,10 +1,43 @@
-"""What one forward pass returns: the shared full-size logits."""
+"""Samples that travel with an image, and the outputs of a forward pass."""
 
+import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 
-from incseg.structures import NetworkOutputs
+from incseg.structures import NetworkOutputs, SegDataSample
 from incseg.structures.network_outputs import upsample
+
+
+def test_labels_and_meta_information():
+    """If it fails, labels lose their type on the way, or the metric finds no ori_shape."""
+    sample = SegDataSample(metainfo=dict(ori_shape=(2, 3)))
+    assert 'gt_sem_seg' not in sample
+    sample.gt_sem_seg = PixelData(data=torch.zeros(1, 2, 3, dtype=torch.uint8))
+    sample.pred_sem_seg = PixelData(data=torch.ones(1, 2, 3, dtype=torch.uint8))
+    assert 'gt_sem_seg' in sample
+    assert sorted(sample.keys()) == ['gt_sem_seg', 'pred_sem_seg']
+    moved = sample.to('cpu')
+    assert moved.gt_sem_seg.data.dtype == torch.uint8
+    assert moved.ori_shape == (2, 3)
+    assert moved.pred_sem_seg.data.sum() == 6
+    del sample.gt_sem_seg, sample.pred_sem_seg
+    assert not sample.keys()
+
+
+@pytest.mark.parametrize('name', ['gt_sem_seg', 'pred_sem_seg'])
+def test_only_pixel_data(name):
+    """If it fails, a bare tensor is accepted and every `.data` after it is another thing."""
+    with pytest.raises(AssertionError):
+        setattr(SegDataSample(), name, torch.zeros(1, 2, 2))
+
+
+def test_image_labels_move_with_the_sample():
+    """If it fails, a step on image-level labels finds them on another device, or lost."""
+    sample = SegDataSample()
+    sample.gt_image_labels = torch.tensor([1.0, 0.0])
+    assert sample.to('cpu').gt_image_labels.tolist() == [1, 0]
+    assert sample.new().gt_image_labels.tolist() == [1, 0]
 
 
 def test_full_size_is_bilinear_and_computed_once():

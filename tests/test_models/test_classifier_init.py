@@ -1,4 +1,4 @@
-"""MiB's start of new classifiers: the invariants of spec 1.3, on a classifier alone."""
+"""How new classifiers start: at random, or as MiB does (the invariants of spec 1.3)."""
 
 from copy import deepcopy
 from math import log
@@ -64,3 +64,17 @@ def test_a_single_step_has_nothing_to_initialise():
     with pytest.raises(ValueError, match='no new classes'):
         MODELS.build(dict(type='BackgroundBalancedInit'))(classifier)
     assert all(torch.equal(before[k], v) for k, v in classifier.state_dict().items())
+
+
+@pytest.mark.parametrize('std', [0.01, 0.5])
+def test_only_the_newest_classifier(std):
+    """If it fails, old classes are lost, or new ones start at another scale than asked."""
+    classifier = GrowingClassifier(2048, [3, 4, 5])
+    for parameter in classifier.parameters():
+        torch.nn.init.constant_(parameter, 7.0)
+    MODELS.build(dict(type='RandomInit', std=std))(classifier)
+    *old, new = classifier.convs
+    assert all((parameter == 7).all() for conv in old for parameter in conv.parameters())
+    assert not new.state_dict()['bias'].any()
+    assert new.weight.mean().item() == pytest.approx(0, abs=std / 20)
+    assert new.weight.std().item() == pytest.approx(std, rel=0.05)
