@@ -46,7 +46,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         """Move a batch to the device, and normalise and pad its images.
 
         Args:
-            data: What the loader hands over: ``inputs``, uint8 ``(N, 3, H, W)`` or a list of
+            data: The loader's batch: ``inputs``, uint8 ``(N, 3, H, W)`` or a list of
                 ``(3, H, W)``; ``data_samples``, or none; and ``labels``, uint8 ``(N, H, W)``,
                 where :func:`incseg.datasets.collate_samples` took them from the samples.
             training: Whether the batch is trained on.

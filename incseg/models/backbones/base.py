@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.registry import MODELS
 
-#: names of 0.1 -> present names of what class activation maps read
+#: names in 0.1 -> present names of the maps that class activation maps read, and their channels
 CAM_NAMES = {'taps': 'cam_stages', 'tap_channels': 'cam_stage_channels'}
 
 

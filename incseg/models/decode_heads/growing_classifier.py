@@ -20,7 +20,7 @@ class GrowingClassifier(nn.Module):
             train id ``i + 1`` and the first classifier has one output less.
 
     Attributes:
-        outputs_per_step: As given, a tuple.
+        outputs_per_step: The argument, a tuple.
 
     Raises:
         ValueError: If a step has no outputs.

@@ -41,7 +41,7 @@ class BaseDistillation(nn.Module, ABC):
         Called when a config is checked.
 
         Raises:
-            InvalidInputError: Naming the argument and what is allowed.
+            InvalidInputError: Naming the argument and the allowed values.
         """
         if self.source not in network.heads:
             raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')

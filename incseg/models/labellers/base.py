@@ -1,4 +1,4 @@
-"""What replaces labels inside a training step: the base class of target labellers."""
+"""The base class of target labellers, which replace labels inside a training step."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class BaseLabeller:
     takes_image_labels: bool = False
 
     def build_for(self, network: Any) -> None:
-        """Read what is needed of the finished student, or make parameters for it.
+        """Look at the finished student, or build parameters for it.
 
         Args:
             network: The :class:`IncrementalSegmentor`, before the optimiser is built.
@@ -66,7 +66,7 @@ class BaseLabeller:
         """Refuse a network that lacks something that the labeller reads.
 
         Raises:
-            InvalidInputError: Naming the argument and what is allowed.
+            InvalidInputError: Naming the argument and the allowed values.
         """
         if self.source is not None and self.source not in network.heads:
             raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')

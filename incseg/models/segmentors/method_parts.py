@@ -28,7 +28,7 @@ def build_terms(configs: Mapping[str, dict | None] | None) -> nn.ModuleDict:
 
 
 def complete_term(term: nn.Module) -> nn.Module:
-    """Give a term of distillation that is no :class:`BaseDistillation` what it lacks of it."""
+    """Complete a term of distillation that does not inherit from :class:`BaseDistillation`."""
     if isinstance(term, BaseDistillation):
         return term
     return with_defaults(
@@ -37,7 +37,7 @@ def complete_term(term: nn.Module) -> nn.Module:
 
 
 def complete_labeller(labeller: Any) -> Any:
-    """Give a labeller that is no :class:`BaseLabeller` what it lacks of it; None stays None.
+    """Complete a labeller that does not inherit from :class:`BaseLabeller`; None stays None.
 
     The object itself is changed, not wrapped: other parts of its repository may look at
     its attributes, and a module keeps the names of its weights.

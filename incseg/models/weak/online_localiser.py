@@ -134,7 +134,7 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         )
 
     def check(self, network: Any) -> None:
-        """Refuse a network without the head that is read, or whose heads cannot be taught.
+        """Refuse a network without the head that is read, or whose heads take no soft labels.
 
         Raises:
             InvalidInputError: If a head is missing, has no background output, or has a

@@ -96,7 +96,7 @@ class RowChunks:
         self.need_grad = need_grad
         self.groups = ChannelGroups(num_channels, (self.num_old, num_teacher))
         self.merged = self.groups.count_below(self.num_old)
-        self.taught = max(self.groups.count_below(num_teacher), 1)
+        self.num_known = max(self.groups.count_below(num_teacher), 1)
 
     def run(
         self,
@@ -116,10 +116,10 @@ class RowChunks:
             image_weight: ``(N,)`` of the same dtype, a factor on each image's
                 cross-entropy, or None.
         """
-        wanted = dict(cross_entropy=target is not None, distillation=teacher_logits is not None)
+        requested = dict(cross_entropy=target is not None, distillation=teacher_logits is not None)
         grads = {
             name: logits.new_empty(logits.shape)
-            for name, on in wanted.items()
+            for name, on in requested.items()
             if on and self.need_grad
         }
         threads = min(torch.get_num_threads(), len(logits))
@@ -151,7 +151,7 @@ class RowChunks:
                 name: (torch.stack([image[name] for image in sums]).sum() / divisors[name]).to(
                     logits.dtype
                 )
-                for name, on in wanted.items()
+                for name, on in requested.items()
                 if on
             },
             **{f'{name}_grad': grad.div_(divisors[name]) for name, grad in grads.items()},
@@ -189,11 +189,11 @@ class RowChunks:
                 index = index.where(index >= self.num_old, 0).unsqueeze(1)
                 own = student.gather(1, index).squeeze(1)
             if wide_teacher is not None:
-                taught, probabilities = scratch.teacher(stop - start)
-                torch.mm(weights, wide_teacher[used], out=taught.flatten(1))
-                torch.softmax(taught, 1, out=probabilities)
+                known, probabilities = scratch.teacher(stop - start)
+                torch.mm(weights, wide_teacher[used], out=known.flatten(1))
+                torch.softmax(known, 1, out=probabilities)
                 matched = torch.mul(
-                    probabilities[:, 1:], student[:, 1 : self.num_teacher], out=taught[:, 1:]
+                    probabilities[:, 1:], student[:, 1 : self.num_teacher], out=known[:, 1:]
                 ).sum(1)
             peaks, lse = self.groups.exp_(student)
             if target is not None:
@@ -244,15 +244,15 @@ class RowChunks:
         The gradient is the factor times ``exp(logit - peak)``, minus the
         teacher's probabilities at the old classes.
         """
-        counted = len(lse) if self.unbiased else self.taught
+        counted = len(lse) if self.unbiased else self.num_known
         total = log_add_exp(lse[:counted])
         factors = torch.zeros_like(peaks)
         torch.sub(peaks[:counted], total, out=factors[:counted]).exp_()
         background = lse[0]
-        if self.unbiased and self.taught < len(lse):
-            background = torch.logaddexp(background, log_add_exp(lse[self.taught :]))
-            factors[self.taught :] -= (
-                (peaks[self.taught :] - background).exp_().mul_(teacher_background)
+        if self.unbiased and self.num_known < len(lse):
+            background = torch.logaddexp(background, log_add_exp(lse[self.num_known :]))
+            factors[self.num_known :] -= (
+                (peaks[self.num_known :] - background).exp_().mul_(teacher_background)
             )
         factors[0] -= (peaks[0] - background).exp_().mul_(teacher_background)
         return (total - teacher_background * background - matched).sum(), factors

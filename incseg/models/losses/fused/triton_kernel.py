@@ -146,10 +146,10 @@ def cell_losses(
                 channel < CUT, tl.exp(tl.minimum(z - lse_merged[:, None], 0.0)), 0.0
             )
             if LABELS:
-                wanted = tl.where(
+                own_class = tl.where(
                     merged[:, None], among_merged, tl.where(channel == label[:, None], 1.0, 0.0)
                 )
-                grad = tl.where(valid[:, None], probability - wanted, 0.0)
+                grad = tl.where(valid[:, None], probability - own_class, 0.0)
                 store_corners(corner_grads, grad, w0, w1, w2, w3, channel, exists, CHANNELS)
             if TEACHER:
                 known = channel < CUT

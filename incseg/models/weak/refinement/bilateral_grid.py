@@ -114,7 +114,7 @@ def _corner_shares(fraction: Tensor) -> Tensor:
     return shares
 
 
-def _find(numbers: Tensor, wanted: Tensor) -> Tensor:
+def _find(numbers: Tensor, values: Tensor) -> Tensor:
     """Return the places of values in the sorted ``numbers``; the length for a missing value."""
-    place = torch.searchsorted(numbers, wanted).clamp_(max=len(numbers) - 1)
-    return torch.where(numbers[place] == wanted, place, len(numbers))
+    place = torch.searchsorted(numbers, values).clamp_(max=len(numbers) - 1)
+    return torch.where(numbers[place] == values, place, len(numbers))
