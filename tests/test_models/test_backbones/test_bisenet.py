@@ -217,7 +217,7 @@ def test_refinement_is_the_map_times_its_attention():
     torch.testing.assert_close(out, smoothed * attention)
 
 
-NORM, RELU = dict(type='NORM'), dict(type='ReLU')
+NORM, RELU = dict(type='BN'), dict(type='ReLU')
 
 
 def test_pooled_convolution_by_hand():

@@ -101,7 +101,7 @@ def test_arguments(monkeypatch):
     [
         (
             dict(backend='cpp'),
-            "DenseCRF.backend is 'cpp', expected 'torch' or 'pydensecrf' or 'auto'",
+            "DenseCRF.backend is 'cpp', expected 'torch', 'pydensecrf' or 'auto'",
         ),
         (dict(num_iters=-1), 'DenseCRF.num_iters is -1, expected a whole number of at least 0'),
         (dict(num_iters=1.5), 'DenseCRF.num_iters is 1.5, expected a whole'),
