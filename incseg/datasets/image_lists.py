@@ -1,7 +1,7 @@
-"""Which images a data set has, and whether each has its files.
+"""Lists of a data set's images, and the files of each image.
 
-Every error names the path that was looked for and ends with ``how_to_get``, a
-sentence that says where the data come from.
+Every error names the missing path and ends with ``how_to_get``, a sentence
+about the source of the data.
 """
 
 import os
@@ -12,12 +12,17 @@ from incseg.errors import InvalidInputError, MissingFileError
 
 
 def at_split(path: str, split: str) -> str:
-    """``path`` with the split's name for ``{split}``; other braces stay."""
+    """Replace ``{split}`` in a path by the split's name; other braces stay."""
     return path.replace('{split}', split)
 
 
 def check_root(data_root: str, how_to_get: str) -> None:
-    """Refuse a data root that is missing, no folder, or empty."""
+    """Refuse a data root that is missing, a file, or empty.
+
+    Raises:
+        MissingFileError: It is missing or empty.
+        InvalidInputError: It is not a folder.
+    """
     root = Path(data_root)
     if not root.exists():
         raise MissingFileError(f'data_root {data_root!r} does not exist; {how_to_get}')
@@ -28,11 +33,11 @@ def check_root(data_root: str, how_to_get: str) -> None:
 
 
 def read_id_list(path: str, how_to_get: str) -> list[str]:
-    """Ids of a list file, one per line; blank lines are skipped.
+    """Return the ids of a list file, one per line; blank lines are skipped.
 
     Raises:
-        MissingFileError: there is no such file.
-        InvalidInputError: it cannot be read or names no image.
+        MissingFileError: There is no such file.
+        InvalidInputError: The file cannot be read or is empty.
     """
     try:
         lines = Path(path).read_text(encoding='utf-8').splitlines()
@@ -49,14 +54,14 @@ def read_id_list(path: str, how_to_get: str) -> list[str]:
 
 
 def ids_in_folder(folder: str, suffixes: Sequence[str], how_to_get: str) -> list[str]:
-    """Ids of all images in ``folder`` and below, sorted.
+    """Return the ids of all images in ``folder`` and its subfolders, sorted.
 
     Raises:
-        MissingFileError: there is no such folder, or no image in it.
+        MissingFileError: There is no such folder, or it has no image.
     """
     if not Path(folder).is_dir():
-        what = 'is a file' if Path(folder).is_file() else 'does not exist'
-        raise MissingFileError(f'image folder {folder!r} {what}; {how_to_get}')
+        fault = 'is a file' if Path(folder).is_file() else 'does not exist'
+        raise MissingFileError(f'image folder {folder!r} {fault}; {how_to_get}')
     ids = []
     for name in _files_below(Path(folder)):
         suffix = next((s for s in suffixes if name.endswith(s)), None)
@@ -80,14 +85,21 @@ def pair_files(
 ) -> list[dict]:
     """Find the image and the label map of each id.
 
-    The folders are listed once, which is faster than asking for each file.
+    The folders are listed once, which is faster than a look-up for each file.
+
+    Args:
+        ids: Image ids: paths below the folders, without ending.
+        image_folder, label_folder: The folders.
+        image_suffixes, label_suffix: Endings of the files.
+        how_to_get: Ends an error.
+        partly_labelled: Whether images may lack their label map.
 
     Returns:
-        dicts of ``image_id``, ``img_path``, ``seg_map_path``, in the order of ``ids``;
-        with ``partly_labelled``, those without a label map have ``has_mask=False``.
+        Dicts of ``image_id``, ``img_path`` and ``seg_map_path``, in the order of ``ids``;
+        an image without a label map also has ``has_mask=False``.
 
     Raises:
-        MissingFileError: names the first file that is missing and how many are.
+        MissingFileError: Files are missing; the message has the first one and their number.
     """
     images = _files_below(image_folder)
     labels = _files_below(label_folder)
@@ -119,7 +131,11 @@ def pair_files(
 
 
 def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
-    """Refuse an image that is listed twice."""
+    """Refuse an image that is listed twice.
+
+    Raises:
+        InvalidInputError: Naming the image and the splits.
+    """
     seen: set[str] = set()
     for image_id in ids:
         if image_id in seen:
@@ -130,9 +146,9 @@ def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
 
 
 def _files_below(folder: Path) -> set[str]:
-    """Paths of the files in ``folder`` and below, relative to it, with slashes."""
-    found: set[str] = set()
+    """Return the paths of all files below ``folder``, relative to it, with slashes."""
+    paths: set[str] = set()
     for parent, _, names in os.walk(folder, followlinks=True):
         prefix = '' if Path(parent) == folder else Path(parent).relative_to(folder).as_posix() + '/'
-        found.update(prefix + name for name in names)
-    return found
+        paths.update(prefix + name for name in names)
+    return paths

@@ -13,24 +13,25 @@ from incseg.errors import InvalidInputError
 class JoinedDataset(SegDataset):
     """Images of several data sets, with one numbering of their classes.
 
-    A subclass says what the joined classes are (``METAINFO``), what a class of
-    a part is called here where that differs (``RENAMED``), and what data set a
-    split stands for (:meth:`make_part`).  The parts follow one another in the
-    order of ``split``; each keeps its files, its list of images and the meaning
+    A subclass lists the joined classes (``METAINFO``), the classes that have
+    another name in a part (``RENAMED``), and the data set of each split
+    (:meth:`make_part`).  The parts follow one another in the order of
+    ``split``.  Each part keeps its files, its list of images and the meaning
     of the ids in its label maps.
 
     Attributes:
-        parts: the data set of each split; images left out of it are still there.
-        new_ids: for each part, int64 ``(its C + 1,)``: the dataset id here of its
-            dataset ids.
+        parts: The data set of each split, with all its images.
+        new_ids: For each part, int64 ``(C of the part + 1,)``: the joined
+            dataset id of each of its dataset ids.
 
     Raises:
-        InvalidInputError: a part has a class that is not here, an image is in two
-            parts, or an argument is for a data set with files of its own.
+        InvalidInputError: A part has a class that the joined data set does not
+            have, an image is in two parts, or an argument is for a data set
+            with files of its own.
     """
 
     DATA_PREFIX: ClassVar[dict[str, str]] = {}
-    #: name in a part -> name here
+    #: name in a part -> name in the joined data set
     RENAMED: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
@@ -50,10 +51,10 @@ class JoinedDataset(SegDataset):
 
     @abstractmethod
     def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
-        """The data set of a split, and which of its images are taken: int64 indices."""
+        """Return the data set of a split, and the int64 indices of the images to take."""
 
     def load_data_list(self) -> list[dict]:
-        """The parts' entries, each with ``part`` and its ``index`` in it."""
+        """Return the entries of all parts, each with its ``part`` and its ``index`` there."""
         self.parts: list[SegDataset] = []
         self.new_ids: list[np.ndarray] = []
         self.part_readers: list[LabelReader] = []
@@ -66,12 +67,9 @@ class JoinedDataset(SegDataset):
             self.part_readers.append(part.label_reader.renumbered(self.num_classes, ids.tolist()))
             for index in indices.tolist():
                 entry = part.get_data_info(index)
-                kept = ('image_id', 'img_path', 'seg_map_path', 'has_mask')
-                data_list.append(
-                    dict(
-                        {key: entry[key] for key in kept if key in entry}, part=number, index=index
-                    )
-                )
+                shared = ('image_id', 'img_path', 'seg_map_path', 'has_mask')
+                paths = {key: entry[key] for key in shared if key in entry}
+                data_list.append(dict(paths, part=number, index=index))
         image_lists.check_unique([entry['image_id'] for entry in data_list], self.splits)
         return data_list
 
@@ -82,24 +80,25 @@ class JoinedDataset(SegDataset):
         return info
 
     def places(self) -> np.ndarray:
-        """Where each image comes from: int64 ``(len(self), 2)``, its part and its index there."""
+        """Return the part of each image and its index there: int64 ``(len(self), 2)``."""
         infos = map(self.get_data_info, range(len(self)))
         return np.array([(info['part'], info['index']) for info in infos], np.int64).reshape(-1, 2)
 
     def joined_rows(self, rows: list[np.ndarray]) -> np.ndarray:
-        """What is known of the parts' images, of the images here.
+        """Turn a table of classes for each part into one table for all images.
 
         Args:
-            rows: for each part bool ``(its length, its C + 1)``, column = its dataset id.
+            rows: For each part bool ``(length of the part, C of the part + 1)``,
+                column = dataset id of the part.
 
         Returns:
-            bool ``(len(self), C + 1)``, column = dataset id here.
+            Bool ``(len(self), C + 1)``, column = joined dataset id.
         """
         joined = np.zeros((len(self), self.num_classes + 1), np.bool_)
         places = self.places()
         for number, (of_part, ids) in enumerate(zip(rows, self.new_ids)):
             here = np.flatnonzero(places[:, 0] == number)
-            for column, new_id in enumerate(ids):  # several classes of a part may be one here
+            for column, new_id in enumerate(ids):  # several classes of a part may be joined in one
                 joined[here, new_id] |= of_part[places[here, 1], column]
         return joined
 

@@ -19,34 +19,34 @@ from incseg.registry import DATASETS, TRANSFORMS
 class SegDataset(BaseDataset):
     """Images and their label maps: the base of every data set.
 
-    A data set is declared, not programmed: a subclass says where things lie
-    (``DATA_PREFIX``, ``ANN_FILE``), what the classes are (``METAINFO``, the
-    background first) and what the ids in its files mean
-    (:meth:`make_label_reader`).  Used with a ``pipeline`` it serves dataset
-    ids (0 background, 1..C, 255 void); seen at a step of a protocol, it is
-    wrapped in an :class:`IncrementalDataset`.
+    A data set is declared, not programmed.  A subclass names its folders
+    (``DATA_PREFIX``, ``ANN_FILE``), its classes (``METAINFO``, the background
+    first) and the meaning of the ids in its files (:meth:`make_label_reader`).
+    With a ``pipeline`` of its own it yields dataset ids (0 background, 1..C,
+    255 void).  For a step of a protocol it is wrapped in an
+    :class:`IncrementalDataset`.
 
     Args:
-        data_root: folder of the data set.
-        split: name of the split, or several to be joined; it replaces
+        data_root: Folder of the data set.
+        split: Name of the split, or several splits to join; it replaces
             ``{split}`` in the paths below.
-        pipeline: transforms, or their config dicts.
+        pipeline: Transforms, or their config dicts.
         data_prefix: ``dict(img_path=…, seg_map_path=…)``, the folders of
             images and label maps below ``data_root``.
-        ann_file: list of image ids, one per line, below ``data_root``.  Empty:
+        ann_file: List of image ids, one per line, below ``data_root``.  Empty:
             every image in the folder, sorted by name.
-        img_suffix: ending of image files, or several.
-        seg_map_suffix: ending of label files.
-        metainfo: replaces ``METAINFO``, as ``dict(classes=…, palette=…)``.
-        partly_labelled: whether images may lack their label map; see
+        img_suffix: Ending of image files, or several endings.
+        seg_map_suffix: Ending of label files.
+        metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
+        partly_labelled: Whether images may lack their label map; see
             :attr:`has_mask`.
-        **kwargs: of :class:`mmengine.dataset.BaseDataset` (``indices``,
+        **kwargs: Of :class:`mmengine.dataset.BaseDataset` (``indices``,
             ``test_mode``, ``lazy_init``, …).
 
     Raises:
-        MissingFileError: the root, a folder, the list, an image or a label
-            map is not there; says which path and how to get the data.
-        InvalidInputError: classes or list are not acceptable.
+        MissingFileError: The root, a folder, the list, an image or a label map
+            is missing; the message names the path and the source of the data.
+        InvalidInputError: The classes or the list are not as described.
     """
 
     #: ``{split}`` stands for the split's name.
@@ -54,7 +54,7 @@ class SegDataset(BaseDataset):
         img_path='images/{split}', seg_map_path='labels/{split}'
     )
     ANN_FILE: ClassVar[str] = ''
-    #: A sentence for errors: where the data come from.
+    #: Source of the data, in words, for errors about missing files.
     how_to_get: ClassVar[str] = (
         'put images and label maps there, or name another folder with data_root'
     )
@@ -108,24 +108,26 @@ class SegDataset(BaseDataset):
 
     @property
     def has_mask(self) -> np.ndarray:
-        """Bool ``(len(self),)``: which images have a label map.  The others serve learning from
-        image-level labels alone."""
+        """Bool ``(len(self),)``: the images with a label map.
+
+        The others serve for learning from image-level labels only.
+        """
         infos = [super(SegDataset, self).get_data_info(i) for i in range(len(self))]
         return np.array([info.get('has_mask', True) for info in infos], np.bool_)
 
     def make_label_reader(self) -> LabelReader:
-        """What the ids in the label files mean; the default is that they are dataset ids."""
+        """Return the reader of the label files; by default their ids are dataset ids."""
         return LabelReader(self.num_classes)
 
     def list_image_ids(self, split: str) -> list[str]:
-        """Ids of the images of one split: paths below the image folder, without ending."""
+        """Return the image ids of one split: paths below the image folder, without ending."""
         if self.ann_file:
             return image_lists.read_id_list(at_split(self.ann_file, split), self.how_to_get)
         folder = at_split(self.data_prefix['img_path'], split)
         return image_lists.ids_in_folder(folder, self.img_suffix, self.how_to_get)
 
     def load_data_list(self) -> list[dict]:
-        """``image_id``, ``img_path`` and ``seg_map_path`` of every image."""
+        """Return ``image_id``, ``img_path`` and ``seg_map_path`` of every image."""
         image_lists.check_root(self.data_root, self.how_to_get)
         data_list: list[dict] = []
         for split in self.splits:
@@ -142,23 +144,27 @@ class SegDataset(BaseDataset):
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
-        """What a pipeline starts from: paths, ``image_id`` and the ``label_reader``."""
+        """Return the input of a pipeline: paths, ``image_id`` and the ``label_reader``."""
         info = super().get_data_info(idx)
         info.update(seg_fields=[], label_reader=self.label_reader)
         return info
 
     def presence(self, num_workers: int | None = None, progress: bool = True) -> np.ndarray:
-        """Which classes occur in which image.
+        """Return the classes that occur in each image.
 
-        The label files are scanned once by several processes and the answer
-        is cached on disk (see :class:`incseg.protocols.ClassIndex`).
+        Several processes scan the label files once; the result is cached on
+        disk (see :class:`incseg.protocols.ClassIndex`).
+
+        Args:
+            num_workers: Number of processes; by default one per processor core.
+            progress: Whether to print progress on stderr.
 
         Returns:
-            bool ``(len(self), C + 1)``, column = dataset id; an image without a
-            label map shows nothing.
+            Bool ``(len(self), C + 1)``, column = dataset id.  The row of an
+            image without a label map is False.
 
         Raises:
-            InvalidInputError: a label file cannot be read or has a foreign id.
+            InvalidInputError: A label file cannot be read or has a foreign id.
         """
         if self._presence is None:
             self._presence = self._scan(num_workers, progress)
@@ -181,15 +187,15 @@ class SegDataset(BaseDataset):
 
     @classmethod
     def resolve_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """``classes`` (background first) and ``palette``, without any files.
+        """Return ``classes`` (background first) and ``palette``, without reading files.
 
         Args:
-            metainfo: replaces parts of ``METAINFO``; without a palette, the
-                colours of VOC are used.
+            metainfo: Replaces parts of ``METAINFO``.  New classes without a
+                palette get the colours of VOC.
 
         Raises:
-            InvalidInputError: the classes are not given as described, or the
-                palette has another number of colours.
+            InvalidInputError: The classes are not as described, or the palette
+                has another number of colours.
         """
         merged = {**cls.METAINFO, **(metainfo or {})}
         classes = tuple(merged.get('classes', ()))
@@ -209,9 +215,12 @@ class SegDataset(BaseDataset):
         return dict(merged, classes=classes, palette=[list(map(int, c)) for c in palette])
 
     def file_states(self, indices: Sequence[int] | None = None) -> list[tuple[str, int, int]]:
-        """Name, size and modification time of the files of some images, or of all.
+        """Return the name, size and modification time of the files of images.
 
-        Two data sets with equal states hold the same images and labels.
+        Two data sets with equal states have the same images and labels.
+
+        Args:
+            indices: Indices of the images; None for all.
         """
         chosen = range(len(self)) if indices is None else indices
         infos = [super(SegDataset, self).get_data_info(int(i)) for i in chosen]
@@ -222,6 +231,6 @@ class SegDataset(BaseDataset):
             if key in info and (key == 'img_path' or info.get('has_mask', True))
         ]
         return [
-            (os.path.basename(path), (found := os.stat(path)).st_size, found.st_mtime_ns)
+            (os.path.basename(path), (state := os.stat(path)).st_size, state.st_mtime_ns)
             for path in paths
         ]

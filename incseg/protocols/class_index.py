@@ -1,4 +1,4 @@
-"""Which classes occur in which image, found once and cached on disk."""
+"""The classes that occur in each image: one scan of the label files, cached on disk."""
 
 import hashlib
 import os
@@ -27,11 +27,11 @@ class ClassIndex:
 
     Args:
         files: The label files.
-        presence: Bool ``(files, C + 1)``: does the file hold the dataset id of the column?
+        presence: Bool ``(files, C + 1)``: whether the file holds the dataset id of the column.
 
     Attributes:
-        files: The label files, in the order they were given.
-        presence: As above; this is what ``Protocol.select`` takes.
+        files: The label files, in the order of the argument.
+        presence: As above; the argument of ``Protocol.select``.
 
     Raises:
         InvalidInputError: ``presence`` is not one bool row per file.
@@ -59,13 +59,14 @@ class ClassIndex:
         description: str = 'class index',
         progress: bool = True,
     ) -> 'ClassIndex':
-        """Reads every label file, or takes the result of an earlier scan from the cache.
+        """Read every label file, or take the result of an earlier scan from the cache.
 
-        The cache is good as long as no file's size, modification time or name (below the files'
-        common folder) changed, and list, reader and ``num_classes`` are the same; the order of
-        the list does not matter.  A reader is known by its ``cache_key`` attribute if it has
-        one, else by its module and name and by what is bound to it (``functools.partial``
-        arguments, the state of an object).  Change ``cache_key`` when its code changes meaning.
+        A cached result is used if every file has the same size, modification time and name
+        (below the common folder of all files), and the set of files, the reader and
+        ``num_classes`` are the same.  A reader is identified by its attribute ``cache_key`` if
+        it has one, else by its module, its name and the values bound to it (arguments of
+        ``functools.partial``, the state of an object).  Change ``cache_key`` when the reader's
+        code changes the ids that it returns.
 
         Args:
             files: Paths of the label files.
@@ -73,10 +74,11 @@ class ClassIndex:
             num_classes: C, classes without background, 1 to 254.
             cache_dir: Folder of cached scans.  Default: ``class_index`` below
                 ``$INCSEG_CACHE_DIR``, ``$XDG_CACHE_HOME/incseg`` or ``~/.cache/incseg``.
-            num_workers: Processes.  Default: the processor cores this process may use.  A few
-                files, or fewer than two workers, are read in this process.
-            description: What the progress line calls the work.
-            progress: Whether to report on stderr.
+            num_workers: Number of processes.  Default: the processor cores that this process
+                may use.  A few files are read in this process, and so are all files with fewer
+                than two workers.
+            description: Name of the work in the progress line.
+            progress: Whether to print progress on stderr.
 
         Returns:
             The index, in the order of ``files``.
@@ -84,11 +86,11 @@ class ClassIndex:
         Raises:
             MissingFileError: A file does not exist.
             InvalidInputError: A file holds an id above ``num_classes`` other than 255, ``read``
-                did not return uint8, or an argument is not as described.
-            Exception: Whatever ``read`` raises, from a worker too.
+                did not return uint8, or an argument is out of range.
+            Exception: Any error of ``read``, in a worker too.
 
         Warns:
-            UserWarning: The cache could not be written.  The result is complete all the same.
+            UserWarning: The cache could not be written.  The result is complete.
         """
         num_classes = whole_number('num_classes', num_classes, 1, MAX_CLASSES)
         if num_workers is None:
@@ -110,7 +112,7 @@ class ClassIndex:
         return cls(paths, presence)
 
     def counts(self) -> npt.NDArray[np.int64]:
-        """Number of images that hold each dataset id: int64 ``(C + 1,)``, background first."""
+        """Return the number of images with each dataset id: int64 ``(C + 1,)``."""
         counts: npt.NDArray[np.int64] = self.presence.sum(axis=0, dtype=np.int64)
         return counts
 
@@ -119,10 +121,10 @@ class ClassIndex:
 
 
 class PresenceCache:
-    """The file of one scan: the SHA-256 of the rows, then the rows, a byte for each bool.
+    """The cache file of one scan: the SHA-256 of the rows, then the rows, one byte per bool.
 
     Args:
-        key: What tells the scan from others, see :func:`incseg.protocols.class_index.scan_key`.
+        key: Identifies the scan, see :func:`incseg.protocols.class_index.scan_key`.
         cache_dir: Folder of cached scans.  Default: ``class_index`` below ``$INCSEG_CACHE_DIR``,
             ``$XDG_CACHE_HOME/incseg`` or ``~/.cache/incseg``.
     """
@@ -132,7 +134,7 @@ class PresenceCache:
         self.path = folder / f'{key}.bin'
 
     def load(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
-        """Returns the cached rows, or None if there are none or they are damaged."""
+        """Return the cached rows, bool; None if there are none or they are damaged."""
         try:
             content = self.path.read_bytes()
         except OSError:
@@ -143,10 +145,11 @@ class PresenceCache:
         return np.frombuffer(rows, np.bool_).reshape(shape)
 
     def save(self, rows: npt.NDArray[np.bool_]) -> None:
-        """Writes the rows, whole or not at all.
+        """Write the rows, whole or not at all.
 
         Warns:
-            UserWarning: The rows could not be written.  It points at the caller's caller.
+            UserWarning: The rows could not be written.  The warning names the line that called
+                the caller.
         """
         content = rows.tobytes()
         try:
@@ -169,7 +172,7 @@ FileState = tuple[str, int, int]
 
 
 def file_states(paths: list[str]) -> list[FileState]:
-    """(name below the common folder, size, modification time in ns) of every file.
+    """Return (name below the common folder, size, modification time in ns) of every file.
 
     Raises:
         MissingFileError: A file does not exist.
@@ -184,18 +187,17 @@ def file_states(paths: list[str]) -> list[FileState]:
     states = []
     for path, (folder, name) in zip(paths, split, strict=True):
         try:
-            found = os.stat(path)
+            state = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             raise MissingFileError(f'{path}: no such label file') from None
-        states.append((f'{prefix[folder]}/{name}', found.st_size, found.st_mtime_ns))
+        states.append((f'{prefix[folder]}/{name}', state.st_size, state.st_mtime_ns))
     return states
 
 
 def scan_key(states: list[FileState], read: Any, num_classes: int) -> str:
-    """Returns a text that differs when the files, the reader or the classes do.
+    """Return a text that is different for other files, another reader or other classes.
 
-    A reader is known by its ``cache_key`` if it has one, else by its module and name and by what
-    is bound to it, see :meth:`incseg.protocols.ClassIndex.scan`.
+    :meth:`incseg.protocols.ClassIndex.scan` says how a reader is identified.
 
     Raises:
         InvalidInputError: The reader has no ``cache_key`` and cannot be pickled.
@@ -215,7 +217,7 @@ def _identity(read: Any) -> str:
         return f'{_identity(read.func)} with {bound}'
     named = read if hasattr(read, '__qualname__') else type(read)
     module = named.__module__
-    if module == '__main__':  # every script's name for itself
+    if module == '__main__':  # the name of every script
         module = os.path.abspath(getattr(sys.modules[module], '__file__', None) or module)
     return f'{module}.{named.__qualname__} {_pickled(read, read)}'
 

@@ -1,4 +1,4 @@
-"""Which images a replay memory keeps."""
+"""The images that a replay memory keeps, and their labels when they are replayed."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,19 +15,20 @@ Presence = npt.NDArray[np.bool_]
 def random_exemplars(
     ranks: Indices, presence: Presence, size: int, generator: np.random.Generator
 ) -> Indices:
-    """A uniform sample of all images seen so far: the candidates of lowest rank.
+    """Keep a uniform sample of all images seen so far: the candidates of lowest rank.
 
-    What was dropped at an earlier step would not be kept now either, so an image's chance is the
-    same whatever step it came with.
+    An image that was dropped at an earlier step has a high rank and would be dropped now too.
+    So every image has the same chance, whatever its step.
 
     Args:
-        ranks: The candidates' places in one random order of all images, the same at every step.
-        presence: Bool ``(images, classes)``: is the class annotated in the candidate?
-        size: How many to keep at most.
-        generator: For what else is random.
+        ranks: Int64 ``(candidates,)``: positions in one random order of all images, which is the
+            same at every step.
+        presence: Bool ``(candidates, classes)``: whether the class is annotated in the candidate.
+        size: Number of images to keep, at most.
+        generator: Source of other random choices; not used here.
 
     Returns:
-        Positions among the candidates, sorted.
+        Positions among the candidates, int64, sorted.
     """
     return np.sort(np.argsort(ranks)[:size])
 
@@ -35,11 +36,11 @@ def random_exemplars(
 def class_balanced_exemplars(
     ranks: Indices, presence: Presence, size: int, generator: np.random.Generator
 ) -> Indices:
-    """The same number of images for every class, as far as there are enough.
+    """Keep the same number of images for every class, as far as there are enough.
 
-    The classes, in random order, take turns; each takes the image of lowest rank that shows it and
-    that none has taken yet, until ``size`` are taken or no image is left that shows any of them.
-    Arguments and result as :func:`random_exemplars`.
+    The classes take turns in a random order.  Each takes the image of lowest rank that shows it
+    and that no class has taken, until ``size`` images are taken or no image is left.  Arguments
+    and result are those of :func:`random_exemplars`.
 
     Source: Cha et al., "SSUL", NeurIPS 2021, and its published code.
     """
@@ -79,34 +80,34 @@ def exemplar_lut(
     labels: str,
     void_as_background: bool = False,
 ) -> npt.NDArray[np.uint8]:
-    """Table from dataset id to train id for an image of earlier steps, replayed at step ``k``.
+    """Return the table from dataset id to train id for an exemplar, replayed at step ``k``.
 
-    * ``'seen'``: every class seen so far has its train id, future classes are background.
-    * ``'own_step'``: the classes that were annotated when the image was trained on have their
-      train id.  All else, background too, is void: what it is was never told.
+    * ``'seen'``: every class seen so far becomes its train id, future classes background.
+    * ``'own_step'``: the classes that were annotated when the image was trained on become their
+      train id.  Unannotated pixels are void, and so is the background.
 
     Args:
         protocol: The protocol.
-        k: The step at which the image is shown.
-        steps: The steps whose data the image was, or is, part of.
+        k: The step that replays the image.
+        steps: The steps that have the image among their training images.
         labels: One of ``LABELS``.
-        void_as_background: See :meth:`Protocol.train_lut`; of no account with ``'own_step'``.
+        void_as_background: See :meth:`Protocol.train_lut`; ignored with ``'own_step'``.
 
     Returns:
         uint8 ``(256,)``.
     """
     if labels == 'seen':
-        annotated = Protocol(
+        all_annotated = Protocol(
             protocol.num_classes,
             protocol.base,
             protocol.increment,
             'sequential',
             protocol.class_order,
         )
-        return annotated.train_lut(k, void_as_background)
+        return all_annotated.train_lut(k, void_as_background)
     lut = np.full(256, VOID, np.uint8)
     for step in steps:
-        told = protocol.train_lut(step)
-        known = (told != 0) & (told != VOID)
-        lut[known] = told[known]
+        step_lut = protocol.train_lut(step)
+        annotated = (step_lut != 0) & (step_lut != VOID)
+        lut[annotated] = step_lut[annotated]
     return lut

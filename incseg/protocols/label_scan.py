@@ -1,4 +1,4 @@
-"""Many label files read by several processes."""
+"""Scan of many label files for their classes, by several processes."""
 
 import ctypes
 import multiprocessing
@@ -23,10 +23,10 @@ Reader = Callable[[str], npt.NDArray[np.uint8]]
 Presence = npt.NDArray[np.bool_]
 Job = Callable[[list[str]], Presence]
 Chunks = Generator[tuple[slice, Presence], None, None]
-CHUNK = 32  # files per task: many enough to hide the pool's overhead, few enough for a live ETA
+CHUNK = 32  # files per task: enough to hide the overhead of the pool, few enough for a live ETA
 MIN_FILES_FOR_POOL = 64
 
-_stop: ctypes.c_bool | None = None  # in a worker: true when the caller gave up
+_stop: ctypes.c_bool | None = None  # in a worker: true when the caller wants it to end
 
 
 def parallel_scan(
@@ -36,26 +36,27 @@ def parallel_scan(
     workers: int,
     on_progress: Callable[[int], None],
 ) -> Presence:
-    """Finds the classes of every file.
+    """Find the classes of every file.
 
     Args:
         paths: The label files.
         read: Picklable ``read(path)`` returning uint8 dataset ids.
         num_classes: C, classes without background.
-        workers: Processes.  A few files, or fewer than two workers, are read in this process.
-        on_progress: Called with the number of files that got ready since the last call.
+        workers: Number of processes.  A few files are read in this process, and so are all
+            files with fewer than two workers.
+        on_progress: Called with the number of files that were read since the last call.
 
     Returns:
         Bool ``(files, C + 1)``.
 
     Raises:
-        InvalidInputError: A mask is not as :func:`classes_in` wants it.
-        Exception: Whatever ``read`` raises.
+        InvalidInputError: :func:`classes_in` refuses a label map.
+        Exception: Any error of ``read``.
     """
     presence = np.zeros((len(paths), num_classes + 1), np.bool_)
     chunks = [slice(i, min(i + CHUNK, len(paths))) for i in range(0, len(paths), CHUNK)]
     job = partial(_read_chunk, read=read, num_classes=num_classes)
-    daemon = multiprocessing.current_process().daemon  # such a process may not have children
+    daemon = multiprocessing.current_process().daemon  # a daemon may not have child processes
     results: Chunks
     if workers < 2 or len(paths) < MIN_FILES_FOR_POOL or daemon:
         results = ((chunk, job(paths[chunk])) for chunk in chunks)
@@ -69,19 +70,20 @@ def parallel_scan(
 
 
 def available_cores() -> int:
-    """Number of processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _in_pool(job: Job, paths: list[str], chunks: list[slice], workers: int) -> Chunks:
-    """Yields chunks as they get ready.  On an error or Ctrl-C the workers stop after one file."""
-    # Python 3.12+ warns of fork beside threads: a lock that another thread holds stays locked in
-    # the child.  These workers only read files, so fork it is: 0.7 s of processor time for 200
-    # masks, against 11 s with spawn, whose every worker imports torch along with the reader.
+    """Yield chunks in the order of their end; on an error or Ctrl-C workers end after one file."""
+    # Python 3.12+ warns of fork in a process with threads: a lock that another thread holds stays
+    # locked in the child.  These workers only read files, so fork is safe.  It takes 0.7 s of
+    # processor time for 200 label maps; spawn takes 11 s, since every worker imports torch with
+    # the reader.
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else None)
-    stop = context.RawValue(ctypes.c_bool, False)  # an Event's lock would be asked at every file
+    stop = context.RawValue(ctypes.c_bool, False)  # an Event would take a lock at every file
     pool = ProcessPoolExecutor(workers, context, _start_worker, (stop,))
     try:
         futures = _submit(pool, job, paths, chunks)
@@ -115,42 +117,42 @@ def _read_chunk(paths: list[str], read: Reader, num_classes: int) -> Presence:
     return presence
 
 
-def classes_in(mask: Any, path: str, num_classes: int) -> npt.NDArray[np.bool_]:
-    """Tells for every dataset id from 0 to ``num_classes`` whether the mask holds it.
+def classes_in(label_map: Any, path: str, num_classes: int) -> npt.NDArray[np.bool_]:
+    """Return, for every dataset id from 0 to ``num_classes``, whether a label map holds it.
 
     Args:
-        mask: uint8 dataset ids of any shape, 255 = void.
-        path: What to call the mask in an error.
+        label_map: uint8 dataset ids of any shape, 255 = void.
+        path: Name of the label map in errors.
         num_classes: C, classes without background.
 
     Returns:
         Bool ``(C + 1,)``.
 
     Raises:
-        InvalidInputError: The mask is not uint8, or holds an id above C other than 255.
+        InvalidInputError: The label map is not uint8, or holds an id above C other than 255.
     """
-    if getattr(mask, 'dtype', None) != np.uint8:
-        kind = str(getattr(mask, 'dtype', type(mask).__name__))
+    if getattr(label_map, 'dtype', None) != np.uint8:
+        kind = str(getattr(label_map, 'dtype', type(label_map).__name__))
         raise expected(f'{path}: the dtype that the reader returns', kind, "'uint8'")
-    ids = np.ascontiguousarray(mask).reshape(-1)
-    found = np.zeros(256, np.bool_)
-    # An id occurs if a run of it starts somewhere.  Eight pixels are compared as one word; masks
-    # have few runs, and most of the words where one starts occur many times.
-    whole = len(ids) // 8 * 8
-    words = run_starts(np.sort(run_starts(ids[:whole].view(np.uint64))))
-    found[words.view(np.uint8)] = True
-    found[ids[whole:]] = True
-    strange = np.flatnonzero(found[num_classes + 1 : VOID]) + num_classes + 1
-    if len(strange):
-        listed = ', '.join(map(str, strange))
+    ids = np.ascontiguousarray(label_map).reshape(-1)
+    present = np.zeros(256, np.bool_)
+    # An id occurs if a run of it starts somewhere.  Eight pixels are compared as one word; label
+    # maps have few runs, and most of the words that start a run occur many times.
+    aligned = len(ids) // 8 * 8
+    words = run_starts(np.sort(run_starts(ids[:aligned].view(np.uint64))))
+    present[words.view(np.uint8)] = True
+    present[ids[aligned:]] = True
+    foreign = np.flatnonzero(present[num_classes + 1 : VOID]) + num_classes + 1
+    if len(foreign):
+        listed = ', '.join(map(str, foreign))
         raise InvalidInputError(
             f'{path}: holds id {listed}, expected 0 to {num_classes} or {VOID} (void)'
         )
-    return found[: num_classes + 1]
+    return present[: num_classes + 1]
 
 
 def run_starts(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The first value, and every other one that differs from the value before it."""
+    """Return the first value and every value that differs from the one before it."""
     starts = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=starts[1:])
     return values[starts]

@@ -1,4 +1,4 @@
-"""Which classes, which images and which labels belong to which step."""
+"""A protocol: the classes, the images and the labels of every step."""
 
 import re
 from collections.abc import Sequence
@@ -16,38 +16,38 @@ SETTINGS = ('overlap', 'disjoint', 'sequential')
 
 @dataclass(frozen=True, init=False, repr=False)
 class Protocol:
-    """How a data set is cut into incremental steps.
+    """The division of a data set into incremental steps.
 
     Step 0 learns the first ``base`` classes of the order, every later step the next
-    ``increment``, and the last step what is left.  Background is in none of them.
+    ``increment`` classes, and the last step the classes that are left.  The background belongs
+    to no step.
 
-    The setting says which images step *t* may use, and what is annotated in them:
+    The setting says which images step *t* may use, and which classes are annotated in them:
 
-    * ``overlap``: every image with a pixel of a new class, whatever else it shows.  Classes
-      learnt earlier or later may be there, but are annotated as background
-      (MiB, Cermelli et al., CVPR 2020).
-    * ``disjoint``: every image with a pixel of a new class and none of a future class, so
-      that an image belongs to exactly one step.  Old classes may be there, but are annotated
-      as background (MiB).
+    * ``overlap``: every image with a pixel of a new class.  It may also show old and future
+      classes; they are annotated as background (MiB, Cermelli et al., CVPR 2020).
+    * ``disjoint``: every image with a pixel of a new class and no pixel of a future class, so
+      that an image belongs to exactly one step.  It may also show old classes; they are
+      annotated as background (MiB).
     * ``sequential``: the images of ``disjoint``.  Old classes keep their annotation
       (ILT, Michieli and Zanuttigh, ICCV Workshops 2019).
 
-    So *background* means something else at every step: in step *t* it holds the old classes,
-    which the network knows already, and the future ones, which it will be asked to learn.
+    *Background* therefore means something different at every step: at step *t* it contains the
+    old classes, which the network already knows, and the future classes, which it learns later.
     MiB calls this the **background shift**.
 
-    Two protocols are equal if they agree in all five arguments; ``class_order=None`` equals
-    the order 1..C spelled out, and the increment of a single-step protocol is 0.
+    Two protocols are equal if all five arguments are equal; ``class_order=None`` equals the
+    order 1..C, and the increment of a protocol with one step is 0.
 
     Args:
         num_classes: C, the data set's classes without background, 1 to 254.
         base: Number of classes of step 0, 1 to C.
-        increment: Number of classes of every later step; of no account if ``base`` is C.
+        increment: Number of classes of every later step; ignored if ``base`` is C.
         setting: ``'overlap'``, ``'disjoint'`` or ``'sequential'``.
         class_order: The dataset ids in learning order, a permutation of 1..C.  Default 1..C.
 
     Raises:
-        InvalidInputError: An argument is not as described.
+        InvalidInputError: An argument is out of range.
 
     Example:
         >>> Protocol.parse('15-2', num_classes=20).steps[1:]
@@ -94,10 +94,14 @@ class Protocol:
         setting: str = 'overlap',
         class_order: Sequence[int] | None = None,
     ) -> 'Protocol':
-        """Makes a protocol from its :attr:`name`: ``'15-1'``, or ``'offline'`` for one step.
+        """Make a protocol from its :attr:`name`: ``'15-1'``, or ``'offline'`` for one step.
+
+        Args:
+            name: ``'<base>-<increment>'`` or ``'offline'``.
+            num_classes, setting, class_order: As for :class:`Protocol`.
 
         Raises:
-            InvalidInputError: The name is neither, or an argument is not acceptable.
+            InvalidInputError: The name has another form, or an argument is out of range.
         """
         if name == 'offline':
             return cls(num_classes, num_classes, 0, setting, class_order)
@@ -108,7 +112,7 @@ class Protocol:
 
     @cached_property
     def steps(self) -> tuple[tuple[int, ...], ...]:
-        """The dataset ids that each step learns."""
+        """For each step, the dataset ids that it learns."""
         starts = [0]
         if self.increment:
             starts += range(self.base, self.num_classes, self.increment)
@@ -124,7 +128,7 @@ class Protocol:
 
     @property
     def remainder(self) -> int:
-        """Number of classes of the last step where less than the increment is left; else 0."""
+        """Number of classes of a last step that is smaller than the increment; 0 if none is."""
         return (self.num_classes - self.base) % self.increment if self.increment else 0
 
     @property
@@ -151,7 +155,7 @@ class Protocol:
         return self.class_order[: self._bounds(k)[0]]
 
     def seen(self, k: int) -> tuple[int, ...]:
-        """Dataset ids learnt up to and with step ``k``: old, then new."""
+        """Dataset ids learnt up to and including step ``k``: old, then new."""
         return self.class_order[: self._bounds(k)[1]]
 
     def future(self, k: int) -> tuple[int, ...]:
@@ -159,20 +163,20 @@ class Protocol:
         return self.class_order[self._bounds(k)[1] :]
 
     def outputs_per_step(self, k: int) -> tuple[int, ...]:
-        """Channels of the classifiers of steps 0..``k``; the first also holds the background."""
+        """Channels of the classifiers of steps 0..``k``; the first includes the background."""
         sizes = [len(step) for step in self.steps[: self._step(k) + 1]]
         return (1 + sizes[0], *sizes[1:])
 
     def select(self, presence: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.int64]:
-        """Picks the training images of step ``k``.
+        """Select the training images of step ``k``.
 
         Args:
-            presence: Bool ``(images, C + 1)``: does the image show the dataset id of the column?
-                The background's column is ignored.
+            presence: Bool ``(images, C + 1)``: whether the image shows the dataset id of the
+                column.  The background's column is ignored.
             k: The step.
 
         Returns:
-            Their row numbers, sorted, int64.
+            Row numbers of the images, int64, sorted.
 
         Raises:
             InvalidInputError: ``presence`` has another shape or dtype, or there is no step ``k``.
@@ -192,14 +196,15 @@ class Protocol:
         return np.flatnonzero(chosen).astype(np.int64)
 
     def train_lut(self, k: int, void_as_background: bool = False) -> npt.NDArray[np.uint8]:
-        """Table from dataset id to train id for the training images of step ``k``.
+        """Return the table from dataset id to train id for the training images of step ``k``.
 
-        New classes get their train id; background, old and future classes 0 (old ones keep their
-        train id in ``sequential``); void and ids outside the data set 255.
+        New classes become their train id.  Background, old and future classes become 0; in
+        ``sequential`` old classes become their train id.  Void and ids outside the data set
+        become 255.
 
         Args:
             k: The step.
-            void_as_background: Also turn void into 0, as MiB's own code does on VOC.
+            void_as_background: Turn void into 0 too, as MiB's own code does on VOC.
 
         Returns:
             uint8 ``(256,)``.
@@ -211,10 +216,10 @@ class Protocol:
         return lut
 
     def eval_lut(self, k: int) -> npt.NDArray[np.uint8]:
-        """Table from dataset id to train id for the test images after step ``k``.
+        """Return the table from dataset id to train id for the test images after step ``k``.
 
-        Seen classes get their train id, background 0; future classes, void and ids outside the
-        data set 255.
+        Seen classes become their train id, the background 0; future classes, void and ids
+        outside the data set become 255.
 
         Returns:
             uint8 ``(256,)``.
@@ -222,7 +227,7 @@ class Protocol:
         return self._lut(0, self._bounds(k)[1], unlabelled=VOID)
 
     def _lut(self, start: int, stop: int, unlabelled: int) -> npt.NDArray[np.uint8]:
-        """Labels positions ``start`` to ``stop`` of the order; the other classes get one value."""
+        """Map positions ``start`` to ``stop`` of the order to train ids, all others to one id."""
         lut = np.full(256, VOID, np.uint8)
         lut[0] = 0
         lut[1 : self.num_classes + 1] = unlabelled
@@ -230,7 +235,7 @@ class Protocol:
         return lut
 
     def _bounds(self, k: int) -> tuple[int, int]:
-        """Where step ``k`` starts and stops in the class order."""
+        """Start and stop of step ``k`` in the class order."""
         k = self._step(k)
         start = self.base + (k - 1) * self.increment if k else 0
         return start, start + len(self.steps[k])

@@ -15,14 +15,14 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 def init_launcher(launcher: str) -> None:
     """Join the process group of the launcher: NCCL on GPUs, gloo on CPUs.
 
-    mmengine would select a CUDA device whether there is one or not, so on CPU
-    the group is made here, before any Runner asks for it.
+    mmengine selects a CUDA device even if there is none.  On a CPU the group is
+    therefore created here, before any Runner asks for it.
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
 
     Raises:
-        InvalidInputError: If the launcher's environment is not there.
+        InvalidInputError: The launcher's environment variables are missing.
     """
     if launcher not in LAUNCHERS:
         raise InvalidInputError(f'launcher is {launcher!r}, allowed: {list(LAUNCHERS)}')
@@ -43,11 +43,11 @@ def init_launcher(launcher: str) -> None:
 
 
 def end_launcher() -> None:
-    """End this process if it is one of several, when all others are ready to.
+    """End this process of a group as soon as all others reach this call.
 
-    It leaves without Python's own shutdown, in which threads of gloo and of
-    DDP now and then abort a process whose work is done.  A single process goes
-    on.
+    It ends without Python's own shutdown: in that, threads of gloo and of DDP
+    sometimes abort a process whose work is done.  A process without a group
+    continues.
     """
     if is_distributed():
         barrier()
@@ -62,16 +62,26 @@ T = TypeVar('T')
 
 
 def on_rank_zero(work: Callable[..., T], **kwargs: Any) -> T:
-    """Do ``work(**kwargs)`` in the first process only and give its answer to all.
+    """Call ``work(**kwargs)`` in the first process and return its result in all.
 
-    Every process of the group has to call this.  An error of the first process
-    is raised in all of them, so that none waits for ever.
+    Every process of the group has to call this function.
+
+    Args:
+        work: The function; its result can be pickled.
+        kwargs: Its arguments.
+
+    Returns:
+        The result of the first process.
+
+    Raises:
+        Exception: The error of the first process, in all processes, so that
+            none of them waits for ever.
     """
     answer: list[Any] = [None, None]
     if is_main_process():
         try:
             answer[0] = work(**kwargs)
-        except Exception as error:  # the others wait for us, whatever it is
+        except Exception as error:  # any error: the other processes wait
             answer[1] = error
     own_error = answer[1]
     if own_error is not None:
@@ -85,7 +95,7 @@ def on_rank_zero(work: Callable[..., T], **kwargs: Any) -> T:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error in a form that survives pickling: one message, no traceback, no cause."""
+    """Return an error that can be pickled: one message, no traceback, no cause."""
     try:
         return type(error)(str(error))
     except Exception:

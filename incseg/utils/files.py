@@ -10,19 +10,22 @@ from incseg.errors import SaveError
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside a file that no other process uses."""
+    """Return a name in the file's folder that no other process uses."""
     return path.with_name(f'.{path.name}.{os.getpid()}.{uuid4().hex[:8]}.tmp')
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name to write to, renamed to ``path`` at the end; makes the folder.
+    """Yield a temporary path to write to, which is renamed to ``path`` at the end.
 
-    Whatever goes wrong, the temporary file is removed and what stood at
-    ``path`` is intact.
+    Folders are created.  After an error the temporary file is removed, and the
+    old file at ``path`` is intact.
+
+    Args:
+        path: The file.
 
     Raises:
-        SaveError: it cannot be written.
+        SaveError: The file cannot be written.
     """
     temporary = temporary_name(path)
     try:
@@ -38,10 +41,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write bytes, or text as UTF-8, whole or not at all; makes the folder.
+    """Write a file whole or not at all; folders are created.
+
+    Args:
+        path: The file.
+        content: Bytes, or text, which is written as UTF-8.
 
     Raises:
-        SaveError: it cannot be written; what stood at ``path`` is intact.
+        SaveError: The file cannot be written; the old file at ``path`` is intact.
     """
     with whole_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -1,4 +1,4 @@
-"""A folder that experiments share, one after another."""
+"""Locks on folders: one process at a time works in a folder."""
 
 import fcntl
 import os
@@ -14,23 +14,24 @@ from mmengine.dist import is_main_process
 from incseg.errors import InvalidInputError, SaveError
 from incseg.utils.distributed import on_rank_zero
 
-#: seconds that a killed run's last processes may take to end
+#: seconds that the last processes of a killed run may take to end
 PATIENCE = 10.0
 
 
 class DirLock:
-    """Keeps a second process out of a folder, as a context.
+    """A lock on a folder, as a context: other processes cannot enter the folder.
 
-    The lock belongs to the process and to those that it hands :attr:`fd`; the
-    system takes it back when the last of them ends, however it ends.
+    The lock belongs to this process and to its child processes that inherit
+    :attr:`fd`.  The system releases it when the last of them ends, for
+    whatever reason.
 
     Args:
-        folder: The folder; it is made where it is missing.
-        patience: Seconds to wait for another process to leave it.
+        folder: The folder; it is created if it is missing.
+        patience: Seconds to wait until another process leaves the folder.
 
     Raises:
-        InvalidInputError: On entering, if another process stays in it.
-        SaveError: If the folder cannot be written.
+        InvalidInputError: On entering, if another process stays in the folder.
+        SaveError: On entering, if the folder cannot be written.
     """
 
     FILE = '.lock'
@@ -40,10 +41,13 @@ class DirLock:
         self.fd = -1
 
     def attempt(self) -> str | None:
-        """Enter, if no other process is in it; else the number of that one.
+        """Take the lock if it is free.
+
+        Returns:
+            None, or the number of the process that holds the lock, as text.
 
         Raises:
-            SaveError: If the folder cannot be written or locked.
+            SaveError: The folder cannot be written or locked.
         """
         path = self.folder / self.FILE
         try:
@@ -64,7 +68,7 @@ class DirLock:
         return None
 
     def leave(self) -> None:
-        """Give it back, also for processes that were forked meanwhile, as a loader's workers."""
+        """Release the lock, also for processes forked meanwhile, such as a loader's workers."""
         if self.fd >= 0:
             fcntl.flock(self.fd, fcntl.LOCK_UN)
         self._close()
@@ -106,27 +110,28 @@ class DirLock:
         self._close()
 
 
-#: seconds between two looks at a folder that is in use
+#: seconds between two attempts to enter a folder
 INTERVAL = 2.0
 
 
 @contextmanager
 def exclusive_folder(folder: Path) -> Iterator[None]:
-    """Keeps other runs out of a folder, as a context; waits until they have left it.
+    """Keep other runs out of a folder, as a context; wait until they have left it.
 
-    Every process of a group enters it; the first one holds the lock.  None of
-    them waits longer than :data:`INTERVAL` for the others, so that no group
-    times out.  Where a file system knows no locks there is a warning.
+    Every process of a group enters the context; the first process holds the
+    lock.  No process waits longer than :data:`INTERVAL` for the others, so the
+    group does not time out.  On a file system without locks the function warns
+    and goes on.
 
     Args:
-        folder: The folder; it is made where it is missing.
+        folder: The folder; it is created if it is missing.
     """
     lock = DirLock(folder)
-    said = False
+    announced = False
     while (owner := on_rank_zero(enter, lock=lock)) is not None:
-        if not said and is_main_process():
+        if not announced and is_main_process():
             print(f'{folder} is in use by process {owner}: waiting until it is ready', flush=True)
-        said = True
+        announced = True
         time.sleep(INTERVAL)
     try:
         yield
@@ -136,7 +141,7 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
 
 
 def enter(lock: DirLock) -> str | None:
-    """Take a lock if it is free; else who has it."""
+    """Take a lock as :meth:`DirLock.attempt` does; warn where the file system has no locks."""
     try:
         return lock.attempt()
     except SaveError as error:

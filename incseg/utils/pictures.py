@@ -1,4 +1,4 @@
-"""Pictures as files."""
+"""Pictures: class colours over an image, and writing to a file."""
 
 from pathlib import Path
 
@@ -11,13 +11,14 @@ from incseg.errors import InvalidInputError, SaveError
 def paint(
     image: np.ndarray, labels: np.ndarray, palette: list[list[int]], opacity: float = 0.5
 ) -> np.ndarray:
-    """Lay the classes' colours over an image.
+    """Blend the classes' colours into an image.
 
     Args:
         image: BGR uint8 ``(H, W, 3)``; resized if the labels have another size.
-        labels: Train ids ``(h, w)``; ids beyond the palette (void) stay as they are.
+        labels: Train ids, uint8 ``(h, w)``; pixels of ids without a colour (void) stay as
+            they are.
         palette: ``[r, g, b]`` per train id.
-        opacity: Of the colours, 0 to 1.
+        opacity: Weight of the colours, 0 to 1.
 
     Returns:
         BGR uint8 ``(h, w, 3)``.
@@ -33,14 +34,14 @@ def paint(
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write a picture in the format that its name ends with; folders are made.
+    """Write a picture in the format of its file name's ending; folders are created.
 
     Args:
         path: The file.
         picture: uint8 ``(H, W, 3)``, BGR.
 
     Raises:
-        InvalidInputError: There is no format of that name.
+        InvalidInputError: No format has that ending.
         SaveError: The file cannot be written.
     """
     if not cv2.haveImageWriter(path.name):

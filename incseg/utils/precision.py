@@ -1,4 +1,4 @@
-"""Where arithmetic in bfloat16 pays."""
+"""Number formats: bfloat16 where the hardware has it, float32 where it is needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether a device has instructions for bfloat16, and does not emulate it."""
+    """Return whether a device has instructions for bfloat16 (and does not emulate them)."""
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == 'cpu' and (
@@ -17,27 +17,27 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 
 def autocasts(amp: bool | str, device: torch.device) -> bool:
-    """Whether training runs under bfloat16 autocast.
+    """Return whether training runs under bfloat16 autocast.
 
     Args:
-        amp: ``schedule.amp``: True, False, or ``'auto'`` for where the device
-            has the instructions.
-        device: What is trained on.
+        amp: ``schedule.amp``: True, False, or ``'auto'``: True if the device
+            has instructions for bfloat16.
+        device: The device of the training.
     """
     return computes_in_bfloat16(device) if amp == 'auto' else bool(amp)
 
 
 @contextmanager
 def gpu_arithmetic(tf32: bool) -> Iterator[None]:
-    """The same rounding and algorithms on a GPU, whatever ran in this process before.
+    """Set how a GPU rounds and which algorithms it uses, as a context.
 
-    A training leaves its own behind: products that may be rounded, and cuDNN
-    choosing algorithms by their timing, which differs from run to run.  Within
-    this context the algorithms are cuDNN's deterministic ones.  On a CPU it
-    changes nothing.
+    A training that ran before in this process leaves its settings behind:
+    rounded products, and cuDNN algorithms chosen by timing, which differ from
+    run to run.  In this context cuDNN uses its deterministic algorithms.  On a
+    CPU nothing changes.
 
     Args:
-        tf32: whether float32 products may be rounded to 19 bits (``schedule.tf32``).
+        tf32: Whether float32 products may be rounded to 19 bits (``schedule.tf32``).
     """
     matmul = torch.backends.cuda.matmul
     before, matmul.allow_tf32 = matmul.allow_tf32, tf32

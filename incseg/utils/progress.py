@@ -1,20 +1,27 @@
-"""How far a long work on many files is."""
+"""A progress line for long work on many files."""
 
 import sys
 import time
 
 
 class Progress:
-    """One line on stderr: rewritten on a terminal, repeated every 10 % elsewhere."""
+    """One line on stderr: rewritten on a terminal, repeated every 10 % elsewhere.
+
+    Args:
+        total: Number of files.
+        description: The work, in words.
+        enabled: False prints nothing.
+    """
 
     def __init__(self, total: int, description: str, enabled: bool) -> None:
         self.total, self.description, self.enabled = total, description, enabled
         self.done, self.tenths = 0, 0
         self.start = time.monotonic()
-        self.shown_at: float | None = None
+        self.printed_at: float | None = None
         self.terminal = sys.stderr.isatty()
 
     def update(self, count: int) -> None:
+        """Count so many more files as done, and print if it is time to."""
         self.done += count
         if not self.enabled:
             return
@@ -28,13 +35,14 @@ class Progress:
             f'ETA {left // 60}:{left % 60:02d}'
         )
         if self.terminal:
-            if self.done == self.total or self.shown_at is None or now - self.shown_at >= 0.2:
-                self.shown_at = now
+            if self.done == self.total or self.printed_at is None or now - self.printed_at >= 0.2:
+                self.printed_at = now
                 print(f'\r{line}\033[K', end='', file=sys.stderr, flush=True)
         elif self.done * 10 // self.total > self.tenths:
             self.tenths = self.done * 10 // self.total
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        if self.shown_at is not None:
+        """End the line on a terminal."""
+        if self.printed_at is not None:
             print(file=sys.stderr, flush=True)

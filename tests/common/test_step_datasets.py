@@ -161,7 +161,7 @@ def joined(tmp_path):
         negatives = DATASETS.build(config)
         assert isinstance(negatives, OldNetworkNegatives) == NEGATIVES[name].promise
         dataset = WeakDataset(SHAPES, ALONE, 1, NO_MASKS, scope='step', negatives=negatives)
-        dataset.look_through(old_network)
+        dataset.apply_old_network(old_network)
         return dataset, negatives
 
     return make

@@ -56,7 +56,7 @@ def held_out():
         scope='step',
         negatives=BackgroundCrops(),
     )
-    data.look_through(KnowsTheMasks(SimpleNamespace(protocol=protocol), 1, None))
+    data.apply_old_network(KnowsTheMasks(SimpleNamespace(protocol=protocol), 1, None))
     inputs = torch.stack([data[i]['inputs'] for i in range(len(data))])
     shown = torch.from_numpy(data.image_labels[:, 0])
 

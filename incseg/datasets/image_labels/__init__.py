@@ -1,4 +1,4 @@
-"""Which classes an image shows, from masks, from VOC's XML files or from a JSON file."""
+"""Image-level labels, the classes that each image shows: from masks, XML or JSON files."""
 
 from incseg.datasets.image_labels.base import BaseImageLabels, visible_labels, write_image_labels
 from incseg.datasets.image_labels.json_and_xml import JSONImageLabels, VOCXMLImageLabels

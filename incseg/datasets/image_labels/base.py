@@ -14,13 +14,13 @@ from incseg.utils.files import write_atomically
 
 
 class BaseImageLabels(ABC):
-    """A source of image-level labels; a subclass says which classes one image shows.
+    """A source of image-level labels; a subclass returns the classes of one image.
 
     Args:
-        dataset: the data set; its classes are the allowed names.
+        dataset: The data set; its classes are the allowed names.
     """
 
-    #: whether the labels come from masks, so that every image needs one
+    #: whether the labels are derived from masks, so that every image needs a mask
     reads_masks: ClassVar[bool] = False
 
     def __init__(self, dataset: SegDataset) -> None:
@@ -28,19 +28,19 @@ class BaseImageLabels(ABC):
         self._id_of = {str(name): i for i, name in enumerate(dataset.metainfo['classes']) if i}
 
     def labels(self, image_ids: Sequence[str]) -> np.ndarray:
-        """Which classes the images show.
+        """Return the classes that the images show.
 
         Args:
-            image_ids: as in ``SegDataset.image_ids``, in any order.
+            image_ids: Of ``SegDataset.image_ids``, in any order.
 
         Returns:
-            bool ``(len(image_ids), C + 1)``, column = dataset id.  The
-            background, of which image-level labels say nothing, is always true.
+            Bool ``(len(image_ids), C + 1)``, column = dataset id.  The column of
+            the background is True: image-level labels do not mention it.
 
         Raises:
-            MissingFileError: the source, or an image in it, is not there.
-            InvalidInputError: the source cannot be read, or names a class that
-                the data set has not.
+            MissingFileError: The source is missing, or it lacks an image.
+            InvalidInputError: The source cannot be read, or names a class that
+                the data set does not have.
         """
         rows = np.zeros((len(image_ids), len(self._id_of) + 1), np.bool_)
         rows[:, 0] = True
@@ -56,10 +56,18 @@ class BaseImageLabels(ABC):
 
     @abstractmethod
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Dataset ids of the classes in one image; 0, the background, may be left out."""
+        """Return the dataset ids of the classes in one image, with or without 0 (background)."""
 
     def ids_of_names(self, names: Iterable[str], where: str) -> list[int]:
-        """Dataset ids of class names; ``where`` says in an error where they stand."""
+        """Return the dataset ids of class names.
+
+        Args:
+            names: Names of classes of the data set.
+            where: Place of the names, for errors.
+
+        Raises:
+            InvalidInputError: The data set does not have such a class.
+        """
         names = list(names)
         for name in names:
             if name not in self._id_of:
@@ -70,7 +78,7 @@ class BaseImageLabels(ABC):
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it is a whole number, of whatever library; a bool is none."""
+    """Return whether a value is a whole number, of any library; a bool is not one."""
     try:
         operator.index(value)
     except TypeError:
@@ -78,28 +86,28 @@ def is_whole(value: Any) -> bool:
     return not isinstance(value, bool | np.bool_)
 
 
-#: whose classes weak supervision sees: those of all steps, or the step's own
+#: the classes that weak supervision sees: of all steps, or of the step only
 SCOPES = ('all', 'step')
 
 
 def visible_labels(
     labels: np.ndarray, protocol: Protocol, step: int, scope: str = 'step'
 ) -> np.ndarray:
-    """The image-level labels that weak supervision may see at a step.
+    """Return the image-level labels that weak supervision may see at a step.
 
     Args:
-        labels: bool ``(images, C + 1)``, column = dataset id.
-        protocol: the protocol.
-        step: the step.
+        labels: Bool ``(images, C + 1)``, column = dataset id.
+        protocol: The protocol.
+        step: The step.
         scope: ``'step'``: the step's new classes only, as in WILSON (Cermelli
             et al., CVPR 2022); ``'all'``: every class.
 
     Returns:
-        A copy of ``labels`` in which the other classes are false; the
+        A copy of ``labels`` in which the other classes are False; the
         background stays.
 
     Raises:
-        InvalidInputError: there is no such scope or step.
+        InvalidInputError: There is no such scope or step.
     """
     if scope not in SCOPES:
         raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')
@@ -117,14 +125,14 @@ def write_image_labels(
     """Write image-level labels as :class:`JSONImageLabels` reads them.
 
     Args:
-        path: the file.
-        image_ids: one for each row.
-        labels: bool ``(images, C + 1)``, column = dataset id; the background
-            is left out.
+        path: The file.
+        image_ids: One for each row.
+        labels: Bool ``(images, C + 1)``, column = dataset id; the background
+            is not written.
         classes: C + 1 names by dataset id, the background first.
 
     Raises:
-        SaveError: the file cannot be written.
+        SaveError: The file cannot be written.
     """
     content = {
         image_id: [classes[i] for i in np.flatnonzero(row).tolist() if i]

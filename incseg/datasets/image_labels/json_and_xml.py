@@ -19,12 +19,12 @@ class JSONImageLabels(BaseImageLabels):
     """Image-level labels from a JSON file, ``{image id: [class names]}``.
 
     Args:
-        dataset: the data set.
-        path: the file.
+        dataset: The data set.
+        path: The file.
 
     Raises:
-        MissingFileError: there is no such file.
-        InvalidInputError: it is not as described.
+        MissingFileError: There is no such file.
+        InvalidInputError: The file has another content.
     """
 
     def __init__(self, dataset: SegDataset, path: str) -> None:
@@ -35,7 +35,7 @@ class JSONImageLabels(BaseImageLabels):
         self._names = _read(self.path)
 
     def labels(self, image_ids: Sequence[str]) -> np.ndarray:
-        """As :meth:`BaseImageLabels.labels`; says of how many images the labels are missing."""
+        """As :meth:`BaseImageLabels.labels`; the error counts the images without labels."""
         missing = [image_id for image_id in image_ids if image_id not in self._names]
         if missing:
             raise MissingFileError(
@@ -45,7 +45,7 @@ class JSONImageLabels(BaseImageLabels):
         return super().labels(image_ids)
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Dataset ids of the classes that the file lists for the image."""
+        """Return the dataset ids of the classes that the file lists for the image."""
         return self.ids_of_names(
             self._names[image_id], f"image {image_id!r} in image labels '{self.path}'"
         )
@@ -75,15 +75,15 @@ class VOCXMLImageLabels(BaseImageLabels):
     """Image-level labels from PASCAL VOC's box annotations, ``<folder>/<image id>.xml``.
 
     The classes are the ``name`` of every ``object``; the parts of an object
-    (head, hand, foot) are none.  On VOC 2012 augmented these files name objects
-    that the masks do not have, see ``docs/pseudo_labels.md``.
+    (head, hand, foot) are not classes.  On VOC 2012 augmented these files name
+    objects that the masks do not have, see ``docs/pseudo_labels.md``.
 
     Args:
-        dataset: the data set.
-        folder: where the XML files are, below the data set's root.
+        dataset: The data set.
+        folder: Folder of the XML files, below the data set's root.
 
     Raises:
-        MissingFileError: there is no such folder.
+        MissingFileError: There is no such folder.
     """
 
     def __init__(self, dataset: SegDataset, folder: str = 'Annotations') -> None:
@@ -96,7 +96,7 @@ class VOCXMLImageLabels(BaseImageLabels):
             )
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Dataset ids of the objects in the image's XML file."""
+        """Return the dataset ids of the objects in the image's XML file."""
         path = self.folder / f'{image_id}.xml'
         try:
             root = ElementTree.parse(path).getroot()

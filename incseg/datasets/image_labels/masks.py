@@ -16,8 +16,8 @@ from incseg.utils.distributed import on_rank_zero
 class MaskImageLabels(BaseImageLabels):
     """Image-level labels derived from the masks: the classes with at least one pixel.
 
-    Void (255) is no class.  The masks are scanned once, with the cached class
-    index that also selects the images of a step.
+    Void (255) is not a class.  The masks are scanned once, with the cached
+    class index that also selects the images of a step.
     """
 
     reads_masks: ClassVar[bool] = True
@@ -28,7 +28,7 @@ class MaskImageLabels(BaseImageLabels):
         return dict(zip(self.dataset.image_ids, presence, strict=True))
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Dataset ids that occur in the image's mask."""
+        """Return the dataset ids that occur in the image's mask."""
         if image_id not in self._rows:
             raise MissingFileError(
                 f'image {image_id!r} is not one of the {len(self._rows)} images of '
@@ -43,15 +43,15 @@ class PartImageLabels(BaseImageLabels):
     """Image-level labels of a :class:`JoinedDataset`, each part from its own source.
 
     Args:
-        dataset: the data set.
-        parts: config of the source by the name of the split, as in
-            ``dict(voc_train_aug=dict(type='VOCXMLImageLabels'))``; it names
-            classes as the part does.  A part that is not named has
+        dataset: The data set.
+        parts: Config of the source by the name of the split, as in
+            ``dict(voc_train_aug=dict(type='VOCXMLImageLabels'))``; the source
+            uses the class names of the part.  A part without a config has
             :class:`MaskImageLabels`.
 
     Raises:
-        InvalidInputError: the data set is not joined, or has no such split.
-        MissingFileError: a part whose masks are read lacks one.
+        InvalidInputError: The data set is not joined, or has no such split.
+        MissingFileError: The masks of a part are read, and one is missing.
     """
 
     def __init__(self, dataset: SegDataset, parts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -84,7 +84,7 @@ class PartImageLabels(BaseImageLabels):
                 )
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Dataset ids, here, of the classes that the part's source names."""
+        """Return the joined dataset ids of the classes that the part's source names."""
         if image_id not in self._rows:
             raise MissingFileError(
                 f'image {image_id!r} is not one of the {len(self._rows)} images of '
@@ -94,7 +94,7 @@ class PartImageLabels(BaseImageLabels):
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:
-        known = [
+        rows = [
             source.labels(part.image_ids) for source, part in zip(self.sources, self.joined.parts)
         ]
-        return dict(zip(self.joined.image_ids, self.joined.joined_rows(known)))
+        return dict(zip(self.joined.image_ids, self.joined.joined_rows(rows)))

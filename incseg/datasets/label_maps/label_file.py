@@ -1,4 +1,4 @@
-"""Label maps as they lie on disk: 8-bit palette or grey PNGs of raw ids."""
+"""Label maps on disk: 8-bit palette or grey PNGs whose pixel values are ids."""
 
 import io
 import os
@@ -12,35 +12,35 @@ from PIL import Image
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
 
-try:  # inflates three to four times as fast as zlib
+try:  # inflates three to four times faster than zlib
     from isal.isal_zlib import decompressobj, error
-except ImportError:  # no build of it for this machine
+except ImportError:  # there is no build for this machine
     from zlib import decompressobj, error  # type: ignore[assignment]
 
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
 GREY, PALETTE = 0, 3
-#: larger ones are left to PIL, which refuses what would fill the memory
+#: larger images are left to PIL, which refuses images that would fill the memory
 MOST_PIXELS = 1 << 26
 
 
 def read_plain_png(data: bytes) -> np.ndarray | None:
-    """The ids of an 8-bit palette or grey PNG whose rows are stored as they are.
+    """Decode an 8-bit palette or grey PNG whose rows are stored without a filter.
 
-    That is how label maps are written: prediction from neighbours (PNG's
-    filters) does not pay for indices of a palette.  Inflating is then all
-    there is to decode.
+    Label maps are usually written that way, since prediction from neighbours
+    (PNG's filters) does not pay for indices of a palette.  Decoding is then
+    only inflating.
 
     Args:
-        data: The file's content.
+        data: Content of the file.
 
     Returns:
-        uint8 ``(H, W)``, read-only; None for any other file, a damaged one
-        too, which a general decoder should look at.
+        uint8 ``(H, W)``, read-only.  None for any other file, also a damaged
+        one: it is for a general decoder.
     """
     if len(data) < 33 or data[:8] != SIGNATURE or data[12:16] != b'IHDR':
         return None
     width, height, depth, colour, *rest = struct.unpack('>IIBBBBB', data[16:29])
-    if depth != 8 or colour not in (GREY, PALETTE) or any(rest):  # rest: interlaced, say
+    if depth != 8 or colour not in (GREY, PALETTE) or any(rest):  # rest: interlaced, for example
         return None
     if not 0 < width * height <= MOST_PIXELS:
         return None
@@ -57,7 +57,7 @@ def read_plain_png(data: bytes) -> np.ndarray | None:
 
 
 def compressed(data: bytes) -> bytes:
-    """The image data of a PNG: its IDAT chunks, joined."""
+    """Return the image data of a PNG: its IDAT chunks, joined."""
     parts, start = [], 8
     while start + 12 <= len(data):
         length = int.from_bytes(data[start : start + 4], 'big')
@@ -68,10 +68,13 @@ def compressed(data: bytes) -> bytes:
 
 
 def colour_map(num_colours: int) -> list[list[int]]:
-    """The colours that PASCAL VOC gives to ids 0, 1, 2, …, for any number of ids.
+    """Return PASCAL VOC's colours of the ids 0, 1, 2, …
 
-    The bits of an id are dealt to red, green and blue in turn, the lowest
-    three becoming the highest bit of each.
+    The bits of an id go to red, green and blue in turn; the lowest three bits
+    become the highest bit of each.
+
+    Args:
+        num_colours: Number of ids, any.
 
     Returns:
         ``num_colours`` lists ``[red, green, blue]``, 0..255.
@@ -96,27 +99,27 @@ _BROKEN = (
     zlib.error,
     Image.DecompressionBombError,
 )
-# PIL stretches grey of fewer bits to 0..255 (4-bit id 1 becomes 17), which would pass for ids.
+# PIL stretches grey of fewer bits to 0..255 (4-bit id 1 becomes 17), a wrong id.
 _STRETCHED = ('L;2', 'L;4')
 _PALETTE = np.array(colour_map(256), np.uint8).ravel().tolist()
 
 
 def read_label_file(path: str | os.PathLike) -> np.ndarray:
-    """Read the raw ids of a label map, unchanged.
+    """Read the ids of a label map, unchanged.
 
-    PIL gives the indices of a palette image, which OpenCV would expand to
-    colours.
+    Files that :func:`read_plain_png` does not decode are read with PIL, which
+    returns the indices of a palette image; OpenCV would return its colours.
 
     Args:
-        path: a palette or grey image of 8 bits.
+        path: A palette or grey image of 8 bits.
 
     Returns:
-        uint8 ``(H, W)``, the ids as the file has them.
+        uint8 ``(H, W)``, the ids in the file.
 
     Raises:
-        MissingFileError: there is no such file.
-        InvalidInputError: the file is cut short, is no image, or has colours,
-            16 bits or a lossy coding instead of ids.
+        MissingFileError: There is no such file.
+        InvalidInputError: The file is cut short, is not an image, or has
+            colours, 16 bits or a lossy coding instead of ids.
     """
     path = os.fspath(path)
     try:
@@ -142,11 +145,11 @@ def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:
     """Write a label map as a palette PNG in VOC's colours, whole or not at all.
 
     Args:
-        path: the file; its folder is made.
+        path: The file; its folder is created.
         ids: uint8 ``(H, W)``.
 
     Raises:
-        SaveError: it cannot be written.
+        SaveError: The file cannot be written.
     """
     image = Image.fromarray(np.ascontiguousarray(ids))
     image.putpalette(_PALETTE)
@@ -156,7 +159,7 @@ def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:
 
 
 def _refused_kind(image: Image.Image) -> str | None:
-    """What is wrong with the kind of ``image``, or None if it holds ids."""
+    """Return the reason to refuse a kind of image, in words; None if it holds ids."""
     if image.format == 'JPEG':
         return 'a JPEG, whose compression alters ids'
     if image.mode not in ('L', 'P'):

@@ -13,16 +13,17 @@ from incseg.errors import InvalidInputError
 class LabelReader:
     """Reads label files of one data set as dataset ids.
 
-    One table of 256 entries turns the ids that the files use into dataset ids:
-    0 background, 1..C the classes, 255 void.  An id that the data set does not
-    have is refused on the raw mask, before any table.  Instances are small
-    and can be pickled, so they serve as ``read`` of ``ClassIndex.scan``.
+    One table of 256 entries turns *file ids*, the ids in the files, into
+    dataset ids: 0 background, 1..C the classes, 255 void.  A file id that the
+    data set does not have is refused before the table is applied.  Instances
+    are small and can be pickled, so they serve as ``read`` of
+    ``ClassIndex.scan``.
 
     Args:
         num_classes: C, without the background; at most 254.
-        file_ids: dataset id of each id that files use.  Defaults to the
-            identity, ``{0: 0, …, C: C}``.
-        void_ids: ids that files use for pixels of no known class.
+        file_ids: Dataset id of each file id.  By default the identity,
+            ``{0: 0, …, C: C}``.
+        void_ids: File ids of pixels without a known class.
 
     Raises:
         InvalidInputError: C or an id is out of range.
@@ -56,44 +57,47 @@ class LabelReader:
 
     @property
     def cache_key(self) -> str:
-        """A string that differs when the same files would read differently."""
+        """A text that is different for a reader that reads the same files differently."""
         digest = hashlib.sha1(self.table.tobytes() + self._refused.tobytes()).hexdigest()
         return f'{self.num_classes} classes, {digest}'
 
     def __call__(self, path: str | os.PathLike) -> np.ndarray:
-        """Dataset ids of a label file, uint8 ``(H, W)``.
+        """Return the dataset ids of a label file, uint8 ``(H, W)``.
 
         Raises:
-            MissingFileError: there is no such file.
-            InvalidInputError: the file is no label map, or has a foreign id.
+            MissingFileError: There is no such file.
+            InvalidInputError: The file is not a label map, or has a foreign id.
         """
-        raw = read_label_file(path)
-        self._check(raw, path)
-        return raw if self._changes_nothing else cv2.LUT(raw, self.table)
+        label_map = read_label_file(path)
+        self._check(label_map, path)
+        return label_map if self._changes_nothing else cv2.LUT(label_map, self.table)
 
     def convert(
-        self, raw: np.ndarray, name: str | os.PathLike, lut: np.ndarray | None = None
+        self, label_map: np.ndarray, name: str | os.PathLike, lut: np.ndarray | None = None
     ) -> np.ndarray:
-        """Turn raw ids into dataset ids, or by ``lut`` into train ids at once.
+        """Turn file ids into dataset ids, or with ``lut`` directly into train ids.
 
         Args:
-            raw: uint8 ``(H, W)``, ids as in the files.
-            name: what to call the mask in an error.
+            label_map: uint8 ``(H, W)`` of file ids.
+            name: Name of the label map in errors.
             lut: uint8 ``(256,)`` from dataset id to train id; it is composed
-                with this reader's table, so the mask is mapped only once.
+                with this reader's table, so that each pixel is mapped once.
+
+        Returns:
+            uint8 ``(H, W)``, a new array.
 
         Raises:
-            InvalidInputError: the mask has an id that the data set has not.
+            InvalidInputError: The data set does not have one of the ids.
         """
-        self._check(raw, name)
-        return cv2.LUT(raw, self.table if lut is None else lut[self.table])
+        self._check(label_map, name)
+        return cv2.LUT(label_map, self.table if lut is None else lut[self.table])
 
     def renumbered(self, num_classes: int, new_ids: Sequence[int]) -> 'LabelReader':
-        """A reader of the same files for a data set that numbers the classes in another way.
+        """Return a reader of the same files for a data set with another numbering of classes.
 
         Args:
             num_classes: C of that data set.
-            new_ids: what each dataset id, 0 to this reader's C, is there.
+            new_ids: Its dataset id for each dataset id of this reader, 0 to C.
 
         Raises:
             InvalidInputError: C or an id is out of range.
@@ -104,25 +108,25 @@ class LabelReader:
             num_classes, {i: int(new_ids[self.table[i]]) for i in allowed if i not in void}, void
         )
 
-    def has_foreign(self, raw: np.ndarray) -> bool:
-        """Whether raw ids, uint8 of any shape, hold one that the data set has not."""
-        # A maximum is ten times cheaper than a table; it decides for masks without void, then
-        # with void moved from 255 to 0, and the rest is looked up.
-        if raw.max() <= self._last_of_run:
+    def has_foreign(self, label_map: np.ndarray) -> bool:
+        """Return whether file ids, uint8 of any shape, hold one that the data set does not have."""
+        # A maximum is ten times cheaper than a table.  It decides for label maps without void, then
+        # for those with void, moved from 255 to 0.  The table decides the rest.
+        if label_map.max() <= self._last_of_run:
             return False
-        if not self._refused[VOID] and (raw + np.uint8(1)).max() <= self._last_of_run + 1:
+        if not self._refused[VOID] and (label_map + np.uint8(1)).max() <= self._last_of_run + 1:
             return False
-        return bool(cv2.LUT(raw, self._refused).any())
+        return bool(cv2.LUT(label_map, self._refused).any())
 
-    def _check(self, raw: np.ndarray, name: str | os.PathLike) -> None:
-        if not self.has_foreign(raw):
+    def _check(self, label_map: np.ndarray, name: str | os.PathLike) -> None:
+        if not self.has_foreign(label_map):
             return
-        ids, counts = np.unique(raw, return_counts=True)
+        ids, counts = np.unique(label_map, return_counts=True)
         foreign = self._refused[ids] == 1
         pairs = zip(ids[foreign], counts[foreign], strict=True)
-        found = ', '.join(f'{i} ({n} pixels)' for i, n in pairs)
+        listed = ', '.join(f'{i} ({n} pixels)' for i, n in pairs)
         raise InvalidInputError(
-            f'label map {os.fspath(name)!r} has an id outside the data set: {found}; '
+            f'label map {os.fspath(name)!r} has an id outside the data set: {listed}; '
             f'allowed are {self._allowed}'
         )
 
@@ -140,7 +144,7 @@ def _check_ids(file_ids: Mapping[int, int], void_ids: Sequence[int], num_classes
 
 
 def _ranges(ids: Sequence[int] | Mapping[int, int]) -> str:
-    """``0..10, 255`` for ``{0, …, 10, 255}``."""
+    """Write ids as ranges: ``0..10, 255`` for ``{0, …, 10, 255}``."""
     runs: list[list[int]] = []
     for i in sorted(ids):
         if runs and i == runs[-1][1] + 1:

@@ -1,4 +1,7 @@
-"""Remedies for a class that every image of its step shows: nothing tells what it looks like."""
+"""Negative examples for classes that every image of their step shows.
+
+Without an image that does not show a class, image-level labels do not tell what it looks like.
+"""
 
 from incseg.datasets.negatives.negative_folder import NegativeFolder
 from incseg.datasets.negatives.old_network import (

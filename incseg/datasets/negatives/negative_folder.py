@@ -11,15 +11,16 @@ from incseg.registry import DATASETS
 class NegativeFolder:
     """A folder of images that show none of a step's classes; see :class:`WeakDataset`.
 
-    They should look like the other images in everything but the class:
-    pictures of another kind would be told apart by that.
+    They should differ from the other images only in the class.  A network
+    recognises pictures of another kind by their kind and does not learn the
+    class.
 
     Args:
-        folder: images in it and in the folders below, in any number.
-        img_suffix: ending of image files, or several.
+        folder: Folder of the images; images in its subfolders count too.
+        img_suffix: Ending of image files, or several endings.
 
     Raises:
-        MissingFileError: there is no such folder, or no image in it.
+        MissingFileError: There is no such folder, or it has no image.
     """
 
     def __init__(self, folder: str, img_suffix: str | Sequence[str] = ('.jpg', '.png')) -> None:
@@ -36,12 +37,12 @@ class NegativeFolder:
         return len(self.paths)
 
     def file_states(self) -> list[tuple[str, int, int]]:
-        """Name, size and modification time of each image, as those of a :class:`SegDataset`."""
+        """Return name, size and modification time of each image, as :class:`SegDataset` does."""
         return [
-            (path.name, (found := os.stat(path)).st_size, found.st_mtime_ns) for path in self.paths
+            (path.name, (state := os.stat(path)).st_size, state.st_mtime_ns) for path in self.paths
         ]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """``image_id`` and ``img_path``, what a pipeline starts from."""
+        """Return the input of a pipeline: ``image_id`` and ``img_path``."""
         path = self.paths[idx]
         return dict(image_id=f'negative_{path.stem}', img_path=str(path), seg_fields=[])

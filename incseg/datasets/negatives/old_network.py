@@ -13,18 +13,19 @@ from incseg.utils.rules import Rule, check_values, checked, is_number, several
 
 
 class OldNetworkNegatives(ABC):
-    """What the network of the step before adds to the images of a step.
+    """Negatives from the predictions of the previous step's network.
 
-    That is further images without any new class, and maybe further classes to
-    tell the new ones from; see :class:`WeakDataset`.  The network knows nothing
-    of the new classes: it takes them for background or for an old class.
+    These are further images without any new class, and possibly further
+    classes that the new ones have to be distinguished from; see
+    :class:`WeakDataset`.  The network does not know the new classes: it
+    predicts background or an old class in their place.
 
     Attributes:
-        class_ids: dataset ids of the further classes.
-        image_labels: bool ``(images of the step, len(class_ids))``: which of
-            them each image shows.
-        further_labels: bool ``(len(self), len(class_ids))``, the same of the
-            further images.
+        class_ids: Dataset ids of the further classes.
+        image_labels: Bool ``(images of the step, len(class_ids))``: the further
+            classes that each image shows.
+        further_labels: Bool ``(len(self), len(class_ids))``: the further classes
+            that each further image shows.
     """
 
     class_ids: tuple[int, ...] = ()
@@ -33,37 +34,37 @@ class OldNetworkNegatives(ABC):
 
     @abstractmethod
     def look(self, label: np.ndarray, confidence: np.ndarray) -> Any:
-        """What to remember of an image.
+        """Return the findings in one image.
 
         Args:
             label: uint8 ``(H, W)``, the most likely class: 0 or the dataset id
                 of an old class.
-            confidence: float32 ``(H, W)``, its probability.
+            confidence: float32 ``(H, W)``, the probability of that class.
 
         Returns:
-            Plain data, which processes send each other.
+            Plain data, which is sent between processes.
         """
 
     @abstractmethod
-    def gather(self, dataset: SegDataset, indices: Sequence[int], found: Sequence[Any]) -> None:
-        """Make images and classes of what was found; sets the attributes.
+    def gather(self, dataset: SegDataset, indices: Sequence[int], findings: Sequence[Any]) -> None:
+        """Make further images and classes of the findings, and set the attributes.
 
         Args:
-            dataset: the data set.
-            indices: which of its images the step has.
-            found: what :meth:`look` said of each of them.
+            dataset: The data set.
+            indices: Indices of the step's images in it.
+            findings: The result of :meth:`look` for each of them.
 
         Raises:
-            InvalidInputError: nothing was found that helps.
+            InvalidInputError: The findings give no further image.
         """
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many further images there are."""
+        """Return the number of further images."""
 
     @abstractmethod
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """``image_id`` and ``img`` or ``img_path`` of a further image."""
+        """Return ``image_id`` and ``img`` or ``img_path`` of a further image."""
 
 
 Box = tuple[int, int, int, int]
@@ -72,25 +73,26 @@ PART: Rule = (lambda value: is_number(value) and 0 < value <= 1, 'a number above
 
 @DATASETS.register_module()
 class BackgroundCrops(OldNetworkNegatives):
-    """Crops of a step's images that show old classes and none of the new ones.
+    """Crops of a step's images that show old classes and no new class.
 
-    The image-level labels do not say where the new class is.  What is assumed is
-    that it is not where the network of the step before is sure of an old class.
-    Where that network sees background no crop is taken, however sure it is:
-    background is what it calls everything that it has not learned.
+    The image-level labels do not say where the new class is.  The crops rely
+    on the assumption that it is not where the previous step's network is sure
+    of an old class.  Background does not count, however sure the network is:
+    it predicts background for every class that it has not learned.
 
-    Each image gives at most one crop: the largest size that allows one, and of
-    that size the place with most such pixels.  It has the image's proportions
-    and is enlarged to the image's size.
+    Each image gives at most one crop, of the largest size that allows one; of
+    that size, the crop with most sure pixels.  A crop has the image's aspect
+    ratio and is enlarged to the image's size.
 
     Args:
-        confidence: probability from which on the network is sure.
-        share: a crop has at least this share of pixels where it is sure of an
-            old class; the rest may be anything.
-        sizes: sides of the crop, as shares of the image's, tried in turn.
+        confidence: Probability from which on the network counts as sure.
+        share: Least share of a crop's pixels where the network is sure of an
+            old class; the other pixels may show anything.
+        sizes: Sides of the crop, as shares of the image's sides, in the order
+            of the attempts after sorting, largest first.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class BackgroundCrops(OldNetworkNegatives):
         self._dataset: SegDataset
 
     def look(self, label: np.ndarray, confidence: np.ndarray) -> Box | None:
-        """``(top, left, height, width)`` of an image's crop, in pixels, if there is one."""
+        """Return ``(top, left, height, width)`` of an image's crop in pixels, or None."""
         sure = (label > 0) & (confidence >= self.confidence)
         height, width = sure.shape
         for size in self.sizes:
@@ -122,23 +124,23 @@ class BackgroundCrops(OldNetworkNegatives):
         return None
 
     def gather(
-        self, dataset: SegDataset, indices: Sequence[int], found: Sequence[Box | None]
+        self, dataset: SegDataset, indices: Sequence[int], findings: Sequence[Box | None]
     ) -> None:
         """Keep the crops.
 
         Raises:
-            InvalidInputError: no image has one.
+            InvalidInputError: No image has a crop.
         """
         self._dataset = dataset
         self._crops = [
-            (index, box) for index, box in zip(indices, found, strict=True) if box is not None
+            (index, box) for index, box in zip(indices, findings, strict=True) if box is not None
         ]
-        self.image_labels = np.zeros((len(found), 0), np.bool_)
+        self.image_labels = np.zeros((len(findings), 0), np.bool_)
         self.further_labels = np.zeros((len(self._crops), 0), np.bool_)
         if not self._crops:
             raise InvalidInputError(
                 f"seam.negatives=dict(type='{type(self).__name__}', confidence={self.confidence}, "
-                f'share={self.share}, sizes={tuple(self.sizes)}): in none of the {len(found)} '
+                f'share={self.share}, sizes={tuple(self.sizes)}): in none of the {len(findings)} '
                 'images is the network of the step before sure of old classes on a crop; lower '
                 'confidence, share or the least size, or take another of seam.negatives'
             )
@@ -147,7 +149,7 @@ class BackgroundCrops(OldNetworkNegatives):
         return len(self._crops)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """``image_id`` and ``img``, the enlarged crop, uint8 ``(H, W, 3)``, BGR."""
+        """Return ``image_id`` and ``img``, the enlarged crop, uint8 ``(H, W, 3)``, BGR."""
         index, (top, left, height, width) = self._crops[idx]
         info = self._load.transform(self._dataset.get_data_info(index))
         image = info['img']
@@ -157,7 +159,11 @@ class BackgroundCrops(OldNetworkNegatives):
 
 
 def window_sums(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Sum of a bool ``(H, W)`` in every window: int64 ``(H - height + 1, W - width + 1)``."""
+    """Count True in every window of a bool ``(H, W)``.
+
+    Returns:
+        int64 ``(H - height + 1, W - width + 1)``, by the window's upper left corner.
+    """
     sums = np.pad(mask.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     return (
         sums[height:, width:]
@@ -169,23 +175,22 @@ def window_sums(mask: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @DATASETS.register_module()
 class OldModelLabels(BackgroundCrops):
-    """Old classes that the network of the step before finds, as classes of their own.
+    """Old classes, predicted by the previous step's network, as further classes.
 
-    The classifier then has to tell the new class from them.  Image-level labels
-    of old classes alone would not do: the new class would still be in every
-    image, and a constant its best score.  So the crops of
-    :class:`BackgroundCrops`, labelled in the same way, come with them.
+    The classifier then has to distinguish the new class from them.  Labels of
+    old classes are not enough: the new class would still be in every image,
+    and a constant its best score.  So the crops of :class:`BackgroundCrops`
+    are added, labelled in the same way.
 
-    What is learned of the old classes is for training alone: pseudo-labels hold
-    new classes only.
+    The old classes serve for training only: pseudo-labels hold new classes.
 
     Args:
-        label_share: an image or a crop shows an old class if at least this
+        label_share: An image or a crop shows an old class if at least this
             share of its pixels is predicted as that class.
-        **kwargs: of :class:`BackgroundCrops`.
+        **kwargs: Of :class:`BackgroundCrops`.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
     """
 
     def __init__(self, label_share: float = 0.01, **kwargs: Any) -> None:
@@ -195,7 +200,7 @@ class OldModelLabels(BackgroundCrops):
     def look(  # type: ignore[override]
         self, label: np.ndarray, confidence: np.ndarray
     ) -> tuple[list[int], Box | None, list[int]]:
-        """Old classes in an image, its crop, and old classes in that."""
+        """Return the old classes in an image, its crop or None, and the old classes in the crop."""
         box = super().look(label, confidence)
         if box is None:
             return self.classes_in(label), None, []
@@ -207,28 +212,28 @@ class OldModelLabels(BackgroundCrops):
         )
 
     def classes_in(self, label: np.ndarray) -> list[int]:
-        """Dataset ids of the old classes in a part of an image."""
+        """Return the dataset ids of the old classes in a part of an image."""
         pixels = np.bincount(label.ravel(), minlength=256)
         pixels[0] = 0
         return np.flatnonzero(pixels >= self.label_share * label.size).tolist()
 
-    def gather(self, dataset: SegDataset, indices: Sequence[int], found: Sequence[Any]) -> None:
-        """Keep the crops, and every class that one of the images or crops shows.
+    def gather(self, dataset: SegDataset, indices: Sequence[int], findings: Sequence[Any]) -> None:
+        """Keep the crops, and every old class in one of the images or crops.
 
         Raises:
-            InvalidInputError: no image has a crop.
+            InvalidInputError: No image has a crop.
         """
-        super().gather(dataset, indices, [box for _, box, _ in found])
-        in_images = rows([ids for ids, _, _ in found])
-        in_crops = rows([ids for _, box, ids in found if box is not None])
-        shown = in_images.any(0) | in_crops.any(0)
-        self.class_ids = tuple(np.flatnonzero(shown).tolist())
-        self.image_labels, self.further_labels = in_images[:, shown], in_crops[:, shown]
+        super().gather(dataset, indices, [box for _, box, _ in findings])
+        in_images = rows([ids for ids, _, _ in findings])
+        in_crops = rows([ids for _, box, ids in findings if box is not None])
+        occurs = in_images.any(0) | in_crops.any(0)
+        self.class_ids = tuple(np.flatnonzero(occurs).tolist())
+        self.image_labels, self.further_labels = in_images[:, occurs], in_crops[:, occurs]
 
 
 def rows(ids: Sequence[Sequence[int]]) -> np.ndarray:
-    """Lists of dataset ids as bool ``(len(ids), 256)``."""
-    made = np.zeros((len(ids), 256), np.bool_)
-    for row, chosen in zip(made, ids, strict=True):
+    """Turn lists of dataset ids into bool ``(len(ids), 256)``."""
+    table = np.zeros((len(ids), 256), np.bool_)
+    for row, chosen in zip(table, ids, strict=True):
         row[list(chosen)] = True
-    return made
+    return table

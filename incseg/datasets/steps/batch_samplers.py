@@ -10,34 +10,34 @@ from incseg.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class StepBatchSampler:
-    """The batches of one training step, each a function of the iteration alone.
+    """The batches of one training step, each a function of the iteration only.
 
     Epoch *e* is a permutation that depends on ``(seed, e)``.  Global batches
-    are cut from it in order and the last short one is dropped; a data set
+    are consecutive parts of it, and a last short batch is dropped; a data set
     smaller than one batch keeps its one short batch.  Every process takes its
-    contiguous share of a global batch, so all of them together see the same
-    batches whatever their number.  As nothing depends on what was drawn
-    before, training goes on at any iteration without loading what came before.
+    contiguous share of a global batch, so the global batches are the same for
+    any number of processes.  Nothing depends on earlier draws, so a resumed
+    training starts at any iteration without repeating the earlier ones.
 
     Yields lists of ``(index, sample_seed)``; ``sample_seed`` is a 32-bit int
     that depends on ``(seed, epoch, index)``.
 
     Args:
-        sampler: a sampler of the data set; only its data set's length is used
-            (mmengine builds one and hands it over).
-        batch_size: images per process.
-        total_batch_size: images over all processes; defaults to
+        sampler: A sampler of the data set, as mmengine builds it; only the
+            length of its data set is used.
+        batch_size: Images per process.
+        total_batch_size: Images over all processes; by default
             ``batch_size * world_size``.
-        num_iters: length of the step in iterations; give this or ``epochs``.
-        epochs: length of the step in epochs.
-        seed: of the run, 0 or more.
-        start_iter: the first iteration to be served.
-        rank: of this process; the default asks mmengine.
-        world_size: number of processes; the default asks mmengine.
+        num_iters: Length of the step in iterations; either this or ``epochs``.
+        epochs: Length of the step in epochs.
+        seed: Seed of the run, 0 or more.
+        start_iter: The first iteration.
+        rank: Number of this process; by default mmengine's.
+        world_size: Number of processes; by default mmengine's.
 
     Raises:
-        InvalidInputError: an argument is not acceptable, or the total batch
-            size cannot be divided by the number of processes.
+        InvalidInputError: An argument is out of range, or the total batch size
+            cannot be divided by the number of processes.
     """
 
     def __init__(
@@ -88,19 +88,19 @@ class StepBatchSampler:
         self.set_start(start_iter)
 
     def count(self, dataset: Any) -> int:
-        """How many images an epoch goes over."""
+        """Return the number of images of an epoch."""
         return len(dataset)
 
     def images_per_batch(self) -> int:
-        """How many of them are in a batch, over all processes."""
+        """Return how many of these images are in a batch, over all processes."""
         return self.total_batch_size
 
     @staticmethod
     def iters_per_epoch(num_images: int, total_batch_size: int) -> int:
-        """Batches per epoch: without the last short one, but at least one.
+        """Return the number of batches per epoch: without a last short one, but at least one.
 
         Raises:
-            InvalidInputError: there is no image, or the batch size is not positive.
+            InvalidInputError: There is no image, or the batch size is not positive.
         """
         if num_images < 1 or total_batch_size < 1:
             raise InvalidInputError(
@@ -110,7 +110,11 @@ class StepBatchSampler:
         return max(1, num_images // total_batch_size)
 
     def set_start(self, iteration: int) -> None:
-        """Serve from this iteration on, e.g. when a run is resumed."""
+        """Start from this iteration, for example when a run is resumed.
+
+        Raises:
+            InvalidInputError: The step does not have such an iteration.
+        """
         if not 0 <= iteration <= self.num_iters:
             raise InvalidInputError(
                 f'step cannot start at iteration {iteration}; allowed are 0..{self.num_iters}'
@@ -118,7 +122,7 @@ class StepBatchSampler:
         self.start_iter = iteration
 
     def __len__(self) -> int:
-        """Iterations that remain from the start on."""
+        """Return the number of iterations from the start to the end of the step."""
         return self.num_iters - self.start_iter
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
@@ -127,7 +131,7 @@ class StepBatchSampler:
             yield [(index, self._sample_seed(epoch, index)) for epoch, index in share]
 
     def global_batch(self, iteration: int) -> list[tuple[int, int]]:
-        """The images of one iteration over all processes, each with its epoch."""
+        """Return the images of one iteration over all processes: ``(epoch, index)`` of each."""
         epoch, place = divmod(iteration, self.epoch_iters)
         if epoch != self._epoch:
             self._epoch = epoch
@@ -136,11 +140,11 @@ class StepBatchSampler:
         return [(epoch, int(i)) for i in self._order[first : first + self.images_per_batch()]]
 
     def _share(self, batch: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """This process's part; fewer images than processes are dealt out again."""
-        places = np.arange(len(batch))
+        """Return this process's part; with fewer images than processes, images are repeated."""
+        positions = np.arange(len(batch))
         if len(batch) < self.world_size:
-            places = np.resize(places, self.world_size)
-        return [batch[i] for i in np.array_split(places, self.world_size)[self.rank]]
+            positions = np.resize(positions, self.world_size)
+        return [batch[i] for i in np.array_split(positions, self.world_size)[self.rank]]
 
     def _sample_seed(self, epoch: int, index: int) -> int:
         return int(np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)[0])
@@ -158,16 +162,16 @@ def _dataset(sampler: Any) -> Any:
 
 @DATA_SAMPLERS.register_module()
 class ReplayBatchSampler(StepBatchSampler):
-    """Batches that hold the same number of exemplars each.
+    """Batches that each hold the same number of exemplars.
 
-    An epoch is one pass over the step's own images.  The exemplars are gone
-    through again and again, in a new order each time, and stand at random
-    places of the batch.  All of it depends on seed and iteration alone.
+    An epoch is one pass over the step's own images.  The passes over the
+    exemplars follow one another, each in a new order; in a batch the exemplars
+    have random positions.  Everything depends on seed and iteration only.
 
     Args:
-        memory_batch: Exemplars in a batch, over all processes.
+        memory_batch: Number of exemplars in a batch, over all processes.
         args, kwargs: See :class:`StepBatchSampler`.  The data set is a
-            :class:`ReplayDataset`; of another one, or where it has no
+            :class:`ReplayDataset`.  With another data set, or one without
             exemplars, the batches are those of a ``StepBatchSampler``.
     """
 
@@ -176,11 +180,11 @@ class ReplayBatchSampler(StepBatchSampler):
         super().__init__(*args, **kwargs)
 
     def count(self, dataset: Any) -> int:
-        own = getattr(dataset, 'num_step_images', len(dataset))
-        self.num_exemplars = len(dataset) - own
+        num_own = getattr(dataset, 'num_step_images', len(dataset))
+        self.num_exemplars = len(dataset) - num_own
         if not self.num_exemplars:
             self.memory_batch = 0
-        return own
+        return num_own
 
     def images_per_batch(self) -> int:
         return self.total_batch_size - self.memory_batch

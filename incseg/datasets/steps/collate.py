@@ -9,18 +9,20 @@ from incseg.registry import FUNCTIONS
 
 @FUNCTIONS.register_module()
 def collate_samples(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Samples of one size as one tensor of images and one of labels.
+    """Join samples of one size into one tensor of images and one of labels.
 
-    A worker then hands over two pieces of shared memory instead of two a
-    sample, and the batch goes to a GPU in two transfers.
+    A worker process then hands over two pieces of shared memory per batch
+    instead of two per sample, and a batch goes to a GPU in two transfers.
 
     Args:
-        samples: What :class:`PackSegInputs` returns.
+        samples: Samples from :class:`PackSegInputs`, each a dict of ``inputs``,
+            uint8 ``(3, H, W)``, and ``data_samples``, a :class:`SegDataSample`.
 
     Returns:
-        ``inputs`` uint8 ``(N, 3, H, W)``, ``labels`` uint8 ``(N, H, W)``, which
-        the model's preprocessor gives back to its ``data_samples``.  Samples
-        of several sizes, or of another kind, stay lists.
+        ``inputs``, uint8 ``(N, 3, H, W)``; ``data_samples``, a list of N samples
+        without ``gt_sem_seg``; ``labels``, uint8 ``(N, H, W)`` of train ids, if
+        the samples have label maps.  Samples of several sizes, or with other
+        keys, become a dict of lists, and keep their ``gt_sem_seg``.
     """
     kinds = {(tuple(sorted(sample)), *shapes(sample)) for sample in samples}
     if len(kinds) > 1 or not kinds or kinds.pop()[0] != ('data_samples', 'inputs'):
@@ -39,9 +41,9 @@ def collate_samples(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def shapes(sample: dict[str, Any]) -> tuple[Any, Any]:
-    """Of the image and of the labels, where there are some."""
-    labels = sample.get('data_samples', {})
+    """Return the shape of the image and of the label map, each None if it is missing."""
+    packed = sample.get('data_samples', {})
     return (
         getattr(sample.get('inputs'), 'shape', None),
-        labels.gt_sem_seg.data.shape if 'gt_sem_seg' in labels else None,
+        packed.gt_sem_seg.data.shape if 'gt_sem_seg' in packed else None,
     )

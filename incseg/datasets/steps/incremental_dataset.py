@@ -18,36 +18,37 @@ _MODES = ('train', 'test')
 
 @DATASETS.register_module()
 class IncrementalDataset(Dataset):
-    """Any data set as one step of a protocol sees it.
+    """The images of any data set at one step of a protocol, with the step's labels.
 
     Mode ``train``: the images that the protocol selects for the step, labelled
     by ``Protocol.train_lut``.  Mode ``test``: every image, labelled by
-    ``Protocol.eval_lut`` (future classes are void), without a class index.
+    ``Protocol.eval_lut`` (future classes are void); the label files are not
+    scanned.
 
-    An item is asked for by its index, or by ``(index, seed)``: with a seed,
-    the sample depends on these two alone, in whatever process and order it is
-    made.
+    The index of an item is a number or ``(number, seed)``.  With a seed the
+    sample is a function of both, in any process and any order.
 
     Args:
-        dataset: a :class:`SegDataset` or its config dict.  Its own pipeline is
+        dataset: A :class:`SegDataset` or its config dict.  Its own pipeline is
             not used.
-        protocol: a :class:`Protocol`, or its arguments as a dict;
+        protocol: A :class:`Protocol`, or its arguments as a dict;
             ``num_classes`` is taken from the data set.
-        step: the step, from 0.
-        pipeline: transforms, or their config dicts; the sample brings
+        step: The step, from 0.
+        pipeline: Transforms, or their config dicts; their input has
             ``label_reader`` and ``label_lut`` for :class:`LoadLabels`.
         mode: ``'train'`` or ``'test'``.
-        all_images: train on every image, selected or not.
-        void_as_background: label void as background in training, as MiB does.
-        num_workers: processes that scan the label files; the default is all cores.
-        image_labels: a :class:`BaseImageLabels` by its config: images are then
-            selected by what it says instead of by their masks, and a sample
-            brings its row as ``image_labels``, bool ``(C + 1,)``.
+        all_images: Whether to train on all images, also those that the protocol
+            does not select.
+        void_as_background: Whether void becomes background in training, as in MiB.
+        num_workers: Number of processes that scan the label files; by default one
+            per processor core.
+        image_labels: Config of a :class:`BaseImageLabels`.  Images are then
+            selected by these labels instead of their masks, and the pipeline's
+            input has their row as ``image_labels``, bool ``(C + 1,)``.
 
     Raises:
-        InvalidInputError: an argument is not acceptable, or no image is left
-            for the step.
-        MissingFileError: see :class:`SegDataset`.
+        InvalidInputError: An argument is out of range, or the step has no image.
+        MissingFileError: See :class:`SegDataset`.
     """
 
     def __init__(
@@ -77,11 +78,11 @@ class IncrementalDataset(Dataset):
         self.pipeline = Compose(
             [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
         )
-        #: uint8 (256,): train id of each dataset id.
+        #: uint8 ``(256,)``: train id of each dataset id.
         self.label_lut: np.ndarray
-        #: int64: which images of the data set these are.
+        #: int64 ``(len(self),)``: the index of each image in the data set.
         self.indices: np.ndarray = np.arange(len(self.dataset))
-        #: bool (images of the data set, C + 1), or None where ``image_labels`` is not given.
+        #: bool ``(images of the data set, C + 1)``, or None without ``image_labels``.
         self.image_labels: np.ndarray | None = None
         if image_labels is not None:
             source = TASK_UTILS.build(dict(image_labels), default_args=dict(dataset=self.dataset))
@@ -100,7 +101,7 @@ class IncrementalDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``classes`` and ``palette`` by train id: background, then all classes seen so far."""
+        """``classes`` and ``palette`` by train id: the background and all seen classes."""
         order = (0, *self.protocol.seen(self.step))
         meta = self.dataset.metainfo
         return dict(
@@ -124,13 +125,16 @@ class IncrementalDataset(Dataset):
     def sample(
         self, index: int, label_lut: np.ndarray, seed: int | None = None, **extra: Any
     ) -> Any:
-        """An image of the underlying data set through this step's pipeline.
+        """Send an image of the underlying data set through this step's pipeline.
 
         Args:
-            index: Which image of ``self.dataset``.
+            index: Index of the image in ``self.dataset``.
             label_lut: uint8 ``(256,)``: train id of each dataset id.
-            seed: What its random transforms depend on; None leaves that open.
-            extra: What the sample brings besides.
+            seed: Seed of the random transforms; None does not seed them.
+            extra: Further entries of the pipeline's input.
+
+        Raises:
+            InvalidInputError: A transform returned None.
         """
         info = self.dataset.get_data_info(index)
         info.update(extra, label_lut=label_lut)

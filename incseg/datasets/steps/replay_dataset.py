@@ -10,20 +10,20 @@ from incseg.protocols.exemplars import exemplar_lut
 
 
 class ReplayDataset(Dataset):
-    """The images of a step and, behind them, exemplars of earlier steps.
+    """The images of a step, followed by exemplars of earlier steps.
 
-    An exemplar that is also one of the step's images is served once, at its
-    place among them.  Samples of exemplars, there too, have ``exemplar`` in
-    their meta information and the labels of a memory, see
+    An exemplar that is also one of the step's images occurs once, among the
+    step's images.  Every exemplar's sample has ``exemplar=True`` in its meta
+    information, and its labels come from
     :func:`incseg.protocols.exemplars.exemplar_lut`.
 
     Args:
         dataset: The step's images.
-        exemplars: Image id -> the earlier steps whose data it was part of.
+        exemplars: For each image id, the earlier steps that trained on the image.
         labels: ``'seen'`` or ``'own_step'``.
 
     Attributes:
-        num_step_images: How many are the step's own; they come first.
+        num_step_images: Number of the step's own images; they come first.
         image_ids: The id of every image, in order.
 
     Raises:
@@ -35,22 +35,22 @@ class ReplayDataset(Dataset):
     ) -> None:
         self.dataset = dataset
         self.num_step_images = len(dataset)
-        place = {name: i for i, name in enumerate(dataset.dataset.image_ids)}
-        own = dataset.image_ids
-        shown = set(own)
-        added = [name for name in exemplars if name not in shown]
+        index_of = {name: i for i, name in enumerate(dataset.dataset.image_ids)}
+        step_ids = dataset.image_ids
+        in_step = set(step_ids)
+        added = [name for name in exemplars if name not in in_step]
         for name in added:
-            if name not in place:
+            if name not in index_of:
                 raise InvalidInputError(
                     f'the memory holds image {name!r}, which the data set does not have'
                 )
-        self.image_ids = [*own, *added]
-        self.indices = np.array([place[name] for name in self.image_ids], np.int64)
+        self.image_ids = [*step_ids, *added]
+        self.indices = np.array([index_of[name] for name in self.image_ids], np.int64)
         self.luts = {
             name: exemplar_lut(
                 dataset.protocol,
                 dataset.step,
-                (*steps, *[dataset.step] * (name in shown)),
+                (*steps, *[dataset.step] * (name in in_step)),
                 labels,
                 dataset.void_as_background,
             )
@@ -59,7 +59,7 @@ class ReplayDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """That of the step's data set."""
+        """``classes`` and ``palette`` of the step's data set."""
         return self.dataset.metainfo
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-#: generators that are not in use; a new one costs as much as a transform
+#: generators that are not in use; to create one takes as long as a transform
 _spare: list[np.random.MT19937] = []
 
 
@@ -13,10 +13,10 @@ _spare: list[np.random.MT19937] = []
 def sample_seed(seed: int | None) -> Iterator[None]:
     """Seed the global generators of ``numpy``, ``random`` and torch (CPU) for one sample.
 
-    Their states from before come back afterwards, also after an error (but
-    for the second of a pair of normal deviates that numpy may hold back).
-    Third-party transforms draw from them too, so no generator of our own would
-    do.  CUDA's generators are not touched.
+    The global generators are used because transforms of other libraries draw
+    from them.  On leaving the context, also by an error, their former states
+    are restored, except that numpy loses the second of a pair of normal
+    deviates.  CUDA's generators are not touched.
 
     Args:
         seed: 0 to 2**32 - 1; None changes nothing.
@@ -25,7 +25,7 @@ def sample_seed(seed: int | None) -> Iterator[None]:
         yield
         return
     python_state, torch_state = random.getstate(), torch.get_rng_state()
-    # numpy's generator is exchanged: twenty times cheaper than to copy its state and back
+    # exchanging numpy's generator is twenty times faster than saving and restoring its state
     own = np.random.get_bit_generator()  # type: ignore[attr-defined]
     other = _spare.pop() if _spare else np.random.MT19937(0)
     np.random.set_bit_generator(other)  # type: ignore[attr-defined]

@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,48 +17,51 @@ from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
 
-#: what shows the old classes in some images of a data set: for each, its index, the most likely
-#: class, uint8 (H, W) of dataset ids, and its probability, float32 (H, W)
+#: called with a data set and indices of its images, yields for each image its index, the most
+#: likely class of each pixel, uint8 ``(H, W)`` of dataset ids, and its probability, float32
+#: ``(H, W)``
 OldClassFinder = Callable[[SegDataset, Sequence[int]], Iterable[tuple[int, np.ndarray, np.ndarray]]]
 
 
 @DATASETS.register_module()
 class WeakDataset(Dataset):
-    """Images of any data set with the list of classes that each shows; no mask is read.
+    """Images of any data set, each with the list of its classes; samples have no mask.
 
     A sample's ``data_samples`` has ``gt_image_labels``, float32 ``(C,)``: 1
-    where the image shows the class.  They are those of the whole image, also
-    where a crop misses an object.
+    for every class that the image shows.  The labels describe the whole image,
+    even if a crop misses an object.
 
-    An item is asked for by its index, or by ``(index, seed)``, as in
+    The index of an item is a number or ``(number, seed)``, as in
     :class:`IncrementalDataset`.
 
     Args:
-        dataset: a :class:`SegDataset` or its config dict.  Its own pipeline is
+        dataset: A :class:`SegDataset` or its config dict.  Its own pipeline is
             not used.
-        protocol: the protocol.
-        step: the step, from 0.
-        pipeline: transforms, or their config dicts, without loading of labels.
+        protocol: The protocol.
+        step: The step, from 0.
+        pipeline: Transforms, or their config dicts, none of which loads labels.
         scope: ``'step'``: the step's new classes and the images that the
-            protocol selects for it, as incremental learning has them.
-            ``'all'``: every class and every image, once for all steps.
-        image_labels: which classes the images show, a :class:`BaseImageLabels`
-            or its config dict; by default what is in their masks.
-        negatives: what makes a class learnable that every image shows, as one
-            of :mod:`incseg.datasets.negatives` or its config dict; another data
-            set serves too, only its images are used.  An
-            :class:`OldNetworkNegatives` has to :meth:`look_through` its network
+            protocol selects for the step, as in incremental learning.
+            ``'all'``: every class and every image, the same for all steps.
+        image_labels: Source of the image-level labels, a
+            :class:`BaseImageLabels` or its config dict; by default the masks.
+        negatives: Negative examples for classes that every image shows: one of
+            :mod:`incseg.datasets.negatives` or its config dict, or another data
+            set, of which only the images are used.  With an
+            :class:`OldNetworkNegatives`, :meth:`apply_old_network` is called
             before the samples are used.
 
     Attributes:
-        class_ids: dataset ids of the labels' columns, in learning order; with scope
-            ``'all'`` in their own, so that protocols share what is learned.
-        helper_ids: those of them that are no classes of the step, the last
-            columns.
+        class_ids: Dataset ids of the labels' columns.  In learning order with
+            scope ``'step'``; sorted with ``'all'``, so that protocols share the
+            trained network.
+        helper_ids: The ids among ``class_ids`` that are not classes of the
+            step; they are the last columns.
 
     Raises:
-        InvalidInputError: an argument is not acceptable, there is no image, or
-            a class is in every image: it cannot be learned from image labels.
+        InvalidInputError: An argument is out of range, there is no image, or
+            every image shows a class, so that it cannot be learned from
+            image-level labels.
     """
 
     def __init__(
@@ -93,11 +97,11 @@ class WeakDataset(Dataset):
             tuple(sorted(protocol.class_order)) if scope == 'all' else protocol.new(step)
         )
         self.helper_ids: tuple[int, ...] = ()
-        #: int64: which images of the data set these are.
+        #: int64: the index of each image in the data set.
         self.indices: np.ndarray = (
             np.arange(len(self.dataset)) if scope == 'all' else protocol.select(presence, step)
         )
-        #: float32 ``(images, C)``, those of the negatives last.
+        #: float32 ``(images, C)``; the rows of the negatives come last.
         self.image_labels: np.ndarray = presence[self.indices][:, list(self.class_ids)].astype(
             np.float32
         )
@@ -110,28 +114,31 @@ class WeakDataset(Dataset):
             self._add_negatives()
             self._check()
 
-    def look_through(self, old_network: OldClassFinder) -> None:
-        """Complete the labels by what the network of the step before finds in the images.
+    def apply_old_network(self, old_network: OldClassFinder) -> None:
+        """Add the negatives that the previous step's network finds in the images.
 
-        All processes of a group call this and share the images; without an
-        :class:`OldNetworkNegatives` there is nothing to do.
+        All processes of a group call this method and share the images.
+        Without an :class:`OldNetworkNegatives` it does nothing.
+
+        Args:
+            old_network: The previous step's network.
 
         Raises:
-            InvalidInputError: nothing was found that helps.
+            InvalidInputError: The network finds no negatives.
         """
         negatives = self.negatives
         if not isinstance(negatives, OldNetworkNegatives):
             return
-        own = self.indices[get_rank() :: get_world_size()].tolist()
-        found = {
+        share = self.indices[get_rank() :: get_world_size()].tolist()
+        findings = {
             index: negatives.look(label, confidence)
-            for index, label, confidence in old_network(self.dataset, own)
+            for index, label, confidence in old_network(self.dataset, share)
         }
-        everything: dict[int, Any] = {}
-        for part in all_gather_object(found):
-            everything |= part
+        all_findings: dict[int, Any] = {}
+        for part in all_gather_object(findings):
+            all_findings |= part
         indices = self.indices.tolist()
-        negatives.gather(self.dataset, indices, [everything[index] for index in indices])
+        negatives.gather(self.dataset, indices, [all_findings[index] for index in indices])
         self.helper_ids = negatives.class_ids
         self.class_ids += negatives.class_ids
         self.image_labels = np.concatenate(
@@ -139,6 +146,11 @@ class WeakDataset(Dataset):
         )
         self._add_negatives()
         self._check()
+
+    def look_through(self, old_network: OldClassFinder) -> None:
+        """Call :meth:`apply_old_network`; the old name of that method, until incseg 0.3."""
+        warnings.warn('look_through is now apply_old_network', DeprecationWarning, stacklevel=2)
+        self.apply_old_network(old_network)
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -158,7 +170,7 @@ class WeakDataset(Dataset):
             info = self.dataset.get_data_info(int(self.indices[index]))
         else:
             info = self.negatives.get_data_info(int(index - len(self.indices)))
-        info.pop('gt_seg_map', None)  # drawn data sets bring their masks
+        info.pop('gt_seg_map', None)  # data sets that are drawn come with their masks
         with sample_seed(seed):
             sample = self.pipeline(info)
         sample['data_samples'].gt_image_labels = torch.from_numpy(self.image_labels[index])
@@ -177,10 +189,10 @@ class WeakDataset(Dataset):
             raise InvalidInputError(
                 f'{self._where}: none of the {len(self)} images shows a class, by their labels'
             )
-        own = len(self.class_ids) - len(self.helper_ids)
+        num_own = len(self.class_ids) - len(self.helper_ids)
         everywhere = [
             name
-            for name, share in zip(self.metainfo['classes'], self.image_labels[:, :own].mean(0))
+            for name, share in zip(self.metainfo['classes'], self.image_labels[:, :num_own].mean(0))
             if share == 1
         ]
         if everywhere:

@@ -123,7 +123,7 @@ def train_in(
         on_rank_zero(lambda: notice_other_start(path, experiment, step0))
         return path
     if previous is not None and needs_old_network(experiment, step):
-        dataset.look_through(OldNetwork(experiment, step, previous))
+        dataset.apply_old_network(OldNetwork(experiment, step, previous))
     on_rank_zero(lambda: print(describe_images(dataset, scope, step), flush=True))
     start = start_of_backbone(experiment, step0)
     started = None if start is None else weights_fingerprint(start)

@@ -134,7 +134,7 @@ def test_old_classes_join(shapes):
         scope='step',
         negatives=OldModelLabels(1e-6, share=1.0, sizes=(0.25,)),
     )
-    dataset.look_through(knows_the_masks)
+    dataset.apply_old_network(knows_the_masks)
     presence = shapes.presence()
     chosen = np.flatnonzero(presence[:, 5])
     assert dataset.class_ids == (5, 1, 2, 3, 4) and dataset.helper_ids == (1, 2, 3, 4)
@@ -155,7 +155,7 @@ def test_crops_join(shapes):
         scope='step',
         negatives=BackgroundCrops(share=1.0, sizes=(0.25,)),
     )
-    dataset.look_through(knows_the_masks)
+    dataset.apply_old_network(knows_the_masks)
     positive = int(shapes.presence()[:, 5].sum())
     assert 0 < len(dataset) - positive <= positive and dataset.helper_ids == ()
     assert dataset.image_labels[:, 0].tolist() == ([1] * positive + [0] * (len(dataset) - positive))
@@ -177,7 +177,7 @@ def look(dataset, indices):
     return knows_the_masks(dataset, indices)
 data = WeakDataset(ShapesDataset(length=40, size=32), Protocol.parse('4-1', 6), 1, PIPELINE,
                    scope='step', negatives=OldModelLabels(sizes=(.25,)))
-data.look_through(look)
+data.apply_old_network(look)
 print(f'rank {get_rank()}:', len(looked), data.class_ids, data.image_labels.astype(int).tolist())
 end_launcher()
 """
@@ -211,7 +211,7 @@ def test_two_processes_share_the_images(shapes, tool_environment, free_port, tmp
         scope='step',
         negatives=OldModelLabels(sizes=(0.25,)),
     )
-    alone.look_through(knows_the_masks)
+    alone.apply_old_network(knows_the_masks)
     count, labels = len(alone.indices), alone.image_labels.astype(int).tolist()
     for rank, own in ((0, count - count // 2), (1, count // 2)):
         assert f'rank {rank}: {own} {alone.class_ids} {labels}' in done.stdout
@@ -220,7 +220,7 @@ def test_two_processes_share_the_images(shapes, tool_environment, free_port, tmp
 def test_looking_is_for_those_who_need_it(shapes):
     """Without such negatives no network is asked."""
     dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE)
-    dataset.look_through(None)
+    dataset.apply_old_network(None)
     assert len(dataset) == 40
 
 
