@@ -75,13 +75,13 @@ class Protocol:
         increment = whole_number('increment', increment, 0 if base == total else 1)
         if setting not in SETTINGS:
             raise expected('setting', setting, any_of(SETTINGS))
-        given = range(1, total + 1) if class_order is None else class_order
+        order = range(1, total + 1) if class_order is None else class_order
         values = {
             'num_classes': total,
             'base': base,
             'increment': 0 if base == total else increment,
             'setting': setting,
-            'class_order': permutation('class_order', given, total),
+            'class_order': permutation('class_order', order, total),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

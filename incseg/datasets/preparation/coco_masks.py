@@ -1,4 +1,4 @@
-"""The folder ``masks`` of COCO, painted of its instance annotations."""
+"""COCO's folder ``masks``, made from its instance annotations."""
 
 import json
 from collections import defaultdict
@@ -21,8 +21,8 @@ def paint_coco_masks(
 ) -> int:
     """Write a palette PNG of category ids for every image of a split.
 
-    It goes to ``masks/<split>2017/<image's name>.png``.  Masks that are there
-    already are kept: each was written whole.
+    The files are ``masks/<split>2017/<image's name>.png``.  Existing files are
+    kept; they are complete, since each is written whole or not at all.
 
     Args:
         data_root: COCO's folder, with ``annotations/instances_<split>2017.json``.
@@ -30,11 +30,11 @@ def paint_coco_masks(
         report: Called with (done, total) after every mask.
 
     Returns:
-        How many masks the split has.
+        Number of masks of the split.
 
     Raises:
-        MissingFileError: The JSON file is not there.
-        InvalidInputError: It is not COCO's.
+        MissingFileError: The JSON file is missing.
+        InvalidInputError: The JSON file is not COCO's.
         SaveError: A mask cannot be written.
     """
     path = Path(data_root, f'annotations/instances_{split}2017.json')
@@ -56,22 +56,22 @@ def paint_coco_masks(
 def category_map(
     annotations: Sequence[Mapping[str, Any]], height: int, width: int, source: str | Path
 ) -> np.ndarray:
-    """One image's objects in one label map.
+    """Draw the objects of one image into one label map.
 
-    Where objects overlap, the one of fewer pixels is on top: a cup on a table,
-    not a table with a cup's outline below it.  Groups that are not told apart
-    (``iscrowd``) are of their class too, beneath all single objects.
+    Where objects overlap, the one with fewer pixels is on top: a cup on a
+    table.  Groups of objects (``iscrowd``) have their class too, below all
+    single objects.
 
     Args:
-        annotations: COCO's, of this image.
-        height, width: The image's.
-        source: Where they come from, for errors.
+        annotations: COCO's annotations of this image.
+        height, width: Size of the image in pixels.
+        source: File of the annotations, for errors.
 
     Returns:
         uint8 ``(height, width)`` of category ids, 0 background.
 
     Raises:
-        InvalidInputError: A ``segmentation`` is none.
+        InvalidInputError: A ``segmentation`` cannot be decoded.
     """
     shapes = []
     for annotation in annotations:
@@ -88,7 +88,11 @@ def category_map(
 def decode(
     annotation: Mapping[str, Any], height: int, width: int, source: str | Path
 ) -> np.ndarray:
-    """Where an object is, bool ``(height, width)``: of polygons, or of a run-length code."""
+    """Decode an object's polygons or run-length code into a mask, bool ``(height, width)``.
+
+    Raises:
+        InvalidInputError: The ``segmentation`` has another form, or another size.
+    """
     outline = annotation.get('segmentation')
     try:
         if isinstance(outline, Mapping) and isinstance(outline['counts'], str):
@@ -98,7 +102,7 @@ def decode(
         else:
             code = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
         shape: np.ndarray = coco_mask.decode(code).astype(bool)
-    except Exception as error:  # whatever pycocotools makes of something else
+    except Exception as error:  # pycocotools raises errors of many kinds
         raise InvalidInputError(
             f"'{source}': annotation {annotation.get('id')!r} has no segmentation that can be "
             f'read ({error}); allowed are polygons and run-length codes'
@@ -111,7 +115,7 @@ def decode(
     return shape
 
 
-#: what is read of each entry
+#: the fields that are read of each entry, and their types
 FIELDS: dict[str, dict[str, type]] = {
     'images': dict(id=int, file_name=str, height=int, width=int),
     'annotations': dict(image_id=int, category_id=int),
@@ -120,20 +124,20 @@ FIELDS: dict[str, dict[str, type]] = {
 
 
 def read_instances(path: Path, how_to_get: str) -> dict[str, Any]:
-    """COCO's instance annotations.
+    """Read COCO's instance annotations.
 
     Args:
         path: ``instances_*.json``.
-        how_to_get: Ends the message if it is missing.
+        how_to_get: Ends the message about a missing file.
 
     Returns:
-        Its content, whose ``images``, ``annotations`` and ``categories`` have
-        what :data:`FIELDS` says, with no other category than COCO's 80.
+        The content; its ``images``, ``annotations`` and ``categories`` have the
+        fields of :data:`FIELDS`, and all categories are among COCO's 80.
 
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: It cannot be read, is not as described, or its
-            category ids mean something else.
+        InvalidInputError: The file cannot be read, lacks a field, or has
+            other categories.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))

@@ -1,4 +1,4 @@
-"""The folder ``SegmentationClassAug``, made from the original downloads."""
+"""VOC's folder ``SegmentationClassAug``, made from the original downloads of VOC and SBD."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +23,9 @@ def make_sbd_masks(
 ) -> int:
     """Write the masks of VOC 2012 augmented as palette PNGs.
 
-    VOC's own ``train`` and ``val`` masks are taken as they are, void borders
-    included; all other training images take SBD's mask, which has no void.
-    Masks that are there already are kept.
+    VOC's own ``train`` and ``val`` masks are copied with their void borders;
+    all other training images have SBD's mask, which has no void.  Existing
+    masks are kept.
 
     Args:
         voc_root: ``VOCdevkit/VOC2012``, with ``SegmentationClass`` and the lists.
@@ -33,28 +33,28 @@ def make_sbd_masks(
         report: Called with (done, total) after every mask.
 
     Returns:
-        How many masks ``SegmentationClassAug`` needs: 12,031 for the standard set.
+        Number of masks in ``SegmentationClassAug``: 12,031 for the standard set.
 
     Raises:
-        MissingFileError: A list or mask is not there, or scipy is not installed.
+        MissingFileError: A list or mask is missing, or scipy is not installed.
         InvalidInputError: A ``.mat`` file is not one of SBD's.
     """
     voc, sbd = Path(voc_root), Path(sbd_root)
     out = voc / 'SegmentationClassAug'
     lists = str(voc / 'ImageSets/Segmentation/{split}.txt')
-    own = {
+    voc_names = {
         name
         for split in ('train', 'val')
         for name in read_id_list(lists.format(split=split), SOURCE)
     }
-    names = sorted(own.union(voc_aug_ids(lists, str(voc), str(sbd), SOURCE)))
+    names = sorted(voc_names.union(voc_aug_ids(lists, str(voc), str(sbd), SOURCE)))
     out.mkdir(exist_ok=True)
     for done, name in enumerate(names, 1):
         target = out / f'{name}.png'
         if not target.exists():
             mask = (
                 read_label_file(voc / f'SegmentationClass/{name}.png')
-                if name in own
+                if name in voc_names
                 else (read_sbd_mask(sbd / f'cls/{name}.mat'))
             )
             write_label_file(target, mask)
@@ -63,7 +63,12 @@ def make_sbd_masks(
 
 
 def read_sbd_mask(path: Path) -> np.ndarray:
-    """Class ids of one of SBD's ``cls/*.mat``: uint8 ``(H, W)``, 0 to 20."""
+    """Read a mask from one of SBD's ``cls/*.mat``: uint8 ``(H, W)``, 0 to 20.
+
+    Raises:
+        MissingFileError: The file is missing, or scipy is not installed.
+        InvalidInputError: The file is not a class mask of SBD.
+    """
     try:
         from scipy.io import loadmat
     except ImportError as error:

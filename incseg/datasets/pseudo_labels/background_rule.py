@@ -8,7 +8,7 @@ from incseg.constants import VOID
 from incseg.errors import InvalidInputError
 from incseg.utils.rules import POSITIVE, SHARE, Rule, check_values, one_of, or_none
 
-#: what goes with each mode
+#: the value of each mode
 VALUES: dict[str, Rule] = {
     'const': (SHARE[0], "a score of 0 to 1 with mode 'const'"),
     'pow': (POSITIVE[0], "an exponent above 0 with mode 'pow'"),
@@ -18,20 +18,20 @@ UNCERTAIN = dict(uncertain=or_none(SHARE))
 
 
 class BackgroundRule:
-    """What a class's score has to beat to become a pixel's label.
+    """The background's score: a class becomes a pixel's label if its score is higher.
 
     * ``const``: one number, SEAM's background threshold (0.26 in its code).
     * ``pow``: ``(1 - max of the scores) ** value``.  The base is at most 1, so
       a large exponent means a weak background.
-    * ``score``: the background has a map of its own among the scores, the one
-      of id 0, as after a refinement.
+    * ``score``: the background has a map of its own among the scores, with
+      id 0, as after a refinement.
 
     Args:
-        mode: one of these.
-        value: the threshold, 0 to 1, or the exponent, above 0; None for ``score``.
+        mode: One of these.
+        value: The threshold, 0 to 1, or the exponent, above 0; None for ``score``.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
 
     Source: Wang et al., SEAM, CVPR 2020; the exponents are those of AffinityNet
     (Ahn and Kwak, CVPR 2018).
@@ -44,10 +44,14 @@ class BackgroundRule:
 
     @classmethod
     def of(cls, settings: Any, where: str) -> 'BackgroundRule':
-        """The rule of a mapping ``{mode, value}``; ``where`` says in an error what it is.
+        """Return the rule of a mapping ``{mode, value}``.
+
+        Args:
+            settings: The mapping.
+            where: Its name in errors.
 
         Raises:
-            InvalidInputError: it is something else, or an argument is out of range.
+            InvalidInputError: It has other keys, or a value is out of range.
         """
         if (
             not isinstance(settings, Mapping)
@@ -61,14 +65,17 @@ class BackgroundRule:
             raise InvalidInputError(f'{where}: {error}') from None
 
     def as_meta(self) -> dict[str, Any]:
-        """The rule as ``meta.json`` has it."""
+        """Return the rule as it stands in ``meta.json``: ``{mode, value}``."""
         return dict(mode=self.mode, value=self.value)
 
     def background(self, scores: Tensor) -> Tensor:
-        """The background's score in each pixel, ``(1, H, W)``, for ``const`` and ``pow``.
+        """Return the background's score in each pixel, ``(1, H, W)``, for ``const`` and ``pow``.
 
         Args:
             scores: ``(k, H, W)`` of 0 to 1, without the background.
+
+        Raises:
+            ValueError: The mode is ``score``.
         """
         best = (
             scores.amax(0, keepdim=True) if len(scores) else scores.new_zeros(1, *scores.shape[1:])
@@ -84,16 +91,17 @@ class BackgroundRule:
     def label_map(
         self, ids: Sequence[int], scores: Tensor, uncertain: float | None = None
     ) -> Tensor:
-        """The best class of each pixel.
+        """Return the best class of each pixel.
 
         Args:
             ids: k dataset ids; with ``score``, 0 first.
             scores: ``(k, H, W)`` of 0 to 1.
-            uncertain: pixels whose best class is closer than this, 0 to 1, to
-                the background become 255.
+            uncertain: 0 to 1; a pixel becomes 255 if the score of its best class
+                differs from the background's by less than this.
 
         Returns:
-            uint8 ``(H, W)``; where no class's score is above the background's, 0.
+            uint8 ``(H, W)`` of dataset ids; 0 where no class has a higher score
+            than the background.
 
         Raises:
             InvalidInputError: ``uncertain`` is out of range.
@@ -106,9 +114,9 @@ class BackgroundRule:
             background, classes, ids = scores[0], scores[1:], ids[1:]
         else:
             background, classes = self.background(scores)[0], scores
-        best, place = classes.max(0)
+        best, position = classes.max(0)
         names = torch.as_tensor(list(ids), dtype=torch.uint8, device=scores.device)
-        label = torch.where(best > background, names[place], 0)
+        label = torch.where(best > background, names[position], 0)
         if uncertain is not None:
             label[(best - background).abs() < uncertain] = VOID
         return label

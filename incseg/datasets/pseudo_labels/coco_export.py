@@ -1,4 +1,4 @@
-"""Pseudo-labels as COCO's JSON, for tools that read that."""
+"""Export of pseudo-labels as COCO's JSON, for other tools."""
 
 import json
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ def export_coco(
     """Write the label maps as run-length encoded masks, one for each class of an image.
 
     Categories are dataset ids.  Background and uncertain pixels are in no
-    mask, so the file says less than the PNGs: it is for interchange.
+    mask, so they cannot be told apart in the file: it is for interchange only.
 
     Args:
-        files: the pseudo-labels of a step.
-        image_ids: which images; each becomes ``file_name`` of an image whose
-            ``id`` counts from 1.
+        files: The pseudo-labels of a step.
+        image_ids: The images.  Each id becomes the ``file_name`` of an entry
+            whose ``id`` counts from 1.
         classes: C + 1 names by dataset id, the background first.
-        path: the JSON file.
+        path: The JSON file.
 
     Raises:
-        MissingFileError, InvalidInputError: a label map is missing or damaged.
-        SaveError: the file cannot be written.
+        MissingFileError, InvalidInputError: A label map is missing or damaged.
+        SaveError: The file cannot be written.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -56,10 +56,10 @@ def export_coco(
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
-    """``segmentation`` (compressed RLE, ``counts`` as text), ``area`` and ``bbox`` of a mask.
+    """Return ``segmentation`` (compressed RLE), ``area`` and ``bbox`` of a mask.
 
     Args:
-        mask: bool ``(H, W)``.
+        mask: Bool ``(H, W)``.
     """
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     area, box = int(coco_mask.area(rle)), coco_mask.toBbox(rle).tolist()

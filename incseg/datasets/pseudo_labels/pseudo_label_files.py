@@ -1,4 +1,4 @@
-"""Where below a folder the pseudo-labels of steps lie."""
+"""The folder of a step's pseudo-labels: its files, and messages about missing ones."""
 
 import json
 import os
@@ -22,10 +22,10 @@ VERSION = 1
 class PseudoLabelFiles:
     """The pseudo-labels of one step on disk, format version 1.
 
-    ``<folder>/meta.json`` says how they were made; ``labels/<image id>.png``
-    are palette PNGs of dataset ids, 255 = uncertain; ``scores/<image id>.npz``,
-    which may be left out, hold 8-bit scores (:class:`ScoreFile`).  An image id
-    with slashes lies in folders below.  See ``docs/pseudo_labels.md``.
+    ``<folder>/meta.json`` records how they were made; ``labels/<image id>.png``
+    are palette PNGs of dataset ids, 255 = uncertain; the optional
+    ``scores/<image id>.npz`` hold 8-bit scores (:class:`ScoreFile`).  Slashes
+    in an image id are subfolders.  See ``docs/pseudo_labels.md``.
 
     Args:
         folder: ``<root>/<protocol>/<step>``.
@@ -36,59 +36,60 @@ class PseudoLabelFiles:
 
     @classmethod
     def of_step(cls, root: str | os.PathLike, protocol: str, step: int) -> 'PseudoLabelFiles':
-        """The files of a step below the root of all pseudo-labels."""
+        """Return the files of a step below the root of all pseudo-labels."""
         return cls(Path(root, protocol, str(step)))
 
     @property
     def meta_path(self) -> Path:
-        """``meta.json``."""
+        """The path of ``meta.json``."""
         return self.folder / 'meta.json'
 
     def label_path(self, image_id: str) -> Path:
-        """The PNG of an image."""
+        """Return the path of an image's PNG."""
         return self.folder / 'labels' / f'{image_id}.png'
 
     def score_path(self, image_id: str) -> Path:
-        """The scores of an image."""
+        """Return the path of an image's scores."""
         return self.folder / 'scores' / f'{image_id}.npz'
 
     def write(self, image_id: str, label: np.ndarray, scores: ScoreFile | None = None) -> None:
         """Write an image's files, each whole or not at all; the PNG last.
 
         Args:
-            image_id: id of the image.
+            image_id: Id of the image.
             label: uint8 ``(H, W)`` of dataset ids, 255 = uncertain, made from
                 the scores before they were quantised.
-            scores: what else to keep; ``k = 0`` where the image shows no class.
+            scores: The scores, or None; ``k = 0`` if the image shows no class.
 
         Raises:
-            SaveError: a file cannot be written.
+            SaveError: A file cannot be written.
         """
         if scores is not None:
             scores.write(self.score_path(image_id))
         write_label_file(self.label_path(image_id), label)
 
     def states(self) -> list[tuple[str, int, int]]:
-        """Name, size and time of change of every file of labels and scores, in order."""
-        found = []
+        """Return name, size and modification time of every file of labels and scores, sorted."""
+        states = []
         for folder in ('labels', 'scores'):
             for path in sorted((self.folder / folder).rglob('*.*')):
                 state = path.stat()
                 name = path.relative_to(self.folder).as_posix()
-                found.append((name, state.st_size, state.st_mtime_ns))
-        return found
+                states.append((name, state.st_size, state.st_mtime_ns))
+        return states
 
     def read_label(self, image_id: str, ids: Collection[int] | None = None) -> np.ndarray:
-        """Dataset ids of an image, uint8 ``(H, W)``.
+        """Return the dataset ids of an image, uint8 ``(H, W)``.
 
         Args:
-            image_id: id of the image.
-            ids: those of ``meta.json``, which alone may occur beside 0 and 255;
-                None: any may.
+            image_id: Id of the image.
+            ids: The ids in ``meta.json``; only these, 0 and 255 may occur.
+                None allows every id.
 
         Raises:
-            MissingFileError: the image has no PNG here.
-            InvalidInputError: it is damaged, no label map, or has another id.
+            MissingFileError: The image has no PNG here.
+            InvalidInputError: The PNG is damaged, is not a label map, or has
+                another id.
         """
         path = self.label_path(image_id)
         label = read_label_file(path)
@@ -97,16 +98,17 @@ class PseudoLabelFiles:
         return label
 
     def read_scores(self, image_id: str, ids: Collection[int] | None = None) -> ScoreFile:
-        """The scores of an image.
+        """Return the scores of an image.
 
         Args:
-            image_id: id of the image.
-            ids: those of ``meta.json``, which alone may have a map, beside 0;
-                None: any may.
+            image_id: Id of the image.
+            ids: The ids in ``meta.json``; only these and 0 may have a map.
+                None allows every id.
 
         Raises:
-            MissingFileError: the image has no scores here; says how to get them.
-            InvalidInputError: they are damaged, or of another id.
+            MissingFileError: The image has no scores here; the message says
+                how to make them.
+            InvalidInputError: The scores are damaged, or have another id.
         """
         path = self.score_path(image_id)
         if not path.is_file():
@@ -114,17 +116,20 @@ class PseudoLabelFiles:
                 f"score file '{path}' does not exist; another threshold, an uncertain band or "
                 'gating needs the scores: make the pseudo-labels with seam.inference.scores=True'
             )
-        found = ScoreFile.read(path)
+        scores = ScoreFile.read(path)
         if ids is not None:
-            _check_ids(path, found.ids.tolist(), ids)
-        return found
+            _check_ids(path, scores.ids.tolist(), ids)
+        return scores
 
     def is_valid(
         self, image_id: str, with_scores: bool, ids: Collection[int] | None = None
     ) -> bool:
-        """Whether an image's files are there, can be read to the end and are of these ids alone.
+        """Return whether an image's files exist, can be read and have no other ids.
 
-        ``ids`` are those of ``meta.json``; None: any.
+        Args:
+            image_id: Id of the image.
+            with_scores: Whether the scores are required too.
+            ids: The ids in ``meta.json``; None allows every id.
         """
         try:
             size = self.read_label(image_id, ids).shape
@@ -133,16 +138,21 @@ class PseudoLabelFiles:
             return False
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
-        """Write ``meta.json``; ``version`` is added."""
+        """Write ``meta.json``; ``version`` is added.
+
+        Raises:
+            SaveError: The file cannot be written.
+        """
         text = json.dumps({'version': VERSION, **meta}, indent=1, ensure_ascii=False) + '\n'
         write_atomically(self.meta_path, text.encode())
 
     def read_meta(self) -> dict[str, Any]:
-        """The content of ``meta.json``.
+        """Return the content of ``meta.json``.
 
         Raises:
-            MissingFileError: there is none; says which folder is expected.
-            InvalidInputError: it is damaged, or of another version.
+            MissingFileError: There is no such file; the message names the
+                expected folder.
+            InvalidInputError: The file is damaged, or of another version.
         """
         path = self.meta_path
         try:
@@ -164,12 +174,12 @@ class PseudoLabelFiles:
 
 @lru_cache
 def _reader_of(ids: tuple[int, ...]) -> LabelReader:
-    """What finds foreign ids in a label map in one pass."""
+    """Return a reader that finds foreign ids in a label map in one pass."""
     return LabelReader(MAX_CLASSES, {i: i for i in (0, *ids)})
 
 
-def _check_ids(path: Path, found: Iterable[int], ids: Collection[int]) -> None:
-    foreign = sorted(set(found) - {0, VOID, *ids})
+def _check_ids(path: Path, occurring: Iterable[int], ids: Collection[int]) -> None:
+    foreign = sorted(set(occurring) - {0, VOID, *ids})
     if foreign:
         raise InvalidInputError(
             f"pseudo-labels '{path}' have the ids {', '.join(map(str, foreign))}; allowed are 0, "
@@ -177,24 +187,25 @@ def _check_ids(path: Path, found: Iterable[int], ids: Collection[int]) -> None:
         )
 
 
+#: levels below a folder that are searched for pseudo-labels: ``<protocol>/<step>``
 DEEPEST = 2
 
 
 def label_folders(folder: Path) -> list[str]:
-    """``<protocol>/<step>`` of the folders below that have a ``meta.json``, sorted.
+    """Return ``<protocol>/<step>`` of the subfolders that have a ``meta.json``, sorted.
 
-    In the folder of a protocol it is ``<step>``.
+    In the folder of a protocol, return ``<step>``.
     """
-    found = [
+    folders = [
         path.parent.relative_to(folder)
         for depth in range(1, DEEPEST + 1)
         for path in folder.glob('/'.join(['*'] * depth + ['meta.json']))
     ]
-    return sorted(path.as_posix() for path in found)
+    return sorted(path.as_posix() for path in folders)
 
 
 def no_labels(folder: Path) -> str:
-    """The message for a folder without ``meta.json``: what is expected, and what is there."""
+    """Return the message for a folder without ``meta.json``: the expected and the present ones."""
     message = f"no pseudo-labels in '{folder}': "
     if not folder.is_dir():
         return (
@@ -202,8 +213,8 @@ def no_labels(folder: Path) -> str:
             'holds meta.json'
         )
     message += 'it has no meta.json; expected is <root>/<protocol>/<step>'
-    found = label_folders(folder)
-    if found:
-        return f"{message}, here one of '{folder}/' + {', '.join(found)}"
+    folders = label_folders(folder)
+    if folders:
+        return f"{message}, here one of '{folder}/' + {', '.join(folders)}"
     above = next((path for path in folder.parents[:2] if (path / 'meta.json').is_file()), None)
     return f"{message}, here '{above}'" if above else f'{message}, and below it lie no labels'

@@ -23,12 +23,12 @@ _ALLOWED = (
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """What a file of scores holds.
+    """The content of a file of scores.
 
     Attributes:
         ids: int16 ``(k,)``, the dataset ids of the maps.
         score: uint8 ``(k, h, w)``, 255 times the scores, rounded.
-        stride: pixels of the image, in each direction, for one of a map;
+        stride: Side of the block of image pixels that one score stands for;
             ``h = ceil(H / stride)``.
         size: ``(H, W)`` of the image.
     """
@@ -40,10 +40,13 @@ class ScoreFile:
 
     @classmethod
     def quantise(cls, ids: Sequence[int], scores: np.ndarray, stride: int = 1) -> 'ScoreFile':
-        """Float scores ``(k, H, W)`` of 0 to 1 as 8 bits.
+        """Turn float scores into 8-bit scores.
 
-        With a stride, each number is the mean over a block of pixels; at the
-        right and bottom the last row and column are repeated to fill it.
+        Args:
+            ids: k dataset ids.
+            scores: ``(k, H, W)`` of 0 to 1.
+            stride: Side of the blocks of pixels whose mean is kept.  Incomplete
+                blocks at the right and bottom repeat the last row and column.
         """
         height, width = scores.shape[1:]
         if stride > 1:
@@ -64,24 +67,24 @@ class ScoreFile:
         )
 
     def full_size(self) -> np.ndarray:
-        """Float32 scores ``(k, H, W)`` of 0 to 1; bilinear between the blocks' centres."""
+        """Return float32 scores ``(k, H, W)`` of 0 to 1; bilinear between the blocks' centres."""
         scores = self.score.astype(np.float32) / 255
         if self.stride == 1:
             return scores
         height, width = self.size
         full = np.empty((len(scores), height, width), np.float32)
         for coarse, fine in zip(scores, full, strict=True):
-            whole = cv2.resize(
+            enlarged = cv2.resize(
                 coarse, None, fx=self.stride, fy=self.stride, interpolation=cv2.INTER_LINEAR
             )
-            fine[:] = whole[:height, :width]
+            fine[:] = enlarged[:height, :width]
         return full
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all.
 
         Raises:
-            SaveError: it cannot be written.
+            SaveError: The file cannot be written.
         """
         buffer = io.BytesIO()
         np.savez_compressed(
@@ -95,16 +98,16 @@ class ScoreFile:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> 'ScoreFile':
-        """Read a file; nothing in it is unpickled.
+        """Read a file, without unpickling.
 
         Raises:
-            MissingFileError: there is no such file.
-            InvalidInputError: it is damaged or holds something else.
+            MissingFileError: There is no such file.
+            InvalidInputError: The file is damaged or has another content.
         """
         try:
             with np.load(path, allow_pickle=False) as content:
                 height, width = content['size'].tolist()
-                found = cls(
+                scores = cls(
                     content['ids'], content['score'], int(content['stride']), (height, width)
                 )
         except FileNotFoundError as error:
@@ -114,13 +117,13 @@ class ScoreFile:
             raise InvalidInputError(
                 f"score file '{path}' cannot be read ({reason}); {_ALLOWED}"
             ) from error
-        if not found._is_sound():
+        if not scores._is_sound():
             raise InvalidInputError(
-                f"score file '{path}' has ids {found.ids.dtype} {found.ids.shape}, score "
-                f'{found.score.dtype} {found.score.shape}, stride {found.stride}, size '
-                f'{found.size}; {_ALLOWED}'
+                f"score file '{path}' has ids {scores.ids.dtype} {scores.ids.shape}, score "
+                f'{scores.score.dtype} {scores.score.shape}, stride {scores.stride}, size '
+                f'{scores.size}; {_ALLOWED}'
             )
-        return found
+        return scores
 
     def _is_sound(self) -> bool:
         if self.stride < 1:

@@ -12,8 +12,8 @@ class CamVidDataset(SegDataset):
 
     Reads ``images/{train,val,test}`` and ``labels/{train,val,test}`` below
     ``data_root``; ``split`` may join several, e.g. ``['train', 'val']``.  The
-    files number the classes 0..10, have 11 (or 255) for void and no
-    background, so dataset id = file id + 1 and dataset id 0 stays empty.
+    file ids are 0..10 for the classes and 11 (or 255) for void; there is no
+    background.  So dataset id = file id + 1, and no pixel has dataset id 0.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -52,7 +52,7 @@ class CamVidDataset(SegDataset):
     )
 
     def make_label_reader(self) -> LabelReader:
-        """File ids 0..10 are dataset ids 1..11."""
+        """Return the reader that turns file ids 0..10 into dataset ids 1..11."""
         return LabelReader(
             self.num_classes,
             {i: i + 1 for i in range(self.num_classes)},

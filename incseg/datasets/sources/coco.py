@@ -1,4 +1,4 @@
-"""The 80 classes of COCO, and which of them PASCAL VOC has under what name."""
+"""COCO, and COCO joined with PASCAL VOC under one numbering of classes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS
 from incseg.utils.distributed import on_rank_zero
 
-#: COCO's category id (what its JSON files use: 1..90 with gaps) -> name, in COCO's order
+#: COCO's category id (1..90 with gaps, as in its JSON files) -> name, in COCO's order
 COCO_CATEGORIES: dict[int, str] = {
     1: 'person',
     2: 'bicycle',
@@ -99,7 +99,7 @@ COCO_CATEGORIES: dict[int, str] = {
     90: 'toothbrush',
 }
 
-#: COCO's name -> VOC's name of each of VOC's 20 classes, in VOC's order
+#: for VOC's 20 classes in VOC's order: COCO's name -> VOC's name
 VOC_NAMES: dict[str, str] = {
     'airplane': 'aeroplane',
     'bicycle': 'bicycle',
@@ -129,11 +129,11 @@ class COCODataset(SegDataset):
     """COCO 2017, its 80 object classes in COCO's own order.
 
     Reads the images ``{train,val}2017`` below ``data_root`` and the label maps
-    ``masks/{train,val}2017``, which ``tools/paint_coco_masks.py`` paints of
-    ``annotations/instances_{train,val}2017.json`` (see
-    :func:`paint_coco_masks`).  The files have COCO's category ids, 1..90 with
-    gaps; dataset ids count on without.  An image without an object is all
-    background.
+    ``masks/{train,val}2017``.  ``tools/paint_coco_masks.py`` makes the label
+    maps from ``annotations/instances_{train,val}2017.json`` (see
+    :func:`paint_coco_masks`).  The file ids are COCO's category ids, 1..90 with
+    gaps; dataset ids are 1..80 in the same order.  An image without objects is
+    all background.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -149,37 +149,38 @@ class COCODataset(SegDataset):
     )
 
     def make_label_reader(self) -> LabelReader:
-        """Category ids become 1..80."""
+        """Return the reader that turns category ids into 1..80."""
         ids = {category: i for i, category in enumerate(COCO_CATEGORIES, 1)}
         return LabelReader(self.num_classes, {0: 0, **ids})
 
 
 @DATASETS.register_module()
 class COCOVOCDataset(JoinedDataset):
-    """COCO and PASCAL VOC with one numbering, for the step from one to the other.
+    """COCO and PASCAL VOC with one numbering, for protocols that learn VOC after COCO.
 
-    Dataset ids 1..60 are the COCO classes that VOC has not, in COCO's order;
-    61..80 are VOC's 20, in VOC's order and by VOC's names.  With the protocol
-    60-20 that is WILSON's COCO-to-VOC (Cermelli et al., CVPR 2022, section 4).
-    The splits, of which several may be joined:
+    Dataset ids 1..60 are the COCO classes that VOC does not have, in COCO's
+    order; 61..80 are VOC's 20 classes, with VOC's order and names.  With the
+    protocol 60-20 that is WILSON's COCO-to-VOC (Cermelli et al., CVPR 2022,
+    section 4).  The splits, of which several may be joined:
 
-    * ``coco_train``: COCO images without a pixel of VOC's classes;
-    * ``voc_train_aug``, and any other list of VOC's as ``voc_<list>``;
-    * ``coco_val``: COCO's validation images, all of them, with all 80 classes.
+    * ``coco_train``: COCO's training images without a pixel of VOC's classes;
+    * ``voc_train_aug``, and any other image list of VOC as ``voc_<list>``;
+    * ``coco_val``: all of COCO's validation images, with all 80 classes.
 
-    VOC does not annotate the 60: there they are background.
+    VOC does not annotate the first 60 classes: in its images they are
+    background.
 
     Args:
         data_root: COCO's folder, see :class:`COCODataset`.
-        split: one or several of those above.
-        pipeline: transforms, or their config dicts.
+        split: One or several of the splits above.
+        pipeline: Transforms, or their config dicts.
         voc_root: VOC's folder, see :class:`VOCDataset`.
-        **kwargs: ``partly_labelled`` (VOC's images may lack their masks) and those of
-            :class:`mmengine.dataset.BaseDataset`.
+        **kwargs: ``partly_labelled`` (VOC's images may lack their masks) and
+            arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        MissingFileError: a folder or file of COCO's or VOC's is not there.
-        InvalidInputError: there is no such split.
+        MissingFileError: A folder or file of COCO or VOC is missing.
+        InvalidInputError: There is no such split.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -206,7 +207,7 @@ class COCOVOCDataset(JoinedDataset):
         super().__init__(data_root, split, pipeline, **kwargs)
 
     def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
-        """COCO's or VOC's split of that name; ``coco_train`` without VOC's classes."""
+        """Return COCO's or VOC's split of that name; ``coco_train`` without VOC's classes."""
         name, _, part_split = split.partition('_')
         if name == 'voc' and part_split:
             if not Path(self.voc_root).is_dir():
@@ -224,6 +225,6 @@ class COCOVOCDataset(JoinedDataset):
         coco = COCODataset(self.data_root, part_split)
         if split == 'coco_val':
             return coco, np.arange(len(coco))
-        shown = on_rank_zero(coco.presence)
+        presence = on_rank_zero(coco.presence)
         of_voc = [i for i, name in enumerate(coco.metainfo['classes']) if name in VOC_NAMES]
-        return coco, np.flatnonzero(~shown[:, of_voc].any(1))
+        return coco, np.flatnonzero(~presence[:, of_voc].any(1))

@@ -13,28 +13,28 @@ _SPLITS = ('train', 'val', 'test')
 
 @DATASETS.register_module()
 class ShapesDataset(SegDataset):
-    """Textured shapes on a cluttered background, drawn when asked for: 6 classes, no files.
+    """Textured shapes on a cluttered background: 6 classes, drawn on access, no files.
 
-    A picture depends on ``(seed, split, index)`` and the size alone, in any
-    process.  Each shows 2 to 4 shapes of different classes at random scale,
-    angle and place; later ones hide parts of earlier ones.  Colours and
-    textures are typical of a class but overlap, and blobs in the same colours
-    belong to the background, so a network has to learn the outlines too.
+    A picture is a function of ``(seed, split, index)`` and the size, in any
+    process.  It shows 2 to 4 shapes of different classes at random scale,
+    angle and position; later shapes hide parts of earlier ones.  Colours and
+    textures are typical of a class but overlap, and the background has blobs
+    in the same colours, so a network has to learn the outlines too.
 
-    ``get_data_info`` brings ``img`` and ``gt_seg_map`` (dataset ids), which
-    :class:`LoadImage` and :class:`LoadLabels` take as they are.
+    ``get_data_info`` returns ``img`` and ``gt_seg_map`` (dataset ids), which
+    :class:`LoadImage` and :class:`LoadLabels` use instead of files.
 
     Args:
-        data_root: not used; accepted like in every data set.
+        data_root: Not used; every data set has this argument.
         split: ``'train'``, ``'val'`` or ``'test'``.
-        pipeline: transforms, or their config dicts.
-        length: number of pictures.
-        size: side of the square picture in pixels, at least 16.
-        seed: of the whole data set, 0 or more.
-        **kwargs: of :class:`SegDataset`.
+        pipeline: Transforms, or their config dicts.
+        length: Number of pictures.
+        size: Side of the square pictures in pixels, at least 16.
+        seed: Seed of the whole data set, 0 or more.
+        **kwargs: Of :class:`SegDataset`.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -74,18 +74,18 @@ class ShapesDataset(SegDataset):
         super().__init__(data_root, split, pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """``image_id`` and ``index`` of every picture."""
+        """Return ``image_id`` and ``index`` of every picture."""
         split = self.splits[0]
         return [dict(image_id=f'shapes_{split}_{i:05d}', index=i) for i in range(self.length)]
 
     def get_data_info(self, idx: int) -> dict:
-        """``image_id``, ``img`` uint8 ``(H, W, 3)`` BGR and ``gt_seg_map`` uint8 ``(H, W)``."""
+        """Return ``image_id``, ``img`` uint8 ``(H, W, 3)`` BGR, ``gt_seg_map`` uint8 ``(H, W)``."""
         info = super().get_data_info(idx)
         info['img'], info['gt_seg_map'] = draw_scene(self._rng(info['index']), self.size)
         return info
 
     def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
-        """Draws the labels; nothing is read or cached on disk."""
+        """Draw the labels; nothing is read from disk or cached there."""
         presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
         for i, row in enumerate(presence):
             index = super().get_data_info(i)['index']

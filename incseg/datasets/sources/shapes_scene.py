@@ -1,8 +1,8 @@
-"""How the pictures of :class:`ShapesDataset` are drawn.
+"""Drawing of the pictures of :class:`ShapesDataset`.
 
-A scene is drawn back to front: a textured background, distractor blobs and
-bars, then the shapes.  All lengths are shares of the image's side, so a scene
-looks the same at any size.
+A scene is drawn from back to front: a textured background, distractor blobs
+and bars, then the shapes.  All lengths are shares of the image's side, so a
+scene looks the same at any size.
 """
 
 import functools
@@ -45,7 +45,19 @@ BAR = np.array([[-1.0, -0.06], [1.0, -0.06], [1.0, 0.06], [-1.0, 0.06]])
 def fill(
     outline: list[np.ndarray], centre: np.ndarray, radius: float, angle: float, size: int
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """A polygon's mask, bool, and the window of the picture that it covers."""
+    """Rasterise a polygon.
+
+    Args:
+        outline: Its parts in a unit circle, each ``(points, 2)`` of x and y; a second part is a
+            hole.
+        centre: ``(x, y)`` in the picture, in pixels.
+        radius: In pixels.
+        angle: In radians.
+        size: Side of the picture in pixels.
+
+    Returns:
+        The mask, bool ``(h, w)``, and the window of the picture that it covers.
+    """
     cos, sin = radius * math.cos(angle), radius * math.sin(angle)
     turn = np.array([[cos, sin], [-sin, cos]])
     points = [part @ turn + centre for part in outline]
@@ -67,17 +79,17 @@ def draw_scene(
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """Draw one picture and its labels.
 
-    What is where is drawn from ``rng`` before any colour, so that the labels
-    alone are the same and much cheaper.
+    Classes and positions are drawn from ``rng`` before any colour, so that
+    without the picture the labels are the same, and much faster to draw.
 
     Args:
-        rng: source of every choice.
-        size: side of the square picture in pixels.
-        with_image: False leaves the picture out.
+        rng: Source of all random choices.
+        size: Side of the square picture in pixels.
+        with_image: Whether the picture is drawn.
 
     Returns:
-        picture uint8 ``(size, size, 3)`` BGR or None, and labels uint8
-        ``(size, size)``: 0 background, 1..6 the shapes.
+        The picture, uint8 ``(size, size, 3)`` BGR, or None; and the labels,
+        uint8 ``(size, size)``: 0 background, 1..6 the shapes.
     """
     label = np.zeros((size, size), np.uint8)
     placed = _place_shapes(rng, size, label)
@@ -92,7 +104,7 @@ def draw_scene(
 def _place_shapes(
     rng: np.random.Generator, size: int, label: np.ndarray
 ) -> list[tuple[int, np.ndarray, tuple[slice, slice]]]:
-    """Put 2 to 4 shapes of different classes into ``label``, later ones over earlier ones."""
+    """Draw 2 to 4 shapes of different classes into ``label``, later ones over earlier ones."""
     wanted = rng.permutation(NUM_CLASSES)[: rng.integers(2, 5)] + 1
     placed: list[tuple[int, np.ndarray, tuple[slice, slice]]] = []
     areas = np.zeros(NUM_CLASSES + 1)
@@ -104,7 +116,7 @@ def _place_shapes(
             mask, box = fill(OUTLINES[class_id - 1], centre, radius, TAU * rng.random(), size)
             covered = label[box] * mask
             hidden = np.bincount(covered.ravel(), minlength=NUM_CLASSES + 1)
-            # what is left of every earlier shape stays recognisable
+            # the visible part of every earlier shape stays recognisable
             if (visible - hidden >= 0.65 * areas)[1:].all():
                 visible[1:] -= hidden[1:]
                 visible[class_id] = areas[class_id] = np.count_nonzero(mask)
@@ -115,7 +127,7 @@ def _place_shapes(
 
 
 def _background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """uint8 ``(size, size, 3)``: soft clouds of colour, a texture, and distractors."""
+    """Return uint8 ``(size, size, 3)``: soft clouds of colour, a texture, and distractors."""
     clouds = cv2.resize(
         rng.integers(50, 180, (4, 4, 3), dtype=np.uint8),
         (size, size),
@@ -138,7 +150,7 @@ def _background(rng: np.random.Generator, size: int) -> np.ndarray:
 def _fabric(
     rng: np.random.Generator, shape: tuple[int, ...], size: int, class_id: int
 ) -> np.ndarray:
-    """uint8 ``(*shape, 3)``: two tones of a colour typical of the class (0: any), textured."""
+    """Return uint8 ``(*shape, 3)``: a texture in two tones typical of the class (0: any)."""
     kind = rng.integers(len(KINDS)) if rng.random() < 0.5 else class_id % len(KINDS)
     textures = texture_bank(size)[kind]
     texture = textures[rng.integers(len(textures))]
@@ -149,7 +161,7 @@ def _fabric(
 
 
 def _tones(rng: np.random.Generator, class_id: int) -> np.ndarray:
-    """Two BGR colours, float32 ``(2, 3)``.  Typical hues lie 60 degrees apart, and overlap."""
+    """Return two BGR colours, float32 ``(2, 3)``; typical hues are 60 degrees apart and overlap."""
     share = rng.random(6)
     spread = rng.standard_normal(2)
     typical = class_id > 0 and share[0] < 0.9
@@ -172,7 +184,7 @@ def _tones(rng: np.random.Generator, class_id: int) -> np.ndarray:
 
 
 def _develop(rng: np.random.Generator, img: np.ndarray) -> np.ndarray:
-    """Blur, uneven light and sensor noise; uint8."""
+    """Add blur, uneven light and sensor noise; uint8 ``(H, W, 3)`` in and out."""
     blurred = cv2.GaussianBlur(img, (3, 3), rng.uniform(0.3, 0.8))
     noise = rng.standard_normal(img.shape[:2], dtype=np.float32) * np.float32(rng.uniform(3, 9))
     light = blurred * np.float32(rng.uniform(0.75, 1.15)) + noise[..., None]
@@ -185,20 +197,20 @@ _VARIANTS = 16
 
 @functools.lru_cache(maxsize=2)
 def texture_bank(size: int) -> tuple[tuple[np.ndarray, ...], ...]:
-    """The same textures every time: for each of ``KINDS`` 16 variants.
+    """Return 16 textures of each of ``KINDS``, the same in every process.
 
     Args:
-        size: side of a texture in pixels.
+        size: Side of a texture in pixels.
 
     Returns:
-        uint8 ``(size, size)`` each, by kind and variant; not to be changed.
+        Read-only uint8 ``(size, size)``, by kind and variant.
     """
     rng = np.random.default_rng(0)
     return tuple(tuple(_texture(rng, kind, size) for _ in range(_VARIANTS)) for kind in KINDS)
 
 
 def _texture(rng: np.random.Generator, kind: str, size: int) -> np.ndarray:
-    """Angles are random, periods 6 to 14 % of the side."""
+    """Draw one texture: a random angle, and a period of 6 to 14 % of the side."""
     if kind == 'noise':
         grain = rng.integers(0, 256, (22, 22), dtype=np.uint8)
         texture = cv2.resize(grain, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""The 10,582 training images of "VOC 2012 augmented"."""
+"""PASCAL VOC 2012, and the list of the 10,582 training images of "VOC 2012 augmented"."""
 
 import logging
 from pathlib import Path
@@ -19,14 +19,14 @@ class VOCDataset(SegDataset):
 
     Reads ``JPEGImages``, ``SegmentationClassAug`` and
     ``ImageSets/Segmentation/{train_aug,val}.txt`` below ``data_root``
-    (``…/VOCdevkit/VOC2012``).  Where ``train_aug.txt`` is missing, the usual
-    10,582 training images are worked out from VOC's and SBD's own lists (see
+    (``…/VOCdevkit/VOC2012``).  If ``train_aug.txt`` is missing, the usual
+    10,582 training images are derived from VOC's and SBD's own lists (see
     :func:`voc_aug_ids`).
 
     Args:
-        sbd_root: folder with SBD's ``train.txt`` and ``val.txt``.  Defaults to
+        sbd_root: Folder with SBD's ``train.txt`` and ``val.txt``; by default
             ``<data_root>/../../benchmark_RELEASE/dataset``.
-        *args, **kwargs: of :class:`SegDataset`.
+        *args, **kwargs: Of :class:`SegDataset`.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -70,7 +70,7 @@ class VOCDataset(SegDataset):
         super().__init__(*args, **kwargs)
 
     def list_image_ids(self, split: str) -> list[str]:
-        """Ids of a list in ``ImageSets/Segmentation``; ``train_aug`` may be worked out."""
+        """Return the ids of a list in ``ImageSets/Segmentation``; ``train_aug`` may be derived."""
         if split == 'train_aug' and self.ann_file:
             return voc_aug_ids(self.ann_file, self.data_root, self.sbd_root, self.how_to_get)
         return super().list_image_ids(split)
@@ -80,39 +80,38 @@ STANDARD_SIZE = 10582
 
 
 def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get: str) -> list[str]:
-    """Ids of ``train_aug.txt``, or the same set from the lists it was made of.
+    """Return the ids of ``train_aug.txt``, or derive them from VOC's and SBD's lists.
 
-    The set is (VOC ``train`` and all that SBD annotates) without VOC ``val``,
-    which SBD annotates too.  SBD's part comes from ``aug.txt``, as
-    mmsegmentation's converter writes it, or from SBD's own ``train.txt`` and
-    ``val.txt``.
+    The set is VOC ``train`` and all images that SBD annotates, without VOC
+    ``val``.  SBD's images are listed in ``aug.txt``, which mmsegmentation's
+    converter writes, or in SBD's own ``train.txt`` and ``val.txt``.
 
     Args:
-        ann_file: path of the lists with ``{split}`` for the name.
-        data_root: folder of VOC 2012.
-        sbd_root: folder of SBD's lists, by default
+        ann_file: Path of the lists with ``{split}`` for the name.
+        data_root: Folder of VOC 2012.
+        sbd_root: Folder of SBD's lists, by default
             ``<data_root>/../../benchmark_RELEASE/dataset``.
-        how_to_get: ends the message of an error.
+        how_to_get: Ends the message of an error.
 
     Returns:
-        the ids, in the order of ``train_aug.txt`` or else sorted; a warning
-        says so if there are not 10,582.
+        The ids, in the order of ``train_aug.txt``, or sorted if they are
+        derived.  A warning is logged if there are not 10,582.
 
     Raises:
-        MissingFileError: neither is there; names every list looked for.
+        MissingFileError: The lists are missing; the message names all of them.
     """
     complete = Path(at_split(ann_file, 'train_aug'))
     if complete.exists():
         return read_id_list(str(complete), how_to_get)
     aug = Path(at_split(ann_file, 'aug'))
     sbd = Path(sbd_root) if sbd_root else Path(data_root, '../../benchmark_RELEASE/dataset')
-    own = [sbd / 'train.txt', sbd / 'val.txt']
-    parts = [aug] if aug.exists() else own
+    sbd_lists = [sbd / 'train.txt', sbd / 'val.txt']
+    parts = [aug] if aug.exists() else sbd_lists
     if not all(part.exists() for part in parts):
         raise MissingFileError(
             f"image list '{complete}' does not exist, nor can it be made from '{aug}' or from "
-            f"'{own[0]}' and '{own[1].name}'; give it, or name SBD's folder with sbd_root; "
-            f'{how_to_get}'
+            f"'{sbd_lists[0]}' and '{sbd_lists[1].name}'; give it, or name SBD's folder with "
+            f'sbd_root; {how_to_get}'
         )
     train, val = (read_id_list(at_split(ann_file, s), how_to_get) for s in ('train', 'val'))
     ids = set(train).union(*(read_id_list(str(part), how_to_get) for part in parts)) - set(val)

@@ -14,18 +14,19 @@ _LEVELS = np.arange(256, dtype=np.float32)
 class ColourJitter(BaseTransform):
     """Change brightness, contrast, saturation and hue at random, in random order.
 
-    Ranges and effects are those of torchvision's ``ColorJitter``.  Labels stay.
+    Ranges and effects are those of torchvision's ``ColorJitter``.  Labels do
+    not change.
 
     Args:
-        brightness: the factor is uniform in ``[max(0, 1 - x), 1 + x]``, or in
-            the given ``(low, high)``.
-        contrast: likewise; 0 is uniform grey.
-        saturation: likewise; 0 is black and white.
-        hue: shift in turns of the colour circle, uniform in ``[-x, x]`` or in
-            the given ``(low, high)``, within -0.5..0.5.
+        brightness: A number x: the factor is uniform in
+            ``[max(0, 1 - x), 1 + x]``.  Or ``(low, high)`` of the factor.
+        contrast: Likewise; the factor 0 gives uniform grey.
+        saturation: Likewise; the factor 0 gives black and white.
+        hue: A number x: the shift, in turns of the colour circle, is uniform
+            in ``[-x, x]``.  Or ``(low, high)`` of the shift, within -0.5..0.5.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
     """
 
     def __init__(

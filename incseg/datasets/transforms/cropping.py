@@ -11,22 +11,23 @@ from incseg.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomCrop(BaseTransform):
-    """Cut a window of fixed size at a random place.
+    """Cut a window of fixed size at a random position.
 
-    An image that is smaller is padded, at a random place too, with the
-    ImageNet mean colour and label 255.
+    A smaller image is padded, also at a random position, with the ImageNet
+    mean colour and label 255.
 
     With ``scale`` both sides of the image are scaled first, by one random
-    factor.  That is :class:`RandomScale` before it, drawn alike, but only
-    the pixels that the window keeps are made.  They lie at most half a pixel
-    of the image beside where scaling all of it would have put them.
+    factor.  This has the effect of a :class:`RandomScale` before the crop, with
+    the same random numbers, but only the pixels in the window are computed.
+    They deviate by at most half a pixel of the image from their position after
+    scaling the whole image.
 
     Args:
         size: ``(height, width)`` in pixels, or an int for a square.
-        scale: lowest and highest factor, above 0; ``None`` scales nothing.
+        scale: Lowest and highest factor, above 0; None does not scale.
 
     Raises:
-        InvalidInputError: the size is not positive, or ``scale`` is no such
+        InvalidInputError: The size is not positive, or ``scale`` is not such a
             range.
     """
 
@@ -61,7 +62,7 @@ class RandomCrop(BaseTransform):
 
 
 def _source(start: int, length: int, scaled: int, side: int) -> tuple[int, int]:
-    """Start and length in an image of ``side`` pixels of a window in the ``scaled`` one."""
+    """Map start and length of a window from an image of ``scaled`` pixels to one of ``side``."""
     first = min(round(start * side / scaled), side - 1)
     return first, max(1, round((start + length) * side / scaled) - first)
 
@@ -70,13 +71,13 @@ def _source(start: int, length: int, scaled: int, side: int) -> tuple[int, int]:
 class CenterCrop(BaseTransform):
     """Cut the central window; smaller images are padded on all sides first.
 
-    With ``Resize(short_side=512)`` before it, this is how MiB evaluates.
+    After ``Resize(short_side=512)``, this is the evaluation of MiB.
 
     Args:
         size: ``(height, width)`` in pixels, or an int for a square.
 
     Raises:
-        InvalidInputError: the size is not positive.
+        InvalidInputError: The size is not positive.
     """
 
     def __init__(self, size: int | Sequence[int]) -> None:
@@ -98,18 +99,18 @@ class CenterCrop(BaseTransform):
 class RandomResizedCrop(BaseTransform):
     """Cut a random window and scale it to a fixed size, as torchvision does.
 
-    The window's area is a random share of the image's, its aspect ratio is
-    log-uniform.  If ten draws give no window that fits into the image, the
+    The window's area is a uniform share of the image's area, its aspect ratio
+    is log-uniform.  If none of ten drawn windows fits into the image, the
     largest central window of an allowed ratio is taken; with shares above 1,
     as in MiB's recipe, that is often the whole image.
 
     Args:
         size: ``(height, width)`` of the result in pixels, or an int for a square.
-        scale: lowest and highest share of the image's area.
-        ratio: lowest and highest width / height.
+        scale: Lowest and highest share of the image's area.
+        ratio: Lowest and highest width / height.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class RandomResizedCrop(BaseTransform):
         return results
 
     def window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Draw ``(top, left, height, width)`` for an image of that size."""
+        """Draw ``(top, left, height, width)`` in pixels for an image of that size."""
         low, high = np.log(self.ratio)
         for _ in range(10):
             area = height * width * np.random.uniform(*self.scale)
@@ -146,15 +147,15 @@ class RandomResizedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Pad(BaseTransform):
-    """Add rows below and columns to the right: mean colour, label 255.
+    """Add rows at the bottom and columns at the right: mean colour, label 255.
 
     Args:
-        size: ``(height, width)`` that the result has at least, in pixels, or
-            an int for a square.  Larger images stay as they are.
-        divisor: instead, pad to the next multiple of this many pixels.
+        size: Least ``(height, width)`` of the result in pixels, or an int for
+            a square.  Larger images do not change.
+        divisor: Instead of a size: pad to the next multiple of this many pixels.
 
     Raises:
-        InvalidInputError: not exactly one is given, or it is not positive.
+        InvalidInputError: Both or neither of them is set, or it is not positive.
     """
 
     def __init__(self, size: int | Sequence[int] | None = None, divisor: int | None = None) -> None:

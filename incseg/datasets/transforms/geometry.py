@@ -1,9 +1,9 @@
-"""Moves of an image together with every label map that belongs to it.
+"""Geometric changes of an image together with all its label maps.
 
-A sample is a dict: ``img`` uint8 ``(H, W, 3)`` BGR, label maps uint8 ``(H, W)``
-under the keys listed in ``seg_fields``.  Each function changes it in place.
-Pixels that come from outside the image get the ImageNet mean colour (zero
-after normalisation) and the label 255 (void).
+A sample is a dict: ``img`` is uint8 ``(H, W, 3)`` BGR, and ``seg_fields`` lists
+the keys of label maps, uint8 ``(H, W)``.  Each function changes the dict in
+place.  Pixels from outside the image get the ImageNet mean colour (zero after
+normalisation) and the label 255 (void).
 """
 
 import math
@@ -22,13 +22,13 @@ MEAN_COLOUR = (104, 116, 124)
 
 
 def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
-    """Cut the window with that upper left corner and size; it lies inside the image."""
+    """Cut the window with that upper left corner and size, in pixels, inside the image."""
     window = (slice(top, top + height), slice(left, left + width))
     _move(results, 'crop', lambda img: img[window], lambda label: label[window])
 
 
 def pad(results: dict, top: int, bottom: int, left: int, right: int) -> None:
-    """Add so many rows and columns."""
+    """Add this number of rows and columns at each side."""
     if not (top or bottom or left or right):
         return
 
@@ -46,7 +46,7 @@ def flip(results: dict, code: int) -> None:
 
 
 def rotate(results: dict, degrees: float) -> None:
-    """Turn counter-clockwise about the centre; size stays."""
+    """Rotate counter-clockwise about the centre; the size does not change."""
     height, width = results['img'].shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
 
@@ -61,7 +61,7 @@ def rotate(results: dict, degrees: float) -> None:
         )
 
     def turn_image(img: np.ndarray) -> np.ndarray:
-        # OpenCV turns four channels twice as fast as three, to the same pixels
+        # OpenCV rotates four channels twice as fast as three, with the same result
         four = cv2.cvtColor(img, cv2.COLOR_BGR2BGRA)
         return cv2.cvtColor(turn(four, cv2.INTER_LINEAR, (*MEAN_COLOUR, 0)), cv2.COLOR_BGRA2BGR)
 
@@ -69,14 +69,16 @@ def rotate(results: dict, degrees: float) -> None:
 
 
 def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
-    """Scale to that size: the image bilinearly, label maps to the nearest pixel.
+    """Scale the image bilinearly and label maps with the nearest neighbour.
 
     Args:
-        results: the sample.
-        height: of the result in pixels.
-        width: of the result in pixels.
-        labels: False leaves label maps as they are (for evaluation at the
-            label's own resolution).
+        results: The sample.
+        height, width: Size of the result in pixels.
+        labels: Whether label maps are scaled too; they are not for evaluation
+            at their own resolution.
+
+    Raises:
+        InvalidInputError: A label map has another size than the image.
     """
     if labels:
         _check_same_size(results)
@@ -93,7 +95,11 @@ def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
 
 
 def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
-    """``(height, width)`` of an int (a square) or two ints, all at least 1."""
+    """Return ``(height, width)`` from an int (a square) or two ints, all at least 1.
+
+    Raises:
+        InvalidInputError: The value has another form.
+    """
     sizes = (value, value) if isinstance(value, int) else value
     if not (
         isinstance(sizes, Sequence)
@@ -109,7 +115,11 @@ def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
 def interval(
     value: Sequence[float], name: str, lowest: float = -math.inf, highest: float = math.inf
 ) -> tuple[float, float]:
-    """``(low, high)`` with ``lowest <= low <= high <= highest``."""
+    """Return ``(low, high)`` if ``lowest <= low <= high <= highest``.
+
+    Raises:
+        InvalidInputError: The value is not such a pair.
+    """
     if not (
         isinstance(value, Sequence)
         and len(value) == 2
@@ -133,7 +143,7 @@ def _move(
     for key in results.get('seg_fields', []):
         results[key] = move_label(results[key])
     results['img_shape'] = results['img'].shape[:2]
-    # labels loaded after this would not fit any more: LoadLabels looks here
+    # labels loaded after this would not fit the image: LoadLabels reads this key
     results['moved_by'] = kind
 
 
@@ -156,10 +166,10 @@ class RandomFlip(BaseTransform):
 
     Args:
         direction: ``'horizontal'`` (left to right) or ``'vertical'``.
-        prob: share of the images that are mirrored.
+        prob: Probability that an image is mirrored.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
     """
 
     def __init__(self, direction: str = 'horizontal', prob: float = 0.5) -> None:
@@ -181,17 +191,17 @@ class RandomFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomRotation(BaseTransform):
-    """Turn about the centre by a random angle; the size stays.
+    """Rotate about the centre by a random angle; the size does not change.
 
-    Corners that come from outside get the ImageNet mean colour and label 255.
+    Corners from outside the image get the ImageNet mean colour and label 255.
 
     Args:
-        degrees: the angle is uniform in ``[-degrees, degrees]``, or in the
-            given ``(low, high)``; counter-clockwise.
-        prob: share of the images that are turned.
+        degrees: A number: the angle is uniform in ``[-degrees, degrees]``.  Or
+            ``(low, high)`` of the angle.  Positive is counter-clockwise.
+        prob: Probability that an image is rotated.
 
     Raises:
-        InvalidInputError: an argument is out of range.
+        InvalidInputError: An argument is out of range.
     """
 
     def __init__(self, degrees: float | Sequence[float], prob: float = 1.0) -> None:

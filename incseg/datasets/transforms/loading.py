@@ -18,14 +18,14 @@ _ALLOWED = 'allowed is a complete JPEG, PNG or other image that OpenCV reads'
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Decode ``img_path`` into ``img``, unless the sample brings one already.
+    """Decode ``img_path`` into ``img``, unless the sample already has ``img``.
 
     Adds ``img`` (uint8 ``(H, W, 3)``, BGR), ``img_shape`` and ``ori_shape``
     (both ``(H, W)``).
 
     Raises:
-        MissingFileError: there is no such file.
-        InvalidInputError: it is no image, or cut short; names the file.
+        MissingFileError: There is no such file.
+        InvalidInputError: The file is not an image, or is cut short.
     """
 
     def transform(self, results: dict) -> dict:
@@ -64,32 +64,33 @@ def _read(path: str | os.PathLike) -> np.ndarray:
 
 
 def _is_cut_jpeg(data: bytes) -> bool:
-    """Whether a JPEG lacks the end marker after its last scan.
+    """Return whether a JPEG lacks the end marker after its last scan.
 
-    Some versions of OpenCV fill the missing part with grey and say nothing.
+    Some versions of OpenCV fill the missing part with grey without an error.
     """
     if data[:2] != b'\xff\xd8':
         return False
-    end = data.rfind(b'\xff\xd9')  # of a whole file at its end, so that little is searched
+    end = data.rfind(b'\xff\xd9')  # at the end of a complete file: a short search
     return data.find(b'\xff\xda', max(end, 0)) >= 0
 
 
 @TRANSFORMS.register_module()
 class LoadLabels(BaseTransform):
-    """Load the label map that belongs to the image.
+    """Load the label map of the image.
 
-    Ids of the file become dataset ids by the sample's ``label_reader``, and
-    train ids if the sample has a ``label_lut`` (uint8 ``(256,)``): both tables
-    are composed, so the mask is mapped once and stays uint8.  A ``gt_seg_map``
-    that the sample brings along holds dataset ids.
+    The sample's ``label_reader`` turns file ids into dataset ids.  If the
+    sample has a ``label_lut`` (uint8 ``(256,)``), they become train ids; both
+    tables are composed, so that each pixel is mapped once.  A ``gt_seg_map``
+    that the sample already has holds dataset ids.
 
-    Comes after :class:`LoadImage`, and before everything that moves the image
-    except a :class:`Resize` (labels then keep their own size, for evaluation).
-    Adds ``gt_seg_map`` (uint8 ``(H, W)``) and its name to ``seg_fields``.
+    The transform comes after :class:`LoadImage`, and before every geometric
+    transform except a :class:`Resize` (labels then keep their own size, for
+    evaluation).  It adds ``gt_seg_map``, uint8 ``(H, W)``, and adds that key to
+    ``seg_fields``.
 
     Raises:
-        MissingFileError: the label file does not exist.
-        InvalidInputError: the label file is no label map, has an id outside
+        MissingFileError: The label file does not exist.
+        InvalidInputError: The label file is not a label map, has an id outside
             the data set, or another size than its image.
     """
 
@@ -100,17 +101,17 @@ class LoadLabels(BaseTransform):
                 f'pipeline has {name} after a {results["moved_by"]}, which left the labels '
                 f'behind; allowed is {name} first'
             )
-        raw, name, reader = self.read(results)
-        _check_fit(raw, name, results)
+        label_map, name, reader = self.read(results)
+        _check_fit(label_map, name, results)
         reader = reader or reader_in_memory(MAX_CLASSES)
-        results['gt_seg_map'] = reader.convert(raw, name, results.get('label_lut'))
+        results['gt_seg_map'] = reader.convert(label_map, name, results.get('label_lut'))
         fields = results.setdefault('seg_fields', [])
         if 'gt_seg_map' not in fields:
             fields.append('gt_seg_map')
         return results
 
     def read(self, results: dict) -> tuple[np.ndarray, str, LabelReader | None]:
-        """The raw label map, its name in errors, and what its ids mean (None: dataset ids)."""
+        """Return the label map, its name in errors, and its reader (None: it has dataset ids)."""
         reader: LabelReader | None = results.get('label_reader')
         if 'gt_seg_map' not in results:
             name = results['seg_map_path']
@@ -122,13 +123,13 @@ class LoadLabels(BaseTransform):
         return f'{type(self).__name__}()'
 
 
-def _check_fit(label: np.ndarray, name: str, results: dict) -> None:
-    if label.dtype != np.uint8 or label.ndim != 2:
+def _check_fit(label_map: np.ndarray, name: str, results: dict) -> None:
+    if label_map.dtype != np.uint8 or label_map.ndim != 2:
         raise InvalidInputError(
-            f'label map {name!r} is {label.dtype} {label.shape}; allowed is uint8 (H, W)'
+            f'label map {name!r} is {label_map.dtype} {label_map.shape}; allowed is uint8 (H, W)'
         )
-    if label.shape != tuple(results['ori_shape']):
-        sizes = [f'{height} x {width}' for height, width in (label.shape, results['ori_shape'])]
+    if label_map.shape != tuple(results['ori_shape']):
+        sizes = [f'{height} x {width}' for height, width in (label_map.shape, results['ori_shape'])]
         raise InvalidInputError(
             f'label map {name!r} is {sizes[0]} but its image '
             f'{results.get("img_path", "in memory")!r} is {sizes[1]} (height x width); '
@@ -138,41 +139,40 @@ def _check_fit(label: np.ndarray, name: str, results: dict) -> None:
 
 @functools.lru_cache
 def reader_in_memory(num_classes: int) -> LabelReader:
-    """Arrays hold dataset ids, whatever the files of the data set hold."""
+    """Return the reader of label maps in memory: they hold dataset ids, not file ids."""
     return LabelReader(num_classes)
 
 
 @TRANSFORMS.register_module()
 class LoadPseudoLabels(LoadLabels):
-    """Load pseudo-labels in place of the masks; takes the place of :class:`LoadLabels`.
+    """Load pseudo-labels instead of masks; replaces :class:`LoadLabels` in a pipeline.
 
-    The files hold dataset ids, so they go the way of a mask from there on:
-    they become train ids by the sample's ``label_lut``.  Without ``threshold``,
-    ``uncertain`` and ``gating`` the PNGs are taken as they are, else the labels
-    are made anew from the scores.
+    The files hold dataset ids, which the sample's ``label_lut`` turns into
+    train ids.  Without ``threshold``, ``uncertain`` and ``gating`` the labels
+    are the PNGs; otherwise they are made again from the scores.
 
     Args:
         folders: ``<root>/<protocol>/<step>``, or several, for training several
-            steps at once.  Of several, a pixel gets the class of the first that
-            gives it one.
-        threshold: the background's score, 0 to 1, in place of the rule in
-            ``meta.json``; of refined scores in place of the background's map.
-        uncertain: pixels whose best class is closer than this to the
-            background become void.
-        gating: whether only classes of the sample's ``image_labels`` (bool
+            steps at once.  A pixel then gets the class of the first folder that
+            has a class for it.
+        threshold: The background's score, 0 to 1.  It replaces the rule in
+            ``meta.json``, and with refined scores the background's map.
+        uncertain: 0 to 1; a pixel becomes void if the score of its best class
+            differs from the background's by less than this.
+        gating: Whether only classes of the sample's ``image_labels`` (bool
             ``(C + 1,)``) may occur.
-        mask_classes: dataset ids that are annotated by masks: in an image whose
-            mask shows one of them, they and void are taken from the mask, and
-            pseudo-labels of other classes fill the rest.  An image without a
-            mask has its pseudo-labels as they are.
+        mask_classes: Dataset ids of classes that masks annotate.  If the mask
+            of an image shows one of them, these classes and void are taken from
+            the mask, and pseudo-labels of other classes fill the rest.  An
+            image without a mask has only its pseudo-labels.
 
     Raises:
-        MissingFileError: an image has no pseudo-labels, or no scores though
-            they are needed.  One of several folders, or one beside the image's
-            mask, may lack an image that shows none of its classes.
-        InvalidInputError: an argument or a file is not acceptable, or the
-            labels have another size than the image, or ids that ``meta.json``
-            does not name.
+        MissingFileError: An image has no pseudo-labels, or no scores where they
+            are needed.  With several folders, or with masks, a folder may lack
+            an image that shows none of its classes.
+        InvalidInputError: An argument or a file is not as described, or the
+            labels have another size than the image, or ids that are not in
+            ``meta.json``.
     """
 
     def __init__(
@@ -194,30 +194,30 @@ class LoadPseudoLabels(LoadLabels):
         self.mask_classes = list(mask_classes)
 
     def read(self, results: dict) -> tuple[np.ndarray, str, LabelReader | None]:
-        """The pseudo-labels of the sample's image, its name in errors, and how to read them."""
+        """Return the pseudo-labels of the sample's image, their name in errors and their reader."""
         mask = self._mask(results) if self.mask_classes else None
-        shown = results.get('image_labels')
-        if self.gating and shown is None:
+        image_labels = results.get('image_labels')
+        if self.gating and image_labels is None:
             raise InvalidInputError(
                 'LoadPseudoLabels(gating=True) needs image_labels in the sample; give the data '
                 'set image_labels, for instance dict(type="MaskImageLabels")'
             )
-        visible = shown if self.gating else None
-        if shown is None and mask is not None:
-            shown = np.bincount(mask.ravel(), minlength=256) > 0
+        visible = image_labels if self.gating else None
+        if image_labels is None and mask is not None:
+            image_labels = np.bincount(mask.ravel(), minlength=256) > 0
         labels_elsewhere = len(self.views) > 1 or mask is not None
         label: np.ndarray | None = None
         for view in self.views:
             image_id = results['image_id']
             if (
                 labels_elsewhere
-                and shown is not None
+                and image_labels is not None
                 and not view.has(image_id)
-                and not shown[view.meta['ids']].any()
+                and not image_labels[view.meta['ids']].any()
             ):
                 continue
-            found = view.label_map(image_id, visible)
-            label = found.copy() if label is None else _fill(label, found, view)
+            part = view.label_map(image_id, visible)
+            label = part.copy() if label is None else _fill(label, part, view)
         if label is None:
             label = np.zeros(results['ori_shape'], np.uint8)
         if mask is not None:
@@ -229,18 +229,18 @@ class LoadPseudoLabels(LoadLabels):
                 )
             label[np.isin(label, self.mask_classes)] = 0
             if np.isin(mask, self.mask_classes).any():
-                taken = np.isin(mask, [*self.mask_classes, VOID])
-                label[taken] = mask[taken]
+                from_mask = np.isin(mask, [*self.mask_classes, VOID])
+                label[from_mask] = mask[from_mask]
         reader = results.get('label_reader')
         name = str(self.views[0].files.label_path(results['image_id']))
         return label, name, reader_in_memory(reader.num_classes if reader else MAX_CLASSES)
 
     def _mask(self, results: dict) -> np.ndarray | None:
-        there = 'gt_seg_map' in results or results.get('seg_map_path') is not None
-        if not (there and results.get('has_mask', True)):
+        exists = 'gt_seg_map' in results or results.get('seg_map_path') is not None
+        if not (exists and results.get('has_mask', True)):
             return None
-        raw, name, reader = super().read(results)
-        return (reader or reader_in_memory(MAX_CLASSES)).convert(raw, name)
+        label_map, name, reader = super().read(results)
+        return (reader or reader_in_memory(MAX_CLASSES)).convert(label_map, name)
 
     def __repr__(self) -> str:
         folders = [str(view.files.folder) for view in self.views]
@@ -252,12 +252,12 @@ class LoadPseudoLabels(LoadLabels):
 
 
 def _fill(label: np.ndarray, other: np.ndarray, view: PseudoLabelView) -> np.ndarray:
-    """What ``label`` leaves open, background or uncertain, from the next step's labels."""
+    """Replace background and uncertain pixels of ``label`` by the next step's labels."""
     if label.shape != other.shape:
         raise InvalidInputError(
             f"pseudo-labels in '{view.files.folder}' are {other.shape[0]} x {other.shape[1]}, "
             f'those of an earlier step {label.shape[0]} x {label.shape[1]} (height x width); '
             'allowed is the same size'
         )
-    taken = (label == 0) | ((label == VOID) & (other != 0))
-    return np.where(taken, other, label)
+    replaced = (label == 0) | ((label == VOID) & (other != 0))
+    return np.where(replaced, other, label)

@@ -12,13 +12,13 @@ _META_KEYS = ('image_id', 'img_path', 'ori_shape', 'img_shape', 'exemplar')
 
 @TRANSFORMS.register_module()
 class PackSegInputs(BaseTransform):
-    """Pack a sample for the model; image and labels stay uint8.
+    """Pack a sample for the model; image and label map stay uint8.
 
-    Returns ``dict(inputs=…, data_samples=…)``: ``inputs`` uint8 ``(3, H, W)``,
-    BGR; ``data_samples`` a :class:`SegDataSample` whose ``gt_sem_seg.data`` is
-    uint8 ``(1, H, W)`` where the sample has labels.  Its ``ori_shape`` is the
-    labels' own size, the one at which predictions are compared, or the size of
-    the image as it was loaded where there are none.
+    Returns ``dict(inputs=…, data_samples=…)``: ``inputs`` is uint8
+    ``(3, H, W)``, BGR; ``data_samples`` is a :class:`SegDataSample`, whose
+    ``gt_sem_seg.data`` is ``gt_seg_map``, uint8 ``(1, H, W)``, if there is one.
+    Its ``ori_shape`` is the size of the label map, at which predictions are
+    evaluated; without a label map it is the size of the image file.
     """
 
     def transform(self, results: dict) -> dict:
@@ -27,9 +27,9 @@ class PackSegInputs(BaseTransform):
         meta = {key: results[key] for key in _META_KEYS if key in results}
         meta['img_shape'] = tuple(img.shape[1:])
         if 'gt_seg_map' in results:
-            label = np.ascontiguousarray(results['gt_seg_map'])
-            sample.gt_sem_seg = PixelData(data=torch.from_numpy(label)[None])
-            meta['ori_shape'] = label.shape
+            label_map = np.ascontiguousarray(results['gt_seg_map'])
+            sample.gt_sem_seg = PixelData(data=torch.from_numpy(label_map)[None])
+            meta['ori_shape'] = label_map.shape
         sample.set_metainfo(meta)
         return dict(inputs=torch.from_numpy(img), data_samples=sample)
 

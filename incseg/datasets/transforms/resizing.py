@@ -12,16 +12,16 @@ from incseg.registry import TRANSFORMS
 class Resize(BaseTransform):
     """Scale to a fixed size, by a fixed factor, or to a fixed short side.
 
-    The image is scaled bilinearly, labels to the nearest pixel.
+    The image is scaled bilinearly, labels with the nearest neighbour.
 
     Args:
-        scale_factor: of both sides; the result has at least one pixel.
+        scale_factor: Factor of both sides; the result has at least one pixel.
         size: ``(height, width)`` in pixels, or an int for a square.
-        short_side: the shorter side in pixels; the aspect ratio stays.
+        short_side: The shorter side in pixels; the aspect ratio does not change.
         resize_labels: False leaves labels at their own resolution.
 
     Raises:
-        InvalidInputError: not exactly one of the three is given, or one is
+        InvalidInputError: None or several of the first three are set, or one is
             not positive.
     """
 
@@ -32,9 +32,9 @@ class Resize(BaseTransform):
         short_side: int | None = None,
         resize_labels: bool = True,
     ) -> None:
-        given = {'scale_factor': scale_factor, 'size': size, 'short_side': short_side}
-        if sum(value is not None for value in given.values()) != 1:
-            raise InvalidInputError(f'Resize is given {given}; allowed is exactly one of them')
+        sizes = {'scale_factor': scale_factor, 'size': size, 'short_side': short_side}
+        if sum(value is not None for value in sizes.values()) != 1:
+            raise InvalidInputError(f'Resize is given {sizes}; allowed is exactly one of them')
         if scale_factor is not None and scale_factor <= 0:
             raise InvalidInputError(
                 f'scale_factor of Resize is {scale_factor}; allowed is more than 0'
@@ -68,8 +68,8 @@ class RandomScale(BaseTransform):
     """Scale both sides by one random factor, uniform between ``low`` and ``high``.
 
     Args:
-        low: lowest factor, above 0.
-        high: highest factor.
+        low: Lowest factor, above 0.
+        high: Highest factor.
 
     Raises:
         InvalidInputError: ``low`` is not positive or above ``high``.
@@ -90,14 +90,14 @@ class RandomScale(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomLongSide(BaseTransform):
-    """Scale the longer side to a random length; the aspect ratio stays.
+    """Scale the longer side to a random length; the aspect ratio does not change.
 
     Args:
-        low: shortest length in pixels, at least 1.
-        high: longest, itself included.
+        low: Least length in pixels, at least 1.
+        high: Greatest length in pixels, inclusive.
 
     Raises:
-        InvalidInputError: they are not whole numbers in that order.
+        InvalidInputError: They are not whole numbers in that order.
     """
 
     def __init__(self, low: int, high: int) -> None:

@@ -169,7 +169,7 @@ from mmengine.dist import get_rank
 from incseg.datasets import OldModelLabels, ShapesDataset, WeakDataset
 from incseg.utils.distributed import end_launcher, init_launcher
 from incseg.protocols import Protocol
-from tests.test_datasets.test_weak_dataset import PIPELINE, knows_the_masks
+from tests.test_datasets.test_steps.test_weak_dataset import PIPELINE, knows_the_masks
 init_launcher('pytorch')
 looked = []
 def look(dataset, indices):
