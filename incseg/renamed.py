@@ -214,7 +214,6 @@ MODULES = {
     'models.weak.refinement.affinity_loss': 'models.weak.refinement.affinity_net',
     'models.weak.refinement.no_refinement': 'models.weak.refinement.pamr',
     'models.weak.refinement.random_walk': 'models.weak.refinement.affinity_random_walk',
-    'models.weak.seam_head': 'models.weak.seam',
     'protocols.arguments': 'utils.rules',
     'protocols.classes_in': 'protocols.label_scan',
     'protocols.exemplar_lut': 'protocols.exemplars',

@@ -107,9 +107,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'models.segmentors': [
         ('incremental_segmentor',),
         ('encoder_decoder', 'frozen_parts', 'method_parts'),
-        ('step_losses',),
+        ('head_building', 'step_losses'),
     ],
-    'models.weak': [('online_localiser', 'refinement'), ('seam',), ('functional',)],
+    'models.weak': [('online_localiser', 'refinement'), ('seam', 'seam_head'), ('functional',)],
     'models.weak.functional': [
         ('equivariant_losses', 'pixel_correlation', 'wilson'),
         ('activation_maps',),

@@ -10,22 +10,6 @@ from incseg.errors import InvalidInputError
 from incseg.structures import NetworkOutputs
 
 
-@dataclass
-class Localisation:
-    """Losses and soft labels that a labeller makes from a batch's image-level labels.
-
-    Attributes:
-        losses: The labeller's own losses by name, weighted scalars.
-        targets: Soft labels for the segmentation network, ``(N, C, h, w)`` of
-            0 to 1 without gradient; None while the segmentation network is not trained.
-        image_weight: ``(N,)``, a factor on each image's segmentation loss, or None.
-    """
-
-    losses: dict[str, Tensor]
-    targets: Tensor | None = None
-    image_weight: Tensor | None = None
-
-
 class BaseLabeller:
     """Base class of target labellers; every method may be left as it is.
 
@@ -82,3 +66,19 @@ class BaseLabeller:
 
     def set_epoch(self, epoch: int) -> None:
         """Take note of the step's epoch, from 0; called before every iteration."""
+
+
+@dataclass
+class Localisation:
+    """Losses and soft labels that a labeller makes from a batch's image-level labels.
+
+    Attributes:
+        losses: The labeller's own losses by name, weighted scalars.
+        targets: Soft labels for the segmentation network, ``(N, C, h, w)`` of
+            0 to 1 without gradient; None while the segmentation network is not trained.
+        image_weight: ``(N,)``, a factor on each image's segmentation loss, or None.
+    """
+
+    losses: dict[str, Tensor]
+    targets: Tensor | None = None
+    image_weight: Tensor | None = None

@@ -15,6 +15,7 @@ from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import hands_out_stages, no_stages
 from incseg.models.decode_heads import BaseDecodeHead
 from incseg.models.decode_heads.class_map import class_map
+from incseg.models.segmentors.head_building import build_head
 from incseg.models.segmentors.step_losses import loss_with_exemplars
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
@@ -58,10 +59,10 @@ class EncoderDecoder(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
         self.outputs_per_step = tuple(outputs_per_step)
-        self.decode_head = self._build_head(decode_head, 1, outputs_per_step)
+        self.decode_head = build_head(decode_head, self.backbone, outputs_per_step)
         self.auxiliary_head = nn.ModuleDict(
             {
-                name: self._build_head(head, 2, outputs_per_step)
+                name: build_head(head, self.backbone, outputs_per_step, shrink=2)
                 for name, head in (auxiliary_head or {}).items()
                 if head is not None
             }
@@ -80,36 +81,6 @@ class EncoderDecoder(BaseModel):
         own = cls.__dict__.get('forward')
         if own is not None and not {'labels', 'kwargs'} & set(inspect.signature(own).parameters):
             cls.forward = without_labels(own)  # type: ignore[method-assign]
-
-    def _build_head(self, cfg: dict, shrink: int, outputs_per_step: Sequence[int]) -> nn.Module:
-        """Build a head with its loss and classifier; ``shrink`` divides the default channels."""
-        cfg = dict(cfg)
-        offered = self.backbone.out_channels
-        index = cfg.get('in_index', -1)
-        if not -len(offered) <= index < len(offered):
-            raise InvalidInputError(
-                f'head {cfg["type"]}: in_index is {index}, but the backbone returns '
-                f'{len(offered)} maps'
-            )
-        in_channels = cfg.setdefault('in_channels', offered[index])
-        if in_channels != offered[index]:
-            raise InvalidInputError(
-                f"head {cfg['type']}: in_channels is {in_channels}, but the backbone's map "
-                f'{index} has {offered[index]} (its maps have {list(offered)} channels)'
-            )
-        cfg.setdefault('channels', in_channels // shrink)
-        loss = cfg.pop('loss_decode', None)  # a head need not take it as an argument
-        head = MODELS.build(cfg)
-        if loss is not None:
-            head.loss_decode = MODELS.build(loss) if isinstance(loss, dict) else loss
-        loss_fits = getattr(head.loss_decode, 'without_background', False)
-        if not head.has_background and not loss_fits:
-            raise InvalidInputError(
-                f'loss_decode is {type(head.loss_decode).__name__}, expected a loss with '
-                f'without_background = True, because {cfg["type"]} has no background output'
-            )
-        head.build_classifier(outputs_per_step)
-        return head
 
     @property
     def heads(self) -> dict[str, BaseDecodeHead]:

@@ -1,11 +1,10 @@
-"""SEAM: the network, its head, and the frozen backbone that AffinityNet shares with it."""
+"""SEAM's network, and the frozen backbone that AffinityNet shares with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -13,9 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import CAM_NAMES, complete_cam_names
 from incseg.models.weak.functional import (
-    cam_scores,
     equivariant_losses,
-    pixel_correlation,
     resize_corners,
 )
 from incseg.registry import MODELS
@@ -26,7 +23,6 @@ RULES: dict[str, Rule] = dict(
     scale=(lambda value: is_number(value) and 0 < value <= 1, 'a number above 0, up to 1'),
     ref_num_classes=or_none(whole(2)),
 )
-CHUNKS = dict.fromkeys(('chunk', 'train_chunk'), or_none(whole(1)))
 
 Network = TypeVar('Network', bound='FineTuned')
 
@@ -196,95 +192,6 @@ class SEAM(FineTuned, BaseModel):
         # with channels last, torch 2.14's backward pass through narrow networks corrupts memory
         inputs = inputs.contiguous()
         return self.head(self.backbone.cam_stages(inputs), inputs)
-
-
-@MODELS.register_module()
-class SEAMHead(nn.Module):
-    """SEAM's classifier and its pixel correlation module.
-
-    The outputs of the classifier, a 1x1 convolution, before any pooling, are
-    the class activation maps.  The pixel correlation module refines them by
-    the similarity of pixels in colour and in two of the backbone's maps.
-
-    Losses on the first result reach classifier and backbone.  Losses on the
-    second reach only the module's three projections: its features and scores are
-    detached from the backbone, as in the authors' code.
-
-    Args:
-        in_channels: Channels of the backbone's three maps, shallow to deep.
-        num_classes: C, the number of foreground classes.  The background has no output,
-            because no loss would train it.
-        side_channels: Channels of the projections of the two shallow maps.
-        affinity_channels: Length of the features that are compared.
-        dropout_ratio: Share of the deepest map's channels that are dropped.
-        chunk: Argument of :func:`pixel_correlation` where no gradient is recorded.
-        train_chunk: The same where a gradient is recorded; None needs the most memory
-            and the least time.
-
-    Raises:
-        InvalidInputError: If ``chunk`` or ``train_chunk`` is not allowed.
-
-    Source: Wang et al., "SEAM", CVPR 2020, section 3.4.
-    """
-
-    def __init__(
-        self,
-        in_channels: Sequence[int],
-        num_classes: int,
-        side_channels: Sequence[int] = (64, 128),
-        affinity_channels: int = 192,
-        dropout_ratio: float = 0.5,
-        chunk: int | None = 512,
-        train_chunk: int | None = None,
-    ):
-        super().__init__()
-        check_values('SEAMHead', dict(chunk=chunk, train_chunk=train_chunk), CHUNKS)
-        shallow, middle, deep = in_channels
-        self.chunk, self.train_chunk = chunk, train_chunk
-        self.dropout = nn.Dropout2d(dropout_ratio)
-        self.classifier = nn.Conv2d(deep, num_classes, 1, bias=False)
-        self.project_shallow = nn.Conv2d(shallow, side_channels[0], 1, bias=False)
-        self.project_middle = nn.Conv2d(middle, side_channels[1], 1, bias=False)
-        self.project_all = nn.Conv2d(3 + sum(side_channels), affinity_channels, 1, bias=False)
-        nn.init.xavier_uniform_(self.classifier.weight)
-        nn.init.kaiming_normal_(self.project_shallow.weight)
-        nn.init.kaiming_normal_(self.project_middle.weight)
-        nn.init.xavier_uniform_(self.project_all.weight, gain=4)
-
-    def forward(self, stages: Sequence[Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return class activation maps, and the same refined; channel 0 is the background.
-
-        Args:
-            stages: The backbone's three maps, shallow to deep.
-            images: The backbone's input, ``(N, 3, H, W)``.
-
-        Returns:
-            Raw class activation maps ``(N, 1 + C, h, w)`` at the deepest map's
-            size, channel 0 zero; and the refined scores ``(N, 1 + C, h, w)`` at
-            the shallowest map's size, float32 or wider.
-        """
-        shallow, middle, deep = stages
-        activations = self.classifier(self.dropout(deep))
-        with torch.no_grad():
-            scores = cam_scores(activations)
-        features = self.affinity_features(shallow.detach(), middle.detach(), images)
-        chunk = self.train_chunk if torch.is_grad_enabled() else self.chunk
-        refined = pixel_correlation(scores, features, chunk)
-        return F.pad(activations, (0, 0, 0, 0, 1, 0)), refined
-
-    def affinity_features(self, shallow: Tensor, middle: Tensor, images: Tensor) -> Tensor:
-        """Return ``(N, affinity_channels, h, w)`` from colour and the two projected maps."""
-        size = shallow.shape[-2:]
-        return self.project_all(
-            torch.cat(
-                [
-                    resize_corners(images, size),
-                    self.project_shallow(shallow).relu(),
-                    resize_corners(self.project_middle(middle).relu(), size),
-                ],
-                1,
-            )
-        )
 
 
 @contextmanager
