@@ -15,13 +15,15 @@ from incseg.engine.recipe.network import network_config
 from incseg.engine.weak.image_batches import equal_size_batches, resized
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
+from incseg.utils.rules import expected
 
 
 class OldNetwork:
     """The network of the previous step, which finds old classes in the images of a step.
 
     It reads whole images at the config's ``image_scale``.  Its logits are
-    enlarged to the image's size; probabilities are their softmax.
+    enlarged to the image's size; probabilities are their softmax, and classes are
+    the decision of its head.
 
     Args:
         experiment: The experiment.
@@ -33,7 +35,8 @@ class OldNetwork:
 
     Raises:
         MissingFileError: The checkpoint does not exist.
-        InvalidInputError: It is damaged, or of another step or protocol.
+        InvalidInputError: It is damaged, or of another step or protocol; or the
+            network has no output of the background.
     """
 
     def __init__(self, experiment: Experiment, step: int, checkpoint: str | Path) -> None:
@@ -46,6 +49,9 @@ class OldNetwork:
         self.scale = experiment.config['image_scale']
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         self.model = MODELS.build(network_config(experiment, old_step))
+        if not self.model.heads['decode_head'].has_background:
+            head = experiment.config['model']['decode_head']['type']
+            raise expected('model.decode_head.type', head, 'a head with a background output')
         load_weights(self.model, content['state_dict'], checkpoint)
         self.model.to(self.device).eval()
         self.ids = np.array([0, *experiment.protocol.seen(old_step)], np.uint8)
@@ -64,15 +70,28 @@ class OldNetwork:
             ids, and its probability, float32 ``(H, W)``.
         """
         for chosen, images in equal_size_batches(dataset, indices, batch_size=4):
-            best, classes = self.probabilities(images).max(1)
+            best, classes = self.most_likely(images)
             labels = self.ids[classes.cpu().numpy()]
             yield from zip(chosen, labels, best.cpu().numpy(), strict=True)
 
     @torch.no_grad()
-    def probabilities(self, images: Tensor) -> Tensor:
-        """Return float32 ``(N, classes, H, W)`` for images uint8 ``(N, 3, H, W)``, BGR."""
+    def most_likely(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the class of each pixel and its probability.
+
+        Args:
+            images: uint8 ``(N, 3, H, W)``, BGR.
+
+        Returns:
+            Probabilities, float32 ``(N, H, W)``, and indices of classes, int64 ``(N, H, W)``.
+        """
         size = images.shape[2:]
         inputs = resized(images.to(self.device).float(), self.scale)
         inputs = self.model.data_preprocessor(dict(inputs=inputs))['inputs']
         logits = self.model.extract(inputs, auxiliary=False).logits['decode_head']
-        return F.interpolate(logits.float(), size, mode='bilinear', align_corners=False).softmax(1)
+        logits = F.interpolate(logits.float(), size, mode='bilinear', align_corners=False)
+        decide = self.model.heads['decode_head'].own_decision
+        if decide is None:
+            best, classes = logits.softmax(1).max(1)
+            return best, classes
+        classes = decide(logits).long()
+        return logits.softmax(1).gather(1, classes.unsqueeze(1)).squeeze(1), classes

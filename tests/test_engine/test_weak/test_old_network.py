@@ -7,6 +7,7 @@ from incseg.datasets import ShapesDataset
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.weak.old_network import OldNetwork
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.models import CrossEntropyLoss, FCNHead
 
 
 @pytest.fixture
@@ -37,6 +38,33 @@ def test_what_it_sees(base):
         place = (ids[:, None, None] == label).argmax(0)
         picked = np.take_along_axis(probability.numpy(), place[None], 0)[0]
         np.testing.assert_allclose(picked, confidence, atol=1e-4)
+
+
+class SecondBest(FCNHead):
+    """A head that decides on the output with the second largest logit."""
+
+    def decide(self, logits):
+        return logits.topk(2, 1).indices[:, 1]
+
+
+def test_the_head_decides(base, monkeypatch):
+    """If it fails, SEAM takes the argmax of a head that decides otherwise."""
+    config, path = base
+    data = ShapesDataset(length=6, size=32)
+    network = OldNetwork(Experiment(config), 1, path)
+    network.model.decode_head.__class__ = SecondBest
+    [(_, label, confidence)] = network(data, [1])
+    image = torch.from_numpy(data.get_data_info(1)['img']).permute(2, 0, 1)[None]
+    network.model.decode_head.__class__ = FCNHead
+    best, classes = network.most_likely(image)
+    assert (network.ids[classes[0].numpy()] != label).all()
+    assert (confidence <= best[0].numpy()).all() and (confidence > 0).all()
+    with monkeypatch.context() as patch:
+        patch.setattr(FCNHead, 'has_background', False)
+        patch.setattr(FCNHead, 'decide', SecondBest.decide)
+        patch.setattr(CrossEntropyLoss, 'without_background', True, raising=False)
+        with pytest.raises(InvalidInputError, match="decode_head.type is 'FCNHead', expected a h"):
+            OldNetwork(Experiment(config), 1, path)
 
 
 def test_which_network(base, tmp_path):
