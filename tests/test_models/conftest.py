@@ -79,6 +79,20 @@ def build_pair(build):
     return make
 
 
+@pytest.fixture
+def batch():
+    """Makes images and train ids, always the same: ``batch(size=(12, 10), classes=6, n=2)``."""
+
+    def make(size=(12, 10), classes=6, n=2):
+        generator = torch.Generator().manual_seed(0)
+        return (
+            torch.randn(n, 3, *size, generator=generator),
+            torch.randint(0, classes, (n, *size), generator=generator, dtype=torch.uint8),
+        )
+
+    return make
+
+
 @pytest.fixture(autouse=True)
 def one_thread_one_seed():
     """Small networks: threads cost more than they bring.  And the same numbers every time."""
