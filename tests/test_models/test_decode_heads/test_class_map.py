@@ -1,5 +1,8 @@
 """The best class of every pixel without full-size logits: what argmax of the plain form gives."""
 
+import importlib
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -118,3 +121,12 @@ def test_logits_with_a_graph():
     assert torch.equal(
         class_map(logits.clone().requires_grad_(), (64, 80)), class_map(logits, (64, 80))
     )
+
+
+def test_its_names_of_before():
+    """If it fails, a script written for 0.1 stops at its import."""
+    sys.modules.pop('incseg.models.segmentors.label_map', None)
+    with pytest.warns(DeprecationWarning, match='is now incseg.models.decode_heads.class_map'):
+        old = importlib.import_module('incseg.models.segmentors.label_map')
+    assert old.label_map is class_map and old.label_map_at_once is class_map_at_once
+    assert old.first_best is first_best

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from incseg.models.losses import functional
 from incseg.models.losses.functional import (
     distillation,
     unbiased_cross_entropy,
@@ -270,3 +271,13 @@ def test_no_full_size_tensor():
         [sys.executable, '-c', MEMORY], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 60
+
+
+@pytest.mark.parametrize('function', [fused_losses, fused_incremental_loss])
+def test_their_place_of_before(function):
+    """If it fails, a script written for 0.1 stops at its import."""
+    assert function.__name__ not in vars(functional), 'it is not imported with them'
+    with pytest.warns(DeprecationWarning, match=f'is now .*losses.fused.{function.__name__}'):
+        assert getattr(functional, function.__name__) is function
+    with pytest.raises(AttributeError, match='no_such_loss'):
+        functional.no_such_loss  # noqa: B018
