@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from incseg.datasets import IncrementalDataset, VOCDataset
 from incseg.engine.recipe.data import pipeline
-from incseg.engine.recipe.experiment import resolve
+from incseg.engine.recipe.names import resolve
 
 CROP = 512
 PROTOCOL = dict(base=15, increment=5, setting='overlap')  # VOC 15-5, at step 1

@@ -23,7 +23,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('errors', 'constants', 'renamed'),
     ],
     'apis': [('command_line', 'inference', 'run_list'), ('config', 'prepare')],
-    'apis.config': [('trained',), ('loading',), ('check',), ('sections',), ('parts',)],
+    'apis.config': [('trained',), ('loading',), ('check',), ('sections',), ('parts', 'schema')],
     'datasets': [
         ('preparation', 'steps'),
         ('image_labels', 'negatives', 'sources'),
@@ -65,7 +65,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('method',),
     ],
     'engine.matrix': [('run_matrix',), ('plan',), ('child_process',)],
-    'engine.recipe': [('identity', 'step'), ('data', 'network'), ('experiment',)],
+    'engine.recipe': [('identity', 'step'), ('data', 'network'), ('experiment',), ('names',)],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),

@@ -12,7 +12,8 @@ from incseg.apis.config.loading import load_config
 from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
 from incseg.engine.recipe.data import pipeline, without_labels
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.network import network_config
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import EncoderDecoder

@@ -12,6 +12,8 @@ from mmengine.config import Config
 from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import config_hash
+from incseg.engine.recipe.names import names_in
+from incseg.evaluation.run_settings import is_free
 from incseg.utils.files import temporary_name, write_atomically
 
 #: parts of a Runner's config that do not shape its result
@@ -66,15 +68,16 @@ class BaseSteps:
         shape['batches'] = loader['batch_sampler']
         shape['pretrained'] = experiment.config['pretrained']
         shape['tf32'] = experiment.tf32
-        data = experiment.config['data']
-        shape['data'] = {key: data[key] for key in sorted(data)}
+        raw = experiment.raw_config
+        shape['data'] = {key: raw['data'][key] for key in sorted(raw['data'])}
         shape['evaluation'] = {
             key: value
             for key, value in test['test_dataloader']['dataset'].to_dict().items()
             if key != 'protocol'
         }
-        settings = ('data_root', 'crop_size', 'image_scale', 'eval_mode')
-        shape['settings'] = {key: experiment.config[key] for key in settings}
+        settings = {'data_root', 'crop_size', 'image_scale', 'eval_mode'}
+        others = {name for name in names_in(raw['data'], raw) if not is_free(name)}
+        shape['settings'] = {key: experiment.config[key] for key in sorted(settings | others)}
         shape['data_root'] = os.path.realpath(experiment.config['data_root'])
         shape['classes'] = experiment.classes_at(0)
         shape['files'] = sorted(files)

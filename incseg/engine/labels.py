@@ -9,7 +9,7 @@ import numpy as np
 
 from incseg.datasets import SegDataset
 from incseg.engine.recipe.data import LOAD_MASKS, dataset_config, training_images
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS, STEP_LABELS, TASK_UTILS
@@ -155,12 +155,12 @@ def step_labels(experiment: Experiment, k: int) -> StepLabels:
     annotation, image_labels = config.get('annotation'), config['method'].get('image_labels')
     chosen: dict[str, Any] = dict(type='MaskLabels')
     if annotation is not None and (experiment.joint or k > 0 or annotation['steps'] == 'all'):
-        chosen = dict(resolve(annotation, config))
+        chosen = dict(annotation)
         chosen.setdefault('type', 'JointPseudoLabels' if experiment.joint else 'PseudoLabels')
         chosen.pop('steps')
     elif k > 0 and image_labels:
-        chosen = dict(type='ImageLabels', image_labels=resolve(image_labels, config))
-        chosen['negatives'] = resolve(config['method'].get('negatives'), config)
+        chosen = dict(type='ImageLabels', image_labels=image_labels)
+        chosen['negatives'] = config['method'].get('negatives')
     if STEP_LABELS.get(chosen['type']) is None:
         raise InvalidInputError(
             f'annotation.type is {chosen["type"]!r}, which is not registered (custom_imports '

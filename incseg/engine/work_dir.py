@@ -68,7 +68,7 @@ class WorkDir:
                 f'{self.path} already holds the ledger of {found["config"]}: {advice}'
             )
         if found or self.resume:
-            check_run_config(self.experiment.config, self.path)
+            check_run_config(self.experiment.raw_config, self.path)
         return found['steps'] if found else []
 
     def check_start(self, steps: list[int]) -> None:
@@ -149,7 +149,7 @@ class WorkDir:
     def write_settings(self, digests: Mapping[str, str]) -> None:
         """Write the complete config and the fingerprints of the labels to ``config.json``."""
         labels = {**self.label_digests(), **digests}
-        config = dict(self.experiment.config)
+        config = dict(self.experiment.raw_config)
         write_run_config({**config, LABELS: labels} if labels else config, self.path)
 
 

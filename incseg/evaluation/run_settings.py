@@ -10,11 +10,10 @@ from incseg.errors import InvalidInputError
 CONFIG_FILE = 'config.json'
 #: the key, beside the config's own, of what tells the image-level labels of steps from others
 LABELS = 'image_labels'
-#: keys that do not shape the results: they may change between an interruption and the resumption
+#: settings, besides roots of data, that shape no result: they may change between an interruption
+#: and the resumption, and two runs that differ in them are comparable
 FREE = (
     'filename',
-    'data_root',
-    'voc_root',
     'num_workers',
     'base_steps_dir',
     'seam_dir',
@@ -67,8 +66,13 @@ def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_free(key: str) -> bool:
-    """Whether a dotted key does not shape the results."""
-    return any(key == name or key.startswith(f'{name}.') for name in FREE)
+    """Say whether a dotted key does not shape the results: a root of data, or one of ``FREE``."""
+    return is_root(key) or any(key == name or key.startswith(f'{name}.') for name in FREE)
+
+
+def is_root(key: str) -> bool:
+    """Say whether a key is a folder of data: a top-level one that ends in ``_root``."""
+    return key.endswith('_root') and '.' not in key
 
 
 def flatten(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,6 @@
 """Rules for values, and the one form in which every check refuses a value."""
 
+import inspect
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -71,7 +72,8 @@ def check_keys(
         InvalidInputError: Naming the section or the first such key.
     """
     if not isinstance(section, Mapping):
-        raise expected(where, section, 'a dict')
+        names = ', '.join(sorted(required))
+        raise expected(where, section, f'a dict with {names}' if names else 'a dict')
     allowed = {f'{where}.{key}' for key in (*required, *optional)}
     for key in section:
         if f'{where}.{key}' not in allowed:
@@ -153,11 +155,53 @@ def several(rule: Rule) -> Rule:
     return allows, f'a list of one or more, each {rule[1]}'
 
 
+def one_or_list(rule: Rule) -> Rule:
+    """Return the rule for one value, or a list or tuple of one or more."""
+
+    def allows(value: Any) -> bool:
+        values = value if isinstance(value, list | tuple) else [value]
+        return len(values) > 0 and all(map(rule[0], values))
+
+    return allows, f'{rule[1]}, or a list of them'
+
+
+def by_name(rule: Rule) -> Rule:
+    """Return the rule for a dict, each value of which the given rule allows."""
+
+    def allows(value: Any) -> bool:
+        return isinstance(value, Mapping) and all(map(rule[0], value.values()))
+
+    return allows, f'a dict (each value {rule[1]})'
+
+
+ANYTHING: Rule = (lambda value: True, 'anything')
+TEXT: Rule = (lambda value: isinstance(value, str), 'text')
+DICT: Rule = (lambda value: isinstance(value, Mapping), 'a dict')
 NUMBER: Rule = (is_number, 'a number')
 POSITIVE: Rule = (lambda value: is_number(value) and value > 0, 'a number above 0')
 NOT_NEGATIVE: Rule = (lambda value: is_number(value) and value >= 0, 'a number of at least 0')
 SHARE: Rule = (lambda value: is_number(value) and 0 <= value <= 1, 'a number of 0 to 1')
 SWITCH: Rule = (lambda value: isinstance(value, bool), 'True or False')
+
+
+def arguments(function: Any) -> set[str] | None:
+    """Return the names of a class's or function's arguments; None if they cannot be known.
+
+    Those that a class hands on to its base classes as ``**kwargs`` are included.
+    """
+    if not inspect.isclass(function):
+        parameters = list(inspect.signature(function).parameters.values())
+        open_end = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        return None if open_end else {p.name for p in parameters}
+    names: set[str] = set()
+    for cls in function.__mro__:
+        if '__init__' not in vars(cls) or cls is object:
+            continue
+        parameters = list(inspect.signature(vars(cls)['__init__']).parameters.values())[1:]
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names
+    return names
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None, why: str = '') -> int:

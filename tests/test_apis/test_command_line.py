@@ -30,7 +30,7 @@ def test_options(add):
         seed=0, data_root='b', epochs=[2, 3]
     )
     assert options_of(parser.parse_args([])) == {}
-    with pytest.raises(InvalidInputError, match="--cfg-options 'seed': expected key=value"):
+    with pytest.raises(InvalidInputError, match="--cfg-options is 'seed', expected KEY=VALUE"):
         options_of(parser.parse_args(['--cfg-options', 'seed']))
 
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from incseg.apis import init_model, load_config
 from incseg.engine import Experiment
 from incseg.engine.labels import step_labels
-from incseg.engine.recipe.experiment import resolve
+from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.evaluation.run_settings import flatten
 from incseg.registry import DATASETS, MODELS

@@ -11,6 +11,7 @@ from incseg.utils.rules import (
     SHARE,
     SWITCH,
     any_of,
+    arguments,
     check_keys,
     check_values,
     checked,
@@ -81,7 +82,7 @@ def test_a_single_value():
 @pytest.mark.parametrize(
     ('section', 'message'),
     [
-        (3, 'x is 3, expected a dict'),
+        (3, 'x is 3, expected a dict with one'),
         (dict(one=1, tow=2), "unknown key 'x.tow' of x; did you mean 'x.two'?"),
         (dict(one=1, q=2), "unknown key 'x.q' of x; allowed: ['x.one', 'x.two']"),
         (dict(two=2), "the config has no 'x.one'"),
@@ -138,3 +139,24 @@ def test_faults_of_a_permutation_are_listed(values, message):
     with pytest.raises(InvalidInputError) as caught:
         permutation('order', values, 3)
     assert str(caught.value) == message
+
+
+class Base:
+    """A class that hands nothing on."""
+
+    def __init__(self, size, *, rate=1.0):
+        pass
+
+
+class Child(Base):
+    """A class that hands ``**kwargs`` on to its base."""
+
+    def __init__(self, name, **kwargs):
+        pass
+
+
+def test_arguments_reach_through_kwargs():
+    """If it fails, an argument of a base class is an unknown key, or a mistyped one is known."""
+    assert arguments(Child) == {'name', 'size', 'rate'} and arguments(Base) == {'size', 'rate'}
+    assert arguments(lambda a, b=1: a) == {'a', 'b'}
+    assert arguments(lambda a, **kwargs: a) is None

@@ -1,8 +1,9 @@
-"""Loading a config, overriding its keys, and checking it before anything is built."""
+"""Read a config, override its keys, and check it before anything is built."""
 
 import traceback
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,9 @@ from typing import Any
 from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
+from incseg.apis.config.schema import DEFAULTS, SETTINGS
 from incseg.errors import InvalidInputError, MissingFileError
-
-#: what a config need not say
-DEFAULTS: dict[str, Any] = dict(
-    seed=42, custom_hooks={}, base_steps_dir='work_dirs/_base_steps', seam_dir='work_dirs/_seam'
-)
-#: what a config may lack and an override may add, key by key; the keys are checked later
-COLLECTIONS = (
-    'custom_hooks',
-    'method.distillation',
-    'method.hooks',
-    'method.memory',
-    'method.frozen',
-)
+from incseg.utils.rules import expected
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -43,16 +33,16 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """
     path = Path(path)
     if path.is_dir():
-        raise InvalidInputError(f'config {path} is a folder, expected a .py file')
+        raise expected('config', str(path), 'a .py file, no folder')
     if not path.is_file():
         raise MissingFileError(f'no config at {path}')
     if path.suffix != '.py':
-        raise InvalidInputError(f'config {path} is not a .py file')
+        raise expected('config', str(path), 'a .py file')
     try:
         config = Config.fromfile(path)
-    except Exception as error:  # whatever a config's own code or imports raise
+    except Exception as error:  # a config's own code or imports may raise anything
         raise InvalidInputError(f'config {path} cannot be read: {cause(error)}') from error
-    for key, value in DEFAULTS.items():
+    for key, value in deepcopy(DEFAULTS).items():
         config.setdefault(key, value)
     for key, value in (options or {}).items():
         override(config, key, value)
@@ -61,31 +51,38 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 
 def override(config: Config, dotted: str, value: Any) -> None:
-    """Set one existing key, ``'model.backbone.depth'``, to a value.
+    """Set one key, ``'model.backbone.depth'``, to a value.
 
-    A key that the config does not have is refused, unless it is one of
-    ``COLLECTIONS`` or in one, or its parent has a ``type``: then it may be an
-    argument that was left at its default (whether the type knows it is checked
-    later).
+    A key that the config does not have is refused, unless it is a setting of
+    the schema, lies in an open one (``method.hooks``), or its parent has a
+    ``type``: then it may be an argument that was left at its default (whether
+    the type knows it is checked later).
+
+    Raises:
+        InvalidInputError: Naming the key.
     """
     node: Any = config
     *parents, last = dotted.split('.')
     path = ''
     for depth, key in enumerate(parents):
         path = '.'.join(parents[: depth + 1])
-        if path in COLLECTIONS:
-            node.setdefault(key, {})
+        if is_open(path) and node.get(key) is None:
+            node[key] = {}
         node = child(node, key, path)
         if not isinstance(node, Mapping):
-            raise InvalidInputError(
-                f'--cfg-options {dotted}: {path} is {node!r}, which has no keys'
-            )
-    if last not in node and 'type' not in node and not {path, dotted} & set(COLLECTIONS):
+            raise expected(path, node, f'a dict: --cfg-options {dotted} names a key of it')
+    if not (last in node or 'type' in node or dotted in SETTINGS or is_open(path)):
         child(node, last, dotted)
     node[last] = value
 
 
+def is_open(key: str) -> bool:
+    """Say whether keys may be added to a dict by an override."""
+    return key in SETTINGS and SETTINGS[key].open
+
+
 def child(node: Any, key: str, dotted: str) -> Any:
+    """Return the value of a key that the node has to have."""
     if key not in node:
         close = get_close_matches(key, map(str, node), 1)
         hint = f'did you mean {close[0]!r}? ' if close else ''
@@ -96,12 +93,18 @@ def child(node: Any, key: str, dotted: str) -> Any:
 
 
 def parse_options(pairs: Sequence[str] | None) -> dict[str, Any]:
-    """``['epochs=2', 'crop_size=(64,64)']`` to a dict, values as Python where they are."""
+    """Return ``['epochs=2', 'crop_size=(64,64)']`` as a dict, with values as Python literals.
+
+    A value that is no literal stays text.
+
+    Raises:
+        InvalidInputError: A pair is not of the form ``key=value``.
+    """
     options = {}
     for pair in pairs or ():
         key, equals, text = pair.partition('=')
         if not equals or not key:
-            raise InvalidInputError(f'--cfg-options {pair!r}: expected key=value')
+            raise expected('--cfg-options', pair, 'KEY=VALUE')
         try:
             options[key] = literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -111,7 +114,7 @@ def parse_options(pairs: Sequence[str] | None) -> dict[str, Any]:
 
 
 def cause(error: BaseException) -> str:
-    """The error that started it all: type and first line, with the place if it is in a module."""
+    """Return the first error of a chain: its type, first line, and file and line number."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     line = (str(error).strip().splitlines() or [''])[0]

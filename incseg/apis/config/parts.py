@@ -1,29 +1,39 @@
-"""Parts of a config, built on trial: before anything is read or trained."""
+"""Build the parts of a config on trial, before anything is read or trained."""
 
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from mmengine.registry import DefaultScope, Registry, init_default_scope
 
 from incseg.datasets.image_labels import PartImageLabels
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config
+from incseg.engine.recipe.step import lr_schedule
 from incseg.engine.runner.optim import factor_groups
 from incseg.errors import InvalidInputError, MissingFileError, UserError
-from incseg.registry import HOOKS, MODELS, OPTIMIZERS, SCOPE, STEP_LABELS, TASK_UTILS, TRANSFORMS
+from incseg.registry import (
+    HOOKS,
+    MODELS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    SCOPE,
+    STEP_LABELS,
+    TASK_UTILS,
+    TRANSFORMS,
+)
+from incseg.utils.rules import arguments, expected, unknown_key
 
 #: arguments that the library hands over, by the name of a registry; no config may name them
 HANDED_OVER = {TASK_UTILS.name: {'dataset'}, STEP_LABELS.name: {'experiment', 'step'}}
 
 
 def try_to_build(experiment: Experiment) -> None:
-    """Build the last step's network, without memory for it, the hooks and the optimiser."""
+    """Build the last step's network, without memory for it, the hooks, the optimiser and so on."""
     config, last = experiment.config, experiment.num_steps - 1
     model = try_part('the model or a part of the method', model_config(experiment, last), MODELS)
     for name, hook in (config['method'].get('hooks') or {}).items():
@@ -32,8 +42,11 @@ def try_to_build(experiment: Experiment) -> None:
     with refused_as('schedule.lr_factors'):
         if last:
             factor_groups(model, 1.0, config['schedule'].get('lr_factors') or {})
-    optimizer = dict(config['schedule']['optimizer'], lr=config['schedule']['lr']['base'])
+    schedule = config['schedule']
+    optimizer = dict(schedule['optimizer'], lr=schedule['lr']['base'])
     try_part('schedule.optimizer', {'params': [torch.zeros(1)], **optimizer}, OPTIMIZERS)
+    if schedule.get('lr_schedule') is not None:
+        check_schedule('schedule.lr_schedule', lr_schedule(experiment, last, TRIAL_ITERS))
     parts = {
         f'method.distillation.{name}': term
         for name, term in getattr(model, 'distillation', {}).items()
@@ -43,8 +56,21 @@ def try_to_build(experiment: Experiment) -> None:
         check_fits(key, part, model)
 
 
+#: iterations of the training that a schedule is built for on trial: more than any has
+TRIAL_ITERS = 10**9
+
+
+def check_schedule(key: str, schedule: Mapping[str, Any]) -> None:
+    """Build a learning-rate schedule, which has to count in iterations."""
+    check_part(key, schedule, PARAM_SCHEDULERS)
+    if schedule.get('by_epoch'):
+        raise expected(f'{key}.by_epoch', True, 'False: a step is counted in iterations')
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    try_part(key, dict(schedule, optimizer=optimizer), PARAM_SCHEDULERS)
+
+
 def check_fits(key: str, part: Any, model: Any) -> None:
-    """Does the network have what a part of the method reads?"""
+    """Check that the network has what a part of the method reads."""
     if not hasattr(part, 'check'):
         return
     try:
@@ -53,36 +79,36 @@ def check_fits(key: str, part: Any, model: Any) -> None:
         raise InvalidInputError(f'{key}: {error}') from None
 
 
-def check_pipeline(key: str, pipeline: Any, config: Mapping[str, Any]) -> None:
-    """Transforms by name, each possible to build; None stands for one that is left out."""
+def check_pipeline(key: str, pipeline: Any) -> None:
+    """Build the transforms of a pipeline, by name; None stands for one that is left out."""
     if not isinstance(pipeline, Mapping):
-        raise InvalidInputError(f'{key} is {pipeline!r}, expected transforms by name')
+        raise expected(key, pipeline, 'transforms by name')
     for name, transform in pipeline.items():
-        try_but_files(f'{key}.{name}', transform, TRANSFORMS, config)
+        try_but_files(f'{key}.{name}', transform, TRANSFORMS)
 
 
 def check_image_label_source(key: str, source: Any) -> None:
-    """A source of image-level labels has all that it needs, and those of parts that it names.
+    """Check that a source of image-level labels has all its arguments but the data set.
 
-    The data set is handed to it.
+    So do the sources of parts that it names.
     """
     check_part(key, source, TASK_UTILS)
     if source is None:
         return
     kind = source['type']
-    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
-    if found is PartImageLabels and isinstance(source.get('parts'), Mapping):
+    kind = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if kind is PartImageLabels and isinstance(source.get('parts'), Mapping):
         for name, part in source['parts'].items():
             check_image_label_source(f'{key}.parts.{name}', part)
     options = {name: value for name, value in source.items() if name != 'type'}
     try:
-        inspect.signature(found).bind(dataset=None, **options)
+        inspect.signature(kind).bind(dataset=None, **options)
     except TypeError as error:
-        raise InvalidInputError(f'{key}: {error} of {found.__name__}') from None
+        raise InvalidInputError(f'{key}: {error} of {kind.__name__}') from None
 
 
 def try_part(key: str, part: Mapping[str, Any], registry: Registry) -> Any:
-    """A part, built; a network without memory for its weights."""
+    """Build a part; a network without memory for its weights."""
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
     with refused_as(key):
@@ -93,7 +119,7 @@ def try_part(key: str, part: Mapping[str, Any], registry: Registry) -> Any:
 
 @contextmanager
 def refused_as(key: str) -> Iterator[None]:
-    """Names the key of whatever a part's constructor does not like."""
+    """Name the key in every error of a part's constructor."""
     try:
         yield
     except UserError:
@@ -104,21 +130,19 @@ def refused_as(key: str) -> Iterator[None]:
         raise InvalidInputError(f'{key} cannot be built: {error}') from error
 
 
-def try_but_files(
-    key: str, part: Mapping[str, Any] | None, registry: Registry, config: Mapping[str, Any]
-) -> None:
-    """A part of the training can be built, as far as its files are there.
+def try_but_files(key: str, part: Mapping[str, Any] | None, registry: Registry) -> None:
+    """Build a part of the training, if its files are there.
 
     An evaluation does without them; the training looks for them when it needs them.
     """
     check_part(key, part, registry)
     with suppress(MissingFileError):
         if part is not None:
-            try_part(key, resolve(part, config), registry)
+            try_part(key, part, registry)
 
 
 def build_without_memory(config: dict) -> Any:
-    """A network on the meta device; for real where a part looks at its own values."""
+    """Build a network on the meta device; for real where a part looks at its own values."""
     try:
         with torch.device('meta'), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # a checkpoint that is read is not copied
@@ -130,41 +154,20 @@ def build_without_memory(config: dict) -> Any:
 
 
 def check_part(key: str, part: Any, registry: Registry, needed: bool = False) -> None:
+    """Check that a part's type is registered and has an argument for every other key.
+
+    None stands for no part, where none is needed.
+    """
     if part is None and not needed:
         return
     if not isinstance(part, Mapping) or 'type' not in part:
-        raise InvalidInputError(f'{key} is {part!r}, expected dict(type=…, …)')
-    found = registry.get(part['type']) if isinstance(part['type'], str) else part['type']
-    if found is None:
-        raise InvalidInputError(
-            f'{key}.type is {part["type"]!r}, which is not registered (custom_imports missing?)'
-        )
-    allowed = arguments(found)
+        raise expected(key, part, 'dict(type=…, …)')
+    kind = registry.get(part['type']) if isinstance(part['type'], str) else part['type']
+    if kind is None:
+        raise expected(f'{key}.type', part['type'], 'a registered type (custom_imports missing?)')
+    allowed = arguments(kind)
     if allowed is not None:
         allowed -= HANDED_OVER.get(registry.name, set())
     for name in part:
         if name != 'type' and allowed is not None and name not in allowed:
-            unknown(f'{key}.{name}', part['type'], {f'{key}.{a}' for a in allowed})
-
-
-def arguments(function: Any) -> set[str] | None:
-    """Names of the arguments, those handed on to base classes included; None if unknowable."""
-    if not inspect.isclass(function):
-        parameters = list(inspect.signature(function).parameters.values())
-        open_end = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        return None if open_end else {p.name for p in parameters}
-    names: set[str] = set()
-    for cls in function.__mro__:
-        if '__init__' not in vars(cls) or cls is object:
-            continue
-        parameters = list(inspect.signature(vars(cls)['__init__']).parameters.values())[1:]
-        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names
-    return names
-
-
-def unknown(key: str, where: str, allowed: set[str]) -> None:
-    close = get_close_matches(key, allowed, 1)
-    hint = f'did you mean {close[0]!r}?' if close else f'allowed: {sorted(allowed)}'
-    raise InvalidInputError(f'unknown key {key!r} of {where}; {hint}')
+            raise unknown_key(f'{key}.{name}', part['type'], {f'{key}.{a}' for a in allowed})

@@ -5,27 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from incseg.apis.config.parts import (
+    TRIAL_ITERS,
     check_image_label_source,
     check_part,
     check_pipeline,
+    check_schedule,
     try_but_files,
     try_part,
-    unknown,
 )
-from incseg.datasets.steps.weak_dataset import SCOPES
 from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.runner.schedules import schedule_config
 from incseg.engine.weak.seam_config import SeamSettings, is_old_network_negatives, seam_model_config
 from incseg.errors import InvalidInputError
-from incseg.registry import DATASETS, MODELS, STEP_LABELS
+from incseg.registry import DATASETS, MODELS, PARAM_SCHEDULERS, STEP_LABELS
 from incseg.utils.rules import (
-    NOT_NEGATIVE,
-    POSITIVE,
     SHARE,
     SWITCH,
-    Rule,
+    any_of,
+    check_keys,
     check_values,
     checked,
-    is_number,
+    expected,
     or_none,
     whole,
 )
@@ -55,9 +55,7 @@ def check_annotation(config: Any) -> None:
         )
     check_annotated_steps(section)
     if section['folder'] is not None and not isinstance(section['folder'], str):
-        raise InvalidInputError(
-            f'annotation.folder is {section["folder"]!r}, expected a folder, or None'
-        )
+        raise expected('annotation.folder', section['folder'], 'a folder, or None')
     if section['folder'] is None and config.get('seam') is None:
         raise InvalidInputError(
             "annotation.folder is None and the config has no 'seam' to make pseudo-labels: name "
@@ -81,10 +79,7 @@ def check_labels_of_other_type(section: Mapping[str, Any]) -> None:
 
 def check_annotated_steps(section: Mapping[str, Any]) -> None:
     if section['steps'] not in ANNOTATION_STEPS:
-        raise InvalidInputError(
-            f'annotation.steps is {section["steps"]!r}, allowed: '
-            f'{", ".join(map(repr, ANNOTATION_STEPS))}'
-        )
+        raise expected('annotation.steps', section['steps'], any_of(ANNOTATION_STEPS))
 
 
 def check_image_labels(config: Mapping[str, Any]) -> None:
@@ -97,18 +92,21 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
     labels = method.get('image_labels')
     labeller = (method.get('target_labeller') or {}).get('type')
     check_image_label_source('method.image_labels', labels)
-    try_but_files('method.negatives', method.get('negatives'), DATASETS, config)
+    try_but_files('method.negatives', method.get('negatives'), DATASETS)
     found = MODELS.get(labeller) if isinstance(labeller, str) else labeller
     takes = getattr(found, 'takes_image_labels', False)
     if takes and labels is None:
-        raise InvalidInputError(
-            f'method.image_labels is None, but {labeller} learns from image-level labels: '
-            "expected their source, as dict(type='MaskImageLabels')"
+        raise expected(
+            'method.image_labels',
+            None,
+            f"a source for {labeller}, which learns from them, as dict(type='MaskImageLabels')",
         )
     if labels is not None and not takes:
-        raise InvalidInputError(
-            f'method.target_labeller is {labeller!r}, which cannot learn '
-            "from method.image_labels alone, allowed: 'OnlineLocaliser', or no image_labels"
+        raise expected(
+            'method.target_labeller.type' if labeller else 'method.target_labeller',
+            labeller,
+            "a labeller that learns from method.image_labels, as 'OnlineLocaliser', or no "
+            'image_labels',
         )
     if labels is not None and method.get('memory'):
         raise InvalidInputError(
@@ -116,9 +114,10 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
             'image-level labels has no use for the masks of kept images'
         )
     if is_old_network_negatives(method.get('negatives')):
-        raise InvalidInputError(
-            f'method.negatives.type is {method["negatives"]["type"]!r}, which is for '
-            "seam.negatives alone, allowed: dict(type='NegativeFolder', folder=…), or None"
+        raise expected(
+            'method.negatives.type',
+            method['negatives']['type'],
+            "'NegativeFolder', or no negatives (this type is for seam.negatives only)",
         )
     if method.get('negatives') is not None and labels is None:
         raise InvalidInputError('method.negatives are for method.image_labels, which is None')
@@ -143,28 +142,6 @@ def check_warmup(experiment: Experiment) -> None:
             )
 
 
-SEAM_KEYS = (
-    {'model', 'scope', 'schedule', 'train_pipeline', 'inference'},
-    {'init_from', 'negatives', 'refine', 'image_labels'},
-)
-SEAM_SCHEDULE: dict[str, Rule] = dict(
-    epochs=whole(1),
-    batch_size=whole(1),
-    log_interval=whole(1),
-    checkpoint_interval=whole(1),
-    lr=POSITIVE,
-    head_factor=POSITIVE,
-    weight_decay=NOT_NEGATIVE,
-    poly_power=NOT_NEGATIVE,
-    amp=(lambda value: isinstance(value, bool) or value == 'auto', "True, False or 'auto'"),
-)
-SHARE_KEPT: Rule = (
-    lambda value: is_number(value) and 0 <= value < 1,
-    'a number of at least 0, below 1',
-)
-MOMENTUM = dict(pretrained=SHARE_KEPT, scratch=SHARE_KEPT)
-
-
 def check_seam(experiment: Experiment) -> None:
     """Check the section of a config whose other sections were checked.
 
@@ -173,15 +150,14 @@ def check_seam(experiment: Experiment) -> None:
             a value that is not allowed.
     """
     seam = experiment.config['seam']
-    check_keys('seam', seam, *SEAM_KEYS)
-    if seam['scope'] not in SCOPES:
-        raise InvalidInputError(f'seam.scope is {seam["scope"]!r}, allowed: {", ".join(SCOPES)}')
-    init_from = seam.get('init_from')
-    if init_from is not None and not isinstance(init_from, str):
-        raise InvalidInputError(
-            f"seam.init_from is {init_from!r}, allowed: None, 'step0' or the path of a final.pth"
+    schedule = seam['schedule']
+    choice = schedule.get('lr_schedule')
+    check_part('seam.schedule.lr_schedule', choice, PARAM_SCHEDULERS)
+    if choice is not None:
+        check_schedule(
+            'seam.schedule.lr_schedule',
+            schedule_config(choice, TRIAL_ITERS, power=schedule['poly_power']),
         )
-    check_schedule(seam['schedule'])
     check_part('seam.model', seam['model'], MODELS, needed=True)
     own = seam['model']['type'] == 'SEAM'  # another network may lack a part of that name
     for key in ('backbone', 'head'):
@@ -189,7 +165,7 @@ def check_seam(experiment: Experiment) -> None:
             f'seam.model.{key}', seam['model'].get(key), MODELS, needed=own and key == 'backbone'
         )
     check_negatives(experiment)
-    check_pipeline('seam.train_pipeline', seam['train_pipeline'], experiment.config)
+    check_pipeline('seam.train_pipeline', seam['train_pipeline'])
     try_part('seam.model', seam_model_config(experiment, experiment.protocol.num_classes), MODELS)
     check_refinement(SeamSettings.of(experiment.config).refine)
 
@@ -203,9 +179,11 @@ def check_refinement(refine: Mapping[str, Any]) -> None:
     there = isinstance(refine.get('checkpoint'), str) and Path(refine['checkpoint']).is_file()
     without_files = {key: value for key, value in refine.items() if there or key != 'checkpoint'}
     if not hasattr(try_part('seam.refine', without_files, MODELS), 'refine'):
-        raise InvalidInputError(
-            f'seam.refine.type is {refine["type"]!r}, expected a part with a method '
-            'refine(image, scores), as NoRefinement, PAMR, DenseCRF or AffinityRandomWalk'
+        raise expected(
+            'seam.refine.type',
+            refine['type'],
+            'a part with a method refine(image, scores), as NoRefinement, PAMR, DenseCRF or '
+            'AffinityRandomWalk',
         )
 
 
@@ -213,37 +191,19 @@ def check_negatives(experiment: Experiment) -> None:
     """What looks through the network of the step before has one."""
     seam = experiment.config['seam']
     negatives = seam.get('negatives')
-    try_but_files('seam.negatives', negatives, DATASETS, experiment.config)
+    try_but_files('seam.negatives', negatives, DATASETS)
     if not is_old_network_negatives(negatives):
         return
     kind = negatives['type']
     if seam['scope'] != 'step':
-        raise InvalidInputError(
-            f'seam.negatives.type is {kind!r}, which looks through the network of the step '
-            f"before, and seam.scope is {seam['scope']!r}: expected 'step'"
+        raise expected(
+            'seam.scope',
+            seam['scope'],
+            f"'step': seam.negatives.type is {kind!r}, which uses the previous step's network",
         )
     if experiment.joint:
-        raise InvalidInputError(
-            f'seam.negatives.type is {kind!r}, which looks through the network of the step '
-            'before; joint training has none, allowed: NegativeFolder, or None'
+        raise expected(
+            'seam.negatives.type',
+            kind,
+            "'NegativeFolder', or no negatives: joint training has no previous step",
         )
-
-
-def check_schedule(schedule: Any) -> None:
-    """Numbers within their limits."""
-    check_keys('seam.schedule', schedule, {*SEAM_SCHEDULE, 'momentum'}, set())
-    check_values('seam.schedule', schedule, SEAM_SCHEDULE)
-    check_keys('seam.schedule.momentum', schedule['momentum'], set(MOMENTUM), set())
-    check_values('seam.schedule.momentum', schedule['momentum'], MOMENTUM)
-
-
-def check_keys(where: str, section: Any, required: set[str], optional: set[str]) -> None:
-    """A section is a dict with these keys."""
-    if not isinstance(section, Mapping):
-        raise InvalidInputError(f'{where} is {section!r}, expected a dict')
-    allowed = {f'{where}.{key}' for key in required | optional}
-    for key in section:
-        if f'{where}.{key}' not in allowed:
-            unknown(f'{where}.{key}', where, allowed)
-    for key in sorted(required - set(section)):
-        raise InvalidInputError(f"the config has no '{where}.{key}'")

@@ -9,27 +9,18 @@ from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
 from incseg.apis.config.loading import load_config, override
+from incseg.apis.config.schema import evaluated
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import as_written
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
-from incseg.evaluation.run_settings import CONFIG_FILE, FREE, flatten, read_run_config
-
-#: what an evaluation depends on
-SHAPING = (
-    'model',
-    'data',
-    'protocol',
-    'eval_mode',
-    'image_scale',
-    'crop_size',
-    'width',
-    'norm_cfg',
-    'data_root',
-    'voc_root',
+from incseg.evaluation.run_settings import (
+    CONFIG_FILE,
+    flatten,
+    is_free,
+    is_root,
+    read_run_config,
 )
-#: taken from the training only where they are still there
-ROOTS = ('data_root', 'voc_root')
 
 
 def load_trained_config(
@@ -79,7 +70,7 @@ def with_settings(config: Config, kept: Mapping[str, Any], options: Mapping[str,
     trained = deepcopy(config)
     written = as_written(config)
     for key, value in kept.items():
-        taken = Path(str(value)).exists() if key in ROOTS else key not in FREE
+        taken = Path(str(value)).exists() if is_root(key) else not is_free(key)
         if taken and written.get(key) != value:
             trained[key] = value
     for key, value in options.items():
@@ -88,9 +79,10 @@ def with_settings(config: Config, kept: Mapping[str, Any], options: Mapping[str,
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What an evaluation depends on, by dotted key."""
+    """Return the settings that an evaluation depends on, by dotted key."""
+    keys = evaluated(config)
     return {
-        key: value for key, value in flatten(as_written(config)) if key.partition('.')[0] in SHAPING
+        key: value for key, value in flatten(as_written(config)) if key.partition('.')[0] in keys
     }
 
 

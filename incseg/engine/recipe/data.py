@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError
 
 #: config of the transform that loads masks
@@ -65,7 +65,7 @@ def dataset_config(
         InvalidInputError: The config has no test pipeline of the name ``eval_mode``.
     """
     config = experiment.config
-    data = resolve(config['data'], config)
+    data = config['data']
     if mode == 'train':
         transforms = data['train_pipeline']
     elif config['eval_mode'] in data['test_pipelines']:
@@ -94,7 +94,7 @@ def training_images(experiment: Experiment, partly_labelled: bool) -> dict[str, 
         experiment: The experiment.
         partly_labelled: Whether an image may be without a mask.
     """
-    images: dict[str, Any] = dict(resolve(experiment.config['data'], experiment.config)['train'])
+    images: dict[str, Any] = dict(experiment.config['data']['train'])
     return dict(images, partly_labelled=True) if partly_labelled else images
 
 

@@ -1,8 +1,11 @@
-"""A config's ``'$name'`` strings."""
+"""An experiment: the protocol, the steps and the classes that a config stands for."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.config import ConfigDict
+
+from incseg.engine.recipe.names import resolve
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
 from incseg.protocols import Protocol
@@ -23,6 +26,8 @@ class Experiment:
             one, or a joint method has a memory.
 
     Attributes:
+        config: The config with every ``'$name'`` replaced by the setting that it names.
+        raw_config: The config as it was written, as a work dir keeps it and hashes read it.
         protocol: The config's protocol; tables report by it.
         training: The protocol that is trained: the same, or, for a joint
             method, all classes in one step.
@@ -31,7 +36,8 @@ class Experiment:
     """
 
     def __init__(self, config: Config):
-        self.config = config
+        self.raw_config = config
+        self.config = config = ConfigDict(resolve(dict(config), config))
         train = config['data']['train']
         dataset_class = DATASETS.get(train['type'])
         if dataset_class is None:
@@ -116,7 +122,7 @@ class Experiment:
     def ledger_header(self) -> dict[str, Any]:
         """The head of ``results.json``."""
         return dict(
-            config=relative_to_library(getattr(self.config, 'filename', None) or ''),
+            config=relative_to_library(getattr(self.raw_config, 'filename', None) or ''),
             method=self.method,
             seed=self.seed,
             protocol=self.describe_protocol(),
@@ -152,20 +158,3 @@ def check_step(k: int, num_steps: int, where: str, what: str = '--step') -> None
         raise InvalidInputError(
             f'{what} {k} is out of range: {where} has {num_steps} step(s), {allowed}'
         )
-
-
-def resolve(value: Any, settings: Mapping[str, Any]) -> Any:
-    """Replace every string ``'$name'`` by the top-level setting ``name``.
-
-    So each thing is said once in a config and an override never leaves a
-    stale copy.
-    """
-    if isinstance(value, str) and value.startswith('$'):
-        if value[1:] not in settings:
-            raise InvalidInputError(f'the config uses {value!r}, but has no key {value[1:]!r}')
-        return resolve(settings[value[1:]], settings)
-    if isinstance(value, Mapping):
-        return {key: resolve(item, settings) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [resolve(item, settings) for item in value]
-    return value

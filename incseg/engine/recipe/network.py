@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.names import resolve
 from incseg.registry import MODELS
 
 #: what a method adds to the network for its training
@@ -18,9 +19,9 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
         init: Whether pretrained weights may be loaded; they matter for step 0
             alone, later steps start from the one before.
     """
-    config, method = experiment.config, experiment.config['method']
-    settings = {**config, 'pretrained': bool(config['pretrained']) and init and k == 0}
-    model = resolve(config['model'], settings)
+    pretrained = bool(experiment.config['pretrained']) and init and k == 0
+    settings = {**experiment.raw_config, 'pretrained': pretrained}
+    model, method = (resolve(settings[key], settings) for key in ('model', 'method'))
     loss = dict(method['loss_decode'])
     if k == 0:  # without old classes some losses are another, simpler one
         loss['type'] = vars(MODELS.get(loss['type'])).get('base_step_type', loss['type'])
@@ -32,7 +33,7 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
     if k > 0:
         model['distillation'] = dict(method.get('distillation') or {})
         if method.get('target_labeller'):
-            model['target_labeller'] = resolve(method['target_labeller'], settings)
+            model['target_labeller'] = method['target_labeller']
         if method.get('frozen'):
             model['frozen'] = method['frozen']
     return model

@@ -13,6 +13,7 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.recipe.data import dataset_config, loader_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config, network_config
+from incseg.engine.runner.schedules import POLY, schedule_config
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, SCOPE
 from incseg.utils.precision import autocasts
@@ -129,18 +130,19 @@ def sampler_config(
 
 
 def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
-    """The learning rate over the iterations of step ``k``."""
-    config, power = experiment.config, experiment.config['schedule']['poly_power']
-    warmup = config.get('warmup_epochs', 0) if k > 0 else 0
-    if warmup:
-        return dict(
-            type='HeldPolyLR',
-            num_iters=iters,
-            power=power,
-            by_epoch=False,
-            hold=warmup * iters // experiment.epochs(k),
-        )
-    return dict(type='PolyLR', power=power, eta_min=0.0, begin=0, end=iters + 1, by_epoch=False)
+    """Return the config of the learning-rate schedule over the iterations of step ``k``.
+
+    It is ``schedule.lr_schedule``; where the config names none, PolyLR, or HeldPolyLR in an
+    added step with ``warmup_epochs``.
+    """
+    schedule = experiment.config['schedule']
+    warmup = experiment.config.get('warmup_epochs', 0) if k > 0 else 0
+    return schedule_config(
+        schedule.get('lr_schedule') or (dict(type='HeldPolyLR') if warmup else POLY),
+        iters,
+        power=schedule['poly_power'],
+        hold=warmup * iters // experiment.epochs(k),
+    )
 
 
 def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:

@@ -1,25 +1,50 @@
+"""Learning-rate schedules, over the iterations of one training."""
+
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 
 from incseg.registry import PARAM_SCHEDULERS
+from incseg.utils.rules import arguments
+
+#: the schedule where a config names none
+POLY = dict(type='PolyLR', eta_min=0.0)
+
+
+def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> dict[str, Any]:
+    """Complete a config of a registered ``PARAM_SCHEDULERS`` type for one training.
+
+    Arguments that the choice leaves out are filled in where its class has them:
+    ``begin=0``, ``end=iters + 1``, ``by_epoch=False``, ``num_iters=iters`` and
+    the options.
+
+    Args:
+        choice: ``dict(type=…, …)``.
+        iters: Iterations of the training.
+        options: Further arguments, ``power`` and ``hold``, in iterations.
+    """
+    kind = choice['type']
+    known = arguments(PARAM_SCHEDULERS.get(kind) if isinstance(kind, str) else kind) or set()
+    filled = dict(begin=0, end=iters + 1, by_epoch=False, num_iters=iters, **options)
+    return {**{key: value for key, value in filled.items() if key in known}, **choice}
 
 
 @PARAM_SCHEDULERS.register_module()
 class HeldPolyLR(LRSchedulerMixin, _ParamScheduler):
-    """A learning rate that stays for a while and then is where poly would be by then.
+    """Constant for ``hold`` iterations, then jumps to the poly schedule.
 
-    ``lr (1 - t / num_iters)^power`` at iteration *t* from ``hold`` on: it jumps
-    there, it does not start to decay there.
+    From iteration *t* = ``hold`` on it is ``lr (1 - t / num_iters)^power``, as if it had
+    decayed from the start.
 
     Args:
         optimizer: The optimiser or its wrapper.
         num_iters: Iterations of the training.
         hold: Iterations with the full learning rate.
         power: Of the decay.
-        kwargs: Of mmengine's schedulers; ``by_epoch=False`` has to be among them
-            in a Runner's config, which takes one epoch for its end otherwise.
+        kwargs: Arguments of mmengine's schedulers.  A Runner's config needs
+            ``by_epoch=False``: a step is a single epoch for the Runner.
 
     Source: WILSON's published code.
     """

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from incseg.datasets import ColourJitter, PseudoLabelFiles
 from incseg.engine.checkpoint import check_finite, read_step_checkpoint, save_atomically
 from incseg.engine.hooks.start import load_backbone
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import optimizer_config
 from incseg.engine.runner.optim import FineTuneOptim
 from incseg.engine.weak.affinity_dataset import AffinityDataset
@@ -67,7 +67,7 @@ def affinity_job(
     if Path(out).is_dir():
         raise InvalidInputError(f"'{out}' is a folder; allowed is the name of a file to write")
     config = experiment.config
-    seam = resolve(config.get('seam') or {}, config)
+    seam = config.get('seam') or {}
     refine = seam.get('refine') or {}
     if 'net' not in refine:
         raise InvalidInputError(

@@ -14,9 +14,11 @@ from incseg.datasets import BackgroundRule, StepBatchSampler
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.engine.labels import masks_needed
 from incseg.engine.recipe.data import loader_config, training_images
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
+from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.step import optimizer_config, runner_config, training_hooks
+from incseg.engine.runner.schedules import POLY, schedule_config
 from incseg.engine.weak import cam_inference
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS
@@ -44,8 +46,8 @@ def seam_model_config(
         init: Whether ImageNet weights may be loaded.
     """
     imagenet = from_imagenet(experiment)
-    settings = {**experiment.config, 'pretrained': imagenet and init}
-    model = resolve(experiment.config['seam']['model'], settings)
+    settings = {**experiment.raw_config, 'pretrained': imagenet and init}
+    model = resolve(settings['seam'], settings)['model']
     return {'frozen': imagenet, **model, 'num_classes': num_classes}
 
 
@@ -60,7 +62,7 @@ def seam_pipeline(transforms: Mapping[str, Any], image_scale: float) -> list[dic
 
 def seam_image_labels(experiment: Experiment) -> dict[str, Any]:
     """Return the config of the source of image-level labels, masks by default."""
-    seam = resolve(experiment.config.get('seam') or {}, experiment.config)
+    seam = experiment.config.get('seam') or {}
     source: dict[str, Any] = seam.get('image_labels') or dict(type='MaskImageLabels')
     return source
 
@@ -72,8 +74,7 @@ def weak_training_set(experiment: Experiment) -> dict[str, Any]:
 
 def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:
     """The images and their labels at a step."""
-    config = experiment.config
-    seam = resolve(config['seam'], config)
+    config, seam = experiment.config, experiment.config['seam']
     return dict(
         type='WeakDataset',
         dataset=weak_training_set(experiment),
@@ -144,13 +145,8 @@ def seam_runner_config(
             paramwise_cfg=dict(head_factor=schedule['head_factor']),
         ),
         param_scheduler=[
-            dict(
-                type='PolyLR',
-                power=schedule['poly_power'],
-                eta_min=0.0,
-                begin=0,
-                end=iters + 1,
-                by_epoch=False,
+            schedule_config(
+                schedule.get('lr_schedule') or POLY, iters, power=schedule['poly_power']
             )
         ],
         default_hooks=training_hooks(schedule, step, work_dir),
@@ -169,7 +165,7 @@ def is_old_network_negatives(negatives: Any) -> bool:
 
 def negatives_config(experiment: Experiment, step: int) -> dict[str, Any] | None:
     """``seam.negatives`` at a step: without a step before, none that needs its network."""
-    seam = resolve(experiment.config.get('seam') or {}, experiment.config)
+    seam = experiment.config.get('seam') or {}
     negatives = seam.get('negatives')
     return None if step == 0 and is_old_network_negatives(negatives) else negatives
 

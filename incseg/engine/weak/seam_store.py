@@ -7,8 +7,9 @@ from typing import Any
 
 from incseg.datasets.steps.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import load_weights, read_step_checkpoint, weights_fingerprint
-from incseg.engine.recipe.experiment import Experiment, resolve
+from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import config_hash, digest, named_files
+from incseg.engine.recipe.names import names_in
 from incseg.engine.weak.seam_config import (
     SeamSettings,
     needs_old_network,
@@ -26,8 +27,8 @@ from incseg.registry import MODELS
 NETWORK = ('model', 'scope', 'init_from', 'negatives', 'schedule', 'train_pipeline', 'image_labels')
 #: what of ``seam.inference`` only says how fast the labels are made
 SPEED = ('batch_size', 'num_threads')
-#: what shapes a network of step 0, from which the backbone may start; and its schedule
-STEP_0 = ('model', 'epochs', 'batch_size', 'crop_size', 'width')
+#: settings that shape a network of step 0, from which the backbone may start
+STEP_0 = ('model', 'epochs', 'batch_size', 'crop_size')
 
 
 def network_settings(
@@ -46,14 +47,15 @@ def network_settings(
         previous: ``final.pth`` of the step before, as soon as it is there.
     """
     config = experiment.config
-    seam = resolve(config['seam'], config)
+    seam = config['seam']
     settings: dict[str, Any] = {f'seam.{key}': seam.get(key) for key in NETWORK}
     settings['seam.schedule'] = without_free('seam.schedule', seam['schedule'])
     settings['seam.image_labels'] = SeamSettings.of(config).image_labels
     for key in ('pretrained', 'seed', 'image_scale', 'norm_cfg'):
-        settings[key] = config[key]
+        if key in config:
+            settings[key] = config[key]
     settings['schedule.tf32'] = experiment.tf32
-    data = resolve(config['data'], config)['train']
+    data = config['data']['train']
     settings['data.train'] = {key: value for key, value in data.items() if key != 'data_root'}
     if seam['scope'] == 'step':
         protocol = experiment.protocol
@@ -67,10 +69,10 @@ def network_settings(
     if needs_old_network(experiment, step):
         settings['network of the step before'] = previous and weights_fingerprint(previous)
     if seam.get('init_from') == 'step0':
-        settings['step 0'] = {key: config[key] for key in STEP_0}
+        settings['step 0'] = step_0_settings(experiment)
         settings['step 0']['schedule'] = without_free('schedule', config['schedule'])
         for key in ('train_pipeline', 'void_as_background'):
-            settings['step 0'][f'data.{key}'] = resolve(config['data'], config).get(key)
+            settings['step 0'][f'data.{key}'] = config['data'].get(key)
         settings['step 0']['classes'] = experiment.classes_at(0)
         settings['step 0']['loss'] = config['method']['loss_decode']
     read = dict(
@@ -78,6 +80,14 @@ def network_settings(
         negatives=negatives_digest(experiment, step),
     )
     return {**settings, **{key: value for key, value in read.items() if value}}
+
+
+def step_0_settings(experiment: Experiment) -> dict[str, Any]:
+    """Return the settings that shape step 0, with those that ``model`` names."""
+    raw, config = experiment.raw_config, experiment.config
+    named = {'width'} | names_in(raw['model'], raw) - {'pretrained', 'norm_cfg'}
+    others = {key: config[key] for key in (*STEP_0[1:], *sorted(named)) if key in config}
+    return {'model': raw['model'], **others}
 
 
 def without_free(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +105,7 @@ def start_files(experiment: Experiment) -> dict[str, str]:
     init_from = config['seam'].get('init_from')
     if init_from is not None:
         return {} if init_from == 'step0' else named_files(init_from)
-    return named_files(resolve(config['seam']['model'], config)) if config['pretrained'] else {}
+    return named_files(config['seam']['model']) if config['pretrained'] else {}
 
 
 def seam_folder(experiment: Experiment, step: int, previous: str | Path | None = None) -> Path:

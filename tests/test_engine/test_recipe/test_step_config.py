@@ -61,9 +61,9 @@ def test_warmup_is_for_added_steps(tiny_wilson):
     """If it fails, step 0 is another for a method with a warm-up, or the rate decays too early."""
     experiment = Experiment(tiny_wilson(epochs=[3, 4], warmup_epochs=1))
     assert lr_schedule(experiment, 0, 30)['type'] == 'PolyLR'
-    assert lr_schedule(experiment, 1, 40) == dict(
-        type='HeldPolyLR', num_iters=40, power=0.9, hold=10, by_epoch=False
-    )
+    held = lr_schedule(experiment, 1, 40)
+    assert held.pop('type') == 'HeldPolyLR'
+    assert held == dict(num_iters=40, power=0.9, hold=10, begin=0, end=41, by_epoch=False)
     assert optimizer_parts(experiment.config['schedule'], 0) == {}
     parts = optimizer_parts(experiment.config['schedule'], 1)
     assert parts['paramwise_cfg']['lr_factors']['target_labeller'] == 10

@@ -6,7 +6,7 @@ import pytest
 from incseg.datasets import IncrementalDataset, WeakDataset
 from incseg.engine import Experiment
 from incseg.engine.labels import step_dataset
-from incseg.engine.recipe.experiment import resolve
+from incseg.engine.recipe.names import resolve
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS
 

@@ -137,7 +137,7 @@ def test_defaults_are_not_shared():
         (dict(inference=dict(uncertain=2)), r'seam\.inference\.uncertain is 2, expected'),
         (dict(inference=dict(uncertain='a')), r"seam\.inference\.uncertain is 'a', expected"),
         (dict(inference=dict(scales=None)), r'seam\.inference\.scales is None, expected a list'),
-        (dict(inference=dict(scales=('a',))), r"seam\.inference\.scales is \['a'\], expected"),
+        (dict(inference=dict(scales=('a',))), r"seam\.inference\.scales is \('a',\), expected"),
         (dict(inference=dict(maps='x')), r"inference\.maps is 'x', expected 'cam' or 'refined'"),
         (dict(inference=dict(flip='x')), r"seam\.inference\.flip is 'x', expected True or False"),
         (dict(inference=dict(background=3)), r'seam\.inference\.background is 3; allowed is {mode'),
