@@ -53,9 +53,10 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine': [
         ('train_protocol', 'matrix', 'figures'),
         ('base_steps', 'evaluate', 'replay_memory', 'weak'),
-        ('hooks', 'labels', 'runner', 'work_dir'),
+        ('hooks', 'labels', 'work_dir'),
         ('checkpoint',),
         ('recipe',),
+        ('runner',),
     ],
     'engine.figures': [('predictions', 'pseudo_labels'), ('layout',)],
     'engine.hooks': [
