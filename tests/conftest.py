@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def interruptible():
 def one_thread():
     """Small tensors: more threads only get in each other's way."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope='session')
+def no_repeated_overhead():
+    """Half of a tiny training's time is the layout of configs in logs, and garbage collection
+    at the start of every data set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('mmengine.config.config.FormatCode', lambda text, **options: (text, True))
+        patch.setattr('mmengine.dataset.base_dataset.gc', SimpleNamespace(collect=lambda: 0))
+        yield
 
 
 @pytest.fixture(autouse=True)
