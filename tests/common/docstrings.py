@@ -94,7 +94,7 @@ def complaints(name, item, owner=None):
         return [f'{name} has no docstring']
     said, found = sections(doc), []
     first = doc.splitlines()[0]
-    if not re.search(r'[.!?]$|[.]`*$', first):
+    if not re.search(r'[.!?…]$', first):
         found.append(f'{name}: the first line is no sentence: {first!r}')
     # what a class inherits is described where it is defined
     function = vars(item).get('__init__') if inspect.isclass(item) else item

@@ -15,7 +15,11 @@ TOY = dict(type=ToyBackbone.__name__)
 NETWORKS = Contract(
     'network behind pseudo-labels',
     MODELS,
-    ('incseg.models.weak.seam', 'incseg.models.weak.refinement.affinity_net'),
+    (
+        'incseg.models.weak.seam',
+        'incseg.models.weak.seam_head',
+        'incseg.models.weak.refinement.affinity_net',
+    ),
     dict(
         AffinityNet=Example('pairs', backbone=TOY, channels=(2, 3, 4)),
         SEAM=Example('image labels', backbone=TOY, num_classes=2, scale=0.5),
