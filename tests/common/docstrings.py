@@ -1,14 +1,19 @@
 """Finds what the docstring of a public class or function lacks."""
 
 import ast
+import builtins
 import functools
 import inspect
 import re
 import textwrap
 from types import FunctionType
 
+from incseg import errors
+
 #: a shape as docstrings give it: ``(N, C, H, W)``, ``(N,)``, ``(…, h, w)``, ``(h w, h w)``
 SHAPE = re.compile(r'``\([^`()]*(\([^`()]*\)[^`()]*)*,[^`]*\)``|\bscalars?\b', re.IGNORECASE)
+#: where else it is described
+SEE = re.compile(r'\b[Ss]ee (:class:|:meth:|:func:)')
 TENSORS = re.compile(r'\b(Tensor|ndarray|NDArray)\b')
 #: annotations whose tensors have no shape of their own: functions, and tensors by name
 NO_SHAPE = re.compile(r'Callable\[.*|\b(dict|Mapping)\[str, [^\]]*Tensor\]')
@@ -73,11 +78,22 @@ def raised(function, owner=None, seen=()):
     return found
 
 
-def errors_named(text):
-    return set(re.findall(r'\b\w*Error\b', text))
+def unnamed(raised_names, text):
+    """Errors of which a Raises section names neither the class nor a base of it."""
+    named = set(re.findall(r'\b\w*Error\b', text))
+    found = set()
+    for name in raised_names - {'NotImplementedError'}:
+        kind = getattr(errors, name, getattr(builtins, name, None))
+        bases = {base.__name__ for base in getattr(kind, '__mro__', ())} - {'OSError'}
+        if not named & {name, *bases}:
+            found.add(name)
+    return found
 
 
 def shapes_of(text):
+    """How many shapes a text gives; a reference to where they are described is all of them."""
+    if SEE.search(text):
+        return 9
     return len(SHAPE.findall(text)) + len(re.findall(r'(?:-> |of )the same\b|\bthat shape\b', text))
 
 
@@ -100,8 +116,8 @@ def complaints(name, item, owner=None):
     function = vars(item).get('__init__') if inspect.isclass(item) else item
     if isinstance(function, FunctionType):
         found += signature_complaints(name, function, said, inspect.isclass(item))
-        errors = raised(function, item if inspect.isclass(item) else owner)
-        lacking = errors - errors_named(said.get('Raises', '')) - {'NotImplementedError'}
+        own = raised(function, item if inspect.isclass(item) else owner)
+        lacking = unnamed(own, said.get('Raises', ''))
         if lacking:
             found.append(f'{name}: no Raises section names {", ".join(sorted(lacking))}')
     if PAPER.search(doc) and 'Source' not in said:
