@@ -131,8 +131,9 @@ class Inferencer:
         out_dir: str | Path | None = None,
         opacity: float = 0.5,
     ) -> list[SegDataSample]:
-        """Segment images; with ``out_dir``, write each painted as ``<name>.png``
-        (``<name>_<number>.png`` where the name is taken).
+        """Segment images; with ``out_dir``, write each image painted.
+
+        Its file is ``<name>.png``, or ``<name>_<number>.png`` where the name is taken.
 
         Args:
             images: A path, a folder, a BGR uint8 array ``(H, W, 3)``, or a

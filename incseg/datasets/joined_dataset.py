@@ -19,6 +19,12 @@ class JoinedDataset(SegDataset):
     ``split``.  Each part keeps its files, its list of images and the meaning
     of the ids in its label maps.
 
+    Args:
+        data_root: A folder for :meth:`make_part`; the subclass defines which.
+        split: The split, or several.
+        pipeline: Transforms, or their config dicts.
+        **kwargs: Arguments of :class:`SegDataset`, but for those that name files.
+
     Attributes:
         parts: The data set of each split, with all its images.
         new_ids: For each part, int64 ``(C of the part + 1,)``: the joined
@@ -51,10 +57,15 @@ class JoinedDataset(SegDataset):
 
     @abstractmethod
     def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
-        """Return the data set of a split, and the int64 indices of the images to take."""
+        """Return the data set of a split, and the images to take: int64 indices ``(n,)``."""
 
     def load_data_list(self) -> list[dict]:
-        """Return the entries of all parts, each with its ``part`` and its ``index`` there."""
+        """Return the entries of all parts, each with its ``part`` and its ``index`` there.
+
+        Raises:
+            InvalidInputError: A part has a class that this data set does not have, or an
+                image is in two parts.
+        """
         self.parts: list[SegDataset] = []
         self.new_ids: list[np.ndarray] = []
         self.part_readers: list[LabelReader] = []

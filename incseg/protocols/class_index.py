@@ -31,7 +31,7 @@ class ClassIndex:
 
     Attributes:
         files: The label files, in the order of the argument.
-        presence: As above; the argument of ``Protocol.select``.
+        presence: Bool ``(files, C + 1)``, as above; the argument of ``Protocol.select``.
 
     Raises:
         InvalidInputError: ``presence`` is not one bool row per file.

@@ -25,12 +25,11 @@ class Protocol:
     The setting says which images step *t* may use, and which classes are annotated in them:
 
     * ``overlap``: every image with a pixel of a new class.  It may also show old and future
-      classes; they are annotated as background (MiB, Cermelli et al., CVPR 2020).
+      classes; they are annotated as background (MiB).
     * ``disjoint``: every image with a pixel of a new class and no pixel of a future class, so
       that an image belongs to exactly one step.  It may also show old classes; they are
       annotated as background (MiB).
-    * ``sequential``: the images of ``disjoint``.  Old classes keep their annotation
-      (ILT, Michieli and Zanuttigh, ICCV Workshops 2019).
+    * ``sequential``: the images of ``disjoint``.  Old classes keep their annotation (ILT).
 
     *Background* therefore means something different at every step: at step *t* it contains the
     old classes, which the network already knows, and the future classes, which it learns later.
@@ -48,6 +47,8 @@ class Protocol:
 
     Raises:
         InvalidInputError: An argument is out of range.
+
+    Source: MiB (Cermelli et al., CVPR 2020); ILT (Michieli and Zanuttigh, ICCV Workshops 2019).
 
     Example:
         >>> Protocol.parse('15-2', num_classes=20).steps[1:]
@@ -176,7 +177,7 @@ class Protocol:
             k: The step.
 
         Returns:
-            Row numbers of the images, int64, sorted.
+            Row numbers of the images, int64 ``(n,)``, sorted.
 
         Raises:
             InvalidInputError: ``presence`` has another shape or dtype, or there is no step ``k``.

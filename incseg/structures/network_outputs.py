@@ -14,8 +14,8 @@ class NetworkOutputs:
         features: The backbone's maps, each ``(N, C_i, h_i, w_i)``.
         logits: Per head name, logits ``(N, C, h, w)`` at the head's resolution.
         size: ``(H, W)`` of the network's input.
-        stages: The backbone's residual stages before their activation, shallow
-            to deep; empty unless they were requested.
+        stages: The backbone's residual stages before their activation, each
+            ``(N, C_i, h_i, w_i)``, shallow to deep; empty unless they were requested.
         head_features: Per head name, the input of its classifier, ``(N, C, h, w)``
             before dropout; empty unless they were requested.
     """

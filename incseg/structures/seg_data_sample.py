@@ -35,6 +35,7 @@ class SegDataSample(BaseDataElement):
 
     @property
     def gt_sem_seg(self) -> PixelData:
+        """The label map."""
         return self._gt_sem_seg
 
     @gt_sem_seg.setter
@@ -54,6 +55,7 @@ class SegDataSample(BaseDataElement):
 
     @property
     def pred_sem_seg(self) -> PixelData:
+        """The prediction."""
         return self._pred_sem_seg
 
     @pred_sem_seg.setter

@@ -99,15 +99,17 @@ def visible_labels(
         labels: Bool ``(images, C + 1)``, column = dataset id.
         protocol: The protocol.
         step: The step.
-        scope: ``'step'``: the step's new classes only, as in WILSON (Cermelli
-            et al., CVPR 2022); ``'all'``: every class.
+        scope: ``'step'``: the step's new classes only, as in WILSON; ``'all'``:
+            every class.
 
     Returns:
-        A copy of ``labels`` in which the other classes are False; the
-        background stays.
+        Bool ``(images, C + 1)``, a copy of ``labels`` in which the other
+        classes are False; the background stays.
 
     Raises:
         InvalidInputError: There is no such scope or step.
+
+    Source: WILSON (Cermelli et al., CVPR 2022).
     """
     if scope not in SCOPES:
         raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')

@@ -35,7 +35,12 @@ class JSONImageLabels(BaseImageLabels):
         self._names = _read(self.path)
 
     def labels(self, image_ids: Sequence[str]) -> np.ndarray:
-        """As :meth:`BaseImageLabels.labels`; the error counts the images without labels."""
+        """Return which classes the images show, see :meth:`BaseImageLabels.labels`.
+
+        Raises:
+            MissingFileError: The file lacks an image; counts the images that it lacks.
+            InvalidInputError: The file names a class that the data set does not have.
+        """
         missing = [image_id for image_id in image_ids if image_id not in self._names]
         if missing:
             raise MissingFileError(
@@ -96,7 +101,13 @@ class VOCXMLImageLabels(BaseImageLabels):
             )
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Return the dataset ids of the objects in the image's XML file."""
+        """Return the dataset ids of the objects in the image's XML file.
+
+        Raises:
+            MissingFileError: The image has no XML file.
+            InvalidInputError: The file cannot be read, or names a class that the data set
+                does not have.
+        """
         path = self.folder / f'{image_id}.xml'
         try:
             root = ElementTree.parse(path).getroot()

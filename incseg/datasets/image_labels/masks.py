@@ -28,7 +28,11 @@ class MaskImageLabels(BaseImageLabels):
         return dict(zip(self.dataset.image_ids, presence, strict=True))
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Return the dataset ids that occur in the image's mask."""
+        """Return the dataset ids that occur in the image's mask.
+
+        Raises:
+            MissingFileError: The data set does not have the image.
+        """
         if image_id not in self._rows:
             raise MissingFileError(
                 f'image {image_id!r} is not one of the {len(self._rows)} images of '
@@ -84,7 +88,11 @@ class PartImageLabels(BaseImageLabels):
                 )
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Return the joined dataset ids of the classes that the part's source names."""
+        """Return the joined dataset ids of the classes that the part's source names.
+
+        Raises:
+            MissingFileError: The data set does not have the image.
+        """
         if image_id not in self._rows:
             raise MissingFileError(
                 f'image {image_id!r} is not one of the {len(self._rows)} images of '

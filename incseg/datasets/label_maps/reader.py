@@ -109,7 +109,7 @@ class LabelReader:
         )
 
     def has_foreign(self, label_map: np.ndarray) -> bool:
-        """Return whether file ids, uint8 of any shape, hold one that the data set does not have."""
+        """Return whether file ids, uint8 ``(H, W)`` or other, hold one that is not allowed."""
         # A maximum is ten times cheaper than a table.  It decides for label maps without void, then
         # for those with void, moved from 255 to 0.  The table decides the rest.
         if label_map.max() <= self._last_of_run:

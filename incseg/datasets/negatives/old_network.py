@@ -200,7 +200,10 @@ class OldModelLabels(BackgroundCrops):
     def look(  # type: ignore[override]
         self, label: np.ndarray, confidence: np.ndarray
     ) -> tuple[list[int], Box | None, list[int]]:
-        """Return the old classes in an image, its crop or None, and the old classes in the crop."""
+        """Return the old classes in an image, its crop or None, and the old classes in the crop.
+
+        For the arguments see :meth:`OldNetworkNegatives.look`.
+        """
         box = super().look(label, confidence)
         if box is None:
             return self.classes_in(label), None, []
@@ -212,7 +215,7 @@ class OldModelLabels(BackgroundCrops):
         )
 
     def classes_in(self, label: np.ndarray) -> list[int]:
-        """Return the dataset ids of the old classes in a part of an image."""
+        """Return the dataset ids of the old classes in a part of an image, uint8 ``(h, w)``."""
         pixels = np.bincount(label.ravel(), minlength=256)
         pixels[0] = 0
         return np.flatnonzero(pixels >= self.label_share * label.size).tolist()

@@ -160,8 +160,7 @@ class COCOVOCDataset(JoinedDataset):
 
     Dataset ids 1..60 are the COCO classes that VOC does not have, in COCO's
     order; 61..80 are VOC's 20 classes, with VOC's order and names.  With the
-    protocol 60-20 that is WILSON's COCO-to-VOC (Cermelli et al., CVPR 2022,
-    section 4).  The splits, of which several may be joined:
+    protocol 60-20 that is WILSON's COCO-to-VOC.  The splits, of which several may be joined:
 
     * ``coco_train``: COCO's training images without a pixel of VOC's classes;
     * ``voc_train_aug``, and any other image list of VOC as ``voc_<list>``;
@@ -181,6 +180,8 @@ class COCOVOCDataset(JoinedDataset):
     Raises:
         MissingFileError: A folder or file of COCO or VOC is missing.
         InvalidInputError: There is no such split.
+
+    Source: WILSON (Cermelli et al., CVPR 2022), section 4.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -207,7 +208,15 @@ class COCOVOCDataset(JoinedDataset):
         super().__init__(data_root, split, pipeline, **kwargs)
 
     def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
-        """Return COCO's or VOC's split of that name; ``coco_train`` without VOC's classes."""
+        """Return COCO's or VOC's split of that name; ``coco_train`` without VOC's classes.
+
+        Returns:
+            The data set, and the images to take: int64 indices ``(n,)``.
+
+        Raises:
+            MissingFileError: VOC's folder is missing.
+            InvalidInputError: There is no such split.
+        """
         name, _, part_split = split.partition('_')
         if name == 'voc' and part_split:
             if not Path(self.voc_root).is_dir():

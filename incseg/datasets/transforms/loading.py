@@ -111,7 +111,15 @@ class LoadLabels(BaseTransform):
         return results
 
     def read(self, results: dict) -> tuple[np.ndarray, str, LabelReader | None]:
-        """Return the label map, its name in errors, and its reader (None: it has dataset ids)."""
+        """Return the label map, its name in errors, and its reader (None: it has dataset ids).
+
+        Returns:
+            The first: uint8 ``(H, W)``, ids as in the file.
+
+        Raises:
+            MissingFileError: The label file does not exist.
+            InvalidInputError: It is no label map.
+        """
         reader: LabelReader | None = results.get('label_reader')
         if 'gt_seg_map' not in results:
             name = results['seg_map_path']
@@ -194,7 +202,16 @@ class LoadPseudoLabels(LoadLabels):
         self.mask_classes = list(mask_classes)
 
     def read(self, results: dict) -> tuple[np.ndarray, str, LabelReader | None]:
-        """Return the pseudo-labels of the sample's image, their name in errors and their reader."""
+        """Return the pseudo-labels of the sample's image, their name in errors and their reader.
+
+        Returns:
+            The first: uint8 ``(H, W)``, dataset ids.
+
+        Raises:
+            MissingFileError: The image has no pseudo-labels, or no scores where they are read.
+            InvalidInputError: They do not fit the image's mask, or the sample has no
+                ``image_labels`` where they are needed.
+        """
         mask = self._mask(results) if self.mask_classes else None
         image_labels = results.get('image_labels')
         if self.gating and image_labels is None:

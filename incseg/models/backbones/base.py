@@ -110,8 +110,8 @@ class BaseBackbone(nn.Module, ABC):
             x: ``(N, 3, H, W)``, normalised.
 
         Returns:
-            The maps of :meth:`forward_maps`; and one map per residual stage, shallow
-            to deep: the sum in its last block, before the activation.  Terms
+            The maps of :meth:`forward_maps`; and one map ``(N, C_i, h_i, w_i)`` per residual
+            stage, shallow to deep: the sum in its last block, before the activation.  Terms
             that compare networks layer by layer (PLOP's pooled distillation)
             read the stages.
         """
@@ -150,7 +150,7 @@ class BatchNorm(nn.BatchNorm2d):
     _abbr_ = 'bn'
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``(N, C, H, W)``."""
+        """Return ``(N, C, H, W)``, normalised, of ``(N, C, H, W)``."""
         if not self.training or x.numel() > x.shape[1] or not self.track_running_stats:
             return super().forward(x)
         return F.batch_norm(

@@ -66,12 +66,19 @@ class BiSeNet(BaseBackbone):
         self.context_path.resnet.init_weights()
 
     def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps at strides 16, 8 and 8 of ``(N, 3, H, W)``; sizes are rounded up."""
+        """Return the deep, the finer and the fused map of a batch.
+
+        Args:
+            x: ``(N, 3, H, W)``, normalised.
+
+        Returns:
+            Each ``(N, C_i, h_i, w_i)``, at strides 16, 8 and 8, sizes rounded up.
+        """
         deep, fine = self.context_path(x)
         return deep, fine, self.fusion(self.spatial_path(x), fine)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return the three maps, and the context path's four residual stages."""
+        """Return the three maps and the context path's four stages, see :class:`BaseBackbone`."""
         (deep, fine), stages = self.context_path.forward_stages(x)
         return (deep, fine, self.fusion(self.spatial_path(x), fine)), stages
 

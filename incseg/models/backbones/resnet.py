@@ -126,7 +126,14 @@ class ResNet(BaseBackbone):
             )
 
     def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the stages' maps of ``(N, 3, H, W)``, by default at strides 4, 8, 16 and 32."""
+        """Return the maps of the stages.
+
+        Args:
+            x: ``(N, 3, H, W)``, normalised.
+
+        Returns:
+            Each ``(N, C_i, h_i, w_i)``, by default at strides 4, 8, 16 and 32.
+        """
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps = []
         for stage in self.stages():
@@ -135,7 +142,7 @@ class ResNet(BaseBackbone):
         return tuple(maps)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return the stages' maps, and the same before their last ReLU."""
+        """Return the maps with and without their last ReLU, see :class:`BaseBackbone`."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps, sums = [], []
         for stage in self.stages():

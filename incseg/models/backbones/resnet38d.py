@@ -108,11 +108,11 @@ class ResNet38d(BaseBackbone):
         self.load_state_dict(state, strict=False)
 
     def cam_stages(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps of :meth:`forward`."""
+        """Return the three maps that heads read, see :class:`BaseBackbone`."""
         return self(x)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return three activated maps at stride 8 of ``(N, 3, H, W)``, and the six raw stages."""
+        """Return three activated maps and the six raw stages, see :class:`BaseBackbone`."""
         x = self.stem(x)
         maps, stages = [], []
         for stage in (self.stage2, self.stage3, self.stage4, self.stage5, self.stage6, self.stage7):

@@ -106,8 +106,8 @@ class BaseDecodeHead(nn.Module, ABC):
         """Return the features that are classified, ``(N, channels, h, w)``.
 
         Args:
-            feats: All of the backbone's maps; the one meant for this head is
-                ``feats[self.in_index]``.
+            feats: All of the backbone's maps, each ``(N, C_i, h_i, w_i)``; the one meant for
+                this head is ``feats[self.in_index]``.
         """
 
     def forward(self, feats: tuple[Tensor, ...], keep_features: bool = False) -> Any:
@@ -120,7 +120,7 @@ class BaseDecodeHead(nn.Module, ABC):
         return (logits, features) if keep_features else logits
 
     def classify(self, features: Tensor) -> Tensor:
-        """Return the logits ``(N, num_outputs, h, w)`` of :meth:`forward_features`' result."""
+        """Return logits ``(N, num_outputs, h, w)`` of features ``(N, channels, h, w)``."""
         if self.classifier is None:
             raise self._no_classifier()
         return self.classifier(self.dropout(features))

@@ -24,5 +24,5 @@ class FCNHead(BaseDecodeHead):
         self.conv = ConvModule(in_channels, channels, 3, padding=1, norm_cfg=self.norm_cfg)
 
     def forward_features(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Return ``(N, channels, h, w)`` from the backbone's map ``in_index``."""
+        """Return ``(N, channels, h, w)`` of the map ``in_index``, ``(N, in_channels, h, w)``."""
         return self.conv(feats[self.in_index])

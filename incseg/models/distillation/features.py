@@ -46,7 +46,7 @@ class FeatureDistillation(BaseDistillation):
             raise InvalidInputError(f'index is {self.index!r}, allowed: {-maps} to {maps - 1}')
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Return the mean over all ``N * C * h * w`` elements, float32 or wider."""
+        """Return a scalar: the mean over all ``N * C * h * w`` elements, float32 or wider."""
         return F.mse_loss(
             at_least_float32(student.features[self.index]),
             at_least_float32(teacher.features[self.index].detach()),

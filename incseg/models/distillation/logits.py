@@ -32,6 +32,9 @@ class SoftLabelDistillation(BaseDistillation):
 
     Raises:
         InvalidInputError: If a number is not allowed.
+
+    See :func:`incseg.models.losses.functional.distillation` and
+    :func:`incseg.models.losses.functional.unbiased_distillation`.
     """
 
     #: whether the teacher's background is compared with background plus new classes

@@ -161,6 +161,9 @@ class EncoderDecoder(BaseModel):
             mode: ``'loss'``: :meth:`loss`; ``'predict'``: :meth:`predict`; ``'tensor'``: logits
                 ``(N, C, h, w)`` of the principal head.
             labels: Train ids ``(N, H, W)`` for ``'loss'``; by default the samples' ``gt_sem_seg``.
+
+        Raises:
+            ValueError: There is no such mode.
         """
         if mode == 'loss':
             assert data_samples is not None
@@ -192,7 +195,7 @@ class EncoderDecoder(BaseModel):
     def segmentation_losses(
         self, outputs: NetworkOutputs, labels: Tensor, exemplars: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return the weighted loss of each head, ``'<head>.loss'``."""
+        """Return the weighted loss of each head, ``'<head>.loss'``, see :meth:`loss`."""
         return {
             f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
             for name in self.heads

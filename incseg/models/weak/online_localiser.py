@@ -197,7 +197,14 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         )
 
     def masks(self, features: Tensor) -> Tensor:
-        """Return the probabilities of classes in evaluation mode, ``(N, C, h, w)``, no gradient."""
+        """Return the probabilities of classes in evaluation mode, without gradient.
+
+        Args:
+            features: ``(N, channels, h, w)``, the student's map.
+
+        Returns:
+            ``(N, C, h, w)`` of 0 to 1, float32 or wider.
+        """
         training = self.layers.training
         self.layers.eval()
         # not under no_grad(): autocast would remember weights without their gradient
@@ -207,7 +214,15 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
 
     @torch.no_grad()
     def refined(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Return the masks, refined by the images' colours at the masks' size."""
+        """Return the masks, refined by the images' colours at the masks' size.
+
+        Args:
+            images: ``(N, 3, H, W)``.
+            masks: ``(N, C, h, w)`` of 0 to 1.
+
+        Returns:
+            ``(N, C, h, w)``.
+        """
         if self.refine is None:
             return masks
         return self.refine.refine_batch(resize_corners(images, masks.shape[-2:]), masks)

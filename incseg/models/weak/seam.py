@@ -188,7 +188,7 @@ class SEAM(FineTuned, BaseModel):
         return self.maps(inputs)
 
     def maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the same as :meth:`cams`, with gradients."""
+        """Return both maps with gradients, see :meth:`cams`."""
         # with channels last, torch 2.14's backward pass through narrow networks corrupts memory
         inputs = inputs.contiguous()
         return self.head(self.backbone.cam_stages(inputs), inputs)

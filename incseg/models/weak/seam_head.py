@@ -70,7 +70,7 @@ class SEAMHead(nn.Module):
         """Return class activation maps, and the same refined; channel 0 is the background.
 
         Args:
-            stages: The backbone's three maps, shallow to deep.
+            stages: The backbone's three maps, shallow to deep, each ``(N, C_i, h_i, w_i)``.
             images: The backbone's input, ``(N, 3, H, W)``.
 
         Returns:
@@ -88,7 +88,16 @@ class SEAMHead(nn.Module):
         return F.pad(activations, (0, 0, 0, 0, 1, 0)), refined
 
     def affinity_features(self, shallow: Tensor, middle: Tensor, images: Tensor) -> Tensor:
-        """Return ``(N, affinity_channels, h, w)`` from colour and the two projected maps."""
+        """Return the features that are compared: colour and the two projected maps.
+
+        Args:
+            shallow: ``(N, C_1, h, w)``.
+            middle: ``(N, C_2, h_2, w_2)``.
+            images: ``(N, 3, H, W)``.
+
+        Returns:
+            ``(N, affinity_channels, h, w)``.
+        """
         size = shallow.shape[-2:]
         return self.project_all(
             torch.cat(

@@ -28,10 +28,10 @@ def equivariant_losses(
 
     Args:
         cam: Class activation maps at the input's size ``(H, W)``.
-        refined: The same maps refined by the pixel correlation module, at that size.
+        refined: The same maps refined by the pixel correlation module, ``(N, 1 + C, H, W)``.
         cam_small: Class activation maps of the images scaled by ``scale``, of size
             ``(int(H * scale), int(W * scale))``.
-        refined_small: The same maps refined, at that size.
+        refined_small: The same maps refined, at that size, ``(N, 1 + C, h, w)``.
         image_labels: ``(N, C)``, 1 where the image shows the class.
         scale: Scale of the smaller copy.
         ref_num_classes: Number of classes, background included, for which the losses are

@@ -182,6 +182,8 @@ def image_weights(masks: Tensor, image_labels: Tensor) -> Tensor:
     Returns:
         ``(N,)`` with a mean of 1, equal for all images that count and 0 for the
         others; all 0 if no image counts.
+
+    Source: WILSON (Cermelli et al., CVPR 2022), its published code.
     """
     has_mask = masks[:, -image_labels.shape[1] :].sum((2, 3)) > 0
     counts = (has_mask == image_labels.bool()).all(1).to(masks)

@@ -73,7 +73,7 @@ class AffinityNet(FineTuned):
         self.backbone.init_weights()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return features ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images."""
+        """Return ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images ``(N, 3, H, W)``."""
         size = [-(-n // STRIDE) for n in inputs.shape[2:]]
         maps = []
         for side, stage in zip(self.sides, self.backbone(inputs)[-3:]):
@@ -84,7 +84,7 @@ class AffinityNet(FineTuned):
         return F.elu(self.joint(torch.cat(maps, 1)))
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Return :func:`affinity_loss` of a batch, computed in float32 also under autocast.
+        """Return :func:`affinity_loss` of a batch, a scalar: in float32 also under autocast.
 
         Args:
             inputs: Normalised images ``(N, 3, H, W)``.

@@ -117,5 +117,5 @@ class NoRefinement:
     """No refinement: the scores stay as they are."""
 
     def refine(self, image: Tensor, scores: Tensor) -> Tensor:
-        """Return ``scores`` itself."""
+        """Return ``scores`` itself, ``(1 + k, H, W)``, whatever the image ``(3, H, W)``."""
         return scores
