@@ -1,4 +1,4 @@
-"""Small label files, and scans of them that can be watched."""
+"""Protocols of many sizes, small label files, and scans of them that can be watched."""
 
 from functools import partial
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from incseg.protocols import ClassIndex
+from incseg.protocols import ClassIndex, Protocol
 
 CLASSES = 7
 
@@ -87,3 +87,16 @@ def scan(tmp_path, log):
         return ClassIndex.scan(files, read, num_classes, num_workers=num_workers, **options)
 
     return run
+
+
+@pytest.fixture(scope='session')
+def many():
+    """Protocols of one to 254 classes, in all settings and two class orders."""
+    return [
+        Protocol(num_classes, base, increment, setting, order)
+        for num_classes in (1, 2, 5, 11, 20, 254)
+        for base in sorted({1, num_classes // 2 or 1, num_classes - 1 or 1, num_classes})
+        for increment in (1, 2, 3, 7)
+        for setting in ('overlap', 'disjoint', 'sequential')
+        for order in (None, tuple(np.random.default_rng(7).permutation(num_classes) + 1))
+    ]

@@ -1,9 +1,16 @@
+"""Label files: the same ids come back, and a damaged or foreign file is refused by name."""
+
+import io
+import struct
+import zipfile
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from incseg.datasets import read_label_file
-from incseg.datasets.label_maps.label_file import write_label_file
+from incseg.datasets import colour_map, read_label_file
+from incseg.datasets.label_maps.label_file import SIGNATURE, read_plain_png, write_label_file
 from incseg.errors import InvalidInputError, MissingFileError, SaveError
 
 IDS = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -82,3 +89,103 @@ def test_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(SaveError, match='cannot write'):
         write_label_file(tmp_path / 'new/a.png/b.png', IDS)
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.png']
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+def png(ids, depth=8, colour=3, interlace=0, row_filter=0, parts=1, height=None, extra=b''):
+    """A PNG written by hand from the format's definition."""
+    rows = b''.join(bytes([row_filter]) + row.tobytes() for row in ids) + extra
+    packed = zlib.compress(rows)
+    cuts = [len(packed) * i // parts for i in range(parts + 1)]
+    head = struct.pack(
+        '>IIBBBBB', ids.shape[1], height or ids.shape[0], depth, colour, 0, 0, interlace
+    )
+    return b''.join(
+        [
+            SIGNATURE,
+            chunk(b'IHDR', head),
+            chunk(b'PLTE', bytes(768)),
+            *(chunk(b'IDAT', packed[a:b]) for a, b in zip(cuts, cuts[1:])),
+            chunk(b'IEND', b''),
+        ]
+    )
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (7, 11), dtype=np.uint8)
+
+
+@pytest.mark.parametrize('parts', [1, 3, 20])
+@pytest.mark.parametrize('colour', [0, 3])
+def test_worked_example(parts, colour):
+    """If it fails, labels are shifted or cut where a file has several data chunks."""
+    data = png(NOISE, colour=colour, parts=parts)
+    np.testing.assert_array_equal(read_plain_png(data), NOISE)
+    np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(data))), NOISE)
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        png(NOISE, row_filter=2),
+        png(NOISE, depth=4),
+        png(NOISE, colour=2),
+        png(NOISE, interlace=1),
+        png(NOISE, height=8),
+        png(NOISE, extra=b'x'),
+        png(NOISE)[:60],
+        png(NOISE)[:20],
+        b'',
+        b'GIF89a' * 9,
+        png(NOISE, height=1 << 30),
+    ],
+    ids=[
+        'filtered',
+        '4 bits',
+        'colours',
+        'interlaced',
+        'rows missing',
+        'too long',
+        'cut data',
+        'cut head',
+        'empty',
+        'no PNG',
+        'bomb',
+    ],
+)
+def test_everything_else_is_left_alone(data):
+    """If it fails, a damaged or foreign file passes for a label map instead of being refused."""
+    assert read_plain_png(data) is None
+
+
+def test_a_damaged_stream_is_left_alone():
+    """If it fails, flipped bits become labels: the stream's own checksum must be looked at."""
+    data = bytearray(png(NOISE))
+    data[data.index(b'IDAT') + 20] ^= 255
+    assert read_plain_png(bytes(data)) is None
+
+
+def test_all_masks_of_voc(shared_data):
+    """If it fails, the class index and the training read other labels than PIL does."""
+    archive = zipfile.ZipFile(shared_data / 'voc2012_aug/SegmentationClassAug.zip')
+    names = [name for name in archive.namelist() if name.endswith('.png')]
+    assert len(names) == 12031
+    for name in names[::60]:
+        data = archive.read(name)
+        np.testing.assert_array_equal(read_plain_png(data), np.array(Image.open(io.BytesIO(data))))
+
+
+def test_published_voc_colours():
+    """The colours printed in the VOC development kit; others would misread its palette PNGs."""
+    colours = colour_map(256)
+    assert colours[:4] == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]
+    assert colours[15] == [192, 128, 128]  # person
+    assert colours[20] == [0, 64, 128]  # tvmonitor
+    assert colours[255] == [224, 224, 192]  # void
+
+
+def test_no_colour_twice():
+    """Two classes in one colour cannot be told apart in a picture."""
+    assert len({tuple(c) for c in colour_map(256)}) == 256

@@ -1,8 +1,11 @@
+"""COCO: category ids with gaps become 1..80, and VOC's classes have their names."""
+
 import numpy as np
 import pytest
 
-from incseg.datasets import COCODataset
+from incseg.datasets import COCODataset, VOCDataset
 from incseg.datasets.preparation.coco_masks import paint_coco_masks
+from incseg.datasets.sources.coco import COCO_CATEGORIES, VOC_NAMES
 from incseg.errors import InvalidInputError, MissingFileError
 
 
@@ -52,3 +55,62 @@ def test_ids_of_something_else(make_coco, write_label):
         write_label(root / 'masks/train2017/a.png', [[foreign]])
         with pytest.raises(InvalidInputError, match=rf'a\.png.*outside the data set: {foreign} '):
             COCODataset(str(root), 'train').presence(num_workers=1, progress=False)
+
+
+#: ids of COCO's first list, up to 90, that no annotation has
+GAPS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+
+
+def test_cocos_numbering():
+    """80 names, each once, at their published ids; a shift of one would train other classes."""
+    assert len(COCO_CATEGORIES) == len(set(COCO_CATEGORIES.values())) == 80
+    assert set(COCO_CATEGORIES) == set(range(1, 91)) - GAPS
+    assert list(COCO_CATEGORIES) == sorted(COCO_CATEGORIES)
+    for number, name in {
+        1: 'person',
+        11: 'fire hydrant',
+        13: 'stop sign',
+        44: 'bottle',
+        62: 'chair',
+        67: 'dining table',
+        72: 'tv',
+        90: 'toothbrush',
+    }.items():
+        assert COCO_CATEGORIES[number] == name
+
+
+def test_vocs_names():
+    """Each of VOC's 20 has one COCO class, in VOC's order; the ids are the published table's."""
+    assert tuple(VOC_NAMES.values()) == VOCDataset.METAINFO['classes'][1:]
+    number = {name: i for i, name in COCO_CATEGORIES.items()}
+    assert [number[name] for name in VOC_NAMES] == [
+        5,
+        2,
+        16,
+        9,
+        44,
+        6,
+        3,
+        17,
+        62,
+        21,
+        67,
+        18,
+        19,
+        4,
+        1,
+        64,
+        20,
+        63,
+        7,
+        72,
+    ]
+    same = {ours for ours, theirs in VOC_NAMES.items() if ours == theirs}
+    assert set(VOC_NAMES) - same == {
+        'airplane',
+        'motorcycle',
+        'dining table',
+        'potted plant',
+        'couch',
+        'tv',
+    }

@@ -1,3 +1,5 @@
+"""Drawn pictures: a function of seed, split and index, and neither too easy nor hopeless."""
+
 import subprocess
 import sys
 
@@ -5,6 +7,7 @@ import numpy as np
 import pytest
 
 from incseg.datasets import LoadImage, LoadLabels, ShapesDataset
+from incseg.datasets.sources.shapes_scene import KINDS, OUTLINES, draw_scene, fill, texture_bank
 from incseg.errors import InvalidInputError
 
 PRINT_HASH = (
@@ -94,3 +97,78 @@ def test_bad_arguments(kwargs, message):
     """Named with what is allowed."""
     with pytest.raises(InvalidInputError, match=message):
         ShapesDataset(**kwargs)
+
+
+def test_labels_do_not_depend_on_the_picture():
+    """The class index is made from labels drawn alone."""
+    for seed in range(20):
+        img, label = draw_scene(np.random.default_rng(seed), 64)
+        nothing, alone = draw_scene(np.random.default_rng(seed), 64, with_image=False)
+        assert nothing is None and img.shape == (64, 64, 3) and img.dtype == np.uint8
+        np.testing.assert_array_equal(label, alone)
+
+
+def test_colours_are_typical_but_overlap():
+    """Too easy if the mean colour gave the class away, hopeless if it told nothing: nearest
+    class mean in colour is right for clearly more than 1/6 and clearly less than all."""
+    colours, classes = [], []
+    for seed in range(300):
+        img, label = draw_scene(np.random.default_rng(seed), 64)
+        for class_id in np.unique(label)[1:]:
+            colours.append(img[label == class_id].mean(0))
+            classes.append(class_id)
+    x, y = np.array(colours), np.array(classes)
+    half = len(y) // 2
+    means = np.stack([x[:half][y[:half] == c].mean(0) for c in range(1, 7)])
+    guess = 1 + np.linalg.norm(x[half:, None] - means, axis=2).argmin(1)
+    assert 0.3 < (guess == y[half:]).mean() < 0.85
+
+
+SIZE = 400
+RADIUS = 150.0
+# areas of the outlines in a circle of radius 1
+AREAS = [
+    np.pi * 0.81,
+    2.0,
+    1.1**2 * 3 * 3**0.5 / 4,
+    np.pi * (1 - 0.52**2),
+    4 * 0.66 - 0.66**2,
+    10 * 0.5 * 1.15**2 * 0.42 * np.sin(np.pi / 5),
+]
+
+
+@pytest.mark.parametrize(('outline', 'area'), list(zip(OUTLINES, AREAS)))
+def test_areas(outline, area):
+    """The shapes are what they are called: area by the textbook formula, at any angle."""
+    for angle in (0.0, 1.0):
+        mask, _ = fill(outline, np.array([200.0, 200.0]), RADIUS, angle, SIZE)
+        assert mask.sum() / RADIUS**2 == pytest.approx(area, rel=0.03)
+
+
+def test_window_is_inside_the_picture():
+    """A shape over the border is cut, not moved or wrapped."""
+    for centre in ([0, 0], [399, 10], [399, 399], [-50, 200]):
+        mask, (rows, columns) = fill(OUTLINES[0], np.array(centre, float), RADIUS, 0.0, SIZE)
+        assert mask.shape == np.zeros((SIZE, SIZE))[rows, columns].shape
+        y, x = np.nonzero(mask)
+        distance = np.hypot(x + columns.start - centre[0], y + rows.start - centre[1])
+        assert distance.max() < 0.9 * RADIUS + 2
+
+
+def test_bank_is_constant_and_varied():
+    """Pictures are a function of their seed only if the textures never change."""
+    bank = texture_bank(64)
+    assert len(bank) == len(KINDS)
+    texture_bank.cache_clear()
+    for textures, again in zip(bank, texture_bank(64)):
+        assert len({t.tobytes() for t in textures}) == len(textures)
+        for one, two in zip(textures, again):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_textures_use_the_whole_range():
+    """A flat texture would leave only colour to tell classes by."""
+    for textures in texture_bank(64):
+        for texture in textures:
+            assert texture.dtype == np.uint8 and texture.shape == (64, 64)
+            assert texture.min() < 40 and texture.max() > 215
