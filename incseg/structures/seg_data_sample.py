@@ -30,7 +30,8 @@ class SegDataSample(BaseDataElement):
     ``LoadLabels`` turns file ids into train ids, by way of dataset ids, with
     one table.  ``collate_samples`` moves the label maps of a batch into one
     tensor.  The model gets that tensor; each sample's ``gt_sem_seg`` is then a
-    view of its row, for the metric and for hooks.
+    view of its row, for the metric and for hooks.  A *mask* is the label map
+    that a data set is published with, in contrast to a pseudo-label.
     """
 
     @property

@@ -140,6 +140,7 @@ torch.set_num_threads(1)
 import torch.distributed as dist
 from incseg.datasets import IncrementalDataset, ShapesDataset
 from incseg.errors import InvalidInputError
+from incseg.utils.distributed import end_launcher
 rank = int(sys.argv[1])
 dist.init_process_group('gloo', init_method='file://' + sys.argv[2], rank=rank, world_size=2)
 
@@ -160,6 +161,7 @@ for seed in (1, 2):
         IncrementalDataset(Mine(length=40, seed=seed), protocol, 1, [])
     except Exception as error:
         print(type(error).__name__, error)
+end_launcher()
 """
 
 
