@@ -263,6 +263,9 @@ def test_label_beyond_the_outputs(num_old):
     for label in (3, -1):
         with pytest.raises(ValueError, match=f'label {label}, allowed: 0 to 2'):
             unbiased_cross_entropy(torch.zeros(1, 3, 1, 1), torch.full((1, 1, 1), label), num_old)
+    many = torch.zeros(1, 300, 1, 1)  # more channels than a byte has labels
+    with pytest.raises(ValueError, match='label 400, allowed: 0 to 299'):
+        unbiased_cross_entropy(many, torch.full((1, 1, 1), 400), num_old)
 
 
 def test_no_image():

@@ -94,10 +94,14 @@ def test_by_hand():
     assert two.item() == pytest.approx(tiles)  # the number of layers divides
 
 
-def test_new_classes_join_the_background():
-    """If it fails, a new class is punished for taking what was the background's."""
-    teacher = wave(2, 3, 8, 8, speed=0.4)
-    share = wave(2, 2, 8, 8, speed=0.9)
+@pytest.mark.parametrize('side', [8, 3])
+def test_new_classes_join_the_background(side):
+    """If it fails, a new class is punished for taking what was the background's.
+
+    A side of 3 is also the number of old outputs.
+    """
+    teacher = wave(2, 3, side, side, speed=0.4)
+    share = wave(2, 2, side, side, speed=0.9)
     student = torch.cat([teacher[:, :1] - share.sum(1, keepdim=True), teacher[:, 1:], share], 1)
     assert pooled_distillation([student], [teacher], 3, [1.0]).item() < 1e-14
     student[:, 1] += 0.1
