@@ -80,9 +80,9 @@ MODULES = {
     'datasets.voc': 'datasets.sources.voc',
     'datasets.voc_aug_list': 'datasets.sources.voc',
     'datasets.weak_dataset': 'datasets.steps.weak_dataset',
-    'engine.affinity_dataset': 'engine.weak.affinity_dataset',
-    'engine.affinity_job': 'engine.weak.affinity',
-    'engine.affinity_training': 'engine.weak.affinity',
+    'engine.affinity_dataset': 'engine.weak.affinity.dataset',
+    'engine.affinity_job': 'engine.weak.affinity.job',
+    'engine.affinity_training': 'engine.weak.affinity.training',
     'engine.alone_in': 'utils.locks',
     'engine.annotation': 'engine.weak.annotation',
     'engine.annotation_folder': 'engine.weak.annotation',
@@ -137,10 +137,10 @@ MODULES = {
     'engine.seam_checkpoint': 'engine.weak.seam_store',
     'engine.seam_config': 'engine.weak.seam_config',
     'engine.seam_negatives': 'engine.weak.seam_config',
-    'engine.seam_preflight': 'engine.weak.seam_training',
+    'engine.seam_preflight': 'engine.weak.seam_checks',
     'engine.seam_report': 'engine.weak.seam_training',
-    'engine.seam_resume': 'engine.weak.seam_store',
-    'engine.seam_settings': 'engine.weak.seam_config',
+    'engine.seam_resume': 'engine.weak.seam_checks',
+    'engine.seam_settings': 'engine.weak.label_settings',
     'engine.seam_store': 'engine.weak.seam_store',
     'engine.seam_training': 'engine.weak.seam_training',
     'engine.step_config': 'engine.recipe.step',
@@ -229,8 +229,14 @@ MODULES = {
 #: new names of functions and classes, by their old names
 NAMES: dict[str, str] = {
     'alone_in': 'exclusive_folder',
+    'described': 'describe_network',
+    'images_digest': 'images_fingerprint',
     'label_map': 'class_map',
     'label_map_at_once': 'class_map_at_once',
+    'negatives_digest': 'negatives_fingerprint',
+    'prepare': 'optimise_for_inference',
+    'started_otherwise': 'started_from_other_weights',
+    'without_places': 'basenames_only',
 }
 
 

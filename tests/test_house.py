@@ -70,12 +70,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine.runner': [('optim', 'schedules', 'step_runner')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),
-        ('affinity_dataset', 'evaluate_pseudo_labels', 'pseudo_labels', 'seam_training'),
-        ('pseudo_label_maker', 'seam_store'),
-        ('seam_config',),
-        ('cam_inference', 'old_network'),
+        ('evaluate_pseudo_labels', 'pseudo_labels', 'seam_training'),
+        ('pseudo_label_maker', 'seam_checks'),
+        ('seam_store',),
+        ('label_settings', 'old_network', 'seam_config'),
+        ('cam_inference',),
         ('image_batches',),
     ],
+    'engine.weak.affinity': [('job',), ('training',), ('dataset',)],
     'evaluation': [
         ('comparison', 'metric', 'threshold_sweep'),
         ('confusion', 'ledger', 'run_settings'),

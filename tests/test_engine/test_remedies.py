@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.test_engine.test_seam_training import KnowsTheMasks
 
 from incseg.datasets import BackgroundCrops, ShapesDataset, WeakDataset
 from incseg.engine import Experiment, train_seam
 from incseg.engine.weak import seam_store, seam_training
 from incseg.engine.weak.seam_store import load_seam
 from incseg.protocols import Protocol
+from tests.test_engine.test_weak.conftest import KnowsTheMasks
 
 PIPELINE = [dict(type='LoadImage'), dict(type='PackSegInputs')]
 

@@ -15,7 +15,8 @@ from incseg.apis.config.parts import (
 )
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.runner.schedules import schedule_config
-from incseg.engine.weak.seam_config import SeamSettings, is_old_network_negatives, seam_model_config
+from incseg.engine.weak.label_settings import SeamSettings
+from incseg.engine.weak.seam_config import is_old_network_negatives, seam_model_config
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS, PARAM_SCHEDULERS, STEP_LABELS
 from incseg.utils.rules import (

@@ -10,14 +10,15 @@ from incseg.datasets.pseudo_labels.pseudo_label_files import label_folders
 from incseg.engine.labels import StepLabels
 from incseg.engine.weak.evaluate_pseudo_labels import check_classes
 from incseg.engine.weak.pseudo_labels import pseudo_label_job
+from incseg.engine.weak.seam_checks import check_labelling, check_start
 from incseg.engine.weak.seam_config import (
+    basenames_only,
     needs_old_network,
     seam_dataset_config,
     seam_image_labels,
-    without_places,
 )
 from incseg.engine.weak.seam_store import labels_root, seam_folder
-from incseg.engine.weak.seam_training import check_labelling, check_start, train_seam
+from incseg.engine.weak.seam_training import train_seam
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, STEP_LABELS
@@ -165,7 +166,7 @@ class PseudoLabels(StepLabels):
         return dict(
             pseudo_labels=[
                 {
-                    **{key: without_places(meta[key]) for key in meta if key in LEDGER_KEYS},
+                    **{key: basenames_only(meta[key]) for key in meta if key in LEDGER_KEYS},
                     **changes,
                 }
                 for meta in metas

@@ -20,8 +20,9 @@ from incseg.datasets import (
 from incseg.engine.recipe.experiment import Experiment, check_step
 from incseg.engine.recipe.identity import file_sha, named_files
 from incseg.engine.weak.cam_inference import CamInference
+from incseg.engine.weak.label_settings import SeamSettings
 from incseg.engine.weak.pseudo_label_maker import PseudoLabelMaker
-from incseg.engine.weak.seam_config import SeamSettings, weak_training_set
+from incseg.engine.weak.seam_config import weak_training_set
 from incseg.engine.weak.seam_store import describe_steps, load_seam, own_ids
 from incseg.errors import InvalidInputError
 from incseg.models import SEAM

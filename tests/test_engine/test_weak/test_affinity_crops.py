@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from incseg.datasets import ColourJitter, PseudoLabelFiles, ScoreFile
-from incseg.engine.weak.affinity_dataset import AffinityDataset
+from incseg.engine.weak.affinity.dataset import AffinityDataset
 from incseg.errors import InvalidInputError
 
 

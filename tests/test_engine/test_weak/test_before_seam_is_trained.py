@@ -10,7 +10,8 @@ import torch
 from incseg.apis import load_config
 from incseg.datasets.negatives import BackgroundCrops
 from incseg.engine import Experiment, train_protocol
-from incseg.engine.weak.seam_training import check_start, describe_images
+from incseg.engine.weak.seam_checks import check_start
+from incseg.engine.weak.seam_training import describe_images
 from incseg.errors import InvalidInputError, MissingFileError
 from tests.conftest import TINY
 
@@ -109,7 +110,8 @@ def test_few_crops():
     crops = BackgroundCrops()
     crops.gather(None, range(374), [(0, 0, 4, 4)] * 21 + [None] * 353)
     assert describe_images(data(crops), 'step', 2).endswith(
-        'found 21 crops in the 374 images (few: from so little the classes are hardly told apart)'
+        'found 21 crops in the 374 images '
+        '(few: the network will hardly learn to distinguish the classes)'
     )
 
 

@@ -5,8 +5,8 @@ import torch
 from mmengine.optim import PolyLR
 
 from incseg.engine import Experiment
+from incseg.engine.weak.label_settings import SeamSettings
 from incseg.engine.weak.seam_config import (
-    SeamSettings,
     from_imagenet,
     seam_dataset_config,
     seam_model_config,

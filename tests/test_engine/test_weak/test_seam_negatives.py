@@ -9,7 +9,7 @@ from incseg.engine.weak.seam_config import (
     is_old_network_negatives,
     needs_old_network,
     negatives_config,
-    negatives_digest,
+    negatives_fingerprint,
 )
 from incseg.errors import MissingFileError
 
@@ -70,7 +70,7 @@ def test_digest_is_of_the_negatives(tiny_seam, tmp_path):
     """One picture more is another folder; what has no files has no digest."""
 
     def digest(**negatives):
-        return negatives_digest(
+        return negatives_fingerprint(
             Experiment(tiny_seam(**{'seam.scope': 'step', 'seam.negatives': negatives or None})), 1
         )
 

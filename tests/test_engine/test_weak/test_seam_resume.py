@@ -61,7 +61,7 @@ def test_another_step_0_is_noticed(tiny_seam, tmp_path, capsys):
     content['state_dict']['backbone.context_path.resnet.conv1.weight'] += 1
     torch.save(content, other)
     assert train_seam(experiment, 1, tmp_path / 'w', True, step0=other) == path
-    assert f'note: {path} is used as it is; its backbone started' in capsys.readouterr().out
+    assert f'note: {path} is used unchanged; its backbone started' in capsys.readouterr().out
 
 
 def test_another_step_0_is_not_gone_on_with(tiny_seam, tmp_path, capsys):
@@ -83,7 +83,7 @@ def test_another_step_0_is_not_gone_on_with(tiny_seam, tmp_path, capsys):
     path.rename(folder / 'resume.pth')  # as if it had been interrupted
     capsys.readouterr()
     resumed = read_seam_checkpoint(train_seam(experiment, 1, folder, True, step0=other))
-    assert 'started from other weights than those that seam.init_from' in capsys.readouterr().out
+    assert 'started from other weights than the current ones of' in capsys.readouterr().out
     assert resumed['meta']['init_sha'] == read_settings(folder)['start']
     assert resumed['meta']['init_sha'] == weights_fingerprint(other)
     afresh = read_seam_checkpoint(train_seam(experiment, 1, tmp_path / 'x', step0=other))

@@ -201,7 +201,7 @@ def test_an_affinity_network_that_was_replaced(weak, trained, tmp_path):
 def test_negatives_through_the_network_before(weak, trained, monkeypatch, tmp_path):
     """One class a step: the old network's labels make it learnable, in every step by the network
     before it; labels and the place where they are read belong to that network."""
-    from tests.test_engine.test_weak.test_seam_training import KnowsTheMasks
+    from tests.test_engine.test_weak.conftest import KnowsTheMasks
 
     monkeypatch.setattr(seam_training, 'OldNetwork', KnowsTheMasks)
     config = weak(

@@ -1,10 +1,12 @@
+"""A config and two sets of pseudo-labels become the checkpoint of an AffinityNet."""
+
 import numpy as np
 import pytest
 import torch
 
 from incseg.datasets import PseudoLabelFiles, ScoreFile
 from incseg.engine import Experiment, train_seam
-from incseg.engine.weak import affinity as affinity_job
+from incseg.engine.weak.affinity import job
 from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import AffinityRandomWalk
@@ -50,28 +52,31 @@ def folders(experiment, tmp_path):
     return tmp_path / 'strong', tmp_path / 'weak'
 
 
-def trained_with(monkeypatch):
-    """What :func:`train_affinity` is called with; it still trains."""
+@pytest.fixture
+def calls(monkeypatch):
+    """Arguments of :func:`train_affinity`, and the TF32 settings, instead of a training."""
     calls = []
-    original = affinity_job.train_affinity
 
     def record(net, data, **kwargs):
-        calls.append(dict(kwargs, net=net, data=data))
-        return original(net, data, progress=False, **kwargs)
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        tf32 = matmul.allow_tf32, cudnn.allow_tf32
+        calls.append(dict(kwargs, net=net, data=data, allow_tf32=tf32))
+        return [1.0] * kwargs['epochs']
 
-    monkeypatch.setattr(affinity_job, 'train_affinity', record)
+    monkeypatch.setattr(job, 'train_affinity', record)
     return calls
 
 
 def test_file_and_its_meta(experiment, folders, tmp_path):
-    """What is written walks, is the same again for the same seed, and says how it was made."""
-    kept = []
+    """If it fails, the file cannot walk, differs from run to run of one seed, or lacks how it was
+    made."""
+    states = []
     for name in ('a.pth', 'new/b.pth'):
-        meta = affinity_job.affinity_job(experiment(), *folders, tmp_path / name, **TRAINING)
+        meta = job.affinity_job(experiment(), *folders, tmp_path / name, **TRAINING)
         content = torch.load(tmp_path / name, weights_only=True)
         assert content['meta'] == meta and meta['seconds'] > 0 and 0 < meta['loss'] < 6
-        kept.append(content['state_dict'])
-    assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
+        states.append(content['state_dict'])
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert {
         key: meta[key] for key in ('epochs', 'batch_size', 'crop_size', 'images', 'seed')
     } == dict(TRAINING, images=8, seed=42)
@@ -80,11 +85,10 @@ def test_file_and_its_meta(experiment, folders, tmp_path):
     assert not list(tmp_path.rglob('*.tmp'))
 
 
-def test_follows_the_config(experiment, folders, tmp_path, monkeypatch):
-    """The schedule of SEAM, the published colours; from noise nothing is frozen and the momentum
-    is that of `scratch`."""
-    calls = trained_with(monkeypatch)
-    affinity_job.affinity_job(
+def test_follows_the_config(experiment, folders, tmp_path, calls):
+    """If it fails, training ignores SEAM's schedule or the published colours, or freezes layers
+    that start from noise."""
+    job.affinity_job(
         experiment(
             **{
                 'seam.schedule.head_factor': 3.0,
@@ -109,16 +113,15 @@ def test_follows_the_config(experiment, folders, tmp_path, monkeypatch):
     assert colour.hue == (-0.1, 0.1)
 
 
-def test_imagenet_is_frozen(experiment, folders, tmp_path, monkeypatch):
-    """After ImageNet BatchNorm and early layers stay, and the momentum is 0, unless the config
-    says otherwise."""
-    calls = trained_with(monkeypatch)
+def test_imagenet_is_frozen(experiment, folders, tmp_path, calls, monkeypatch):
+    """If it fails, BatchNorm and early layers from ImageNet are not frozen, have momentum, or
+    ignore the config's ``frozen``."""
     monkeypatch.setattr('incseg.models.backbones.ResNet.init_weights', lambda self: None)
     for frozen in (None, False):
         net = dict(NET, backbone=dict(NET['backbone'], pretrained=True))
         if frozen is not None:
             net['frozen'] = frozen
-        meta = affinity_job.affinity_job(
+        meta = job.affinity_job(
             experiment(**{'seam.refine': dict(type='AffinityRandomWalk', net=net)}),
             *folders,
             tmp_path / 'a.pth',
@@ -128,15 +131,15 @@ def test_imagenet_is_frozen(experiment, folders, tmp_path, monkeypatch):
     assert [(call['net'].frozen, call['momentum']) for call in calls] == [(True, 0.0), (False, 0.0)]
 
 
-def test_starts_from_seam(experiment, folders, tmp_path, monkeypatch):
-    """The backbone's weights are SEAM's; it is frozen if SEAM itself had kept ImageNet's norms."""
-    calls = trained_with(monkeypatch)
+def test_starts_from_seam(experiment, folders, tmp_path, calls):
+    """If it fails, the backbone's weights are not SEAM's, or are not frozen exactly if SEAM itself
+    did not change ImageNet's norms."""
     path = train_seam(experiment(), 1, tmp_path / 'seam')
     content = torch.load(path, weights_only=True)
     for pretrained in (False, True):
         content['meta']['pretrained'] = pretrained
         torch.save(content, tmp_path / 'start.pth')
-        meta = affinity_job.affinity_job(
+        meta = job.affinity_job(
             experiment(), *folders, tmp_path / 'a.pth', tmp_path / 'start.pth', **TRAINING
         )
         assert (meta['pretrained'], meta['init_from']) == (pretrained, str(tmp_path / 'start.pth'))
@@ -149,7 +152,8 @@ def test_starts_from_seam(experiment, folders, tmp_path, monkeypatch):
 
 
 def test_of_a_step_nothing_is_frozen(experiment, tmp_path):
-    """A `final.pth` has statistics of its own images, whatever its backbone began with."""
+    """If it fails, a ``final.pth``, which has statistics of its own images, is taken for
+    ImageNet."""
     torch.save(
         dict(
             state_dict={},
@@ -165,53 +169,45 @@ def test_of_a_step_nothing_is_frozen(experiment, tmp_path):
         ),
         tmp_path / 'final.pth',
     )
-    assert not affinity_job.starts_from_imagenet(NET, tmp_path / 'final.pth')
-    assert not affinity_job.starts_from_imagenet(
+    assert not job.starts_from_imagenet(NET, tmp_path / 'final.pth')
+    assert not job.starts_from_imagenet(
         dict(NET, backbone=dict(NET['backbone'], pretrained=True)), tmp_path / 'final.pth'
     )
 
 
-def test_labels_in_the_wrong_order(experiment, folders, tmp_path):
-    """Strong and weak mistaken for each other would teach it nothing that is sure."""
+def test_labels_in_the_wrong_order(experiment, folders, tmp_path, calls):
+    """If it fails, strong and weak labels in the wrong order teach nothing that is sure."""
     for folder, power in zip(folders, (24.0, 4.0)):
         PseudoLabelFiles(folder).write_meta(dict(ids=[3], background=dict(mode='pow', value=power)))
     message = r"strong labels '.*strong' have background power 24, the weak ones '.*weak' 4"
     with pytest.raises(InvalidInputError, match=message):
-        affinity_job.affinity_job(experiment(), *folders, tmp_path / 'a.pth', **TRAINING)
-    affinity_job.affinity_job(experiment(), *folders[::-1], tmp_path / 'a.pth', **TRAINING)
+        job.affinity_job(experiment(), *folders, tmp_path / 'a.pth', **TRAINING)
+    job.affinity_job(experiment(), *folders[::-1], tmp_path / 'a.pth', **TRAINING)
 
 
-def test_mistakes_are_said_before_training(experiment, folders, tmp_path, monkeypatch):
-    """A config without the network, a folder as file, no start, crops without a pair; nothing is
-    written, and what stood there stays."""
+def test_mistakes_are_reported_before_training(experiment, folders, tmp_path, calls):
+    """If it fails, a config without the network, a folder as file, a missing start or crops without
+    a pair are reported after hours, or destroy the existing file."""
     (tmp_path / 'a.pth').write_bytes(b'before')
-    calls = trained_with(monkeypatch)
-    job = affinity_job.affinity_job
+    train = job.affinity_job
     with pytest.raises(InvalidInputError, match='seam.refine is .*; allowed here is dict'):
-        job(experiment(**{'seam.refine': dict(type='PAMR')}), *folders, tmp_path / 'a.pth')
+        train(experiment(**{'seam.refine': dict(type='PAMR')}), *folders, tmp_path / 'a.pth')
     with pytest.raises(InvalidInputError, match='is a folder; allowed is the name of a file'):
-        job(experiment(), *folders, tmp_path)
+        train(experiment(), *folders, tmp_path)
     with pytest.raises(MissingFileError, match=r'none\.pth'):
-        job(experiment(), *folders, tmp_path / 'a.pth', tmp_path / 'none.pth')
+        train(experiment(), *folders, tmp_path / 'a.pth', tmp_path / 'none.pth')
     with pytest.raises(InvalidInputError, match='crop_size of AffinityNet is 16; allowed is a mul'):
-        job(experiment(), *folders, tmp_path / 'a.pth', crop_size=16)
+        train(experiment(), *folders, tmp_path / 'a.pth', crop_size=16)
     assert not calls and (tmp_path / 'a.pth').read_bytes() == b'before'
 
 
-def test_tf32(experiment, folders, tmp_path, monkeypatch):
-    """A GPU rounds float32 products where `schedule.tf32` lets it, and as before afterwards."""
-    seen = []
-    plain = affinity_job.train_affinity
-
-    def train(*args, **kwargs):
-        seen.append((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
-        return plain(*args, **kwargs)
-
-    monkeypatch.setattr(affinity_job, 'train_affinity', train)
+def test_tf32(experiment, folders, tmp_path, calls):
+    """If it fails, a GPU rounds float32 products in another way than ``schedule.tf32``, or goes on
+    so afterwards."""
     before = torch.backends.cuda.matmul.allow_tf32
     for allowed in (False, True):
-        affinity_job.affinity_job(
+        job.affinity_job(
             experiment(**{'schedule.tf32': allowed}), *folders, tmp_path / 'a.pth', **TRAINING
         )
         assert torch.backends.cuda.matmul.allow_tf32 is before
-    assert seen == [(False, False), (True, True)]
+    assert [call['allow_tf32'] for call in calls] == [(False, False), (True, True)]

@@ -1,0 +1,97 @@
+"""The settings of a config's ``seam`` by which pseudo-labels are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from incseg.datasets import BackgroundRule
+from incseg.engine.recipe.names import resolve
+from incseg.engine.weak import cam_inference
+from incseg.errors import InvalidInputError
+from incseg.utils.rules import SHARE, SWITCH, Rule, check_values, or_none, whole
+
+#: the options of ``seam.inference`` with their defaults
+INFERENCE: dict[str, Any] = dict(
+    scales=(0.5, 1.0, 1.5, 2.0),
+    flip=True,
+    maps='refined',
+    background=dict(mode='const', value=0.26),
+    uncertain=None,
+    scores=True,
+    score_stride=1,
+    batch_size=None,
+    num_threads=2,
+)
+#: rules of these options; :class:`BackgroundRule` checks ``background`` itself
+RULES: dict[str, Rule] = dict(
+    **cam_inference.RULES,
+    uncertain=or_none(SHARE),
+    scores=SWITCH,
+    score_stride=whole(1),
+    batch_size=or_none(whole(1)),
+    num_threads=whole(1),
+)
+#: the other keys of ``seam`` that make labels, with their defaults
+SEAM: dict[str, Any] = dict(
+    image_labels=dict(type='MaskImageLabels'), refine=dict(type='NoRefinement'), inference={}
+)
+
+
+@dataclass
+class SeamSettings:
+    """The settings of ``seam`` by which pseudo-labels are made, defaults filled in.
+
+    Attributes:
+        model: Config of the network.
+        image_labels: Config of the source of image-level labels.
+        refine: Config of the refinement.
+        inference: All options of ``seam.inference``.
+    """
+
+    model: dict[str, Any]
+    image_labels: dict[str, Any]
+    refine: dict[str, Any]
+    inference: dict[str, Any]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> 'SeamSettings':
+        """Read a config's ``seam``.
+
+        Raises:
+            InvalidInputError: It is missing, has an unknown key, or a value that is
+                not allowed.
+        """
+        if 'model' not in (config.get('seam') or {}):
+            raise InvalidInputError(
+                "the config has no 'seam.model', the network that makes pseudo-labels: add one "
+                'of configs/_base_/seam'
+            )
+        seam = resolve(config['seam'], config)
+        settings = {
+            key: default if seam.get(key) is None else seam[key] for key, default in SEAM.items()
+        }
+        check_inference(settings['inference'])
+        settings['inference'] = {**INFERENCE, **settings['inference']}
+        return cls(model=seam['model'], **settings)
+
+
+def check_inference(options: Any) -> None:
+    """Refuse options of ``seam.inference`` that are not allowed.
+
+    Raises:
+        InvalidInputError: Naming the key and its value.
+    """
+    where = 'seam.inference'
+    if not isinstance(options, Mapping):
+        raise InvalidInputError(f'{where} is {options!r}, expected a dict')
+    for key in options:
+        if key not in INFERENCE:
+            raise InvalidInputError(f"unknown key '{where}.{key}'; allowed: {sorted(INFERENCE)}")
+    check_values(where, options, RULES)
+    if 'background' in options:
+        rule = BackgroundRule.of(options['background'], f'{where}.background')
+        if rule.mode == 'score':
+            raise InvalidInputError(
+                f"{where}.background.mode is 'score', which is for maps that have one of the "
+                "background, expected 'const' or 'pow'"
+            )
