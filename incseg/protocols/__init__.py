@@ -1,4 +1,4 @@
-"""Which classes, which images and which labels each step has.  NumPy only, no torch."""
+"""Protocols: the classes, images and labels of each step.  NumPy only, no torch."""
 
 from incseg.protocols.class_index import ClassIndex
 from incseg.protocols.protocol import Protocol

@@ -148,23 +148,23 @@ class Protocol:
         return self.class_order[self.base :]
 
     def new(self, k: int) -> tuple[int, ...]:
-        """Dataset ids that step ``k`` learns."""
+        """Return the dataset ids that step ``k`` learns."""
         return self.steps[self._step(k)]
 
     def old(self, k: int) -> tuple[int, ...]:
-        """Dataset ids learnt before step ``k``."""
+        """Return the dataset ids learnt before step ``k``."""
         return self.class_order[: self._bounds(k)[0]]
 
     def seen(self, k: int) -> tuple[int, ...]:
-        """Dataset ids learnt up to and including step ``k``: old, then new."""
+        """Return the dataset ids learnt up to and including step ``k``: old, then new."""
         return self.class_order[: self._bounds(k)[1]]
 
     def future(self, k: int) -> tuple[int, ...]:
-        """Dataset ids learnt after step ``k``."""
+        """Return the dataset ids learnt after step ``k``."""
         return self.class_order[self._bounds(k)[1] :]
 
     def outputs_per_step(self, k: int) -> tuple[int, ...]:
-        """Channels of the classifiers of steps 0..``k``; the first includes the background."""
+        """Return the channels of the classifiers of steps 0..``k``, the background in the first."""
         sizes = [len(step) for step in self.steps[: self._step(k) + 1]]
         return (1 + sizes[0], *sizes[1:])
 
@@ -236,7 +236,7 @@ class Protocol:
         return lut
 
     def _bounds(self, k: int) -> tuple[int, int]:
-        """Start and stop of step ``k`` in the class order."""
+        """Return start and stop of step ``k`` in the class order."""
         k = self._step(k)
         start = self.base + (k - 1) * self.increment if k else 0
         return start, start + len(self.steps[k])

@@ -21,7 +21,7 @@ class Progress:
         self.terminal = sys.stderr.isatty()
 
     def update(self, count: int) -> None:
-        """Count so many more files as done, and print if it is time to."""
+        """Count ``count`` further files as done; print if a new line is due."""
         self.done += count
         if not self.enabled:
             return

@@ -1,4 +1,4 @@
-"""Where the library's own files are: configs and tools, in a checkout or an installation."""
+"""Folders of the library's configs and tools, in a checkout or an installation."""
 
 from pathlib import Path
 

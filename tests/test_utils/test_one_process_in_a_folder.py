@@ -1,5 +1,6 @@
 """Locks: two runs in one folder would train one step twice."""
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -137,3 +138,11 @@ def test_no_locks_here(tmp_path, monkeypatch):
         exclusive_folder(tmp_path),
     ):
         pass
+
+
+def test_the_name_of_before():
+    """If it fails, a script written for 0.1 stops at its import."""
+    sys.modules.pop('incseg.engine.alone_in', None)
+    with pytest.warns(DeprecationWarning, match='is now incseg.utils.locks'):
+        old = importlib.import_module('incseg.engine.alone_in')
+    assert old.alone_in is exclusive_folder

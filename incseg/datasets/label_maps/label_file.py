@@ -17,78 +17,6 @@ try:  # inflates three to four times faster than zlib
 except ImportError:  # there is no build for this machine
     from zlib import decompressobj, error  # type: ignore[assignment]
 
-SIGNATURE = b'\x89PNG\r\n\x1a\n'
-GREY, PALETTE = 0, 3
-#: larger images are left to PIL, which refuses images that would fill the memory
-MOST_PIXELS = 1 << 26
-
-
-def read_plain_png(data: bytes) -> np.ndarray | None:
-    """Decode an 8-bit palette or grey PNG whose rows are stored without a filter.
-
-    Label maps are usually written that way, since prediction from neighbours
-    (PNG's filters) does not pay for indices of a palette.  Decoding is then
-    only inflating.
-
-    Args:
-        data: Content of the file.
-
-    Returns:
-        uint8 ``(H, W)``, read-only.  None for any other file, also a damaged
-        one: it is for a general decoder.
-    """
-    if len(data) < 33 or data[:8] != SIGNATURE or data[12:16] != b'IHDR':
-        return None
-    width, height, depth, colour, *rest = struct.unpack('>IIBBBBB', data[16:29])
-    if depth != 8 or colour not in (GREY, PALETTE) or any(rest):  # rest: interlaced, for example
-        return None
-    if not 0 < width * height <= MOST_PIXELS:
-        return None
-    expected = height * (width + 1)  # each row begins with its filter
-    stream = decompressobj()
-    try:
-        raw = stream.decompress(compressed(data), expected + 1)
-    except error:  # type: ignore[misc]
-        return None
-    if len(raw) != expected or not stream.eof:
-        return None
-    rows = np.frombuffer(raw, np.uint8).reshape(height, width + 1)
-    return None if rows[:, 0].any() else rows[:, 1:]
-
-
-def compressed(data: bytes) -> bytes:
-    """Return the image data of a PNG: its IDAT chunks, joined."""
-    parts, start = [], 8
-    while start + 12 <= len(data):
-        length = int.from_bytes(data[start : start + 4], 'big')
-        if data[start + 4 : start + 8] == b'IDAT':
-            parts.append(data[start + 8 : start + 8 + length])
-        start += length + 12
-    return b''.join(parts)
-
-
-def colour_map(num_colours: int) -> list[list[int]]:
-    """Return PASCAL VOC's colours of the ids 0, 1, 2, …
-
-    The bits of an id go to red, green and blue in turn; the lowest three bits
-    become the highest bit of each.
-
-    Args:
-        num_colours: Number of ids, any.
-
-    Returns:
-        ``num_colours`` lists ``[red, green, blue]``, 0..255.
-    """
-    colours = []
-    for index in range(num_colours):
-        rgb = [0, 0, 0]
-        for bit in range(8):
-            if index >> bit & 1:
-                rgb[bit % 3] |= 128 >> bit // 3
-        colours.append(rgb)
-    return colours
-
-
 _ALLOWED = 'allowed is an 8-bit palette or grey PNG whose pixel values are class ids'
 _BROKEN = (
     OSError,
@@ -101,7 +29,6 @@ _BROKEN = (
 )
 # PIL stretches grey of fewer bits to 0..255 (4-bit id 1 becomes 17), a wrong id.
 _STRETCHED = ('L;2', 'L;4')
-_PALETTE = np.array(colour_map(256), np.uint8).ravel().tolist()
 
 
 def read_label_file(path: str | os.PathLike) -> np.ndarray:
@@ -168,3 +95,77 @@ def _refused_kind(image: Image.Image) -> str | None:
     if any(mode in _STRETCHED for mode in raw_modes):
         return f'grey of {raw_modes[0][-1]} bits'
     return None
+
+
+def colour_map(num_colours: int) -> list[list[int]]:
+    """Return PASCAL VOC's colours of the ids 0, 1, 2, …
+
+    The bits of an id go to red, green and blue in turn; the lowest three bits
+    become the highest bit of each.
+
+    Args:
+        num_colours: Number of ids, any.
+
+    Returns:
+        ``num_colours`` lists ``[red, green, blue]``, 0..255.
+    """
+    colours = []
+    for index in range(num_colours):
+        rgb = [0, 0, 0]
+        for bit in range(8):
+            if index >> bit & 1:
+                rgb[bit % 3] |= 128 >> bit // 3
+        colours.append(rgb)
+    return colours
+
+
+_PALETTE = np.array(colour_map(256), np.uint8).ravel().tolist()
+
+SIGNATURE = b'\x89PNG\r\n\x1a\n'
+GREY, PALETTE = 0, 3
+#: larger images are left to PIL, which refuses images that would fill the memory
+MOST_PIXELS = 1 << 26
+
+
+def read_plain_png(data: bytes) -> np.ndarray | None:
+    """Decode an 8-bit palette or grey PNG whose rows are stored without a filter.
+
+    Label maps are usually written that way, since prediction from neighbours
+    (PNG's filters) does not pay for indices of a palette.  Decoding is then
+    only inflating.
+
+    Args:
+        data: Content of the file.
+
+    Returns:
+        uint8 ``(H, W)``, read-only.  None for any other file, also a damaged
+        one: it is for a general decoder.
+    """
+    if len(data) < 33 or data[:8] != SIGNATURE or data[12:16] != b'IHDR':
+        return None
+    width, height, depth, colour, *rest = struct.unpack('>IIBBBBB', data[16:29])
+    if depth != 8 or colour not in (GREY, PALETTE) or any(rest):  # rest: interlaced, for example
+        return None
+    if not 0 < width * height <= MOST_PIXELS:
+        return None
+    expected = height * (width + 1)  # each row begins with its filter
+    stream = decompressobj()
+    try:
+        raw = stream.decompress(compressed(data), expected + 1)
+    except error:  # type: ignore[misc]
+        return None
+    if len(raw) != expected or not stream.eof:
+        return None
+    rows = np.frombuffer(raw, np.uint8).reshape(height, width + 1)
+    return None if rows[:, 0].any() else rows[:, 1:]
+
+
+def compressed(data: bytes) -> bytes:
+    """Return the image data of a PNG: its IDAT chunks, joined."""
+    parts, start = [], 8
+    while start + 12 <= len(data):
+        length = int.from_bytes(data[start : start + 4], 'big')
+        if data[start + 4 : start + 8] == b'IDAT':
+            parts.append(data[start + 8 : start + 8 + length])
+        start += length + 12
+    return b''.join(parts)

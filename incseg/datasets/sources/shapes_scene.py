@@ -11,66 +11,6 @@ import math
 import cv2
 import numpy as np
 
-_SUBPIXEL_BITS = 4
-
-
-def _circle(radius: float, points: int = 28) -> np.ndarray:
-    angles = np.arange(points) * 2 * np.pi / points
-    return radius * np.stack([np.cos(angles), np.sin(angles)], 1)
-
-
-def _star(inner: float) -> np.ndarray:
-    return _circle(1.0, 10) * np.where(np.arange(10) % 2, inner, 1.0)[:, None]
-
-
-def _cross(half: float) -> np.ndarray:
-    quarter = np.array([[1.0, -half], [1.0, half], [half, half]])
-    turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
-    return np.concatenate([quarter @ np.linalg.matrix_power(turn, k) for k in range(4)])
-
-
-#: Outlines in a unit circle, one list of polygons per class 1..6; a second polygon is a hole.
-OUTLINES = (
-    [_circle(0.9)],  # disc
-    [_circle(1.0, 4)],  # square
-    [_circle(1.1, 3)],  # triangle
-    [_circle(1.0), _circle(0.52)],  # ring
-    [_cross(0.33)],  # cross
-    [_star(0.42) * 1.15],  # star
-)
-BLOB = _circle(1.0, 9)
-BAR = np.array([[-1.0, -0.06], [1.0, -0.06], [1.0, 0.06], [-1.0, 0.06]])
-
-
-def fill(
-    outline: list[np.ndarray], centre: np.ndarray, radius: float, angle: float, size: int
-) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """Rasterise a polygon.
-
-    Args:
-        outline: Its parts in a unit circle, each ``(points, 2)`` of x and y; a second part is a
-            hole.
-        centre: ``(x, y)`` in the picture, in pixels.
-        radius: In pixels.
-        angle: In radians.
-        size: Side of the picture in pixels.
-
-    Returns:
-        The mask, bool ``(h, w)``, and the window of the picture that it covers.
-    """
-    cos, sin = radius * math.cos(angle), radius * math.sin(angle)
-    turn = np.array([[cos, sin], [-sin, cos]])
-    points = [part @ turn + centre for part in outline]
-    left, top = (min(max(int(low), 0), size - 1) for low in points[0].min(0).tolist())
-    right, bottom = (int(high) + 2 for high in points[0].max(0).tolist())
-    right, bottom = min(max(right, left + 1), size), min(max(bottom, top + 1), size)
-    mask = np.zeros((bottom - top, right - left), np.uint8)
-    fixed = [((part - (left, top)) * (1 << _SUBPIXEL_BITS)).astype(np.int32) for part in points]
-    cv2.fillPoly(mask, fixed, 1, shift=_SUBPIXEL_BITS)
-    return mask.view(np.bool_), (slice(top, bottom), slice(left, right))
-
-
-NUM_CLASSES = len(OUTLINES)
 TAU = 2 * np.pi
 
 
@@ -189,6 +129,66 @@ def _develop(rng: np.random.Generator, img: np.ndarray) -> np.ndarray:
     noise = rng.standard_normal(img.shape[:2], dtype=np.float32) * np.float32(rng.uniform(3, 9))
     light = blurred * np.float32(rng.uniform(0.75, 1.15)) + noise[..., None]
     return np.minimum(np.maximum(light, 0), 255).astype(np.uint8)
+
+
+_SUBPIXEL_BITS = 4
+
+
+def _circle(radius: float, points: int = 28) -> np.ndarray:
+    angles = np.arange(points) * 2 * np.pi / points
+    return radius * np.stack([np.cos(angles), np.sin(angles)], 1)
+
+
+def _star(inner: float) -> np.ndarray:
+    return _circle(1.0, 10) * np.where(np.arange(10) % 2, inner, 1.0)[:, None]
+
+
+def _cross(half: float) -> np.ndarray:
+    quarter = np.array([[1.0, -half], [1.0, half], [half, half]])
+    turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    return np.concatenate([quarter @ np.linalg.matrix_power(turn, k) for k in range(4)])
+
+
+#: Outlines in a unit circle, one list of polygons per class 1..6; a second polygon is a hole.
+OUTLINES = (
+    [_circle(0.9)],  # disc
+    [_circle(1.0, 4)],  # square
+    [_circle(1.1, 3)],  # triangle
+    [_circle(1.0), _circle(0.52)],  # ring
+    [_cross(0.33)],  # cross
+    [_star(0.42) * 1.15],  # star
+)
+NUM_CLASSES = len(OUTLINES)
+BLOB = _circle(1.0, 9)
+BAR = np.array([[-1.0, -0.06], [1.0, -0.06], [1.0, 0.06], [-1.0, 0.06]])
+
+
+def fill(
+    outline: list[np.ndarray], centre: np.ndarray, radius: float, angle: float, size: int
+) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """Rasterise a polygon.
+
+    Args:
+        outline: Its parts in a unit circle, each ``(points, 2)`` of x and y; a second part is a
+            hole.
+        centre: ``(x, y)`` in the picture, in pixels.
+        radius: In pixels.
+        angle: In radians.
+        size: Side of the picture in pixels.
+
+    Returns:
+        The mask, bool ``(h, w)``, and the window of the picture that it covers.
+    """
+    cos, sin = radius * math.cos(angle), radius * math.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    points = [part @ turn + centre for part in outline]
+    left, top = (min(max(int(low), 0), size - 1) for low in points[0].min(0).tolist())
+    right, bottom = (int(high) + 2 for high in points[0].max(0).tolist())
+    right, bottom = min(max(right, left + 1), size), min(max(bottom, top + 1), size)
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    fixed = [((part - (left, top)) * (1 << _SUBPIXEL_BITS)).astype(np.int32) for part in points]
+    cv2.fillPoly(mask, fixed, 1, shift=_SUBPIXEL_BITS)
+    return mask.view(np.bool_), (slice(top, bottom), slice(left, right))
 
 
 KINDS = ('stripes', 'checks', 'dots', 'noise')

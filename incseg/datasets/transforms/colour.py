@@ -69,7 +69,7 @@ def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the image's mean grey: 0 uniform grey, 1 unchanged."""
+    """Blend with the image's mean grey: 0 uniform grey, 1 unchanged.  uint8 ``(H, W, 3)`` BGR."""
     grey = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
     mean = cv2.sumElems(grey)[0] / grey.size
     levels = _LEVELS * factor + mean * (1 - factor)
@@ -77,13 +77,13 @@ def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the image in grey: 0 black and white, 1 unchanged."""
+    """Blend with the image in grey: 0 black and white, 1 unchanged.  uint8 ``(H, W, 3)`` BGR."""
     grey = cv2.cvtColor(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     return cv2.addWeighted(img, factor, grey, 1 - factor, 0)
 
 
 def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
-    """Turn the colour circle by ``shift`` turns: ±0.5 gives complementary colours."""
+    """Turn the colour circle by ``shift`` turns, -0.5 to 0.5.  uint8 ``(H, W, 3)`` BGR."""
     hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV_FULL)
     turned = (np.arange(256) + round(shift * 256)) % 256
     hsv[..., 0] = cv2.LUT(hsv[..., 0], turned.astype(np.uint8))

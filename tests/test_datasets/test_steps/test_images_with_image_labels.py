@@ -221,6 +221,8 @@ def test_looking_is_for_those_who_need_it(shapes):
     """Without such negatives no network is asked."""
     dataset = WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE)
     dataset.apply_old_network(None)
+    with pytest.warns(DeprecationWarning, match='now apply_old_network'):
+        dataset.look_through(None)  # its name in incseg 0.1
     assert len(dataset) == 40
 
 
