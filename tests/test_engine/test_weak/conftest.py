@@ -1,9 +1,82 @@
 """Fixtures shared by the tests of weak labels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from mmengine.registry import init_default_scope
 
-from incseg.engine.weak import seam_training
+from incseg.apis import load_config
+from incseg.engine import train_protocol
+from incseg.engine.labels import step_labels
+from incseg.engine.weak import annotation, seam_training
+from tests.conftest import CONFIGS, TINY
+
+SMALL = {
+    'seam.schedule.epochs': 1,
+    'seam.schedule.batch_size': 8,
+    'seam.schedule.log_interval': 100,
+    'seam.schedule.checkpoint_interval': 2,
+    'seam.model.backbone.output_stride': 8,
+    'seam.inference.scales': (1.0,),
+}
+
+
+@pytest.fixture
+def weak(tmp_path):
+    """``weak('mib_s', **options)``: the config of an experiment on pseudo-labels at toy size."""
+
+    def load(method, **options):
+        return load_config(
+            CONFIGS / method / 'bisenet_r18_shapes_4-2.py',
+            {
+                **TINY,
+                **SMALL,
+                'base_steps_dir': str(tmp_path / 'base_steps'),
+                'seam_dir': str(tmp_path / 'seam'),
+                **options,
+            },
+        )
+
+    return load
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Steps for which SEAM was trained because its network did not exist."""
+    steps = []
+    plain = annotation.train_seam
+
+    def train(experiment, step, folder, **options):
+        if not (Path(folder) / 'seam.pth').is_file():
+            steps.append(step)
+        return plain(experiment, step, folder, **options)
+
+    monkeypatch.setattr(annotation, 'train_seam', train)
+    return steps
+
+
+def label_files(experiment, k, previous=None):
+    """Return the places of the pseudo-labels of a step."""
+    labels = step_labels(experiment, k)
+    labels.begin(None, previous)
+    return labels.files()
+
+
+def base_step(folder, **options):
+    """Train step 0 of MiB 4-1; returns the config and the checkpoint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('INCSEG_CACHE_DIR', str(folder / 'cache'))
+        init_default_scope('incseg')
+        config = load_config(CONFIGS / 'mib/bisenet_r18_shapes_4-1.py', {**TINY, **options})
+        train_protocol(config, folder / 'run', [0], reuse=False)
+    return config, folder / 'run/step_0/final.pth'
+
+
+@pytest.fixture(scope='session')
+def step_0(tmp_path_factory):
+    """The checkpoint of a base step, which tests only read."""
+    return base_step(tmp_path_factory.mktemp('step_0'))[1]
 
 
 class KnowsTheMasks:

@@ -1,25 +1,28 @@
+"""The network of the previous step finds old classes in the images of a step."""
+
 import numpy as np
 import pytest
 import torch
 
 from incseg.apis import init_model
 from incseg.datasets import ShapesDataset
-from incseg.engine import Experiment, train_protocol
+from incseg.engine import Experiment
 from incseg.engine.weak.old_network import OldNetwork
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import CrossEntropyLoss, FCNHead
+from tests.test_engine.test_weak.conftest import base_step
 
 
-@pytest.fixture
-def base(tiny, tmp_path):
-    """An experiment in another class order, and its base step."""
-    config = tiny('mib', **{'protocol.class_order': [6, 1, 5, 2, 4, 3]})
-    train_protocol(config, tmp_path / 'w', [0], reuse=False)
-    return config, tmp_path / 'w/step_0/final.pth'
+@pytest.fixture(scope='module')
+def base(tmp_path_factory):
+    """An experiment in another class order, and its base step, which tests only read."""
+    order = [6, 1, 5, 2, 4, 3]
+    return base_step(tmp_path_factory.mktemp('base'), **{'protocol.class_order': order})
 
 
-def test_what_it_sees(base):
-    """Dataset ids of the likeliest outputs and their softmax, as the network alone gives them."""
+def test_classes_and_probabilities(base):
+    """If it fails, SEAM gets other classes or probabilities than the network alone gives, or train
+    ids."""
     config, path = base
     data = ShapesDataset(length=6, size=32)
     network = OldNetwork(Experiment(config), 1, path)
@@ -68,7 +71,7 @@ def test_the_head_decides(base, monkeypatch):
 
 
 def test_which_network(base, tmp_path):
-    """That of the step right before, of this protocol; one line else."""
+    """If it fails, the network of another step or a missing file is used or ends in a traceback."""
     config, path = base
     with pytest.raises(InvalidInputError, match='is of step 0; SEAM of step 2 needs the'):
         OldNetwork(Experiment(config), 2, path)
