@@ -31,6 +31,10 @@ PARAM_SCHEDULERS = child(root.PARAM_SCHEDULERS, 'incseg.engine.runner.schedules'
 STEP_LABELS = Registry(
     'step labels', scope=SCOPE, locations=['incseg.engine.labels', 'incseg.engine.weak']
 )
+#: the classes and data sets of every step; mmengine has no such registry
+STEP_SOURCES = Registry(
+    'step sources', scope=SCOPE, locations=['incseg.engine.recipe.step_sources']
+)
 TASK_UTILS = child(root.TASK_UTILS, 'incseg.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')
 

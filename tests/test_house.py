@@ -1,6 +1,7 @@
 """The house: data flows one way down, files are of readable size, rooms are not crowded."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -53,7 +54,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine': [
         ('train_protocol', 'matrix', 'figures'),
         ('base_steps', 'evaluate', 'replay_memory', 'weak'),
-        ('hooks', 'labels', 'work_dir'),
+        ('hooks', 'work_dir'),
+        ('step_context',),
+        ('labels',),
         ('checkpoint',),
         ('recipe',),
         ('runner',),
@@ -66,7 +69,12 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('method',),
     ],
     'engine.matrix': [('run_matrix',), ('plan',), ('child_process',)],
-    'engine.recipe': [('identity', 'step'), ('data', 'network'), ('experiment',), ('names',)],
+    'engine.recipe': [
+        ('identity', 'step'),
+        ('data', 'network'),
+        ('experiment',),
+        ('names', 'step_sources'),
+    ],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),
@@ -213,6 +221,34 @@ def test_folders_are_not_crowded():
         assert len(list(path.glob('*.py'))) - 1 <= 16, path
 
 
+def pictures() -> Iterator[set[tuple[str, str]]]:
+    """Yield the arrows of each Mermaid graph of CONTRIBUTING.md."""
+    page = (ROOT / 'CONTRIBUTING.md').read_text()
+    for graph in re.findall(r'```mermaid\ngraph TD\n(.*?)```', page, re.S):
+        yield {tuple(line.split(' --> ')) for line in map(str.strip, graph.splitlines()) if line}
+
+
+def reduced(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Leave out every arrow that a longer way of arrows already says."""
+
+    def reaches(start: str, end: str, without: tuple[str, str]) -> bool:
+        nexts = [b for a, b in edges if a == start and (a, b) != without]
+        return end in nexts or any(reaches(b, end, without) for b in nexts)
+
+    return {edge for edge in edges if not reaches(*edge, edge)}
+
+
+@pytest.mark.parametrize('folder', ['', 'engine'])
+def test_the_pictures_are_true(folder):
+    """If it fails, a new contributor reads a picture of another house."""
+    picture = list(pictures())[('', 'engine').index(folder)] - {('tools', 'apis')}
+    drawn = {room for edge in picture for room in edge}
+    left_out = {'registry', 'errors', 'constants', 'renamed'}
+    assert drawn == rooms(PACKAGE / folder) - left_out
+    edges = {(a, b) for a, b, _ in arrows(folder) if {a, b} <= drawn}
+    assert picture == reduced(edges)
+
+
 if __name__ == '__main__':  # print the floors that the imports ask for
     for folder in folders():
         edges = {(room, other) for room, other, _ in arrows(folder)}
@@ -226,3 +262,5 @@ if __name__ == '__main__':  # print the floors that the imports ask for
             found.append(tuple(sorted(top)))
             left -= top
         print(f'    {folder!r}: {found},  # {len(edges)} arrows')
+        if folder in ('', 'engine'):
+            print('\n'.join(f'    {a} --> {b}' for a, b in sorted(reduced(edges))))

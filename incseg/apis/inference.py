@@ -60,7 +60,7 @@ def init_model(
     if loaded is not None:
         load_weights(model, loaded['state_dict'], str(checkpoint))
     classes = experiment.classes_at(k)
-    model.dataset_meta = dict(classes=classes, palette=experiment.palette[: len(classes)])
+    model.dataset_meta = dict(classes=classes, palette=experiment.sources.palette(k))
     model.config = config
     model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
     return prepare_for_inference(model) if fast else model

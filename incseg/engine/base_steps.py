@@ -81,6 +81,8 @@ class BaseSteps:
         shape['data_root'] = os.path.realpath(experiment.config['data_root'])
         shape['classes'] = experiment.classes_at(0)
         shape['files'] = sorted(files)
+        if (sources := experiment.sources.identity()) is not None:
+            shape['sources'] = sources
         if labels is not None:
             shape['labels'] = labels
         return self.folder / config_hash(shape)

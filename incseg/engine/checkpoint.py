@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without trusting them."""
+"""Checkpoints: written atomically, and read without running code that they hold."""
 
 import hashlib
 import os
@@ -14,27 +14,24 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError, MissingFileError, NonFiniteLossError, SaveError
 from incseg.utils.files import whole_file
 
-#: what a step's meta holds; more may be there
+FilePath = str | os.PathLike[str]
+
+#: keys and types that the ``meta`` of a step's checkpoint has at least
 META = dict(incseg_version=str, method=str, protocol=dict, step=int, classes=list, palette=list)
 
 
-#: how the names of what trains beside the network begin
-BESIDE = 'target_labeller.'
-
-
 def network_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of the network alone, without a labeller's that is trained beside it."""
-    return {
-        name: value for name, value in model.state_dict().items() if not name.startswith(BESIDE)
-    }
+    """Return the ``state_dict`` without the weights of a target labeller."""
+    weights = model.state_dict()
+    return {name: weights[name] for name in weights if not name.startswith('target_labeller.')}
 
 
-def save_atomically(content: Any, path: str | Path) -> None:
-    """``torch.save`` to a temporary name, then rename.
+def save_atomically(content: Any, path: FilePath) -> None:
+    """Write with ``torch.save`` to a temporary name, then rename.
 
     Raises:
-        SaveError: If it cannot be written (a full disk, say); a file that
-            stood at ``path`` is then intact.
+        SaveError: The file cannot be written, for instance because the disk is full.  An
+            earlier file at ``path`` is then intact.
     """
     path = Path(path)
     try:
@@ -44,13 +41,13 @@ def save_atomically(content: Any, path: str | Path) -> None:
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as failure:  # torch's writer raises RuntimeError on a full disk
         error = failure.__cause__ or failure
-        kept = 'the file that stood there is intact' if path.exists() else 'nothing was left there'
+        state = 'the file that stood there is intact' if path.exists() else 'nothing was left there'
         reason = getattr(error, 'strerror', None) or str(error).splitlines()[0]
-        raise SaveError(f'cannot save {path}: {reason}; {kept}') from error
+        raise SaveError(f'cannot save {path}: {reason}; {state}') from error
 
 
 def plain(value: Any) -> Any:
-    """Dicts, lists and numbers of the built-in types, tensors on the CPU."""
+    """Return a copy in dicts, lists, built-in numbers, and tensors on the CPU."""
     if isinstance(value, torch.Tensor):
         return value.detach().cpu()
     if isinstance(value, dict):
@@ -66,58 +63,53 @@ def check_finite(state_dict: dict[str, torch.Tensor], where: str) -> None:
     """Refuse weights that are NaN or infinite.
 
     Raises:
-        NonFiniteLossError: Naming the first, and ``where``: "at the end of step 3".
+        NonFiniteLossError: Naming the first, and ``where``, such as "at the end of step 3".
     """
     broken = [name for name, value in state_dict.items() if not bool(value.isfinite().all())]
     if broken:
         raise NonFiniteLossError(f'{broken[0]} is not finite {where}')
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Load a file with ``weights_only=True`` on the CPU.
+def read_checkpoint(path: FilePath) -> dict[str, Any]:
+    """Load a file with ``weights_only=True``, tensors on the CPU.
 
     Raises:
-        MissingFileError: If there is no such file.
-        InvalidInputError: If it is empty, cut short, or a pickle that would
-            run code.
+        MissingFileError: There is no such file.
+        InvalidInputError: It is empty, cut short, or a pickle that would run code.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f'no checkpoint at {path}')
     if path.stat().st_size == 0:
         raise InvalidInputError(f'checkpoint {path} is empty')
+    unreadable = InvalidInputError(f'checkpoint {path} is damaged, cut short or no checkpoint')
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         if not is_pickle(path):
-            raise unreadable(path) from error
+            raise unreadable from error
         raise InvalidInputError(
             f'checkpoint {path} holds more than tensors and plain data; loading it could run '
             'code, so it is refused'
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise unreadable(path) from error
+        raise unreadable from error
     if not isinstance(content, dict):
         raise InvalidInputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict')
     return content
 
 
-def unreadable(path: Path) -> InvalidInputError:
-    return InvalidInputError(f'checkpoint {path} is damaged, cut short or no checkpoint')
-
-
 def is_pickle(path: Path) -> bool:
-    """Whether a file is whole enough to hold a pickle: torch's zip, or a bare one."""
+    """Return whether a file is complete enough to hold a pickle, in torch's zip or bare."""
     with open(path, 'rb') as file:
         return file.read(1) == b'\x80' or zipfile.is_zipfile(file)
 
 
-def read_step_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Load a ``step_<k>/final.pth``: ``{state_dict, meta}``, all keys there.
+def read_step_checkpoint(path: FilePath) -> dict[str, Any]:
+    """Load a ``step_<k>/final.pth``, ``{state_dict, meta}``, and check its keys.
 
     Raises:
-        MissingFileError, InvalidInputError: As :func:`read_checkpoint`, and
-            if it is not a step's checkpoint.
+        MissingFileError, InvalidInputError: As :func:`read_checkpoint`, and if a key is missing.
     """
     content = read_checkpoint(path)
     meta = content.get('meta')
@@ -132,20 +124,102 @@ def read_step_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def weights_fingerprint(path: str | Path) -> str:
-    """Return 16 hexadecimal digits that differ between the weights of two checkpoints.
+class StepCheckpoint(os.PathLike):
+    """A step's ``final.pth``, read when its content is first asked for, and only once.
+
+    It stands for its path in messages and where a path is expected.
+
+    Args:
+        path: The file.
 
     Raises:
-        MissingFileError, InvalidInputError: As :func:`read_step_checkpoint`.
+        MissingFileError, InvalidInputError: From all attributes but ``path``, as
+            :func:`read_step_checkpoint`.
     """
-    sha = hashlib.sha256()
-    for name, value in sorted(read_step_checkpoint(path)['state_dict'].items()):
-        sha.update(name.encode())
-        sha.update(value.contiguous().numpy().tobytes())
-    return sha.hexdigest()[:16]
+
+    def __init__(self, path: FilePath):
+        self.path = Path(path)
+        self._content: dict[str, Any] | None = None
+        self._meta: dict[str, Any] | None = None
+        self._digest: str | None = None
+
+    @classmethod
+    def of(cls, checkpoint: FilePath) -> 'StepCheckpoint':
+        """Return a checkpoint as it is, or that of a path."""
+        return checkpoint if isinstance(checkpoint, cls) else cls(checkpoint)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The whole content; its tensors are shared and are not to be written to."""
+        if self._content is None:
+            self._content = read_step_checkpoint(self.path)
+            self._meta = self._content['meta']
+        return self._content
+
+    @property
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The weights of the network, by name, on the CPU."""
+        weights: dict[str, torch.Tensor] = self.content['state_dict']
+        return weights
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The file's ``meta``; it has at least the keys of :data:`META`."""
+        return self.content['meta'] if self._meta is None else self._meta
+
+    @property
+    def method_state(self) -> dict[str, Any]:
+        """The states that the method's hooks left to the next step, by hook."""
+        states: dict[str, Any] = self.content.get('method_state', {})
+        return states
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits, different for different weights."""
+        if self._digest is None:
+            sha = hashlib.sha256()
+            for name, value in sorted(self.state_dict.items()):
+                sha.update(name.encode())
+                sha.update(value.contiguous().numpy().tobytes())
+            self._digest = sha.hexdigest()[:16]
+        return self._digest
+
+    @property
+    def outputs_per_step(self) -> list[int]:
+        """Outputs of the classifier of each step; the first includes the background.
+
+        A file that incseg 0.1 wrote lacks them; then they follow from its protocol.
+        """
+        meta = self.meta
+        if 'outputs_per_step' in meta:
+            return list(meta['outputs_per_step'])
+        added = [len(classes) for classes in meta['protocol']['steps'][1 : meta['step'] + 1]]
+        return [len(meta['classes']) - sum(added), *added]
+
+    def adapted_to(self, network: Any) -> dict[str, torch.Tensor]:
+        """Return the weights as they enter the network of the next step, by its names."""
+        weights: dict[str, torch.Tensor] = network.adapt_previous(dict(self.state_dict))
+        return weights
+
+    def release(self) -> None:
+        """Let go of all tensors; ``meta`` and a ``digest`` that was asked for stay."""
+        self._content = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    __str__ = __fspath__
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({str(self)!r})'
 
 
-def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: str | Path) -> None:
+def weights_fingerprint(checkpoint: FilePath) -> str:
+    """Return the :attr:`StepCheckpoint.digest` of a checkpoint or of the file at a path."""
+    return StepCheckpoint.of(checkpoint).digest
+
+
+def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePath) -> None:
     """Refuse a checkpoint of another protocol, class order or setting.
 
     Args:
@@ -162,11 +236,11 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: str | P
             )
 
 
-def load_weights(model: nn.Module, state_dict: dict[str, Any], path: str | Path) -> None:
-    """Load every weight of a network, no more and no less.
+def load_weights(model: nn.Module, state_dict: dict[str, Any], path: FilePath) -> None:
+    """Load exactly the weights that a network has.
 
     Raises:
-        InvalidInputError: If names or shapes do not fit, naming the first.
+        InvalidInputError: A name or shape differs; names the first.
     """
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     theirs = {name: value.shape for name, value in state_dict.items()}
@@ -179,42 +253,47 @@ def load_weights(model: nn.Module, state_dict: dict[str, Any], path: str | Path)
     model.load_state_dict(state_dict)
 
 
-def load_previous(model: nn.Module, state_dict: dict[str, Any], path: str | Path) -> None:
-    """Copy step ``k-1`` into the network of step ``k``, in place.
+def load_previous(model: nn.Module, state_dict: dict[str, Any], path: FilePath) -> None:
+    """Copy the network of the previous step into that of a step, in place.
 
-    Everything but the newest classifiers must be there; what trains beside the
-    network starts anew.
+    The network says how the weights enter it (``adapt_previous``) and which of its own are new
+    (``new_parameter_names``); a labeller that is trained too starts anew.
+
+    Raises:
+        InvalidInputError: A name or shape does not fit, or a weight that is not new is missing.
     """
-    own = network_weights(model)
-    wrong = [
-        name for name in state_dict if name not in own or own[name].shape != state_dict[name].shape
-    ]
-    last = f'.steps.{len(model.decode_head.classifier.steps) - 1}.'  # type: ignore
-    wrong += [name for name in own if name not in state_dict and last not in name]
+    network: Any = model
+    state = network.adapt_previous(dict(state_dict))
+    own, new = network_weights(model), set(network.new_parameter_names())
+    wrong = [name for name in state if name not in own or own[name].shape != state[name].shape]
+    wrong += [name for name in own if name not in state and name not in new]
     if wrong:
         raise InvalidInputError(
             f'checkpoint {path} of the previous step does not fit the network: {wrong[0]}'
         )
-    model.load_state_dict(state_dict, strict=False)
+    model.load_state_dict(state, strict=False)
 
 
 def read_experiment_checkpoint(
-    experiment: Experiment, path: str | Path
+    experiment: Experiment, path: FilePath
 ) -> tuple[dict[str, Any], int]:
-    """A step's checkpoint and its step, once it fits the experiment.
+    """Read a step's checkpoint, and check that it fits the experiment.
+
+    Returns:
+        Its content and its step.
 
     Raises:
         MissingFileError, InvalidInputError: If it is not there, damaged, of
             another protocol, or has other classes than the config's network.
     """
-    checkpoint = read_step_checkpoint(path)
-    meta = checkpoint['meta']
-    check_protocol(meta, experiment.describe_protocol(), path)
-    experiment.check_step(meta['step'], f'checkpoint {path}: step')
-    expected = experiment.classes_at(meta['step'])
+    checkpoint = StepCheckpoint.of(path).content
+    meta, step = checkpoint['meta'], checkpoint['meta']['step']
+    check_protocol(meta, experiment.describe_protocol(step), path)
+    experiment.check_step(step, f'checkpoint {path}: step')
+    expected = experiment.classes_at(step)
     if meta['classes'] != expected:
         raise InvalidInputError(
-            f'checkpoint {path} (method {meta["method"]}, step {meta["step"]}) has '
+            f'checkpoint {path} (method {meta["method"]}, step {step}) has '
             f'{len(meta["classes"])} classes, the network of the config {len(expected)}'
         )
-    return checkpoint, meta['step']
+    return checkpoint, step

@@ -65,18 +65,14 @@ def test_step(
     """
     experiment = Experiment(config)
     content, k = read_experiment_checkpoint(experiment, checkpoint)
-    hooks = (
-        ()
-        if show_dir is None
-        else (PaintHook(show_dir, experiment.palette[: len(content['meta']['classes'])]),)
-    )
+    hooks = () if show_dir is None else (PaintHook(show_dir, experiment.sources.palette(k)),)
     metrics = evaluate(experiment, k, content, str(checkpoint), str(work_dir), hooks)
     ledger = experiment.new_ledger()
     ledger.header['method'] = content['meta']['method']
     entry = ledger.add(
         k,
         metrics,
-        experiment.names(experiment.training.old(k)),
+        experiment.sources.old(k),
         train_images=None,
         seconds=None,
         history=[content['meta'].get('best_iou', {})],

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from incseg.datasets import SegDataset
+from incseg.engine.checkpoint import StepCheckpoint
 from incseg.engine.recipe.data import LOAD_MASKS, dataset_config, training_images
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
@@ -32,8 +32,8 @@ class StepLabels(ABC):
         needs_previous: Whether the place or the content of the labels depends on the network of
             the previous step.  The step's data set is then built again once that network is there.
         mask_classes: Dataset ids of the classes that the step learns from masks.
-        step0: ``final.pth`` of step 0; None before :meth:`begin`, and at step 0.
-        previous: ``final.pth`` of the previous step, likewise.
+        step0: The checkpoint of step 0; None before :meth:`begin`, and at step 0.
+        previous: The checkpoint of the previous step, likewise.
     """
 
     needs_previous: bool = False
@@ -41,8 +41,8 @@ class StepLabels(ABC):
 
     def __init__(self, experiment: Experiment, step: int):
         self.experiment, self.step = experiment, step
-        self.step0: str | Path | None = None
-        self.previous: str | Path | None = None
+        self.step0: StepCheckpoint | None = None
+        self.previous: StepCheckpoint | None = None
 
     @abstractmethod
     def loader(self) -> dict[str, Any] | None:
@@ -65,7 +65,7 @@ class StepLabels(ABC):
             'train',
             loader=self.loader(),
             image_labels=self.image_labels(),
-            source=training_set(self.experiment),
+            source=training_set(self.experiment, self.step),
         )
 
     def build(self, source: SegDataset) -> Any:
@@ -89,7 +89,7 @@ class StepLabels(ABC):
             UserError: A file is missing, or a setting or label is not allowed.
         """
 
-    def begin(self, step0: str | Path | None, previous: str | Path | None) -> None:
+    def begin(self, step0: StepCheckpoint | None, previous: StepCheckpoint | None) -> None:
         """Take the networks that the labels may be made with, as the step begins."""
         self.step0, self.previous = step0, previous
 
@@ -121,7 +121,7 @@ class StepLabels(ABC):
         labels = getattr(dataset, 'image_labels', None)
         if labels is None:
             return None
-        new = list(self.experiment.training.new(self.step))
+        new = list(self.experiment.training_protocol.new(self.step))
         return digest([dataset.indices.tolist(), labels[dataset.indices][:, new].tolist()])
 
     def ledger_entry(self) -> dict[str, Any]:
@@ -133,9 +133,9 @@ class StepLabels(ABC):
 class MaskLabels(StepLabels):
     """The masks of the data set."""
 
-    def __init__(self, experiment: Experiment, step: int):
-        super().__init__(experiment, step)
-        self.mask_classes = experiment.training.new(step)
+    @property
+    def mask_classes(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.experiment.training_protocol.new(self.step)
 
     def loader(self) -> dict[str, Any]:
         return dict(LOAD_MASKS)
@@ -180,14 +180,21 @@ def step_dataset(experiment: Experiment, k: int, source: SegDataset) -> Any:
     return step_labels(experiment, k).build(source)
 
 
-def training_set(experiment: Experiment) -> dict[str, Any]:
-    """Return the config of the data set that all steps are trained on.
+def training_set(
+    experiment: Experiment, k: int = 0, labels: Sequence[StepLabels] | None = None
+) -> dict[str, Any]:
+    """Return the config of the data set that holds the images of step ``k``.
 
     An image may be without a mask if the labels of a step allow that; :func:`check_masks` says
     which images may not.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        labels: The labels of all steps, if they are built already.
     """
-    partly = any(labels.partly_labelled for labels in all_labels(experiment))
-    return training_images(experiment, partly)
+    steps = all_labels(experiment) if labels is None else labels
+    return training_images(experiment, k, any(step.partly_labelled for step in steps))
 
 
 def masks_needed(source: Mapping[str, Any] | None) -> bool:
@@ -211,11 +218,13 @@ def check_masks(experiment: Experiment, dataset: SegDataset) -> None:
     Raises:
         MissingFileError: Naming the first such mask and the number of such images.
     """
+    if dataset.has_mask.all():
+        return
     labels = all_labels(experiment)
     learned = {i for step in labels for i in step.mask_classes}
     from_masks = [i for i in experiment.protocol.class_order if i in learned]
     others = [i for i in experiment.protocol.class_order if i not in learned]
-    if dataset.has_mask.all() or not from_masks:
+    if not from_masks:
         return
     config = next(step.image_labels() for step in labels if step.partly_labelled)
     source = TASK_UTILS.build(dict(config or {}), default_args=dict(dataset=dataset))

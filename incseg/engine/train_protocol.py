@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +8,22 @@ from mmengine.model import is_model_wrapper
 
 from incseg import __version__
 from incseg.engine.base_steps import BaseSteps
-from incseg.engine.checkpoint import check_finite, network_weights, plain, save_atomically
+from incseg.engine.checkpoint import (
+    StepCheckpoint,
+    check_finite,
+    network_weights,
+    plain,
+    save_atomically,
+)
 from incseg.engine.evaluate import evaluate
 from incseg.engine.hooks import SafeCheckpointHook
-from incseg.engine.hooks.method import keep_states
+from incseg.engine.hooks.method import hand_over, keep_states
 from incseg.engine.labels import all_labels, check_masks, label_digests, training_set
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.runner.step_runner import StepRunner
+from incseg.engine.step_context import StepContext
 from incseg.engine.work_dir import WorkDir
 from incseg.evaluation import Ledger
 from incseg.registry import DATASETS
@@ -71,14 +78,9 @@ class ProtocolRun:
             experiment.check_step(k)
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen)
-        source = DATASETS.build(training_set(experiment))
-        check_masks(experiment, source)
-        datasets = {k: self.labels[k].build(source) for k in chosen}
-        if remainder := experiment.training.remainder:
-            self._say(
-                f'{experiment.training.name} of {experiment.training.num_classes} classes: '
-                f'the last step has {remainder}, what is left'
-            )
+        datasets = self._datasets(chosen)
+        if remark := experiment.sources.remark():
+            self._say(remark)
         left = [k for k in chosen if not self._finished(k)]
         for k in left:
             self.labels[k].check(datasets[k])
@@ -91,6 +93,20 @@ class ProtocolRun:
             self._say(self.ledger.table())
         return self.ledger
 
+    def _datasets(self, steps: Sequence[int]) -> dict[int, Any]:
+        """Build the training images of some steps; steps with equal sources share one."""
+        built: list[tuple[dict[str, Any], Any]] = []
+        datasets = {}
+        for k in steps:
+            config = training_set(self.experiment, k, self.labels)
+            source = next((source for known, source in built if known == config), None)
+            if source is None:
+                source = DATASETS.build(config)
+                check_masks(self.experiment, source)
+                built.append((config, source))
+            datasets[k] = self.labels[k].build(source)
+        return datasets
+
     def _finished(self, k: int) -> bool:
         return self.ledger.step(k) is not None and self._trained(k)
 
@@ -99,18 +115,16 @@ class ProtocolRun:
 
     def _step(self, k: int, dataset: Any) -> None:
         experiment, work_dir, num_images = self.experiment, self.work_dir, len(dataset)
-        labels = self.labels[k]
         self.ledger.drop_from(k)
         evaluate_only = self._trained(k)  # cut off between the last save and the ledger
         if not evaluate_only:
             work_dir.clear(k)
-        previous = work_dir.previous_meta(k)
-        before = work_dir.checkpoint(k - 1) if k else None
-        labels.begin(work_dir.checkpoint(0) if k else None, before)
+        context = self._context(k)
+        previous, labels = context.previous, context.labels
         if labels.needs_previous:
             dataset = labels.build(dataset.dataset)
-        kept = previous.get('memory', [])
-        joined = self.memory.join(dataset, kept)
+        exemplars = [] if previous is None else previous.meta.get('memory', [])
+        joined = self.memory.join(dataset, exemplars)
         replayed = len(joined) - num_images
         self._announce(k, num_images, replayed)
         if not evaluate_only:
@@ -119,38 +133,35 @@ class ProtocolRun:
             experiment,
             k,
             num_images,
-            str(work_dir.step(k)),
+            str(context.work_dir),
             num_replayed=replayed,
-            memory_batch=self.memory.exemplars_per_batch(experiment.config['batch_size'])
-            if replayed
-            else 0,
-            previous=None if before is None else str(before),
+            memory_batch=self.memory.exemplars_per_batch(experiment.config['batch_size']),
+            previous=None if previous is None else str(previous),
             resume_from=work_dir.interrupted(k),
             dataset=labels.dataset(),
         )
-        meta = dict(self._meta(k), memory=self.memory.select(dataset, kept))
+        meta = dict(self._meta(k), memory=self.memory.select(dataset, exemplars))
         place = None
         if k == 0 and self.base_steps is not None:
             place = self._shared_place(config, dataset)
             if not config.resume and self._reuse(place, meta, num_images):
                 return
         if not evaluate_only:
-            self._train(k, config, joined, meta, previous)
-        checkpoint = work_dir.read(k)  # every process: the saved network
-        metrics = evaluate(
-            experiment, k, checkpoint, str(work_dir.checkpoint(k)), str(work_dir.step(k) / 'test')
-        )
-        self._record(
-            k,
-            metrics,
-            checkpoint['meta'],
-            num_images,
-            replayed,
-            checkpoint['meta'].get('seconds', 0.0),
-        )
-        (work_dir.step(k) / 'resume.pth').unlink(missing_ok=True)
+            self._train(context, config, joined, meta)
+        context.release()
+        saved = work_dir.read(k)  # every process: the saved network
+        metrics = evaluate(experiment, k, saved.content, str(saved), str(context.work_dir / 'test'))
+        seconds = saved.meta.get('seconds', 0.0)
+        self._record(k, metrics, saved.meta, num_images, replayed, seconds)
+        (context.work_dir / 'resume.pth').unlink(missing_ok=True)
         if place is not None and is_main_process():
-            BaseSteps.store(place, checkpoint, metrics)
+            BaseSteps.store(place, saved.content, metrics)
+
+    def _context(self, k: int) -> StepContext:
+        previous, labels = self.work_dir.previous(k), self.labels[k]
+        step0 = previous if k < 2 else StepCheckpoint(self.work_dir.checkpoint(0))
+        labels.begin(step0, previous)
+        return StepContext(k, self.work_dir.step(k), previous, labels)
 
     def _announce(self, k: int, num_images: int, replayed: int) -> None:
         experiment = self.experiment
@@ -158,7 +169,7 @@ class ProtocolRun:
             f'step {k} of {experiment.num_steps - 1}: {num_images} images'
             + (f' and {replayed} of the memory' if replayed else '')
             + ', new classes '
-            + ', '.join(experiment.names(experiment.training.new(k)))
+            + ', '.join(experiment.sources.new(k))
         )
 
     def _shared_place(self, config: Any, dataset: Any) -> Path:
@@ -173,17 +184,18 @@ class ProtocolRun:
             self.experiment, config, test, files, self.labels[0].identity()
         )
 
-    def _train(
-        self, k: int, config: Any, dataset: Any, meta: dict[str, Any], previous: dict[str, Any]
-    ) -> None:
+    def _train(self, context: StepContext, config: Any, dataset: Any, meta: dict[str, Any]) -> None:
+        k = context.k
         runner = StepRunner.from_cfg(config)
         runner.use_dataset(dataset)
+        hand_over(runner.hooks, context)
         runner.train()
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
+        best = self._best_iou(k, {} if context.previous is None else context.previous.meta)
         checkpoint = dict(
             state_dict=plain(network_weights(model)),
-            meta=dict(meta, seconds=hook.seconds, best_iou=self._best_iou(k, previous)),
+            meta=dict(meta, seconds=hook.seconds, best_iou=best),
         )
         keep_states(runner.hooks, checkpoint)
         runner.close()
@@ -208,10 +220,11 @@ class ProtocolRun:
         return dict(
             incseg_version=__version__,
             method=experiment.method,
-            protocol=experiment.describe_protocol(),
+            protocol=experiment.describe_protocol(k),
             step=k,
             classes=classes,
-            palette=experiment.palette[: len(classes)],
+            palette=experiment.sources.palette(k),
+            outputs_per_step=list(experiment.sources.outputs_per_step(k)),
         )
 
     def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
@@ -239,7 +252,7 @@ class ProtocolRun:
     ) -> None:
         if self.memory.size:
             extra['memory_images'] = replayed
-        old = self.experiment.names(self.experiment.training.old(k))
+        old = self.experiment.sources.old(k)
         self.ledger.add(
             k,
             metrics,

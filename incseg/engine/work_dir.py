@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.dist import barrier, is_main_process
 
-from incseg.engine.checkpoint import check_protocol, read_checkpoint, read_step_checkpoint
+from incseg.engine.checkpoint import StepCheckpoint, check_protocol, read_checkpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
@@ -89,18 +89,18 @@ class WorkDir:
                 f'{self.checkpoint(first - 1)}; train step {first - 1} first'
             )
 
-    def previous_meta(self, k: int) -> dict[str, Any]:
-        """What the checkpoint before step ``k`` says of itself; empty at step 0.
+    def previous(self, k: int) -> StepCheckpoint | None:
+        """Return the checkpoint before step ``k``; None at step 0.
 
         Raises:
             UserError: If it is missing, damaged or of another protocol.
         """
-        return self.read(k - 1)['meta'] if k else {}
+        return self.read(k - 1) if k else None
 
-    def read(self, k: int) -> dict[str, Any]:
-        """The checkpoint of step ``k``, once it is of this protocol."""
-        checkpoint = read_step_checkpoint(self.checkpoint(k))
-        check_protocol(checkpoint['meta'], self.experiment.describe_protocol(), self.checkpoint(k))
+    def read(self, k: int) -> StepCheckpoint:
+        """Read the checkpoint of step ``k``, and check that it is of this protocol."""
+        checkpoint = StepCheckpoint(self.checkpoint(k))
+        check_protocol(checkpoint.meta, self.experiment.describe_protocol(k), checkpoint)
         return checkpoint
 
     def interrupted(self, k: int) -> str | None:

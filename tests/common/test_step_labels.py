@@ -43,7 +43,7 @@ def labels_of(tmp_path):
         experiment = Experiment(load_config(CONFIGS / path, options))
         if folder is not None and not (tmp_path / folder).exists():
             source = DATASETS.build(training_set(experiment))
-            write_pseudo_labels(source, experiment.training.new(k), tmp_path / folder)
+            write_pseudo_labels(source, experiment.training_protocol.new(k), tmp_path / folder)
         return step_labels(experiment, k), experiment
 
     return make
@@ -114,9 +114,9 @@ def test_who_needs_a_mask(name, labels_of):
     lists = labels.image_labels()
     without_masks = lists is not None and not TASK_UTILS.get(lists['type']).reads_masks
     assert labels.partly_labelled == without_masks
-    assert set(labels.mask_classes) <= set(experiment.training.new(labels.step))
+    assert set(labels.mask_classes) <= set(experiment.training_protocol.new(labels.step))
     assert (name == 'MaskLabels') == (
-        labels.mask_classes == experiment.training.new(labels.step)
+        labels.mask_classes == experiment.training_protocol.new(labels.step)
     ), 'only masks label all classes of a step by masks'
 
 
@@ -126,7 +126,9 @@ def test_missing_files_are_named_before_the_first_step(name, labels_of, tmp_path
     labels, experiment = labels_of(name)
     dataset = labels.build(DATASETS.build(training_set(experiment)))
     folder = tmp_path / LABELS[name].promise[2]
-    shown = dataset.image_labels[dataset.indices][:, experiment.training.new(labels.step)].any(1)
+    shown = dataset.image_labels[dataset.indices][
+        :, experiment.training_protocol.new(labels.step)
+    ].any(1)
     image_id = dataset.image_ids[int(np.flatnonzero(shown)[0])]
     (folder / f'labels/{image_id}.png').unlink()
     with pytest.raises(MissingFileError, match=image_id):

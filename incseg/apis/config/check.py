@@ -20,7 +20,7 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import names_in, resolve
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.errors import InvalidInputError
-from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS
+from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS, STEP_SOURCES
 from incseg.utils.rules import NOT_NEGATIVE, any_of, check_keys, checked, expected, unknown_key
 
 
@@ -41,7 +41,7 @@ def check_config(config: Any) -> Experiment:
         raise expected(
             'eval_mode', settings['eval_mode'], any_of(settings['data']['test_pipelines'])
         )
-    epochs, num_steps = settings['epochs'], experiment.protocol.num_steps
+    epochs, num_steps = settings['epochs'], len(experiment.describe_protocol()['steps'])
     if isinstance(epochs, list | tuple) and len(epochs) > num_steps:
         raise expected('epochs', epochs, f'a number, or a list for the {num_steps} steps')
     memory = ReplayMemory(settings['method'].get('memory'), settings['seed'])
@@ -75,6 +75,9 @@ def check_settings(config: Mapping[str, Any]) -> None:
         for key in section.split('.') if section else ():
             values = values and values.get(key)
         if values is None and not SETTINGS[section.partition('.')[0]].required:
+            continue
+        if section == 'protocol' and 'type' in values:  # its keys are arguments of that type
+            check_part(section, values, STEP_SOURCES)
             continue
         if section:
             check_keys(section, values, *keys_of(section))

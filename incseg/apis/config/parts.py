@@ -23,13 +23,18 @@ from incseg.registry import (
     PARAM_SCHEDULERS,
     SCOPE,
     STEP_LABELS,
+    STEP_SOURCES,
     TASK_UTILS,
     TRANSFORMS,
 )
 from incseg.utils.rules import arguments, expected, unknown_key
 
 #: arguments that the library hands over, by the name of a registry; no config may name them
-HANDED_OVER = {TASK_UTILS.name: {'dataset'}, STEP_LABELS.name: {'experiment', 'step'}}
+HANDED_OVER = {
+    TASK_UTILS.name: {'dataset'},
+    STEP_LABELS.name: {'experiment', 'step'},
+    STEP_SOURCES.name: {'config'},
+}
 
 
 def try_to_build(experiment: Experiment) -> None:

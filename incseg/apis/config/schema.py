@@ -120,6 +120,7 @@ SETTINGS: dict[str, Setting] = {
         optional('custom_imports', ANYTHING, "Modules of the user's own parts."),
         optional('filename', ANYTHING, 'Where the config was read.'),
         # protocol
+        optional('protocol.type', ANYTHING, 'Registered step sources; one data set if absent.'),
         setting('protocol.name', ANYTHING, "'<base>-<increment>', or 'offline'."),
         optional('protocol.setting', ANYTHING, "'overlap', 'disjoint' or 'sequential'."),
         optional('protocol.class_order', ANYTHING, 'Permutation of the dataset ids 1..C.'),

@@ -32,7 +32,9 @@ class IncrementalDataset(Dataset):
         dataset: A :class:`SegDataset` or its config dict.  Its own pipeline is
             not used.
         protocol: A :class:`Protocol`, or its arguments as a dict;
-            ``num_classes`` is taken from the data set.
+            ``num_classes`` is taken from the data set.  Any other object with its
+            methods ``select``, ``train_lut``, ``eval_lut``, ``new`` and ``seen`` serves
+            too, or the config of one in ``TASK_UTILS``.
         step: The step, from 0.
         pipeline: Transforms, or their config dicts; their input has
             ``label_reader`` and ``label_lut`` for :class:`LoadLabels`.
@@ -45,6 +47,8 @@ class IncrementalDataset(Dataset):
         image_labels: Config of a :class:`BaseImageLabels`.  Images are then
             selected by these labels instead of their masks, and the pipeline's
             input has their row as ``image_labels``, bool ``(C + 1,)``.
+        metainfo: ``classes`` and ``palette`` by train id; by default those of the data
+            set, in the order of the protocol.
 
     Raises:
         InvalidInputError: An argument is out of range, or the step has no image.
@@ -54,7 +58,7 @@ class IncrementalDataset(Dataset):
     def __init__(
         self,
         dataset: SegDataset | Mapping[str, Any],
-        protocol: Protocol | Mapping[str, Any],
+        protocol: Protocol | Mapping[str, Any] | Any,
         step: int,
         pipeline: Sequence[dict | Callable],
         mode: str = 'train',
@@ -62,6 +66,7 @@ class IncrementalDataset(Dataset):
         void_as_background: bool = False,
         num_workers: int | None = None,
         image_labels: Mapping[str, Any] | None = None,
+        metainfo: Mapping[str, Any] | None = None,
     ) -> None:
         if mode not in _MODES:
             raise InvalidInputError(
@@ -74,6 +79,7 @@ class IncrementalDataset(Dataset):
         self.protocol = _protocol_for(protocol, self.dataset.num_classes)
         self.step = step
         self.mode = mode
+        self._metainfo = metainfo
         self.void_as_background = void_as_background
         self.pipeline = Compose(
             [TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline]
@@ -102,6 +108,8 @@ class IncrementalDataset(Dataset):
     @property
     def metainfo(self) -> dict[str, Any]:
         """``classes`` and ``palette`` by train id: the background and all seen classes."""
+        if self._metainfo is not None:
+            return dict(self._metainfo)
         order = (0, *self.protocol.seen(self.step))
         meta = self.dataset.metainfo
         return dict(
@@ -169,8 +177,11 @@ class IncrementalDataset(Dataset):
         )
 
 
-def _protocol_for(protocol: Protocol | Mapping[str, Any], num_classes: int) -> Protocol:
-    if not isinstance(protocol, Protocol):
+def _protocol_for(protocol: Any, num_classes: int) -> Any:
+    """Build the protocol from its arguments, and check that it has the data set's classes."""
+    if isinstance(protocol, Mapping) and 'type' in protocol:
+        return TASK_UTILS.build(dict(protocol))
+    if isinstance(protocol, Mapping):
         allowed = list(inspect.signature(Protocol).parameters)
         unknown = [key for key in protocol if key not in allowed]
         lacking = [key for key in ('base', 'increment') if key not in protocol]
@@ -180,7 +191,7 @@ def _protocol_for(protocol: Protocol | Mapping[str, Any], num_classes: int) -> P
                 f'allowed are {", ".join(allowed)}'
             )
         protocol = Protocol(**{'num_classes': num_classes, **protocol})
-    if protocol.num_classes != num_classes:
+    if isinstance(protocol, Protocol) and protocol.num_classes != num_classes:
         raise InvalidInputError(
             f'num_classes of the protocol is {protocol.num_classes}; '
             f'allowed is that of the data set, {num_classes}'

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from incseg.engine.checkpoint import check_protocol, load_weights, read_step_checkpoint
+from incseg.engine.checkpoint import StepCheckpoint, check_protocol, load_weights
 from incseg.engine.figures.layout import grid
 from incseg.engine.recipe.data import dataset_config
 from incseg.engine.recipe.experiment import Experiment
@@ -50,26 +50,20 @@ def draw_comparison(
     for title, checkpoint in runs.items():
         network = load_network(experiment, checkpoint)
         labels[title] = [predict(network, sample) for sample in samples]
+    palette = experiment.sources.palette(experiment.num_steps - 1)
     for title, maps in labels.items():
-        columns[title] = [
-            paint(picture, ids, experiment.palette, 0.7) for picture, ids in zip(pictures, maps)
-        ]
+        columns[title] = [paint(picture, ids, palette, 0.7) for picture, ids in zip(pictures, maps)]
     write_picture(path, grid(columns))
 
 
-def load_network(experiment: Experiment, checkpoint: str) -> Any:
-    """A step's network; its own outputs tell its step, whatever the method."""
-    content = read_step_checkpoint(checkpoint)
-    check_protocol(content['meta'], experiment.describe_protocol(), checkpoint)
-    model = model_config(experiment, 0)
-    steps = {
-        key.split('.')[3]: len(value)
-        for key, value in content['state_dict'].items()
-        if key.startswith('decode_head.classifier.steps.') and key.endswith('.bias')
-    }
-    model['outputs_per_step'] = list(steps.values())
+def load_network(experiment: Experiment, path: str) -> Any:
+    """Load a step's network, of any method; its checkpoint says how many outputs it has."""
+    checkpoint = StepCheckpoint(path)
+    meta = checkpoint.meta
+    check_protocol(meta, experiment.describe_protocol(meta['step']), checkpoint)
+    model = dict(model_config(experiment, 0), outputs_per_step=checkpoint.outputs_per_step)
     network = MODELS.build(model)
-    load_weights(network, content['state_dict'], checkpoint)
+    load_weights(network, checkpoint.state_dict, checkpoint)
     return network.eval()
 
 

@@ -7,9 +7,11 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 from incseg.datasets import ReplayDataset
-from incseg.engine.checkpoint import load_weights, read_step_checkpoint
+from incseg.engine.checkpoint import FilePath, StepCheckpoint, load_weights
 from incseg.engine.hooks.importance import fisher_average
+from incseg.engine.recipe.data import LOAD_MASKS
 from incseg.engine.recipe.network import teacher_config
+from incseg.engine.recipe.step_sources import StepSources
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS
 from incseg.structures import NetworkOutputs
@@ -61,7 +63,9 @@ def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
         yield batch['labels'], outputs
 
 
-def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
+def fisher_pass(
+    runner: Any, previous: FilePath, alpha: float, sources: StepSources | None = None
+) -> dict[str, Tensor]:
     """The previous step's Fisher information, from one epoch of its data.
 
     For a step that was trained without gathering it.  The network of that step
@@ -73,6 +77,7 @@ def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
         runner: The Runner of the step that follows.
         previous: The previous step's ``final.pth``.
         alpha: See :func:`~incseg.engine.hooks.importance.fisher_average`; it starts at 1.
+        sources: The data sets of the steps; by default both steps share one.
 
     Returns:
         By parameter name, on the model's device, equal in all processes.
@@ -82,20 +87,22 @@ def fisher_pass(runner: Any, previous: str, alpha: float) -> dict[str, Tensor]:
             its data set does not read the masks of the step before.
     """
     settings = runner.cfg.train_dataloader.dataset
-    if settings.type != 'IncrementalDataset' or settings.get('image_labels') is not None:
+    if LOAD_MASKS['type'] not in [transform.type for transform in settings.pipeline]:
         raise InvalidInputError(
             'method.hooks: EWC and RW estimate importance from the masks of the base step, which '
             'a step on image-level labels or pseudo-labels does not read: leave them out'
         )
-    checkpoint = read_step_checkpoint(previous)
+    checkpoint = StepCheckpoint.of(previous)
     network = MODELS.build(teacher_config(runner.cfg.model))
-    load_weights(network, checkpoint['state_dict'], previous)
+    load_weights(network, checkpoint.state_dict, previous)
     network.to(next(runner.model.parameters()).device).eval()
-    dataset = DATASETS.build(
-        dict(
-            settings.to_dict(), step=checkpoint['meta']['step'], dataset=step_images(runner).dataset
-        )
-    )
+    step = checkpoint.meta['step']
+    data = dict(settings.to_dict(), step=step, dataset=step_images(runner).dataset)
+    if sources is not None:
+        data.update({'metainfo': None, **sources.labelling(step)})
+        if sources.data(step, 'train') != sources.data(step + 1, 'train'):
+            data['dataset'] = sources.data(step, 'train')
+    dataset = DATASETS.build(data)
     parameters = dict(network.named_parameters())
     fisher = {
         name: torch.ones_like(value, requires_grad=False) for name, value in parameters.items()

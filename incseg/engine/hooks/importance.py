@@ -12,7 +12,6 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.hooks.method import MethodHook
 from incseg.errors import InvalidInputError
 from incseg.utils.rules import NOT_NEGATIVE, checked
@@ -76,7 +75,7 @@ class ImportanceHook(MethodHook):
             )
         else:
             importance = self.old_importance()
-        old = read_step_checkpoint(self.previous)['state_dict'] if self.previous else {}
+        old = {} if self.previous is None else self.previous.adapted_to(model)
         self.importance = placed(importance, self.parameters)
         self.anchor = placed(old, self.parameters)
         self.optimizer = runner.optim_wrapper.optimizer

@@ -3,7 +3,6 @@ from typing import Any
 
 from torch import Tensor
 
-from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.hooks.data_pass import fisher_pass
 from incseg.engine.hooks.importance import (
     ImportanceHook,
@@ -46,10 +45,17 @@ class EWCHook(ImportanceHook):
             previous is not None
             and self.resumed_state is None
             and not self.previous_state
-            and read_step_checkpoint(previous)['meta']['step'] == 0
+            and previous.meta['step'] == 0
         ):
             runner.logger.info(f'{self.name}: one pass over the data of the base step')
-            self.previous_state = dict(fisher=fisher_pass(runner, previous, self.alpha))
+            self.previous_state = dict(
+                fisher=fisher_pass(
+                    runner,
+                    previous,
+                    self.alpha,
+                    None if self.context is None else self.context.labels.experiment.sources,
+                )
+            )
         super().before_train(runner)
         start = self.previous_state if self.resumed_state is None else self.resumed_state
         self.fisher = grown(start.get('fisher', {}), self.parameters, 1.0)

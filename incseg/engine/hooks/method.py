@@ -1,12 +1,35 @@
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from mmengine.hooks import Hook
 from torch import Tensor
 
-from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.checkpoint import FilePath, StepCheckpoint
+from incseg.engine.step_context import StepContext
 
 
-class MethodHook(Hook):
+class StepHook(Hook):
+    """A hook that knows the step it works in.
+
+    Args:
+        previous: The previous step's ``final.pth``; None at step 0.
+
+    Attributes:
+        previous: The same as a :class:`StepCheckpoint`, which stands for its path too.
+        context: The step, before ``before_run``; None where the engine does not train one.
+    """
+
+    context: StepContext | None = None
+
+    def __init__(self, previous: FilePath | None = None):
+        self.previous = None if previous is None else StepCheckpoint.of(previous)
+
+    def use_context(self, context: StepContext) -> None:
+        """Take the step; all hooks then share one checkpoint of the previous step."""
+        self.context, self.previous = context, context.previous
+
+
+class MethodHook(StepHook):
     """A part of a method that acts on parameters, and what it remembers.
 
     It is configured under ``method.hooks`` by name.  What :meth:`state`
@@ -16,13 +39,11 @@ class MethodHook(Hook):
 
     Args:
         name: Its key in ``method.hooks``; the engine fills it in.
-        previous: The previous step's ``final.pth``, likewise; None at step 0.
+        previous: See :class:`StepHook`; likewise.
 
     Attributes:
         in_base_step: Whether it takes part in step 0; then that step is
             shared only with experiments that have the same hook.
-        previous_state: What the hook of the same name left in the previous
-            step; empty where there was none.
         resumed_state: What it had when the step was interrupted; None unless
             the step is being resumed.
     """
@@ -30,13 +51,23 @@ class MethodHook(Hook):
     in_base_step: ClassVar[bool] = False
     priority = 'NORMAL'  # after student and teacher were loaded
 
-    def __init__(self, name: str = '', previous: str | None = None):
-        self.name, self.previous = name, previous
-        self.previous_state: dict[str, Any] = {}
+    def __init__(self, name: str = '', previous: FilePath | None = None):
+        super().__init__(previous)
+        self.name = name
         self.resumed_state: dict[str, Any] | None = None
-        if previous is not None:
-            states = read_step_checkpoint(previous).get('method_state', {})
-            self.previous_state = states.get(name, {})
+        self._previous_state: dict[str, Any] | None = None
+
+    @property
+    def previous_state(self) -> dict[str, Any]:
+        """What the hook of the same name left in the previous step; empty without one."""
+        if self._previous_state is None:
+            states = {} if self.previous is None else self.previous.method_state
+            self._previous_state = states.get(self.name, {})
+        return self._previous_state
+
+    @previous_state.setter
+    def previous_state(self, state: dict[str, Any]) -> None:
+        self._previous_state = state
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain data for the next step; nothing by default."""
@@ -58,8 +89,15 @@ class MethodHook(Hook):
             checkpoint.setdefault('method_state', {})[self.name] = progress
 
 
-def keep_states(hooks: Any, checkpoint: dict) -> None:
-    """Put what the method's hooks leave to the next step into a step's checkpoint."""
+def hand_over(hooks: Iterable[Hook], context: StepContext) -> None:
+    """Give the step to all hooks that want to know it."""
+    for hook in hooks:
+        if isinstance(hook, StepHook):
+            hook.use_context(context)
+
+
+def keep_states(hooks: Iterable[Hook], checkpoint: dict) -> None:
+    """Put the states that the method's hooks leave to the next step into a step's checkpoint."""
     for hook in hooks:
         if isinstance(hook, MethodHook) and (state := hook.state()):
             checkpoint.setdefault('method_state', {})[hook.name] = state

@@ -5,15 +5,21 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from incseg.engine.checkpoint import load_previous, load_weights, read_step_checkpoint
+from incseg.engine.checkpoint import (
+    FilePath,
+    load_previous,
+    load_weights,
+    read_step_checkpoint,
+)
 from incseg.engine.hooks.data_pass import teacher_pass
+from incseg.engine.hooks.method import StepHook
 from incseg.engine.recipe.network import teacher_config
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, MODELS
 
 
 @HOOKS.register_module()
-class IncrementalHook(Hook):
+class IncrementalHook(StepHook):
     """Prepares the student and the teacher before an incremental step.
 
     The teacher, if the method needs one, is built outside the module tree and
@@ -30,19 +36,19 @@ class IncrementalHook(Hook):
 
     priority = 'HIGH'
 
-    def __init__(self, previous: str, classifier_init: dict):
-        self.previous = previous
+    def __init__(self, previous: FilePath | None, classifier_init: dict):
+        super().__init__(previous)
         self.init = MODELS.build(classifier_init)
 
     def before_train(self, runner: Any) -> None:
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        state = read_step_checkpoint(self.previous)['state_dict']
+        assert self.previous is not None  # it takes no part in step 0
         if student.needs_teacher:
             teacher = MODELS.build(teacher_config(runner.cfg.model))
-            load_weights(teacher, state, self.previous)
+            load_weights(teacher, self.previous.state_dict, self.previous)
             student.set_teacher(teacher.to(next(student.parameters()).device))
         if runner.iter == 0:
-            load_previous(student, state, self.previous)
+            load_previous(student, self.previous.state_dict, self.previous)
             for head in student.heads.values():
                 self.init(head.classifier)
                 for parameter in head.classifier.parameters():

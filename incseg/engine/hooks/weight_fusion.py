@@ -6,7 +6,6 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
-from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.engine.hooks.method import MethodHook
 from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS
@@ -52,7 +51,7 @@ class WeightFusionHook(MethodHook):
         if factor is None:
             factor = fusion_factor(student.decode_head.num_old, student.num_classes)
         assert self.previous is not None  # it takes no part in step 0
-        fuse_weights(student, read_step_checkpoint(self.previous)['state_dict'], factor)
+        fuse_weights(student, self.previous.adapted_to(student), factor)
         runner.logger.info(f'fused {factor:.4f} of the new weights with the old ones')
 
 

@@ -76,8 +76,8 @@ def dataset_config(
         )
     return dict(
         type='IncrementalDataset',
-        dataset=dict(data[mode] if source is None else source),
-        protocol=experiment.protocol_args(),
+        dataset=experiment.sources.data(k, mode) if source is None else dict(source),
+        **experiment.sources.labelling(k),
         step=k,
         mode=mode,
         pipeline=pipeline(transforms, config['image_scale'], mode == 'train', loader),
@@ -87,14 +87,15 @@ def dataset_config(
     )
 
 
-def training_images(experiment: Experiment, partly_labelled: bool) -> dict[str, Any]:
-    """Return the config of the training images.
+def training_images(experiment: Experiment, k: int, partly_labelled: bool) -> dict[str, Any]:
+    """Return the config of the data set that step ``k`` is learned from.
 
     Args:
         experiment: The experiment.
+        k: The step.
         partly_labelled: Whether an image may be without a mask.
     """
-    images: dict[str, Any] = dict(experiment.config['data']['train'])
+    images = experiment.sources.data(k, 'train')
     return dict(images, partly_labelled=True) if partly_labelled else images
 
 

@@ -29,7 +29,7 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
     for head in heads:
         if head is not None:
             head.setdefault('loss_decode', loss)
-    model['outputs_per_step'] = list(experiment.training.outputs_per_step(k))
+    model['outputs_per_step'] = list(experiment.sources.outputs_per_step(k))
     if k > 0:
         model['distillation'] = dict(method.get('distillation') or {})
         if method.get('target_labeller'):

@@ -39,7 +39,7 @@ def config_for_step(
         num_images: How many images the step has.
         work_dir: The step's folder.
         num_replayed: How many images of a memory it is trained on besides.
-        memory_batch: How many images of a batch are of the memory; 0 to mix them.
+        memory_batch: How many images of a batch are of the memory, if it has any; 0 to mix them.
         previous: The previous step's ``final.pth``; None at step 0.
         resume_from: A checkpoint of this step to go on from.
         dataset: Config of the step's images and labels; by default masks.
@@ -116,6 +116,7 @@ def sampler_config(
 ) -> dict[str, Any]:
     """Return the config of the batches of step ``k``, see :func:`config_for_step`."""
     batch = experiment.config['batch_size']
+    memory_batch = memory_batch if num_replayed else 0
     in_an_epoch = num_images if memory_batch else num_images + num_replayed
     iters = StepBatchSampler.iters_per_epoch(in_an_epoch, batch - memory_batch)
     sampler = dict(

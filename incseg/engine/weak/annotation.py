@@ -83,7 +83,7 @@ class PseudoLabels(StepLabels):
     @property
     def parts(self) -> list[tuple[Protocol, int]]:
         """Protocols and their steps whose pseudo-labels this step reads."""
-        return [(self.experiment.training, self.step)]
+        return [(self.experiment.training_protocol, self.step)]
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class ImageLabels(StepLabels):
 
     def build(self, source: SegDataset) -> Any:
         return DATASETS.build(
-            dict(self.dataset(), dataset=source, protocol=self.experiment.training)
+            dict(self.dataset(), dataset=source, protocol=self.experiment.training_protocol)
         )
 
     def digest(self, dataset: Any) -> str:

@@ -1,7 +1,6 @@
 """The network of the previous step, which finds old classes in the images of a step."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from incseg.datasets import SegDataset
-from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
+from incseg.engine.checkpoint import FilePath, load_weights, read_experiment_checkpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import network_config
 from incseg.engine.weak.image_batches import equal_size_batches, resized
@@ -39,7 +38,7 @@ class OldNetwork:
             network has no output of the background.
     """
 
-    def __init__(self, experiment: Experiment, step: int, checkpoint: str | Path) -> None:
+    def __init__(self, experiment: Experiment, step: int, checkpoint: FilePath) -> None:
         content, old_step = read_experiment_checkpoint(experiment, checkpoint)
         if old_step != step - 1:
             raise InvalidInputError(

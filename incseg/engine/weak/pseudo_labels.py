@@ -66,7 +66,7 @@ def pseudo_label_job(
         UserError: The config, the checkpoint or a file is not acceptable.
     """
     seam = SeamSettings.of(experiment.config)
-    protocol = experiment.training if protocol is None else protocol
+    protocol = experiment.training_protocol if protocol is None else protocol
     model, seam_meta = load_seam(experiment, checkpoint)
     step = step_of(seam_meta, step, protocol, checkpoint)
     options = seam.inference

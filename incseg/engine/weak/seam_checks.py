@@ -6,7 +6,7 @@ from typing import Any
 
 from incseg.datasets import LoadImage
 from incseg.datasets.steps.weak_dataset import WeakDataset
-from incseg.engine.checkpoint import weights_fingerprint
+from incseg.engine.checkpoint import FilePath, weights_fingerprint
 from incseg.engine.hooks.start import load_backbone
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
@@ -37,7 +37,7 @@ def check_start(experiment: Experiment) -> None:
         raise MissingFileError(f'seam.model.backbone.weights: no file at {weights}')
 
 
-def start_of_backbone(experiment: Experiment, step0: str | Path | None) -> str | None:
+def start_of_backbone(experiment: Experiment, step0: FilePath | None) -> str | None:
     """Return the step's checkpoint that the backbone starts from; None without ``init_from``.
 
     Args:
@@ -139,7 +139,7 @@ def started_from_other_weights(start: str | None, work_dir: Path) -> bool:
     return True
 
 
-def notice_other_start(path: Path, experiment: Experiment, step0: str | Path | None) -> None:
+def notice_other_start(path: Path, experiment: Experiment, step0: FilePath | None) -> None:
     """Print a note if a finished SEAM started from other weights than those of step 0.
 
     The network is used nevertheless: experiments share it, and weights of a step 0

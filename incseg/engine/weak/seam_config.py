@@ -65,7 +65,7 @@ def seam_image_labels(experiment: Experiment) -> dict[str, Any]:
 
 def weak_training_set(experiment: Experiment) -> dict[str, Any]:
     """Return the config of the training images where only image-level labels are read."""
-    return training_images(experiment, not masks_needed(seam_image_labels(experiment)))
+    return training_images(experiment, 0, not masks_needed(seam_image_labels(experiment)))
 
 
 def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:

@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from incseg.engine.checkpoint import load_weights, read_step_checkpoint, weights_fingerprint
+from incseg.engine.checkpoint import (
+    FilePath,
+    load_weights,
+    read_step_checkpoint,
+    weights_fingerprint,
+)
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import config_hash, named_files
 from incseg.engine.recipe.names import names_in
@@ -30,7 +35,7 @@ STEP_0 = ('model', 'epochs', 'batch_size', 'crop_size')
 
 
 def network_settings(
-    experiment: Experiment, step: int, previous: str | Path | None = None
+    experiment: Experiment, step: int, previous: FilePath | None = None
 ) -> dict[str, Any]:
     """Return all settings that shape the network of a step, as plain data.
 
@@ -112,7 +117,7 @@ def start_files(experiment: Experiment) -> dict[str, str]:
     return named_files(config['seam']['model']) if config['pretrained'] else {}
 
 
-def seam_folder(experiment: Experiment, step: int, previous: str | Path | None = None) -> Path:
+def seam_folder(experiment: Experiment, step: int, previous: FilePath | None = None) -> Path:
     """Return ``<seam_dir>/<hash>``, the folder of the network of a step.
 
     With scope ``'all'`` it is the same for all steps.  The hash covers
@@ -132,7 +137,7 @@ def seam_folder(experiment: Experiment, step: int, previous: str | Path | None =
 def labels_root(
     experiment: Experiment,
     step: int,
-    previous: str | Path | None = None,
+    previous: FilePath | None = None,
     protocol: Protocol | None = None,
 ) -> Path:
     """Return ``<seam_dir>/<hash>/labels_<hash>``, the root of ``<protocol>/<step>/``.
@@ -154,7 +159,7 @@ def labels_root(
         refine=seam.refine,
         files=named_files(seam.refine),
         tf32=experiment.tf32,
-        protocol=describe_steps(experiment.training if protocol is None else protocol),
+        protocol=describe_steps(experiment.training_protocol if protocol is None else protocol),
     )
     return seam_folder(experiment, step, previous) / f'labels_{config_hash(settings)}'
 

@@ -10,6 +10,7 @@ from incseg import __version__
 from incseg.datasets.negatives import OldNetworkNegatives
 from incseg.datasets.steps.weak_dataset import WeakDataset
 from incseg.engine.checkpoint import (
+    FilePath,
     check_finite,
     plain,
     read_checkpoint,
@@ -49,8 +50,8 @@ def train_seam(
     work_dir: str | Path | None = None,
     resume: bool = False,
     *,
-    step0: str | Path | None = None,
-    previous: str | Path | None = None,
+    step0: FilePath | None = None,
+    previous: FilePath | None = None,
 ) -> Path:
     """Train SEAM on the image-level labels of a step, as described by the config's ``seam``.
 
@@ -98,8 +99,8 @@ def train_in(
     experiment: Experiment,
     step: int,
     resume: bool,
-    step0: str | Path | None,
-    previous: str | Path | None,
+    step0: FilePath | None,
+    previous: FilePath | None,
 ) -> Path:
     """Do the work of :func:`train_seam` in a folder that no other run uses."""
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'

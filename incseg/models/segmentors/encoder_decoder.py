@@ -105,11 +105,14 @@ class EncoderDecoder(BaseModel):
     def adapt_previous(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the previous step's weights under the names that they have in this network.
 
-        Called before the previous step is loaded into the student.  A network whose
-        structure changes from step to step overrides this method; here nothing changes.
+        Called before the previous step is loaded into the student, and wherever old weights
+        are compared with the student's.  A network whose structure changes from step to step
+        overrides this method; here nothing changes.  The teacher has the structure that was
+        saved, so it is loaded as it is.
 
         Args:
-            state: The previous step's ``state_dict``; do not write to it.
+            state: The previous step's ``state_dict``, a dict to change; its tensors are shared
+                and are not to be written to.
         """
         return state
 

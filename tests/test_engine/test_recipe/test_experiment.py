@@ -55,7 +55,7 @@ def test_unregistered_dataset(tiny):
     """A data set whose package was not imported is named."""
     config = tiny()
     config.data.train.type = 'NoDataset'
-    with pytest.raises(InvalidInputError, match="'NoDataset', which is not registered"):
+    with pytest.raises(InvalidInputError, match="data.train.type is 'NoDataset'"):
         Experiment(config)
 
 
@@ -69,5 +69,7 @@ def test_config_path_is_relative_to_the_repository(tmp_path):
 def test_joint_has_no_memory(tiny):
     """If it fails, a memory is asked for, reported, and never shown."""
     Experiment(tiny('joint', **{'method.memory': dict(size=0)}))
-    with pytest.raises(InvalidInputError, match="method.memory is .'size': 5. beside method.joint"):
+    with pytest.raises(
+        InvalidInputError, match="method.memory is .'size': 5., expected None: method.joint"
+    ):
         tiny('joint', **{'method.memory': dict(size=5)})

@@ -34,7 +34,7 @@ def test_image_labels_from_step_1_on(tiny_wilson):
     experiment, source, (base, added) = steps(tiny_wilson())
     assert type(base) is IncrementalDataset and type(added) is WeakDataset
     presence = source.presence()
-    assert np.array_equal(added.indices, experiment.training.select(presence, 1))
+    assert np.array_equal(added.indices, experiment.training_protocol.select(presence, 1))
     sample = added[0]['data_samples']
     assert 'gt_sem_seg' not in sample
     shown = presence[added.indices[0]][[5, 6]]

@@ -1,0 +1,191 @@
+"""The classes of every step, and the data sets that they are learned from and tested on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from incseg.protocols import Protocol
+from incseg.registry import DATASETS, STEP_SOURCES
+from incseg.utils.rules import expected
+
+
+class StepSources(ABC):
+    """The classes of every step, and the data sets that they are learned from and tested on.
+
+    The engine asks this object for all of them, so that nobody needs the classes of a later step
+    before it begins.  A subclass, registered in ``STEP_SOURCES``, is named by ``protocol.type``;
+    the other keys of ``protocol`` are its arguments.
+
+    Args:
+        config: The resolved config of the experiment.
+
+    Attributes:
+        name: The name of the protocol, as the ledger shows it.
+        setting: Its setting.
+        num_steps: The number of steps that are trained.
+    """
+
+    name: str
+    setting: str
+    num_steps: int
+
+    def __init__(self, config: Mapping[str, Any]):
+        self.config = config
+
+    @abstractmethod
+    def classes(self, k: int) -> list[str]:
+        """Return the names of the network's outputs at step ``k``, background first."""
+
+    @abstractmethod
+    def palette(self, k: int) -> list[list[int]]:
+        """Return the colours of these classes, ``[r, g, b]``."""
+
+    @abstractmethod
+    def outputs_per_step(self, k: int) -> Sequence[int]:
+        """Return the outputs of the classifiers up to step ``k``; the first has the background."""
+
+    @abstractmethod
+    def data(self, k: int, mode: str) -> dict[str, Any]:
+        """Return the config of the data set of step ``k``; ``mode`` is 'train' or 'test'."""
+
+    @abstractmethod
+    def labelling(self, k: int) -> dict[str, Any]:
+        """Return what an :class:`IncrementalDataset` of step ``k`` needs to know, as plain data.
+
+        Its key ``protocol`` chooses images and gives the look-up tables from the dataset ids of
+        :meth:`data` to train ids; ``metainfo`` may name the classes of the tables.
+        """
+
+    @abstractmethod
+    def describe(self, k: int | None = None) -> dict[str, Any]:
+        """Return the protocol as a checkpoint of step ``k`` and the ledger describe it.
+
+        Returns:
+            ``{name, dataset, setting, steps, classes}``: ``classes`` are names in learning order,
+            background first; ``k`` is None for all steps that are known.
+        """
+
+    def new(self, k: int) -> list[str]:
+        """Return the names of the classes that step ``k`` adds."""
+        return self.classes(k)[1 + len(self.old(k)) :]
+
+    def old(self, k: int) -> list[str]:
+        """Return the names of the classes of all steps before ``k``, without background."""
+        return self.classes(k - 1)[1:] if k else []
+
+    def reported(self) -> tuple[list[str], list[str]]:
+        """Return the names of the base classes and of the added ones, as tables report them."""
+        everything = self.classes(self.num_steps - 1)
+        base = len(self.classes(0))
+        return everything[1:base], everything[base:]
+
+    def identity(self) -> Any:
+        """Return plain data that differs between sources of step 0 with different results.
+
+        None where the config's ``data`` and ``protocol`` say it all.
+        """
+        return self.data(0, 'train')
+
+    def remark(self) -> str | None:
+        """Return a line to print before the first step, or None."""
+        return None
+
+
+@STEP_SOURCES.register_module()
+class OneDataset(StepSources):
+    """One data set, cut into steps by a :class:`Protocol`.
+
+    Args:
+        config: The resolved config of the experiment; ``data`` is the data set.
+        name: The name of the protocol: ``'15-1'`` or ``'offline'``.
+        kwargs: ``setting`` and ``class_order`` of :class:`Protocol`.
+
+    Raises:
+        InvalidInputError: The data set is not registered, or the protocol is not one.
+
+    Attributes:
+        protocol: The protocol that tables report.
+        training: The protocol that is trained: the same, or all classes in one step for a joint
+            method.
+    """
+
+    def __init__(self, config: Mapping[str, Any], name: str, **kwargs: Any):
+        super().__init__(config)
+        train = config['data']['train']
+        dataset_class = DATASETS.get(train['type'])
+        if dataset_class is None:
+            raise expected('data.train.type', train['type'], 'a registered data set')
+        metainfo = dataset_class.resolve_metainfo(train.get('metainfo'))
+        count = len(metainfo['classes']) - 1
+        self.protocol = self.training = Protocol.parse(name, count, **kwargs)
+        if config['method'].get('joint', False):
+            order = self.protocol.class_order
+            self.training = Protocol(count, count, 0, self.protocol.setting, order)
+        self.name, self.setting = self.protocol.name, self.protocol.setting
+        self.num_steps = self.training.num_steps
+        order = (0, *self.protocol.class_order)
+        self.all_classes = [str(metainfo['classes'][i]) for i in order]
+        self.all_colours = [list(metainfo['palette'][i]) for i in order]
+        self._name_of = dict(zip(order, self.all_classes))
+
+    def names(self, ids: Sequence[int]) -> list[str]:
+        """Return the names of dataset ids."""
+        return [self._name_of[i] for i in ids]
+
+    def classes(self, k: int) -> list[str]:
+        return self.all_classes[: 1 + len(self.training.seen(k))]
+
+    def palette(self, k: int) -> list[list[int]]:
+        return self.all_colours[: 1 + len(self.training.seen(k))]
+
+    def outputs_per_step(self, k: int) -> Sequence[int]:
+        return self.training.outputs_per_step(k)
+
+    def data(self, k: int, mode: str) -> dict[str, Any]:
+        return dict(self.config['data'][mode])
+
+    def labelling(self, k: int) -> dict[str, Any]:
+        training = self.training
+        arguments = dict(
+            base=training.base,
+            increment=training.increment,
+            setting=training.setting,
+            class_order=list(training.class_order),
+        )
+        return dict(protocol=arguments)
+
+    def describe(self, k: int | None = None) -> dict[str, Any]:
+        return dict(
+            name=self.name,
+            dataset=self.config['data']['name'],
+            setting=self.setting,
+            steps=[list(step) for step in self.protocol.steps],
+            classes=self.all_classes,
+        )
+
+    def reported(self) -> tuple[list[str], list[str]]:
+        protocol = self.protocol
+        return self.names(protocol.base_classes), self.names(protocol.added_classes)
+
+    def identity(self) -> Any:
+        return None
+
+    def remark(self) -> str | None:
+        training = self.training
+        if not training.remainder:
+            return None
+        return (
+            f'{training.name} of {training.num_classes} classes: the last step has '
+            f'{training.remainder}, what is left'
+        )
+
+
+def step_sources(config: Mapping[str, Any]) -> StepSources:
+    """Build the step sources that a resolved config names, by default :class:`OneDataset`."""
+    arguments = dict(config['protocol'])
+    kind = arguments.pop('type', 'OneDataset')
+    sources = STEP_SOURCES.get(kind) if isinstance(kind, str) else None
+    if sources is None:
+        raise expected('protocol.type', kind, 'a registered type (custom_imports missing?)')
+    made: StepSources = sources(config, **arguments)
+    return made
