@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from incseg.errors import InvalidInputError
+from incseg.models.labellers import BaseLabeller
 from incseg.registry import MODELS
 from tests.common.contract import Contract, Example
 from tests.common.toys import DTYPES, ToyBackbone, network_config, outputs
@@ -105,7 +106,10 @@ def test_has_to_be_prepared(name, options):
 def test_a_head_that_the_network_lacks(name, options):
     """If it fails, a config that names no head dies in step 1, hours later."""
     network = MODELS.build(network_config())
-    LABELLERS.build(name, **options).check(network)
+    labeller = LABELLERS.build(name, **options)
+    assert isinstance(labeller, BaseLabeller)
+    assert labeller.takes_image_labels == (LABELLERS[name].promise == 'image labels')
+    labeller.check(network)
     with pytest.raises(InvalidInputError, match="source is 'nowhere'"):
         LABELLERS.build(name, source='nowhere', **options).check(network)
 

@@ -172,6 +172,22 @@ def test_heads_grow(name):
 
 
 @HEADS.each()
+@torch.no_grad()
+def test_heads_decide_on_each_pixel(name):
+    """If it fails, a prediction depends on how an image is cut into parts, or names a class that
+    the step does not have; or the new parameters of a step are not those that it adds."""
+    made = head(name)
+    logits = 3 * torch.randn(2, made.classifier.num_outputs, 7, 9)
+    decided = made.decide(logits)
+    assert decided.shape == (2, 7, 9) and decided.dtype == torch.uint8
+    assert decided.max() < 4 + 2 and len(decided.unique()) > 3
+    parts = [made.decide(logits[i : i + 1, :, :, :4]) for i in range(2)]
+    assert torch.equal(torch.cat(parts), decided[:, :, :4])
+    added = set(made.state_dict()) - set(head(name, [4]).state_dict())
+    assert set(made.new_parameter_names()) == added
+
+
+@HEADS.each()
 def test_heads_options(name):
     """If it fails, a head drops an option that every head has, or is used before it is complete."""
     loss = nn.Module()
@@ -252,6 +268,21 @@ def test_predictions_of_a_segmentor(name):
     assert plain[0].pred_sem_seg.data.shape == (1, 32, 40)
     with pytest.raises(ValueError, match="mode is 'train'"):
         net(batch, mode='train')
+
+
+@SEGMENTORS.each()
+@torch.no_grad()
+def test_grows_from_the_previous_step(name):
+    """If it fails, weights of the previous step are lost, or taken for those of the new classes."""
+    before = segmentor(name, outputs_per_step=[4])
+    net = segmentor(name)
+    state = {key: value.clone() for key, value in before.state_dict().items()}
+    adapted = net.adapt_previous(state)
+    assert set(net.state_dict()) - set(adapted) == set(net.new_parameter_names())
+    missing = net.load_state_dict(adapted, strict=False)
+    assert not missing.unexpected_keys
+    assert state.keys() == before.state_dict().keys(), 'the argument was changed'
+    torch.testing.assert_close(net(images(1, (32, 40)))[:, :4], before(images(1, (32, 40))))
 
 
 @SEGMENTORS.each()
