@@ -24,7 +24,7 @@ TOY_SIZES = dict(
         'method.target_labeller.foreground': 0.99,
         'method.target_labeller.background': 0.99,
     },
-    rw={'method.hooks.rw.interval': 1},
+    rw={'method.hooks.rw.interval': 3},
     replay={'method.memory.size': 8},
 )
 TOY = {
