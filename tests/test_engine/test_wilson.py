@@ -1,8 +1,7 @@
-"""WILSON through the whole engine."""
+"""WILSON learns steps from image-level labels, resumes exactly, and has its published schedule."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from incseg.engine.evaluate import test_step as evaluate_step
 from incseg.engine.labels import step_labels
 from incseg.engine.recipe.step import config_for_step
 from incseg.registry import HOOKS
+from tests.conftest import CONFIGS
 
 
 class PowerCutError(Exception):
@@ -24,7 +24,7 @@ class PowerCutError(Exception):
 
 @HOOKS.register_module(force=True)
 class Watch(Hook):
-    """Writes down an added step's losses and rates; interrupts it where that is asked for."""
+    """Records the losses and rates of an added step; interrupts it after ``stop`` iterations."""
 
     stop = None
     seen: list = []
@@ -57,11 +57,9 @@ def weights(work_dir, k):
 
 
 def test_a_whole_run_resumed(watched, tmp_path):
-    """The schedule, what is saved, test.py's numbers, and resuming after the switch, bit for bit.
-
-    If it fails, the localiser is missing in the optimiser or in what a step is
-    resumed from, or is left in the saved network.
-    """
+    """If it fails, the localiser is missing in the optimiser or in the state of an interrupted
+    step, or is left in the saved network; or the schedule, the numbers of test.py or a run resumed
+    after the switch differ."""
     ledger = train_protocol(watched, tmp_path / 'a', reuse=False)
     iters = len(Watch.seen)
     half = iters // 2
@@ -96,7 +94,7 @@ def test_a_whole_run_resumed(watched, tmp_path):
 
 
 def test_base_step_is_lwf_mcs(tiny, tiny_wilson, tmp_path):
-    """If it fails, step 0 is not the one that binary cross-entropy trains, or is trained twice."""
+    """If it fails, step 0 is not that of binary cross-entropy, or is trained twice."""
     train_protocol(tiny('lwf_mc', epochs=2), tmp_path / 'lwf_mc', [0])
     ledger = train_protocol(tiny_wilson(), tmp_path / 'wilson', [0])
     assert 'reused_from' in ledger.steps[0]
@@ -136,7 +134,7 @@ def test_two_processes(tool_environment, free_port, tmp_path):
 def test_published_schedule():
     """If it fails, the VOC configs do not train as WILSON's scripts do."""
     for name, images in (('15-5', 2145), ('10-10', 6876)):
-        leaf = Path(__file__).parents[2] / f'configs/wilson/bisenet_r101_{name}.py'
+        leaf = CONFIGS / f'wilson/bisenet_r101_{name}.py'
         config = load_config(leaf, {'pretrained': False})
         experiment = Experiment(config)
         base = config_for_step(experiment, 0, images, 'w')
@@ -158,8 +156,9 @@ def test_published_schedule():
 
 
 def test_published_coco_to_voc():
-    """coco.sh: 30 epochs for both steps, alpha 0.9, crops of 448; 60 classes, then VOC's 20."""
-    leaf = Path(__file__).parents[2] / 'configs/wilson/bisenet_r101_coco-voc_60-20.py'
+    """If it fails, the COCO-to-VOC config differs from coco.sh: 30 epochs for both steps, alpha
+    0.9, crops of 448; 60 classes, then VOC's 20."""
+    leaf = CONFIGS / 'wilson/bisenet_r101_coco-voc_60-20.py'
     config = load_config(leaf, {'pretrained': False})
     experiment = Experiment(config)
     assert [experiment.epochs(k) for k in (0, 1)] == [30, 30]

@@ -66,19 +66,19 @@ def eval_pseudo_labels(
     meta = files.read_meta()
     check_classes(files, dataset)
     labelled = dataset.has_mask
-    chosen = [
+    compared = [
         i
         for i, image_id in enumerate(dataset.image_ids)
         if labelled[i] and files.label_path(image_id).is_file()
     ]
     name = f'{type(dataset).__name__} {"+".join(dataset.splits)}'
-    if not chosen:
+    if not compared:
         raise MissingFileError(
             f'none of the {labelled.sum()} images of {name} with a mask has a PNG in '
             f"'{files.folder}/labels'"
         )
     ids = list(meta['ids'])
-    with_scores = files.score_path(dataset.image_ids[chosen[0]]).is_file()
+    with_scores = files.score_path(dataset.image_ids[compared[0]]).is_file()
     sweep = ThresholdSweep(len(ids) + 1, thresholds)
     matrix = torch.zeros(len(ids) + 1, len(ids) + 1, dtype=torch.int64)
     uncertain = known = 0
@@ -88,9 +88,9 @@ def eval_pseudo_labels(
 
     with (
         ThreadPoolExecutor(num_threads) as pool,
-        closing(Progress(len(chosen), f'evaluating {name}', True)) as bar,
+        closing(Progress(len(compared), f'evaluating {name}', True)) as bar,
     ):
-        for truth, label, *best in pool.map(read, chosen):
+        for truth, label, *best in pool.map(read, compared):
             if best:
                 sweep.add(truth, *best)
             unsure = (label == VOID) & (truth != VOID)
@@ -115,7 +115,7 @@ def eval_pseudo_labels(
         row['new'] = mean([row['iou'][1 + ids.index(i)] for i in new])
     return dict(
         set=name,
-        images=len(chosen),
+        images=len(compared),
         of=len(dataset),
         stage=(meta.get('refine') or {}).get('type', 'unknown'),
         classes=['background', *(names[i] for i in ids)],

@@ -68,10 +68,10 @@ class OldNetwork:
             An image's index, the most likely class, uint8 ``(H, W)`` of dataset
             ids, and its probability, float32 ``(H, W)``.
         """
-        for chosen, images in equal_size_batches(dataset, indices, batch_size=4):
+        for batch, images in equal_size_batches(dataset, indices, batch_size=4):
             best, classes = self.most_likely(images)
             labels = self.ids[classes.cpu().numpy()]
-            yield from zip(chosen, labels, best.cpu().numpy(), strict=True)
+            yield from zip(batch, labels, best.cpu().numpy(), strict=True)
 
     @torch.no_grad()
     def most_likely(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -97,13 +97,13 @@ class PseudoLabelMaker:
         presence = torch.from_numpy(labels[:, self.class_ids])
         batches = equal_size_batches(dataset, indices, self.batch_size, self.num_threads)
         with BoundedPool(self.num_threads, 2 * self.num_threads + self.batch_size) as pool:
-            for chosen, images in batches:
+            for batch, images in batches:
                 images = images.to(self.device, non_blocking=True)
-                scores = self.inference(images, presence[chosen])
-                for index, image, maps in zip(chosen, images, scores, strict=True):
+                scores = self.inference(images, presence[batch])
+                for index, image, maps in zip(batch, images, scores, strict=True):
                     ids = [i for i, there in zip(self.class_ids, presence[index]) if there]
                     pool.submit(self.finish, image_ids[index], image, ids, maps)
-                on_progress(len(chosen))
+                on_progress(len(batch))
 
     @torch.no_grad()
     def finish(self, image_id: str, image: Tensor, ids: Sequence[int], scores: Tensor) -> None:

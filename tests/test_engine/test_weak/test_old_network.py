@@ -21,7 +21,7 @@ def base(tmp_path_factory):
 
 
 def test_classes_and_probabilities(base):
-    """If it fails, SEAM gets other classes or probabilities than the network alone gives, or train
+    """If it fails, SEAM gets other classes or probabilities than the network's own, or train
     ids."""
     config, path = base
     data = ShapesDataset(length=6, size=32)

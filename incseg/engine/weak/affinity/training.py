@@ -118,5 +118,5 @@ def epoch_batches(
     for _ in range(epochs):
         order = rng.permutation(length).tolist()
         for start in range(0, max(length - batch_size, 0) + 1, batch_size):
-            chosen = order[start : start + batch_size]
-            yield [(index, int(rng.integers(2**31))) for index in chosen]
+            batch = order[start : start + batch_size]
+            yield [(index, int(rng.integers(2**31))) for index in batch]
