@@ -144,7 +144,13 @@ def test_published_schedule():
         assert (base.train_cfg.max_iters, added.train_cfg.max_iters) == (30 * epoch, 40 * epoch)
         assert base.param_scheduler[0].type == 'PolyLR' and 'constructor' not in base.optim_wrapper
         assert added.param_scheduler[0] == dict(
-            type='HeldPolyLR', num_iters=40 * epoch, power=0.9, hold=5 * epoch, by_epoch=False
+            type='HeldPolyLR',
+            num_iters=40 * epoch,
+            power=0.9,
+            hold=5 * epoch,
+            begin=0,
+            end=40 * epoch + 1,
+            by_epoch=False,
         )
         assert (base.optim_wrapper.optimizer.lr, added.optim_wrapper.optimizer.lr) == (0.01, 0.001)
         assert set(added.optim_wrapper.paramwise_cfg.lr_factors.values()) == {10.0}
