@@ -54,12 +54,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine': [
         ('train_protocol', 'matrix', 'figures'),
         ('base_steps', 'evaluate', 'replay_memory', 'weak'),
-        ('hooks', 'work_dir'),
+        ('hooks', 'runner', 'work_dir'),
         ('step_context',),
         ('labels',),
         ('checkpoint',),
         ('recipe',),
-        ('runner',),
     ],
     'engine.figures': [('predictions', 'pseudo_labels'), ('layout',)],
     'engine.hooks': [

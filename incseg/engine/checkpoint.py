@@ -197,9 +197,9 @@ class StepCheckpoint(os.PathLike):
         return [len(meta['classes']) - sum(added), *added]
 
     def adapted_to(self, network: Any) -> dict[str, torch.Tensor]:
-        """Return the weights as they enter the network of the next step, by its names."""
-        weights: dict[str, torch.Tensor] = network.adapt_previous(dict(self.state_dict))
-        return weights
+        """Return the weights as they enter the network of the next step (``adapt_previous``)."""
+        adapt = getattr(network, 'adapt_previous', dict)  # any module will do
+        return adapt(dict(self.state_dict))
 
     def release(self) -> None:
         """Let go of all tensors; ``meta`` and a ``digest`` that was asked for stay."""

@@ -14,7 +14,7 @@ from incseg.apis.config.parts import (
     try_part,
 )
 from incseg.engine.recipe.experiment import Experiment
-from incseg.engine.runner.schedules import schedule_config
+from incseg.engine.recipe.step import schedule_config
 from incseg.engine.weak.label_settings import SeamSettings
 from incseg.engine.weak.seam_config import is_old_network_negatives, seam_model_config
 from incseg.errors import InvalidInputError

@@ -13,10 +13,13 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.recipe.data import dataset_config, loader_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config, network_config
-from incseg.engine.runner.schedules import POLY, schedule_config
 from incseg.errors import InvalidInputError
-from incseg.registry import HOOKS, SCOPE
+from incseg.registry import HOOKS, PARAM_SCHEDULERS, SCOPE
 from incseg.utils.precision import autocasts
+from incseg.utils.rules import arguments
+
+#: the schedule where a config names none
+POLY = dict(type='PolyLR', eta_min=0.0)
 
 
 def config_for_step(
@@ -144,6 +147,24 @@ def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
         power=schedule['poly_power'],
         hold=warmup * iters // experiment.epochs(k),
     )
+
+
+def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> dict[str, Any]:
+    """Complete a config of a registered ``PARAM_SCHEDULERS`` type for one training.
+
+    Arguments that the choice leaves out are filled in where its class has them:
+    ``begin=0``, ``end=iters + 1``, ``by_epoch=False``, ``num_iters=iters`` and
+    the options.
+
+    Args:
+        choice: ``dict(type=…, …)``.
+        iters: Iterations of the training.
+        options: Further arguments, ``power`` and ``hold``, in iterations.
+    """
+    kind = choice['type']
+    known = arguments(PARAM_SCHEDULERS.get(kind) if isinstance(kind, str) else kind) or set()
+    filled = dict(begin=0, end=iters + 1, by_epoch=False, num_iters=iters, **options)
+    return {**{key: value for key, value in filled.items() if key in known}, **choice}
 
 
 def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:

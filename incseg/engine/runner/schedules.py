@@ -1,34 +1,11 @@
 """Learning-rate schedules, over the iterations of one training."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 
 from incseg.registry import PARAM_SCHEDULERS
-from incseg.utils.rules import arguments
-
-#: the schedule where a config names none
-POLY = dict(type='PolyLR', eta_min=0.0)
-
-
-def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> dict[str, Any]:
-    """Complete a config of a registered ``PARAM_SCHEDULERS`` type for one training.
-
-    Arguments that the choice leaves out are filled in where its class has them:
-    ``begin=0``, ``end=iters + 1``, ``by_epoch=False``, ``num_iters=iters`` and
-    the options.
-
-    Args:
-        choice: ``dict(type=…, …)``.
-        iters: Iterations of the training.
-        options: Further arguments, ``power`` and ``hold``, in iterations.
-    """
-    kind = choice['type']
-    known = arguments(PARAM_SCHEDULERS.get(kind) if isinstance(kind, str) else kind) or set()
-    filled = dict(begin=0, end=iters + 1, by_epoch=False, num_iters=iters, **options)
-    return {**{key: value for key, value in filled.items() if key in known}, **choice}
 
 
 @PARAM_SCHEDULERS.register_module()

@@ -16,8 +16,13 @@ from incseg.engine.recipe.data import loader_config, training_images
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
 from incseg.engine.recipe.names import resolve
-from incseg.engine.recipe.step import optimizer_config, runner_config, training_hooks
-from incseg.engine.runner.schedules import POLY, schedule_config
+from incseg.engine.recipe.step import (
+    POLY,
+    optimizer_config,
+    runner_config,
+    schedule_config,
+    training_hooks,
+)
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS
 from incseg.utils.precision import autocasts

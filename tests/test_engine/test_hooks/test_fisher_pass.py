@@ -94,15 +94,11 @@ def test_a_memory_is_no_part_of_it(share, tiny, tmp_path):
     assert all(torch.equal(value, memory[name]) for name, value in plain.items())
 
 
-@pytest.mark.parametrize(
-    'dataset',
-    [
-        dict(type='WeakDataset'),
-        dict(type='IncrementalDataset', image_labels=dict(type='MaskImageLabels')),
-    ],
-)
-def test_beside_image_level_labels(dataset):
-    """If it fails, EWC beside WILSON or SEAM ends in a traceback after the base step."""
-    runner = SimpleNamespace(cfg=Config(dict(train_dataloader=dict(dataset=dataset))))
+@pytest.mark.parametrize('loader', [[], [dict(type='LoadPseudoLabels')], [dict(type='LoadBoxes')]])
+def test_a_step_that_reads_no_masks(loader):
+    """If it fails, EWC on WILSON, on SEAM's labels or on labels of another repository ends in a
+    traceback after the base step, or takes these labels for the base step's masks."""
+    data = dict(type='D', pipeline=[dict(type='LoadImage'), *loader, dict(type='PackSegInputs')])
+    runner = SimpleNamespace(cfg=Config(dict(train_dataloader=dict(dataset=data))))
     with pytest.raises(InvalidInputError, match='method.hooks: EWC and RW .* leave them out'):
         fisher_pass(runner, 'final.pth', 0.9)

@@ -11,7 +11,8 @@ from incseg.engine import Experiment, train_protocol
 from incseg.engine.labels import masks_needed, training_set
 from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import MissingFileError
-from tests.test_engine.test_weak.test_weak_chain import CONFIGS, SMALL, TINY
+from tests.conftest import CONFIGS, TINY
+from tests.test_engine.test_weak.conftest import SMALL
 
 COUNT = 32
 
