@@ -115,20 +115,6 @@ def test_ci_runs_the_readmes_command():
     assert f'    {command}\n' in readme
 
 
-def test_every_method_is_in_the_index():
-    """If it fails, a method has configs or a page that nobody finds."""
-    index = (ROOT / 'docs/methods/README.md').read_text()
-    for folder in (ROOT / 'configs').iterdir():
-        name = folder.name
-        if name in ('_base_', 'bisenet'):
-            continue
-        row = f'`{name}`' if name.endswith('_s') else f'| `configs/{name}` |'
-        assert row in index, name
-        assert name.endswith('_s') or (ROOT / f'docs/methods/{name}.md').is_file(), name
-    for page in (ROOT / 'docs/methods').glob('[!R]*.md'):
-        assert f']({page.name})' in index, page.name
-
-
 def test_links():
     """No link to a page that is not there."""
     for page in [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md')]:

@@ -31,7 +31,9 @@ PARTS = Contract(
         LoadPseudoLabels=Example('loads', folders='pseudo'),
         PackSegInputs=Example('packs'),
         Pad=Example('moves', dict(size=(70, 120)), dict(divisor=32)),
-        RandomCrop=Example('moves', dict(size=48), dict(size=(100, 70), scale=(0.6, 2.0))),
+        RandomCrop=Example(
+            'moves', dict(size=48), dict(size=(100, 70)), dict(size=48, scale=(0.6, 2.0))
+        ),
         RandomFlip=Example('moves', dict(direction='horizontal'), dict(direction='vertical')),
         RandomLongSide=Example('moves', low=50, high=110),
         RandomResizedCrop=Example('moves', dict(size=(50, 70)), dict(size=64, scale=(0.1, 0.5))),
