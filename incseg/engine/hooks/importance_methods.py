@@ -31,6 +31,10 @@ class EWCHook(ImportanceHook):
         alpha: Share of the newest batch in the average, 0 to 1.
         kwargs: See :class:`MethodHook`.
 
+    Raises:
+        InvalidInputError: An argument is out of range; before training, the previous step left
+            no importance.
+
     Source: Kirkpatrick et al., "Overcoming catastrophic forgetting in neural
     networks", PNAS 2017, in the online form of Chaudhry et al., ECCV 2018.
     """
@@ -92,6 +96,10 @@ class PathIntegralHook(ImportanceHook):
             published, parameters that end close to where they began get by far
             the largest scores.
         kwargs: See :class:`MethodHook`.
+
+    Raises:
+        InvalidInputError: An argument is out of range; before training, the previous step left
+            no importance.
 
     Source: Zenke et al., "Continual Learning Through Synaptic Intelligence",
     ICML 2017.
@@ -157,6 +165,10 @@ class RiemannianWalkHook(EWCHook):
         loss_weight: See :class:`ImportanceHook`.
         interval: Iterations between two updates of the score.
         kwargs: ``alpha`` of :class:`EWCHook`, and see :class:`MethodHook`.
+
+    Raises:
+        InvalidInputError: An argument is out of range; before training, the previous step left
+            no importance.
 
     Source: Chaudhry et al., "Riemannian Walk for Incremental Learning:
     Understanding Forgetting and Intransigence", ECCV 2018.

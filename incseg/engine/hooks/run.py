@@ -112,6 +112,7 @@ class SafeCheckpointHook(Hook):
 
     @property
     def seconds(self) -> float:
+        """Seconds that the step's training took so far."""
         return self._before + time.monotonic() - self._started
 
     def before_train(self, runner: Any) -> None:

@@ -87,10 +87,12 @@ class Experiment:
 
     @property
     def method(self) -> str:
+        """The method's name."""
         return self.config['method']['name']
 
     @property
     def seed(self) -> int:
+        """The seed of the run."""
         return self.config['seed']
 
     @property

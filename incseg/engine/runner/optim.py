@@ -68,6 +68,7 @@ class PartOptim:
         self.factors = dict(paramwise_cfg['lr_factors'])
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimiser and its wrapper for a network, or for a wrapped one."""
         network: Any = model.module if is_model_wrapper(model) else model
         config = dict(self.wrapper.pop('optimizer'))
         groups = factor_groups(network, config['lr'], self.factors)
@@ -129,6 +130,7 @@ class FineTuneOptim:
         self.head_factor = float((paramwise_cfg or {}).get('head_factor', 10.0))
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimiser and its wrapper for a network, or for a wrapped one."""
         network = model.module if is_model_wrapper(model) else model
         config = dict(self.wrapper.pop('optimizer'))
         groups = self.groups(network, config['lr'], config.get('weight_decay', 0.0))

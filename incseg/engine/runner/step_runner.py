@@ -84,10 +84,12 @@ class StepTrainLoop(BaseLoop):
 
     @property
     def epoch(self) -> int:
+        """Always 0: a step is one run over its iterations."""
         return self._epoch
 
     @property
     def iter(self) -> int:
+        """Number of finished iterations."""
         return self._iter
 
     def run(self) -> Any:
