@@ -163,6 +163,18 @@ def test_is_made_of_choices(path):
     assert load_config(leaf(path), {'pretrained': False}).method.name == path.stem
 
 
+def parts_of(method):
+    """Registered names of the parts that a method is made of, in the order of the choices."""
+    choices = [
+        method.loss_decode,
+        *method.distillation.values(),
+        method.classifier_init,
+        method.target_labeller,
+        *method.get('hooks', {}).values(),
+    ]
+    return [choice['type'] for choice in choices if choice]
+
+
 @OF_EACH_METHOD
 def test_stands_in_the_docs(path):
     """If it fails, a method is there that nobody finds, or its page is about something else."""
@@ -173,6 +185,8 @@ def test_stands_in_the_docs(path):
     assert f'| `configs/{name}` |' in row, 'table of docs/methods/README.md'
     page = (ROOT / f'docs/methods/{name}.md').read_text()
     assert page.startswith('# ') and f'configs/{name}/' in page
+    parts = ', '.join(f'`{part}`' for part in parts_of(Config.fromfile(path).method))
+    assert f'\n\nParts: {parts}.\n\n' in page, f'docs/methods/{name}.md'
 
 
 def test_every_folder_of_configs_is_a_method():
