@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from incseg.engine import test_step as run_test
+from incseg.engine import evaluate_checkpoint as run_test
 from incseg.engine import train_protocol
 from incseg.registry import HOOKS
 

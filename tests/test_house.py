@@ -130,6 +130,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('affinity_pairs',),
     ],
     'protocols': [('class_index', 'exemplars'), ('label_scan', 'protocol')],
+    'renamed': [('names',)],
     'structures': [('network_outputs', 'seg_data_sample')],
     'utils': [
         ('files', 'locks', 'pictures', 'precision', 'progress', 'repository', 'rules'),

@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 
 from incseg.apis.command_line import ArgumentParser, add_common_arguments, command_line, options_of
 from incseg.apis.config.trained import load_trained_config
-from incseg.engine import test_step
+from incseg.engine import evaluate_checkpoint
 from incseg.utils.distributed import end_launcher, init_launcher
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     init_launcher(args.launcher)
     if is_main_process():
         print(*notes, sep='\n', end='\n' if notes else '')
-    test_step(
+    evaluate_checkpoint(
         config,
         args.checkpoint,
         args.work_dir or Path('work_dirs', Path(args.config).stem),

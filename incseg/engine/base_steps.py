@@ -1,4 +1,4 @@
-"""Step 0 is shared by every method and protocol that would train the same one."""
+"""Base steps, shared by all methods and protocols that would train the same step 0."""
 
 import json
 import os
@@ -32,12 +32,12 @@ BYSTANDERS = (
 class BaseSteps:
     """The store of shared base steps, ``work_dirs/_base_steps/<hash>/``.
 
-    The hash is taken over all that shapes the network and its score: model,
-    loss, schedule, seed, rounding, kind of device and number of processes, the images by
-    id, the step's classes, the evaluation and the library's version.
+    The hash covers everything that shapes the network and its score: model, loss,
+    schedule, seed, rounding, kind of device, number of processes, the ids of the
+    images, the classes of the step, the evaluation and the version of the library.
 
     Args:
-        folder: The store's folder.
+        folder: The folder of the store.
     """
 
     def __init__(self, folder: str | Path):
@@ -89,7 +89,7 @@ class BaseSteps:
 
     @staticmethod
     def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The shared checkpoint and its metrics; None if there is none, or a damaged one."""
+        """Return the shared checkpoint and its metrics; None if they are missing or damaged."""
         if not place.is_dir():
             return None
         try:
@@ -101,10 +101,10 @@ class BaseSteps:
 
     @staticmethod
     def store(place: Path, checkpoint: dict[str, Any], metrics: dict[str, Any]) -> None:
-        """Share a trained and evaluated step 0, whole or not at all.
+        """Share a trained and evaluated step 0, completely or not at all.
 
-        It is put together in a folder of its own and renamed.  Where that
-        cannot be done there is a warning: the run itself has what it needs.
+        It is written to a folder of its own, which is then renamed.  A failure is only a
+        warning: the run has its own files.
         """
         private = temporary_name(place)
         try:

@@ -1,3 +1,5 @@
+"""Evaluate the network of a step."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -24,15 +26,15 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate the saved network of step ``k`` on all test images.
 
-    Training and ``tools/test.py`` both come here, so they print the same
-    numbers.
+    Training and ``tools/test.py`` both call this function, so that they print the
+    same numbers.
 
     Args:
         experiment: The experiment.
         k: The step.
         checkpoint: The content of its ``final.pth``.
-        path: Where that came from, for messages.
-        work_dir: Where the Runner may write its logs.
+        path: The path of that file, for messages.
+        work_dir: The folder of the Runner's logs.
         hooks: Hooks to register, for instance one that draws predictions.
 
     Returns:
@@ -49,19 +51,22 @@ def evaluate(
     return {name.removeprefix('seg/'): value for name, value in metrics.items()}
 
 
-def test_step(
+def evaluate_checkpoint(
     config: Any, checkpoint: str | Path, work_dir: str | Path, show_dir: str | Path | None = None
 ) -> dict[str, Any]:
-    """Evaluate a step's saved network; step and classes come from the checkpoint.
+    """Evaluate a step's saved network; the checkpoint says its step and classes.
 
     Args:
         config: A complete, checked config.
         checkpoint: A step's ``final.pth``.
-        work_dir: Where logs and ``test_step_<k>.json`` go.
-        show_dir: Where pictures of the predictions go, if anywhere.
+        work_dir: The folder of logs and ``test_step_<k>.json``.
+        show_dir: The folder of pictures of the predictions; None for no pictures.
 
     Returns:
-        The step's entry as in a ledger, without what only training knows.
+        The step's entry as in a ledger, without the keys that only training knows.
+
+    Raises:
+        UserError: The checkpoint is missing, damaged or of another protocol.
     """
     experiment = Experiment(config)
     content, k = read_experiment_checkpoint(experiment, checkpoint)

@@ -12,12 +12,12 @@ Dataset = IncrementalDataset | ReplayDataset
 
 
 class ReplayMemory:
-    """Images of earlier steps that are kept and shown again: ``method.memory``.
+    """Images of earlier steps that are stored and shown again: ``method.memory``.
 
-    What is kept after a step follows from the seed, the step's images and what
-    was kept before; it is written into the step's ``final.pth`` as
-    ``meta.memory``, a list of ``{'image': id, 'steps': [k, …]}`` with the steps
-    whose data the image was part of.
+    The selection after a step depends only on the seed, the step's images and the
+    earlier selection.  The step's ``final.pth`` stores it as ``meta.memory``, a list
+    of ``{'image': id, 'steps': [k, …]}`` with the steps whose data contained the
+    image.
 
     Args:
         options: ``dict(size, strategy='class_balanced', labels='seen',
@@ -25,7 +25,7 @@ class ReplayMemory:
         seed: The run's seed.
 
     Raises:
-        InvalidInputError: An option is not known or not allowed.
+        InvalidInputError: An option is unknown or its value is not allowed.
     """
 
     def __init__(self, options: Mapping[str, Any] | None, seed: int):
@@ -63,10 +63,10 @@ class ReplayMemory:
             )
 
     def exemplars_per_batch(self, batch_size: int) -> int:
-        """How many of a batch are exemplars; 0 where they simply join the data.
+        """Return the number of exemplars in a batch; 0 if they are mixed with the data.
 
         Raises:
-            InvalidInputError: The share is none of the batch, or all of it.
+            InvalidInputError: The share is nothing of the batch, or all of it.
         """
         if self.batch_share is None:
             return 0
@@ -79,7 +79,7 @@ class ReplayMemory:
         return count
 
     def join(self, dataset: IncrementalDataset, kept: list[dict[str, Any]]) -> Dataset:
-        """A step's data set with what was kept before the step.
+        """Join a step's data set with the exemplars of earlier steps.
 
         Args:
             dataset: The images of the step.
@@ -94,9 +94,9 @@ class ReplayMemory:
     def select(
         self, dataset: IncrementalDataset, kept: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        """What is kept after a step, sorted by the data set's order.
+        """Choose the exemplars after a step, in the order of the data set.
 
-        Only images of the step, and those that were kept before it, can be.
+        Candidates are the images of the step and the exemplars of earlier steps.
 
         Args:
             dataset: The images of the step.

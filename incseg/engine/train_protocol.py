@@ -1,3 +1,5 @@
+"""Train the steps of a protocol, one after another."""
+
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -40,13 +42,13 @@ def train_protocol(
     resume: bool = False,
     reuse: bool = True,
 ) -> Ledger:
-    """Train a config's protocol step by step and keep the ledger.
+    """Train a config's protocol step by step and write the ledger.
 
     Args:
         config: A complete, checked config.
-        work_dir: Where ``step_<k>/``, ``results.json`` and ``results.md`` go.
+        work_dir: The folder of ``step_<k>/``, ``results.json`` and ``results.md``.
         steps: The steps to train; all by default.
-        resume: Go on with an interrupted run; afresh where there is nothing.
+        resume: Continue an interrupted run; start anew where there is none.
         reuse: Whether step 0 may be taken from, and given to, the shared base
             steps.
 
@@ -54,8 +56,8 @@ def train_protocol(
         The ledger, written after every step.
 
     Raises:
-        UserError: Whatever is wrong with the input, before anything is trained
-            where it can be known before.
+        UserError: The input is wrong; raised before any training where that can be
+            known.
     """
     return ProtocolRun(Experiment(config), Path(work_dir), resume, reuse).run(steps)
 
@@ -173,7 +175,7 @@ class ProtocolRun:
         )
 
     def _shared_place(self, config: Any, dataset: Any) -> Path:
-        """Where the shared base step with this config and these data belongs."""
+        """Return the folder of the shared base step with this config and these data."""
         assert self.base_steps is not None
         test = config_for_test(self.experiment, 0, '')
         test_source = DATASETS.build(test.test_dataloader.dataset.dataset)
@@ -228,7 +230,7 @@ class ProtocolRun:
         )
 
     def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
-        """Each old class's best IoU at any earlier step: what forgetting is measured from."""
+        """Return each old class's best IoU at any earlier step; forgetting is measured from it."""
         best = dict(previous.get('best_iou', {}))
         earlier = [entry['iou'] for entry in self.ledger.steps if entry['step'] < k]
         record = self.work_dir.step(k - 1) / METRICS

@@ -1,4 +1,4 @@
-"""The config a work dir was started with; ``--resume`` refuses to go on with another."""
+"""A run's work dir: its files of earlier runs, and the config it was started with."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -23,37 +23,37 @@ from incseg.utils.files import write_atomically
 
 
 class WorkDir:
-    """What earlier runs left in a work dir, and what of it may be built on.
+    """The files of earlier runs in a work dir, and the rules for building on them.
 
     Args:
         path: The folder; it need not exist.
         experiment: The experiment that runs in it.
-        resume: Whether an interrupted run goes on.
+        resume: Whether an interrupted run continues.
     """
 
     def __init__(self, path: Path, experiment: Experiment, resume: bool):
         self.path, self.experiment, self.resume = path, experiment, resume
 
     def step(self, k: int) -> Path:
-        """The folder of step ``k``."""
+        """Return the folder of step ``k``."""
         return self.path / f'step_{k}'
 
     def checkpoint(self, k: int) -> Path:
-        """Where the network of step ``k`` is saved."""
+        """Return the path of the saved network of step ``k``."""
         return self.step(k) / 'final.pth'
 
     def earlier_entries(self, named: list[int] | None) -> list[dict[str, Any]]:
-        """The ledger's entries that this run goes on from.
+        """Return the ledger's entries that this run continues from.
 
-        Without ``--resume`` only steps named one by one may be added to a
-        ledger, and none trained again.
+        Without ``--resume``, steps that are named may be added to a ledger, but no step
+        is trained again.
 
         Args:
-            named: The steps that were asked for; None for all.
+            named: The steps that the user named; None for all.
 
         Raises:
-            InvalidInputError: If the ledger is in the way, or the run was
-                started with another config.
+            InvalidInputError: A ledger is in the way, or the run was started with
+                another config.
         """
         found = Ledger.read(self.path)
         done = {entry['step'] for entry in found['steps']} if found else set()
@@ -72,11 +72,11 @@ class WorkDir:
         return found['steps'] if found else []
 
     def check_start(self, steps: list[int]) -> None:
-        """The steps follow each other, and what the first one starts from is there.
+        """Check that the steps are consecutive and that the first one can start.
 
         Raises:
-            InvalidInputError: If a step is left out.
-            MissingFileError: If the first one's predecessor has no checkpoint.
+            InvalidInputError: A step is left out.
+            MissingFileError: The step before the first one has no checkpoint.
         """
         first = steps[0]
         if steps != list(range(first, first + len(steps))):
@@ -104,7 +104,11 @@ class WorkDir:
         return checkpoint
 
     def interrupted(self, k: int) -> str | None:
-        """The checkpoint that an interrupted step ``k`` goes on from, if it can be read."""
+        """Return the checkpoint that an interrupted step ``k`` continues from, or None.
+
+        Raises:
+            InvalidInputError: The file is damaged.
+        """
         path = self.step(k) / 'resume.pth'
         if not path.is_file() or self.checkpoint(k).is_file():
             return None
@@ -112,7 +116,7 @@ class WorkDir:
         return str(path)
 
     def clear(self, k: int) -> None:
-        """Remove what an earlier run left after step ``k``, and at it unless it is resumed.
+        """Remove the networks of the steps after ``k``, and of step ``k`` unless it is resumed.
 
         Later steps grew from a network that is about to be replaced.
         """
@@ -154,28 +158,33 @@ class WorkDir:
 
 
 def write_run_config(config: Any, work_dir: Path) -> None:
-    """Keep the complete config beside the results."""
+    """Write the complete config to ``config.json``."""
     text = json.dumps(dict(config), indent=1, default=repr) + '\n'
     write_atomically(work_dir / CONFIG_FILE, text)
 
 
 def as_written(config: Any) -> Any:
-    """A config, or a part of one, as :func:`write_run_config` would have it read again."""
+    """Return a config, or a part of one, as it is read again from ``config.json``."""
     return json.loads(json.dumps(dict(config), default=repr))
 
 
-def check_run_config(config: Any, work_dir: Path, but: Collection[str] = ()) -> None:
-    """Refuse to resume with a config that would train something else; ``but``: never mind these.
+def check_run_config(config: Any, work_dir: Path, ignored: Collection[str] = ()) -> None:
+    """Refuse to resume with a config that would train something else.
+
+    Args:
+        config: The config of now.
+        work_dir: The folder with the config of the earlier run.
+        ignored: Keys to ignore.
 
     Raises:
-        InvalidInputError: Naming the first key that differs and both values.
+        InvalidInputError: Names the first key that differs and both values.
     """
     before = read_settings(work_dir)
     if before is None:
         return
     now = dict(flatten(as_written(config)))
     names_first = sorted(
-        {*before, *now} - {*but},
+        {*before, *now} - {*ignored},
         key=lambda key: (not key.endswith('.name'), key.startswith('files.'), key),
     )  # what was meant comes first
     for key in names_first:

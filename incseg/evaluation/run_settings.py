@@ -1,4 +1,4 @@
-"""The complete config that a work dir keeps beside its results, as dotted keys."""
+"""The config that a work dir stores with its results, as dotted keys."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,20 +27,20 @@ FREE = (
 
 
 def read_settings(work_dir: Path) -> dict[str, Any] | None:
-    """A work dir's config by dotted key; None where it keeps none.
+    """Read a work dir's config by dotted key; None without one.
 
     Raises:
-        InvalidInputError: If the file cannot be read or is damaged.
+        InvalidInputError: The file cannot be read or is damaged.
     """
     content = read_run_config(work_dir)
     return None if content is None else dict(flatten(content))
 
 
 def read_run_config(work_dir: Path) -> dict[str, Any] | None:
-    """A work dir's config as it was written; None where it keeps none.
+    """Read a work dir's config as it was written; None without one.
 
     Raises:
-        InvalidInputError: If the file cannot be read or is damaged.
+        InvalidInputError: The file cannot be read or is damaged.
     """
     path = work_dir / CONFIG_FILE
     if not path.is_file():
@@ -57,7 +57,7 @@ def read_run_config(work_dir: Path) -> dict[str, Any] | None:
 
 
 def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What seeds of one row have in common: all but the seed, the protocol and what is free."""
+    """Return the settings that all seeds of a row share: no seed, no protocol, nothing free."""
     return {
         key: value
         for key, value in settings.items()
@@ -76,7 +76,7 @@ def is_root(key: str) -> bool:
 
 
 def flatten(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
-    """Nested dicts as dotted keys; an empty dict is a value of its own."""
+    """Yield nested dicts as dotted keys; an empty dict is a value of its own."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from flatten(item, f'{prefix}.{key}' if prefix else str(key))

@@ -8,7 +8,7 @@ from torch import nn
 from incseg.apis import init_model
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
-from incseg.engine.evaluate import test_step as evaluate_checkpoint
+from incseg.engine.evaluate import evaluate_checkpoint
 from incseg.engine.figures.predictions import load_network
 from incseg.models import IncrementalSegmentor
 from incseg.registry import HOOKS, MODELS

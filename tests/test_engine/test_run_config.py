@@ -27,4 +27,4 @@ def test_what_was_meant_is_named_before_files(tmp_path):
     write_run_config({'files': {'a.json': '1'}, 'path': 'a.json'}, tmp_path)
     with pytest.raises(InvalidInputError, match="was started with path = 'a.json', this config"):
         check_run_config({'files': {'b.json': '1'}, 'path': 'b.json'}, tmp_path)
-    check_run_config({'files': {'a.json': '1'}, 'path': 'b.json'}, tmp_path, but={'path'})
+    check_run_config({'files': {'a.json': '1'}, 'path': 'b.json'}, tmp_path, ignored={'path'})

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from incseg.engine import test_step as run_test
+from incseg.engine import evaluate_checkpoint as run_test
 from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError
 

@@ -11,7 +11,7 @@ from incseg.apis import init_model, load_config
 from incseg.datasets import VOCDataset
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
-from incseg.engine.evaluate import test_step as evaluate_step
+from incseg.engine.evaluate import evaluate_checkpoint as evaluate_step
 from incseg.engine.labels import step_labels
 from incseg.engine.recipe.step import config_for_step
 from incseg.registry import HOOKS

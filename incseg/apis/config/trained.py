@@ -1,4 +1,4 @@
-"""The config that a checkpoint was trained with, which is what its numbers belong to."""
+"""The config that a checkpoint was trained with."""
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -26,25 +26,24 @@ from incseg.evaluation.run_settings import (
 def load_trained_config(
     path: str | Path, options: Mapping[str, Any], checkpoint: str | Path
 ) -> tuple[Config, list[str]]:
-    """A config with the settings that are kept in the checkpoint's work dir.
+    """Load a config with the settings that the checkpoint's work dir stores.
 
-    Where that run was started from this very config, its settings hold over
-    the file's, and the user's ``options`` over both; so an option of the
-    training need not be repeated.  Where it was another config, or nothing
-    is kept, the config is what :func:`load_config` makes of it.
+    If that run was started from the same config, its settings replace those of the
+    file, and the user's ``options`` replace both; so an option of the training need
+    not be repeated.  Otherwise the result is that of :func:`load_config`.
 
     Args:
         path: A Python config.
         options: Overrides by dotted key.
-        checkpoint: A step's ``final.pth``, in its work dir or not.
+        checkpoint: A step's ``final.pth``, in its work dir or elsewhere.
 
     Returns:
-        The complete config, and lines for the user: what differs from the file
-        with these options, or from the training, as far as an evaluation
-        depends on it.
+        The complete config, and lines for the user: the settings that differ from the
+        file with these options, or from the training, if an evaluation depends on
+        them.
 
     Raises:
-        UserError: As :func:`load_config`, and if what is kept is damaged.
+        UserError: As :func:`load_config`, and if the stored config is damaged.
     """
     config = load_config(path, options)
     work_dir = Path(checkpoint).absolute().parent.parent
@@ -66,7 +65,7 @@ def load_trained_config(
 
 
 def with_settings(config: Config, kept: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
-    """The config with kept settings in place of its own, and the options over them."""
+    """Return the config with the stored settings in place of its own, and the options over them."""
     trained = deepcopy(config)
     written = as_written(config)
     for key, value in kept.items():
@@ -92,13 +91,13 @@ def lines(
     theirs: Mapping[str, Any],
     named: Iterable[str] | None = None,
 ) -> list[str]:
-    """A line with the settings that differ, ours first, if any do.
+    """Return a line with the settings that differ, ours first, or no line.
 
     Args:
-        what: How the line begins.
-        ours: What holds.
-        theirs: What does not.
-        named: The only keys, and what is below them; by default all.
+        what: The beginning of the line.
+        ours: The settings that hold.
+        theirs: The settings that do not hold.
+        named: The only keys to compare, with those below them; by default all.
     """
     chosen = [
         key

@@ -1,3 +1,5 @@
+"""Passes over the data of a step, apart from its training."""
+
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,17 +20,17 @@ from incseg.structures import NetworkOutputs
 
 
 def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
-    """One epoch of batches, before or beside the training; each process gets its share.
+    """Yield one epoch of batches, apart from the training; each process gets its share.
 
-    Same batch size, augmentation and seed as the training's first epoch, so
-    the pass depends on the config alone, not on when it is made.
+    Batch size, augmentation and seed are those of the training's first epoch, so
+    the pass depends only on the config and not on the time of the call.
 
     Args:
         runner: The Runner of the step.
-        dataset: An ``IncrementalDataset``; the one that is trained on by default.
+        dataset: An ``IncrementalDataset``; by default the one of the training.
 
     Yields:
-        What the model's preprocessor returns: ``inputs`` float32
+        The output of the model's preprocessor: ``inputs`` float32
         ``(N, 3, H, W)`` and ``labels`` uint8 ``(N, H, W)`` of train ids on the
         model's device, and ``data_samples``.
     """
@@ -42,19 +44,19 @@ def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
 
 
 def step_images(runner: Any) -> Any:
-    """The data set of the step's own images: the one trained on, without a memory's exemplars."""
+    """Return the data set of the step's own images, without the exemplars of a memory."""
     trained = runner.train_dataloader.dataset
     return trained.dataset if isinstance(trained, ReplayDataset) else trained
 
 
 def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
-    """:func:`data_pass` over the step's own images through the teacher.
+    """:func:`data_pass` over the step's own images, through the teacher.
 
-    Under the training's autocast.  A memory's exemplars are left out: their
-    labels are those of their steps and are not replaced.
+    It runs under the training's autocast.  Exemplars of a memory are left out:
+    a labeller does not replace their labels.
 
     Yields:
-        Labels ``(N, H, W)`` of train ids and the teacher's outputs.
+        Labels ``(N, H, W)`` of train ids, and the teacher's outputs.
     """
     student = runner.model.module if is_model_wrapper(runner.model) else runner.model
     for batch in data_pass(runner, step_images(runner)):
@@ -66,11 +68,11 @@ def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
 def fisher_pass(
     runner: Any, previous: FilePath, alpha: float, sources: StepSources | None = None
 ) -> dict[str, Tensor]:
-    """The previous step's Fisher information, from one epoch of its data.
+    """Estimate the previous step's Fisher information from one epoch of its data.
 
-    For a step that was trained without gathering it.  The network of that step
-    is in eval mode and stays as it is, so there is no dropout and no batch
-    statistics: the result depends on config and weights alone, and is the same
+    It serves a step that was trained without this estimate.  The network of that
+    step is in eval mode and does not change.  So there is no dropout and no batch
+    statistics, and the result depends only on config and weights; it is the same
     for any number of processes, up to rounding.
 
     Args:
@@ -80,11 +82,12 @@ def fisher_pass(
         sources: The data sets of the steps; by default both steps share one.
 
     Returns:
-        By parameter name, on the model's device, equal in all processes.
+        The Fisher information by parameter name, on the model's device, equal in all
+        processes.
 
     Raises:
-        InvalidInputError: If the running step learns from image-level labels:
-            its data set does not read the masks of the step before.
+        InvalidInputError: The running step learns from image-level labels, so its
+            data set does not read the masks of the previous step.
     """
     settings = runner.cfg.train_dataloader.dataset
     if LOAD_MASKS['type'] not in [transform.type for transform in settings.pipeline]:

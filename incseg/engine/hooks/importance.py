@@ -1,7 +1,7 @@
-"""How important parameters are, and what moving them costs; what EWC, PI and RW share.
+"""The importance of parameters and the penalty for moving them, shared by EWC, PI and RW.
 
-Everything here is elementwise on tensors of one parameter's shape and float
-type, and without gradient.
+All functions work elementwise, without gradient, on tensors of one parameter's
+shape and float type.
 """
 
 from abc import abstractmethod
@@ -18,25 +18,25 @@ from incseg.utils.rules import NOT_NEGATIVE, checked
 
 
 class ImportanceHook(MethodHook):
-    """Holds each parameter near its old value, the firmer the more important it was.
+    """Hold each parameter near its old value, more firmly the more important it was.
 
-    Once the gradient of the task loss is complete, :meth:`gather` learns from
-    it what will be important, and then the gradient of ``loss_weight * sum
-    importance * (parameter - old)^2`` is added.  Parameters that are new have
-    no old value and are free.  However large the weight, no parameter is pulled
-    past its old value (:func:`~incseg.engine.hooks.importance.firmness`).
+    Once the gradient of the task loss is complete, :meth:`gather` updates the
+    importance for later steps.  Then the gradient of ``loss_weight * sum
+    importance * (parameter - old)^2`` is added.  New parameters have no old value
+    and are free.  No weight is so large that a parameter is pulled past its old
+    value (:func:`~incseg.engine.hooks.importance.clipped_strength`).
 
-    Gradients are the mean over all processes, so every process finds the same
-    importance by itself.
+    Gradients are means over all processes, so every process computes the same
+    importance.
 
     Args:
         loss_weight: Factor on the penalty, 0 or more.
         kwargs: See :class:`MethodHook`.
 
     Attributes:
-        parameters: The student's, by name, those that are trained.
-        importance: By name, 0 or more; only of the previous step's parameters.
-        anchor: The previous step's values, by name.
+        parameters: The trained parameters of the student, by name.
+        importance: By name, 0 or more; only for parameters of the previous step.
+        anchor: The values of the previous step, by name.
 
     Raises:
         InvalidInputError: Before training, if the previous step left no
@@ -50,16 +50,16 @@ class ImportanceHook(MethodHook):
 
     @property
     def key(self) -> str:
-        """Where the config has it, for messages."""
+        """Return the key of the hook in the config, for messages."""
         return f'method.hooks.{self.name}'
 
     @abstractmethod
     def old_importance(self) -> dict[str, Tensor]:
-        """Importance by name, from ``previous_state``."""
+        """Return the importance by name, from ``previous_state``."""
 
     @abstractmethod
     def gather(self, gradients: dict[str, Tensor]) -> None:
-        """Learn from the task loss's gradients, by name; parameters are not updated yet."""
+        """Update the importance from the gradients of the task loss, by name, before the update."""
 
     def before_train(self, runner: Any) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -76,8 +76,8 @@ class ImportanceHook(MethodHook):
         else:
             importance = self.old_importance()
         old = {} if self.previous is None else self.previous.adapted_to(model)
-        self.importance = placed(importance, self.parameters)
-        self.anchor = placed(old, self.parameters)
+        self.importance = matching_copies(importance, self.parameters)
+        self.anchor = matching_copies(old, self.parameters)
         self.optimizer = runner.optim_wrapper.optimizer
         runner.optim_wrapper.after_backward.append(self._after_backward)
 
@@ -102,7 +102,7 @@ class ImportanceHook(MethodHook):
             parameter = self.parameters[name]
             penalty, gradient = quadratic_penalty(
                 parameter - self.anchor[name],
-                firmness(importance, self.loss_weight, rates[parameter]),
+                clipped_strength(importance, self.loss_weight, rates[parameter]),
             )
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
             penalties.append(penalty)
@@ -111,29 +111,29 @@ class ImportanceHook(MethodHook):
 
 
 def normalised(values: Tensor) -> Tensor:
-    """``(v - min) / (max - min + 1e-8)`` over one tensor: 0 to 1, all 0 where all are equal."""
+    """Scale one tensor to 0..1: ``(v - min) / (max - min + 1e-8)``; all 0 where all are equal."""
     least = values.min()
     return (values - least) / (values.max() - least + 1e-8)
 
 
 def fisher_average(fisher: Tensor, gradient: Tensor, alpha: float) -> Tensor:
-    """The running Fisher information, ``alpha * g^2 + (1 - alpha) * F``.
+    """Update the running Fisher information: ``alpha * g^2 + (1 - alpha) * F``.
 
     Args:
         fisher: The average so far.
-        gradient: The task loss's, of one batch.
+        gradient: The gradient of the task loss on one batch.
         alpha: Share of the newest batch, 0 to 1.
     """
     return alpha * gradient.square() + (1 - alpha) * fisher
 
 
 def path_score(path: Tensor, gap: Tensor, damping: float) -> Tensor:
-    """``max(0, path / (gap^2 + damping))``: the loss saved per squared distance.
+    """Compute the loss saved per squared distance: ``max(0, path / (gap^2 + damping))``.
 
     Args:
-        path: How much the moves of a step lowered the loss, to first order.
-        gap: How far the parameter is from where the step began.
-        damping: More than 0; keeps small where the gap is small.
+        path: Decrease of the loss by the moves of a step, to first order.
+        gap: Distance of the parameter from its value at the start of the step.
+        damping: More than 0; it keeps the score small where the gap is small.
 
     Source: Zenke et al., "Continual Learning Through Synaptic Intelligence",
     ICML 2017, eq. 5.
@@ -142,11 +142,11 @@ def path_score(path: Tensor, gap: Tensor, damping: float) -> Tensor:
 
 
 def walk_score(gradient: Tensor, move: Tensor, fisher: Tensor) -> Tensor:
-    """``-g * move / (F * move^2 / 2 + 1e-8)``: the loss saved per distance on the manifold.
+    """Compute the loss saved per distance on the manifold: ``-g * move / (F * move^2 / 2 + 1e-8)``.
 
     Args:
-        gradient: At the end of the move.
-        move: What the parameter moved by.
+        gradient: The gradient at the end of the move.
+        move: The change of the parameter.
         fisher: The running Fisher information.
 
     Source: Chaudhry et al., "Riemannian Walk for Incremental Learning", ECCV
@@ -155,42 +155,42 @@ def walk_score(gradient: Tensor, move: Tensor, fisher: Tensor) -> Tensor:
     return -gradient * move / (0.5 * fisher * move.square() + 1e-8)
 
 
-def firmness(importance: Tensor, weight: float, lr: float) -> Tensor:
-    """``weight * importance``, but at most ``1 / (2 lr)``.
+def clipped_strength(importance: Tensor, weight: float, lr: float) -> Tensor:
+    """Return ``weight * importance``, but at most ``1 / (2 lr)``.
 
-    Then one step of gradient descent brings a parameter back to its old value.
-    With more it would go past it, and further each time.
+    At this limit one step of gradient descent brings a parameter exactly back to
+    its old value.  A larger factor would move it past that value, further each time.
 
     Args:
         importance: 0 or more.
-        weight: Of the penalty.
-        lr: The parameter's learning rate, now.
+        weight: Weight of the penalty.
+        lr: The current learning rate of the parameter.
     """
     return (weight * importance).clamp_max(0.5 / lr if lr > 0 else float('inf'))
 
 
 def quadratic_penalty(gap: Tensor, firm: Tensor) -> tuple[Tensor, Tensor]:
-    """``sum(firm * gap^2)``, a scalar without a factor of 1/2, and its gradient.
+    """Compute ``sum(firm * gap^2)``, a scalar without a factor of 1/2, and its gradient.
 
     Args:
         gap: The parameter minus its old value.
-        firm: How firmly each element is held, 0 or more.
+        firm: Strength of the penalty on each element, 0 or more.
     """
     pull = firm * gap
     return (pull * gap).sum(), 2 * pull
 
 
-def placed(
+def matching_copies(
     stored: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter]
 ) -> dict[str, Tensor]:
-    """Copies of stored tensors in the type, device and layout of the parameters.
+    """Copy stored tensors into the type, device and layout of the parameters.
 
     Args:
-        stored: By name; names that no parameter has are left out.
-        parameters: By name; those that nothing is stored for are left out.
+        stored: Tensors by name; names without a parameter are left out.
+        parameters: Parameters by name; those without a stored tensor are left out.
 
     Raises:
-        InvalidInputError: If a shape differs from the parameter's.
+        InvalidInputError: A shape differs from the parameter's.
     """
     found = {}
     for name, parameter in parameters.items():
@@ -205,13 +205,13 @@ def placed(
     return found
 
 
-def grown(
+def copies_with_default(
     stored: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter], fill: float
 ) -> dict[str, Tensor]:
-    """:func:`placed`, and tensors of ``fill`` for every parameter that is new."""
+    """Return :func:`matching_copies`, and tensors of ``fill`` for every new parameter."""
     fresh = {
         name: torch.full_like(parameter, fill, requires_grad=False)
         for name, parameter in parameters.items()
         if name not in stored
     }
-    return placed(stored, parameters) | fresh
+    return matching_copies(stored, parameters) | fresh

@@ -1,3 +1,5 @@
+"""The methods that hold important parameters: EWC, PI and RW."""
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -6,11 +8,11 @@ from torch import Tensor
 from incseg.engine.hooks.data_pass import fisher_pass
 from incseg.engine.hooks.importance import (
     ImportanceHook,
+    copies_with_default,
     fisher_average,
-    grown,
+    matching_copies,
     normalised,
     path_score,
-    placed,
     walk_score,
 )
 from incseg.registry import HOOKS
@@ -21,10 +23,11 @@ from incseg.utils.rules import POSITIVE, SHARE, checked, whole
 class EWCHook(ImportanceHook):
     """Elastic weight consolidation: importance is the Fisher information.
 
-    A running average of the squared gradient of the task loss, 1 for new
-    parameters; what the next step is held by is that average normalised within
-    each tensor.  Step 0 may be any method's: then the Fisher information comes
-    from one pass over its data (:func:`~incseg.engine.hooks.data_pass.fisher_pass`).
+    The Fisher information is a running average of the squared gradient of the task
+    loss; it starts at 1 for new parameters.  The next step uses this average,
+    normalised within each tensor.  Step 0 may be trained by any method: then the
+    Fisher information comes from one pass over its data
+    (:func:`~incseg.engine.hooks.data_pass.fisher_pass`).
 
     Args:
         loss_weight: See :class:`ImportanceHook`.
@@ -62,7 +65,7 @@ class EWCHook(ImportanceHook):
             )
         super().before_train(runner)
         start = self.previous_state if self.resumed_state is None else self.resumed_state
-        self.fisher = grown(start.get('fisher', {}), self.parameters, 1.0)
+        self.fisher = copies_with_default(start.get('fisher', {}), self.parameters, 1.0)
 
     def old_importance(self) -> dict[str, Tensor]:
         fisher = self.previous_state.get('fisher', {})
@@ -81,19 +84,19 @@ class EWCHook(ImportanceHook):
 
 @HOOKS.register_module()
 class PathIntegralHook(ImportanceHook):
-    """Path integral (synaptic intelligence): importance is the loss that a parameter's way saved.
+    """Path integral (synaptic intelligence): importance is the loss that a parameter's path saved.
 
-    Over a step the products of gradient and move are summed; divided by the
-    squared distance from the step's beginning, without what is negative, they
-    are added to the scores of the steps before.  What the next step is held by
-    is the score normalised within each tensor.  It needs the way of every
-    step, so it takes part in step 0.  The way ends where the training does: what
-    :class:`WeightFusionHook` moves afterwards is no part of it.
+    During a step the products of gradient and move are summed.  Divided by the
+    squared distance from the start of the step, and clipped at 0, they are added to
+    the scores of the earlier steps.  The next step uses the score, normalised
+    within each tensor.  The method needs the path of every step, so it takes part
+    in step 0.  The path ends with the training: later moves by
+    :class:`WeightFusionHook` do not count.
 
     Args:
         loss_weight: See :class:`ImportanceHook`.
-        damping: Added to the squared distance, more than 0.  As small as
-            published, parameters that end close to where they began get by far
+        damping: Added to the squared distance, more than 0.  With the small
+            published value, parameters that end close to their start get by far
             the largest scores.
         kwargs: See :class:`MethodHook`.
 
@@ -116,9 +119,9 @@ class PathIntegralHook(ImportanceHook):
         resumed = self.resumed_state or {}
         new = {name: value for name, value in self.parameters.items() if name not in self.anchor}
         begun = {name: value.detach() for name, value in new.items()} | resumed.get('start', {})
-        self.start = self.anchor | placed(begun, new)
-        self.path = grown(resumed.get('path', {}), self.parameters, 0.0)
-        self.last = placed(resumed.get('last', {}), self.parameters)
+        self.start = self.anchor | matching_copies(begun, new)
+        self.path = copies_with_default(resumed.get('path', {}), self.parameters, 0.0)
+        self.last = matching_copies(resumed.get('last', {}), self.parameters)
         self.end: Mapping[str, Tensor] = self.parameters
 
     def old_importance(self) -> dict[str, Tensor]:
@@ -140,7 +143,9 @@ class PathIntegralHook(ImportanceHook):
             name: path_score(self.path[name], value.detach() - self.start[name], self.damping)
             for name, value in self.end.items()
         }
-        for name, old in placed(self.previous_state.get('score', {}), self.parameters).items():
+        for name, old in matching_copies(
+            self.previous_state.get('score', {}), self.parameters
+        ).items():
             score[name] += old
         return dict(score=score)
 
@@ -151,15 +156,13 @@ class PathIntegralHook(ImportanceHook):
 
 @HOOKS.register_module()
 class RiemannianWalkHook(EWCHook):
-    """Riemannian walk: the Fisher information and a score of the parameter's way.
+    """Riemannian walk: importance is the Fisher information and a score of the parameter's path.
 
-    Every ``interval`` iterations the loss that a parameter's move saved,
-    relative to the distance measured by the Fisher information, is added up.
-    At the end of a step it loses what is negative and is averaged with the
-    score of the steps before.  What the next step is held by is the sum of
-    both, each normalised within each tensor.  After a step 0 that was not
-    trained by this method there is no way to look at, and the Fisher
-    information alone counts.
+    Every ``interval`` iterations the score grows by the loss that the parameter's
+    move saved, relative to the distance measured by the Fisher information.  At the
+    end of a step the score is clipped at 0 and averaged with the score of the
+    earlier steps.  The next step uses the sum of both, each normalised within each
+    tensor.  If another method trained step 0, only the Fisher information counts.
 
     Args:
         loss_weight: See :class:`ImportanceHook`.
@@ -181,8 +184,8 @@ class RiemannianWalkHook(EWCHook):
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
         resumed = self.resumed_state or {}
-        self.score = grown(resumed.get('walk', {}), self.parameters, 0.0)
-        self.last = placed(resumed.get('last', {}), self.parameters)
+        self.score = copies_with_default(resumed.get('walk', {}), self.parameters, 0.0)
+        self.last = matching_copies(resumed.get('last', {}), self.parameters)
         self.count = int(resumed.get('count', 0))
 
     def old_importance(self) -> dict[str, Tensor]:
@@ -204,7 +207,9 @@ class RiemannianWalkHook(EWCHook):
 
     def state(self) -> dict[str, Any]:
         score = {name: value.clamp_min(0) for name, value in self.score.items()}
-        for name, old in placed(self.previous_state.get('score', {}), self.parameters).items():
+        for name, old in matching_copies(
+            self.previous_state.get('score', {}), self.parameters
+        ).items():
             score[name] = 0.5 * (score[name] + old)
         return {**super().state(), 'score': score}
 

@@ -1,3 +1,5 @@
+"""Hooks that know their step, and hooks of a method that keep a state."""
+
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -12,11 +14,12 @@ class StepHook(Hook):
     """A hook that knows the step it works in.
 
     Args:
-        previous: The previous step's ``final.pth``; None at step 0.
+        previous: The ``final.pth`` of the previous step; None at step 0.
 
     Attributes:
-        previous: The same as a :class:`StepCheckpoint`, which stands for its path too.
-        context: The step, before ``before_run``; None where the engine does not train one.
+        previous: The same as a :class:`StepCheckpoint`, which also serves as a path.
+        context: The step, set before ``before_run``; None where the engine does not
+            train one.
     """
 
     context: StepContext | None = None
@@ -30,22 +33,22 @@ class StepHook(Hook):
 
 
 class MethodHook(StepHook):
-    """A part of a method that acts on parameters, and what it remembers.
+    """A part of a method that acts on parameters and keeps a state.
 
-    It is configured under ``method.hooks`` by name.  What :meth:`state`
-    returns is kept in the step's ``final.pth`` under ``method_state`` and the
-    name, and what :meth:`progress` returns in the file that ``--resume`` goes
-    on from, so that an interrupted step ends as an uninterrupted one.
+    It is configured under ``method.hooks`` by name.  The step's ``final.pth`` stores
+    the result of :meth:`state` under ``method_state`` and this name.  The file that
+    ``--resume`` continues from stores the result of :meth:`progress`, so that an
+    interrupted step ends as an uninterrupted one.
 
     Args:
         name: Its key in ``method.hooks``; the engine fills it in.
-        previous: See :class:`StepHook`; likewise.
+        previous: See :class:`StepHook`; the engine fills it in.
 
     Attributes:
-        in_base_step: Whether it takes part in step 0; then that step is
-            shared only with experiments that have the same hook.
-        resumed_state: What it had when the step was interrupted; None unless
-            the step is being resumed.
+        in_base_step: Whether it takes part in step 0; that step is then shared
+            only with experiments that have the same hook.
+        resumed_state: Its state at the interruption; None unless the step is
+            being resumed.
     """
 
     in_base_step: ClassVar[bool] = False
@@ -59,7 +62,7 @@ class MethodHook(StepHook):
 
     @property
     def previous_state(self) -> dict[str, Any]:
-        """What the hook of the same name left in the previous step; empty without one."""
+        """Return the state of the same hook in the previous step; empty without one."""
         if self._previous_state is None:
             states = {} if self.previous is None else self.previous.method_state
             self._previous_state = states.get(self.name, {})
@@ -70,15 +73,15 @@ class MethodHook(StepHook):
         self._previous_state = state
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain data for the next step; nothing by default."""
+        """Return tensors and plain data for the next step; nothing by default."""
         return {}
 
     def progress(self) -> dict[str, Any]:
-        """What a resumed step needs; the same as :meth:`state` by default."""
+        """Return the state that a resumed step needs; by default that of :meth:`state`."""
         return self.state()
 
     def losses(self) -> dict[str, Tensor]:
-        """Scalars of this iteration, logged and checked as losses ``<name>.<key>``."""
+        """Return scalars of this iteration, logged and checked as losses ``<name>.<key>``."""
         return {}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
@@ -90,14 +93,14 @@ class MethodHook(StepHook):
 
 
 def hand_over(hooks: Iterable[Hook], context: StepContext) -> None:
-    """Give the step to all hooks that want to know it."""
+    """Give the step to all hooks that ask for it."""
     for hook in hooks:
         if isinstance(hook, StepHook):
             hook.use_context(context)
 
 
 def keep_states(hooks: Iterable[Hook], checkpoint: dict) -> None:
-    """Put the states that the method's hooks leave to the next step into a step's checkpoint."""
+    """Put the states of the method's hooks into a step's checkpoint."""
     for hook in hooks:
         if isinstance(hook, MethodHook) and (state := hook.state()):
             checkpoint.setdefault('method_state', {})[hook.name] = state

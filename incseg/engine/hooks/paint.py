@@ -12,10 +12,10 @@ from incseg.utils.pictures import paint, write_picture
 
 @HOOKS.register_module()
 class PaintHook(Hook):
-    """Writes a picture per test image: image, truth and prediction side by side.
+    """Write a picture per test image: image, truth and prediction side by side.
 
     Args:
-        folder: Where ``<image id>.png`` go.
+        folder: The folder of the pictures ``<image id>.png``.
         palette: ``[r, g, b]`` per train id.
     """
 

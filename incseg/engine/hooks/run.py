@@ -1,3 +1,5 @@
+"""Hooks of every run: log of losses, checkpoints to resume from, seeds, compilation."""
+
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,18 +21,17 @@ from incseg.utils.distributed import on_rank_zero
 
 @HOOKS.register_module()
 class LossLogHook(RuntimeInfoHook):
-    """Logs the losses, and stops the run where one is NaN or infinite.
+    """Log the losses, and stop the run when one is NaN or infinite.
 
-    mmengine's hook reads every loss at every iteration, and each reading makes
-    the CPU wait for the GPU.  This one lets them lie on the GPU and reads all
-    of them at once, every so many iterations, and always before a checkpoint is
-    written: ``--resume`` goes on from weights that were still finite.  On a CPU
-    it reads them at once.  What the method's hooks add to the losses is among
-    them.
+    mmengine's hook reads every loss at every iteration, and each reading makes the
+    CPU wait for the GPU.  This one keeps losses on the GPU and reads all of them at
+    once at the intervals, and always before a checkpoint is written: ``--resume``
+    continues from finite weights.  On a CPU it reads at every iteration.  The
+    scalars of the method's hooks are logged with the losses.
 
     Args:
-        step: The incremental step, for the message.
-        intervals: It reads after iterations that are a multiple of any of
+        step: The step, for the message.
+        intervals: It reads after iterations that are a multiple of one of
             these, and after the last one.
     """
 
@@ -88,19 +89,18 @@ class LossLogHook(RuntimeInfoHook):
 
 @HOOKS.register_module()
 class SafeCheckpointHook(Hook):
-    """Saves what is needed to go on with an interrupted step.
+    """Save the state that an interrupted step continues from.
 
-    One file, replaced at every interval by a rename, so there is always a
-    whole one.  It holds tensors and plain data only and loads with
-    ``weights_only=True`` (mmengine's own would carry its log history as
-    pickled objects).
+    The state is one file, replaced at every interval by a rename, so that it is
+    always complete.  It holds only tensors and plain data and loads with
+    ``weights_only=True``; mmengine's own file pickles the history of its log.
 
     Args:
         path: The file.
         interval: Iterations between two saves.
 
     Attributes:
-        seconds: Time the step's training took so far, interruptions left out.
+        seconds: Training time of the step so far, without interruptions.
     """
 
     priority = 'VERY_LOW'
@@ -134,7 +134,7 @@ class SafeCheckpointHook(Hook):
             on_rank_zero(lambda: save_atomically(self.content(runner, done), self.path))
 
     def content(self, runner: Any, done: int) -> dict[str, Any]:
-        """What mmengine's ``Runner.resume`` reads, in plain types."""
+        """Return the content for mmengine's ``Runner.resume``, in plain types."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         checkpoint = dict(
             meta=dict(epoch=0, iter=done, seed=runner.seed, seconds=self.seconds),
@@ -149,7 +149,7 @@ class SafeCheckpointHook(Hook):
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
-    """Seeds torch at every iteration, so dropout depends on the iteration alone.
+    """Seed torch at every iteration, so that dropout depends only on the iteration.
 
     A resumed run then equals an uninterrupted one without any random state in
     the checkpoint.
@@ -170,18 +170,18 @@ class IterationSeedHook(Hook):
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compiles the networks, student and teacher, before the first iteration.
+    """Compile the networks, student and teacher, before the first iteration.
 
-    Only backbone and heads: mmengine's ``cfg.compile`` takes the whole training
-    step and breaks its graph at the optimiser.  Parameter names stay as they
-    are.  The pass that also hands out a backbone's stages (PLOP) is compiled
-    like the plain one; what is trained beside the network is not.  Pays on a
-    GPU with a fixed crop; on a CPU it costs a minute and gives nothing.  torch
-    keeps eight graphs of one function, so that after a few steps of other
-    sizes heads, whose output grows, may run as they are.
+    Only backbone and heads are compiled: mmengine's ``cfg.compile`` takes the whole
+    training step and breaks its graph at the optimiser.  Parameter names do not
+    change.  The forward pass that also returns a backbone's stages (PLOP) is
+    compiled too; a labeller that is trained with the network is not.  Compilation
+    pays on a GPU with a fixed crop; on a CPU it costs a minute and gains nothing.
+    torch keeps eight graphs per function, so that after a few steps heads, whose
+    output grows, may run uncompiled.
 
     Args:
-        options: Of :func:`torch.compile`.
+        options: Arguments of :func:`torch.compile`.
     """
 
     priority = 'NORMAL'  # after the teacher was made
@@ -198,6 +198,6 @@ class CompileHook(Hook):
 
 
 def compile_in_place(module: nn.Module, options: dict[str, Any]) -> None:
-    """``module.compile()``, once."""
+    """Call ``module.compile()`` once."""
     if module._compiled_call_impl is None:
         module.compile(**options)

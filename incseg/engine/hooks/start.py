@@ -1,3 +1,5 @@
+"""Hooks that start a network from another one."""
+
 from typing import Any
 
 from mmengine.dist import broadcast
@@ -20,18 +22,17 @@ from incseg.registry import HOOKS, MODELS
 
 @HOOKS.register_module()
 class IncrementalHook(StepHook):
-    """Prepares the student and the teacher before an incremental step.
+    """Prepare the student and the teacher before an incremental step.
 
-    The teacher, if the method needs one, is built outside the module tree and
-    loaded with the network of the previous step.  Unless the step is being
-    resumed, that network is copied into the student too, and the new
-    classifier of every head is initialised in place.  Last, a target labeller
-    that wants preparation gets a pass over the step's data; it is the same pass
-    when the step is resumed.  One that wants to know the epoch is told it.
+    If the method needs a teacher, it is built outside the module tree and loaded
+    with the network of the previous step.  Unless the step is resumed, the student
+    gets the same weights, and the new classifier of every head is initialised in
+    place.  A target labeller that wants preparation gets a pass over the step's
+    data, the same one when the step is resumed.  The labeller is told every epoch.
 
     Args:
         previous: The previous step's ``final.pth``.
-        classifier_init: Config of how a new classifier starts.
+        classifier_init: Config of the initialisation of new classifiers.
     """
 
     priority = 'HIGH'
@@ -69,10 +70,10 @@ PLACES = ('backbone.context_path.resnet.', 'backbone.')
 
 @HOOKS.register_module()
 class StartBackboneHook(Hook):
-    """Starts a network's backbone from the ResNet of a step's network, unless resuming.
+    """Start a network's backbone from the ResNet of a step's network, unless resuming.
 
     Args:
-        checkpoint: A step's ``final.pth``.
+        checkpoint: The ``final.pth`` of a step.
     """
 
     priority = 'HIGH'
@@ -87,11 +88,11 @@ class StartBackboneHook(Hook):
 
 
 def load_backbone(backbone: nn.Module, checkpoint: str) -> None:
-    """Copy every weight of a backbone from a step's network, which has more than these.
+    """Copy every weight of a backbone from a step's network, which has further weights.
 
     Raises:
-        MissingFileError, InvalidInputError: The file is not there or not a
-            step's, or its network has no such backbone.
+        MissingFileError, InvalidInputError: The file is missing or not a step's, or
+            its network has no such backbone.
     """
     state = read_step_checkpoint(checkpoint)['state_dict']
     own: dict[str, Tensor] = backbone.state_dict()

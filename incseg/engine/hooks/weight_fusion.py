@@ -13,23 +13,23 @@ from incseg.registry import HOOKS
 
 @HOOKS.register_module()
 class WeightFusionHook(MethodHook):
-    """Endpoints weight fusion: averages the trained network with the one before the step.
+    """Endpoints weight fusion: average the trained network with that of the previous step.
 
-    With *K* old outputs (background included) and *N* new ones, what the two
-    networks share becomes ``(1 - a) old + a new`` with ``a = sqrt(N / (N + K))``
-    once the last iteration is done.  The fused network is the one that is
-    saved, evaluated and built upon; a file to resume from is never fused.
+    With *K* old outputs (background included) and *N* new ones, the shared weights
+    become ``(1 - a) old + a new`` with ``a = sqrt(N / (N + K))`` after the last
+    iteration.  The fused network is saved, evaluated and extended by the next step;
+    a file to resume from is never fused.
 
     Source: Xiao et al., "Endpoints Weight Fusion for Class Incremental Semantic
     Segmentation", CVPR 2023.
 
     Args:
-        factor: A fixed *a* from 0 (keep the old network) to 1 (no fusion); the
-            default computes it from the numbers of outputs.
+        factor: A fixed *a* from 0 (keep the old network) to 1 (no fusion); by
+            default computed from the numbers of outputs.
         kwargs: See :class:`MethodHook`.
 
     Raises:
-        InvalidInputError: If the factor is not between 0 and 1.
+        InvalidInputError: The factor is not between 0 and 1.
     """
 
     priority = 'LOW'  # after the other hooks have seen where the training ended
@@ -56,7 +56,7 @@ class WeightFusionHook(MethodHook):
 
 
 def fusion_factor(num_old: int, num_outputs: int) -> float:
-    """The share *a* of the new weights.
+    """Return the share *a* of the new weights.
 
     Args:
         num_old: Outputs before the step, background included.
@@ -67,10 +67,10 @@ def fusion_factor(num_old: int, num_outputs: int) -> float:
 
 @torch.no_grad()
 def fuse_weights(network: nn.Module, old: Mapping[str, Tensor], factor: float) -> None:
-    """Replace, in place, what ``network`` shares with ``old`` by their weighted mean.
+    """Replace, in place, the weights that two networks share by their weighted mean.
 
-    Parameters and BatchNorm's running statistics are fused; integer buffers
-    (its count of batches) stay, as does all that ``old`` does not have.
+    Parameters and BatchNorm's running statistics are fused.  Integer buffers (its
+    count of batches) and weights that ``old`` lacks stay.
 
     Args:
         network: The new network.

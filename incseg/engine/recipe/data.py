@@ -100,7 +100,7 @@ def training_images(experiment: Experiment, k: int, partly_labelled: bool) -> di
 
 
 def loader_config(experiment: Experiment, dataset: Any, **kwargs: Any) -> dict[str, Any]:
-    """A DataLoader's config; the number of workers does not change results."""
+    """Return the config of a DataLoader; the number of workers does not change results."""
     workers = experiment.config['num_workers']
     return dict(
         dataset=dataset,

@@ -1,4 +1,4 @@
-"""An experiment: the protocol, the steps and the classes that a config stands for."""
+"""An experiment: the steps, the classes and the method that a config stands for."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ Config = Mapping[str, Any]
 
 
 class Experiment:
-    """What a config means: its steps and their classes, its method, its seed.
+    """The experiment of a config: its steps and their classes, its method, its seed.
 
     Args:
         config: A complete, checked config (see :mod:`incseg.apis.config.loading`).
@@ -29,7 +29,7 @@ class Experiment:
 
     Attributes:
         config: The config with every ``'$name'`` replaced by the setting that it names.
-        raw_config: The config as it was written, as a work dir keeps it and hashes read it.
+        raw_config: The config as it was written, which work dirs store and hashes read.
         sources: The classes of every step, and its data sets.
         joint: Whether one step learns all classes.
     """
@@ -97,7 +97,7 @@ class Experiment:
 
     @property
     def tf32(self) -> bool:
-        """Whether a GPU may round float32 products to 19 bits."""
+        """Tell whether a GPU may round float32 products to 19 bits."""
         return bool(self.config['schedule'].get('tf32', True))
 
     def names(self, ids: Sequence[int]) -> list[str]:
@@ -109,7 +109,7 @@ class Experiment:
         return self.sources.classes(k)
 
     def epochs(self, k: int) -> int:
-        """Epochs of step ``k``."""
+        """Return the epochs of step ``k``."""
         epochs = self.config['epochs']
         return epochs[min(k, len(epochs) - 1)] if isinstance(epochs, (list, tuple)) else epochs
 
@@ -119,7 +119,7 @@ class Experiment:
         return self.sources.describe(k if known else None)
 
     def ledger_header(self) -> dict[str, Any]:
-        """The head of ``results.json``."""
+        """Return the head of ``results.json``."""
         return dict(
             config=relative_to_library(getattr(self.raw_config, 'filename', None) or ''),
             method=self.method,
@@ -128,7 +128,7 @@ class Experiment:
         )
 
     def new_ledger(self) -> Ledger:
-        """An empty ledger of this experiment."""
+        """Return an empty ledger of this experiment."""
         return Ledger(self.ledger_header(), *self.sources.reported())
 
     def check_step(self, k: int, what: str = '--steps') -> None:

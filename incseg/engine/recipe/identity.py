@@ -1,4 +1,4 @@
-"""A name for what a training makes, from all that shapes it."""
+"""Fingerprints of everything that shapes the result of a training."""
 
 import hashlib
 import inspect
@@ -18,11 +18,11 @@ from incseg.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
 
 def config_hash(shape: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits that differ when the result would.
+    """Return 16 hexadecimal digits that differ where the result would differ.
 
-    Besides ``shape`` itself these are the code of registered types that are
-    not the library's own, the library's and torch's version, the kind of
-    device and the number of processes.
+    The hash covers ``shape``, the source code of registered types from outside the
+    library, the versions of the library and of torch, the kind of device and the
+    number of processes.
     """
     whole = {
         **shape,
@@ -36,18 +36,18 @@ def config_hash(shape: Mapping[str, Any]) -> str:
 
 
 def digest(data: Any) -> str:
-    """16 hexadecimal digits of plain data, the same in whatever order its keys are."""
+    """Return 16 hexadecimal digits of plain data, independent of the order of keys."""
     text = json.dumps(data, sort_keys=True, default=describe)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def describe(value: Any) -> Any:
-    """What json does not know: configs as dicts, everything else by its name."""
+    """Turn a value that json does not know into a dict (a config) or its repr."""
     return dict(value) if isinstance(value, Mapping) else repr(value)
 
 
 def foreign_sources(part: Any) -> dict[str, str]:
-    """Digest of the file of every registered type that is not the library's own."""
+    """Return the digest of the source file of every registered type from outside the library."""
     if isinstance(part, (list, tuple)):
         return {key: value for item in part for key, value in foreign_sources(item).items()}
     if not isinstance(part, Mapping):
@@ -66,19 +66,19 @@ def foreign_sources(part: Any) -> dict[str, str]:
 
 
 def named_files(part: Any) -> dict[str, str]:
-    """Every file that a string anywhere in a part of a config is the path of.
+    """Find every file whose path is a string anywhere in a part of a config.
 
-    A file that is not there is left out: whoever reads it says so.  The name of
-    a part (``type``) is no path.
+    A missing file is left out; its reader reports it.  The name of a part (``type``)
+    is not a path.
 
     Args:
-        part: A string, or dicts and lists of whatever.
+        part: A string, or nested dicts and lists.
 
     Returns:
-        The SHA-256 of the content of each, by its path.
+        The SHA-256 of the content of each file, by its path.
 
     Raises:
-        InvalidInputError: One cannot be read.
+        InvalidInputError: A file cannot be read.
     """
     if isinstance(part, str):
         return {part: file_sha(part)} if os.path.isfile(part) else {}
@@ -90,10 +90,10 @@ def named_files(part: Any) -> dict[str, str]:
 
 
 def file_sha(path: str | os.PathLike) -> str:
-    """SHA-256 of the content of a file, 64 hexadecimal digits.
+    """Return the SHA-256 of the content of a file, 64 hexadecimal digits.
 
     Raises:
-        InvalidInputError: It cannot be read.
+        InvalidInputError: The file cannot be read.
     """
     try:
         with open(path, 'rb') as file:

@@ -1,4 +1,4 @@
-"""What the network of a step is built from."""
+"""Configs of the network of a step."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ METHOD_PARTS = ('distillation', 'target_labeller', 'frozen')
 
 
 def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str, Any]:
-    """The network of step ``k`` with its losses.
+    """Return the config of the network of step ``k`` with its losses.
 
     Args:
         experiment: The experiment.
         k: The step.
-        init: Whether pretrained weights may be loaded; they matter for step 0
-            alone, later steps start from the one before.
+        init: Whether pretrained weights may be loaded.  They matter only for step 0;
+            later steps start from the previous one.
     """
     pretrained = bool(experiment.config['pretrained']) and init and k == 0
     settings = {**experiment.raw_config, 'pretrained': pretrained}
@@ -40,14 +40,14 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
 
 
 def network_config(experiment: Experiment, k: int) -> dict[str, Any]:
-    """The network of step ``k`` as it is saved, without what its training adds."""
+    """Return the config of the saved network of step ``k``, without the parts of its training."""
     return {
         key: value for key, value in model_config(experiment, k).items() if key not in METHOD_PARTS
     }
 
 
 def teacher_config(model: dict) -> dict:
-    """The config of the network one step earlier, without any method's parts."""
+    """Return the config of the network one step earlier, without the parts of a method."""
     config = {key: value for key, value in model.items() if key not in METHOD_PARTS}
     config['outputs_per_step'] = list(model['outputs_per_step'])[:-1]
     return config

@@ -1,4 +1,4 @@
-"""What the Runner of one step is built from."""
+"""Configs of the Runners that train and evaluate a step."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -97,7 +97,7 @@ def config_for_step(
 
 
 def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
-    """The config of the Runner that evaluates step ``k`` on all its seen classes."""
+    """Return the config of the Runner that evaluates step ``k`` on all its seen classes."""
     return runner_config(
         experiment,
         work_dir,
@@ -168,14 +168,17 @@ def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> di
 
 
 def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """How parameters are grouped: by the learning rate's factors, in added steps."""
+    """Return the groups of parameters: by the factors of the learning rate, in added steps."""
     if k == 0 or not schedule.get('lr_factors'):
         return {}
-    return dict(constructor='PartOptim', paramwise_cfg=dict(lr_factors=schedule['lr_factors']))
+    return dict(
+        constructor='PartwiseOptimConstructor',
+        paramwise_cfg=dict(lr_factors=schedule['lr_factors']),
+    )
 
 
 def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> list[dict[str, Any]]:
-    """The method's hooks at step ``k``, each told its name and the previous step's file."""
+    """Return the configs of the method's hooks at step ``k``, names and previous file included."""
     return [
         dict(hook, name=name, previous=previous)
         for name, hook in (method.get('hooks') or {}).items()
@@ -190,7 +193,7 @@ FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW')
 
 
 def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any) -> Config:
-    """What every Runner of ours has in common."""
+    """Return the config that all Runners share."""
     distributed = get_world_size() > 1
     if distributed and not torch.cuda.is_available():
         parts['model_wrapper_cfg'] = dict(
@@ -217,7 +220,7 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
 
 
 def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dict[str, Any]:
-    """What every training logs and saves, at the intervals of its schedule."""
+    """Return the hooks that log and save, at the intervals of a schedule."""
     log, save = schedule['log_interval'], schedule['checkpoint_interval']
     return dict(
         sampler_seed=None,
@@ -228,7 +231,7 @@ def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dic
 
 
 def optimizer_config(optimizer: dict, lr: float) -> dict:
-    """The optimiser, in one pass over the parameters where torch has that; ``fused`` overrides."""
+    """Return the config of the optimiser, fused where torch offers it; ``fused`` overrides."""
     other = optimizer.get('foreach') or optimizer.get('differentiable')  # torch takes one of them
     fused = dict(fused=True) if optimizer['type'] in FUSED_OPTIMIZERS and not other else {}
     return {**fused, **optimizer, 'lr': lr}

@@ -1,3 +1,5 @@
+"""Optimisers of a step: callbacks around the update, and groups of parameters."""
+
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -49,18 +51,18 @@ class StepOptimWrapper(OptimWrapper):
             callback()
 
 
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class PartOptim:
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module(name=['PartwiseOptimConstructor', 'PartOptim'])
+class PartwiseOptimConstructor:
     """An optimiser with factors on the learning rate of parts of the network.
 
-    There is one group of parameters for each factor.  What is frozen when the
-    optimiser is made is in none of them.
+    Each factor has one group of parameters.  Parameters that are frozen when the
+    optimiser is built are in no group.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
-        paramwise_cfg: ``dict(lr_factors=…)``: a factor by the beginning of
-            parameters' names, ``'decode_head'`` or ``'decode_head.classifier'``;
-            where several fit, the longest counts, where none does it is 1.
+        paramwise_cfg: ``dict(lr_factors=…)``: a factor per prefix of parameter
+            names, ``'decode_head'`` or ``'decode_head.classifier'``.  The longest
+            matching prefix counts; without a match the factor is 1.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict):
@@ -79,12 +81,12 @@ class PartOptim:
 def factor_groups(
     network: nn.Module, lr: float, factors: Mapping[str, float | None]
 ) -> list[dict[str, Any]]:
-    """``dict(params=…, lr=…)`` for each factor, those of factor 1 first.
+    """Return ``dict(params=…, lr=…)`` for each factor, those of factor 1 first.
 
-    A factor of None is left out, as if its part had not been named.
+    A factor of None is ignored.
 
     Raises:
-        InvalidInputError: If no parameter's name begins as one of the factors says.
+        InvalidInputError: No parameter has the prefix of a factor.
     """
     given = {part: factor for part, factor in factors.items() if factor is not None}
     names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
@@ -104,18 +106,18 @@ def factor_groups(
 
 
 def is_part(name: str, part: str) -> bool:
-    """Whether a parameter's dotted name is, or is below, that of a part."""
+    """Tell whether a parameter's dotted name is that of a part, or lies below it."""
     return name == part or name.startswith(f'{part}.')
 
 
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class FineTuneOptim:
-    """An optimiser for a backbone that has learnt already and a head that has not.
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module(name=['FineTuneOptimConstructor', 'FineTuneOptim'])
+class FineTuneOptimConstructor:
+    """An optimiser for a trained backbone and an untrained head.
 
-    Four groups, with factors on the learning rate: the backbone's weights (1),
-    its biases (2, without weight decay), the head's weights (``head_factor``)
-    and its biases (twice that, without weight decay).  What is frozen when the
-    optimiser is made is in none of them.
+    It has four groups, with factors on the learning rate: the backbone's weights
+    (1), its biases (2, without weight decay), the head's weights (``head_factor``)
+    and its biases (twice that, without weight decay).  Parameters that are frozen
+    when the optimiser is built are in no group.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
@@ -138,7 +140,7 @@ class FineTuneOptim:
         return OPTIM_WRAPPERS.build(self.wrapper, default_args=dict(optimizer=optimizer))
 
     def groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Parameter groups of a network that has a ``head``; those that are empty are left out."""
+        """Return the non-empty parameter groups of a network that has a ``head``."""
         head = {id(parameter) for parameter in network.head.parameters()}
         groups = []
         for in_head in (False, True):

@@ -1,3 +1,5 @@
+"""mmengine's Runner and training loop for one step."""
+
 import logging
 from typing import Any
 
@@ -12,8 +14,8 @@ from incseg.registry import LOOPS
 class StepRunner(Runner):
     """mmengine's Runner with a quiet start.
 
-    What mmengine prints while it is being built (environment, whole config,
-    hooks) goes to the log file alone; the terminal shows the training.
+    mmengine's output while the Runner is built (environment, config, hooks) goes
+    only to the log file; the terminal shows the training.
     """
 
     def build_logger(
@@ -37,21 +39,21 @@ class StepRunner(Runner):
         return super().train()
 
     def dump_config(self) -> None:
-        """Nothing: the visualizer keeps the config beside the logs, the run keeps its own."""
+        """Write no config: the visualizer and the run store it already."""
 
     def setup_env(self, env_cfg: dict) -> None:
-        """mmengine's, and ``tf32``: whether a GPU may round float32 products to 19 bits."""
+        """Set up mmengine's environment, and ``tf32``: float32 products may be rounded to 19 bits."""
         super().setup_env(env_cfg)
         allowed = bool(env_cfg.get('tf32', True))
         torch.backends.cuda.matmul.allow_tf32 = allowed
         torch.backends.cudnn.allow_tf32 = allowed
 
     def use_dataset(self, dataset: Any) -> None:
-        """Train on a data set that is built already, instead of building it from the config."""
+        """Train on a data set that is built already."""
         self._train_dataloader['dataset'] = dataset
 
     def close(self) -> None:
-        """Let go of log files and of mmengine's global instances, one of each per Runner."""
+        """Close log files and remove mmengine's global instances, one of each per Runner."""
         self.visualizer.close()
         for handler in self.logger.handlers:
             if isinstance(handler, logging.FileHandler):

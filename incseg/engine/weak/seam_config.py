@@ -145,7 +145,7 @@ def seam_runner_config(
             type='StepOptimWrapper',
             amp=autocasts(schedule['amp'], torch.device(get_device())),
             optimizer=optimizer_config(optimizer, schedule['lr']),
-            constructor='FineTuneOptim',
+            constructor='FineTuneOptimConstructor',
             paramwise_cfg=dict(head_factor=schedule['head_factor']),
         ),
         param_scheduler=[

@@ -109,7 +109,7 @@ def train_in(
     settings = {**network_settings(experiment, step, previous), IMAGES: images_fingerprint(dataset)}
     if resume:
         check_content(settings, work_dir)
-        check_run_config(settings, work_dir, but={START})
+        check_run_config(settings, work_dir, ignored={START})
     elif path.is_file():
         raise InvalidInputError(
             f'{path} exists already: pass --resume to use it, or another --work-dir'

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from incseg.engine.hooks.importance import (
-    firmness,
+    clipped_strength,
+    copies_with_default,
     fisher_average,
-    grown,
+    matching_copies,
     normalised,
     path_score,
-    placed,
     quadratic_penalty,
     walk_score,
 )
@@ -58,15 +58,15 @@ def test_walk_score():
 def test_firmness():
     """500 is what the published rate of 0.001 can follow; 0.02 can 25; at 0 there is no limit."""
     importance = tensor(0, 0.01, 1)
-    assert firmness(importance, 500.0, 0.001).tolist() == [0, 5, 500]
-    assert firmness(importance, 500.0, 0.02).tolist() == [0, 5, 25]
-    assert firmness(importance, 500.0, 0.0).tolist() == [0, 5, 500]
+    assert clipped_strength(importance, 500.0, 0.001).tolist() == [0, 5, 500]
+    assert clipped_strength(importance, 500.0, 0.02).tolist() == [0, 5, 25]
+    assert clipped_strength(importance, 500.0, 0.0).tolist() == [0, 5, 500]
 
 
 def test_the_firmest_goes_back_in_one_step():
     """If it fails, a large weight throws parameters to and fro until they are infinite."""
     gap = tensor(1, -2)
-    _, gradient = quadratic_penalty(gap, firmness(tensor(1, 1), 1e9, 0.02))
+    _, gradient = quadratic_penalty(gap, clipped_strength(tensor(1, 1), 1e9, 0.02))
     assert torch.allclose(gap - 0.02 * gradient, tensor(0, 0), atol=1e-15)
 
 
@@ -95,7 +95,7 @@ def test_matching_by_name():
     conv = nn.Conv2d(3, 2, 3).to(memory_format=torch.channels_last)
     parameters = dict(kept=conv.weight, new=conv.bias)
     stored = dict(kept=torch.arange(54.0, dtype=torch.float64).view(2, 3, 3, 3), gone=torch.ones(1))
-    found = grown(stored, parameters, 1.0)
+    found = copies_with_default(stored, parameters, 1.0)
     assert list(found) == ['kept', 'new']
     assert torch.equal(found['kept'], stored['kept'].float())
     assert found['kept'].is_contiguous(memory_format=torch.channels_last)
@@ -103,11 +103,11 @@ def test_matching_by_name():
     assert not any(value.requires_grad for value in found.values())
     found['kept'].zero_()
     assert stored['kept'].sum() > 0, 'a copy'
-    assert placed({}, parameters) == {}
+    assert matching_copies({}, parameters) == {}
 
 
 def test_another_shape_is_refused():
     """If it fails, a tensor of one value is spread over a whole parameter unnoticed."""
     parameters = dict(weight=nn.Parameter(torch.zeros(2, 3)))
     with pytest.raises(InvalidInputError, match=r'weight is \(1, 3\), the parameter is \(2, 3\)'):
-        placed(dict(weight=torch.ones(1, 3)), parameters)
+        matching_copies(dict(weight=torch.ones(1, 3)), parameters)

@@ -13,7 +13,7 @@ from torch import nn
 
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import plain, read_step_checkpoint
-from incseg.engine.evaluate import test_step as evaluate_step
+from incseg.engine.evaluate import evaluate_checkpoint as evaluate_step
 from incseg.engine.hooks import WeightFusionHook
 from incseg.engine.hooks.weight_fusion import fuse_weights, fusion_factor
 from incseg.errors import InvalidInputError

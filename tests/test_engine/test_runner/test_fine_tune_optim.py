@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from incseg.engine.runner.optim import FineTuneOptim
+from incseg.engine.runner.optim import FineTuneOptimConstructor
 from incseg.models import SEAM
 from incseg.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
@@ -19,7 +19,7 @@ class Net(nn.Module):
 def make(network, **paramwise):
     constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
         dict(
-            type='FineTuneOptim',
+            type='FineTuneOptimConstructor',
             paramwise_cfg=paramwise or None,
             optim_wrapper_cfg=dict(
                 type='StepOptimWrapper',
@@ -77,6 +77,6 @@ def test_published_network():
     """35 of ResNet-38d's 43 convolutions learn, and the 4 new ones; there is no bias."""
     with torch.device('meta'):
         network = SEAM(dict(type='ResNet38d', width=1), 20, frozen=True)
-    constructor = FineTuneOptim(dict(optimizer=dict()))
+    constructor = FineTuneOptimConstructor(dict(optimizer=dict()))
     groups = constructor.groups(network, 0.01, 5e-4)
     assert [(len(group['params']), group['lr']) for group in groups] == [(35, 0.01), (4, 0.1)]

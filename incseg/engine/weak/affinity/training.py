@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from incseg.engine.recipe.step import optimizer_config
-from incseg.engine.runner.optim import FineTuneOptim
+from incseg.engine.runner.optim import FineTuneOptimConstructor
 from incseg.engine.weak.affinity.dataset import AffinityDataset
 from incseg.errors import InvalidInputError, NonFiniteLossError
 from incseg.models import AffinityNet
@@ -35,7 +35,7 @@ def train_affinity(
 ) -> list[float]:
     """Train an AffinityNet, in one process.
 
-    The optimiser is SGD with the groups of :class:`FineTuneOptim`; at iteration
+    The optimiser is SGD with the groups of :class:`FineTuneOptimConstructor`; at iteration
     ``i`` of ``n`` the learning rate is ``lr * (1 - i / n) ** poly_power``.  Dropout
     is on and draws from torch's own generator.  BatchNorm learns unless ``net.frozen``.
 
@@ -77,7 +77,7 @@ def train_affinity(
     loader = DataLoader(data, batch_sampler=batches, num_workers=num_workers)  # type: ignore
     device = net.joint.weight.device
     optimizer = dict(type='SGD', momentum=momentum, weight_decay=weight_decay)
-    wrapper = FineTuneOptim(
+    wrapper = FineTuneOptimConstructor(
         dict(
             type='StepOptimWrapper',
             amp=autocasts(amp, device),
