@@ -8,7 +8,7 @@ from typing import Any
 from incseg.errors import InvalidInputError
 
 CONFIG_FILE = 'config.json'
-#: the key, beside the config's own, of what tells the image-level labels of steps from others
+#: the key of the fingerprints of the steps' image-level labels
 LABELS = 'image_labels'
 #: settings, besides roots of data, that shape no result: they may change between an interruption
 #: and the resumption, and two runs that differ in them are comparable

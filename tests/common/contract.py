@@ -13,12 +13,13 @@ CONTRACTS: dict[str, 'Contract'] = {}
 
 
 def registered(registry: Registry) -> dict[str, Any]:
-    """The parts in a registry that incseg itself registers, by name; not those of tests."""
+    """Return the parts that incseg itself registers, by name; a part's old names do not count."""
     registry.import_from_location()
     return {
         name: part
         for name, part in registry.module_dict.items()
         if part.__module__.split('.')[0] == 'incseg'
+        and (name == part.__name__ or registry.module_dict.get(part.__name__) is not part)
     }
 
 

@@ -56,11 +56,11 @@ CONSTRUCTORS = Contract(
     registry.OPTIM_WRAPPER_CONSTRUCTORS,
     'incseg.engine.runner',
     dict(
-        FineTuneOptim=Example(
+        FineTuneOptimConstructor=Example(
             {'head.weight': 5.0, 'head.bias': 10.0, 'body.0.weight': 1.0, 'body.0.bias': 2.0},
             paramwise_cfg=dict(head_factor=5.0),
         ),
-        PartOptim=Example(
+        PartwiseOptimConstructor=Example(
             {'head': 3.0, 'body': 1.0},
             paramwise_cfg=dict(lr_factors=dict(head=3.0, body=None)),
         ),

@@ -189,7 +189,7 @@ def check_refinement(refine: Mapping[str, Any]) -> None:
 
 
 def check_negatives(experiment: Experiment) -> None:
-    """What looks through the network of the step before has one."""
+    """Refuse negatives that need the network of a previous step where there is none."""
     seam = experiment.config['seam']
     negatives = seam.get('negatives')
     try_but_files('seam.negatives', negatives, DATASETS)

@@ -6,7 +6,7 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
 from incseg.registry import MODELS
 
-#: what a method adds to the network for its training
+#: the parts that a method adds to the network for its training
 METHOD_PARTS = ('distillation', 'target_labeller', 'frozen')
 
 

@@ -42,7 +42,7 @@ class StepRunner(Runner):
         """Write no config: the visualizer and the run store it already."""
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up mmengine's environment, and ``tf32``: float32 products may be rounded to 19 bits."""
+        """Set up the environment and ``tf32``: float32 products may be rounded to 19 bits."""
         super().setup_env(env_cfg)
         allowed = bool(env_cfg.get('tf32', True))
         torch.backends.cuda.matmul.allow_tf32 = allowed

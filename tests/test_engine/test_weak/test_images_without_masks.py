@@ -4,7 +4,6 @@ import json
 
 import cv2
 import pytest
-from tests.test_engine.test_weak.test_weak_chain import CONFIGS, SMALL, TINY
 
 from incseg.apis import load_config
 from incseg.datasets import ShapesDataset, write_image_labels
