@@ -230,5 +230,6 @@ NAMES: dict[str, str] = {
     'prepare': 'optimise_for_inference',
     'started_otherwise': 'started_from_other_weights',
     'test_step': 'evaluate_checkpoint',
+    'weights_digest': 'weights_fingerprint',
     'without_places': 'basenames_only',
 }

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from incseg.engine.weak.image_batches import resized
+from incseg.engine.weak.image_batches import scaled_size as scaled_size  # its module in 0.1
 from incseg.models.weak.functional import max_norm
 from incseg.utils.rules import POSITIVE, SWITCH, check_values, one_of, several
 

@@ -11,6 +11,7 @@ from mmengine.dist import get_world_size
 
 from incseg.datasets import StepBatchSampler
 from incseg.datasets.negatives import OldNetworkNegatives
+from incseg.engine.checkpoint import weights_fingerprint as weights_fingerprint  # as in 0.1
 from incseg.engine.labels import masks_needed
 from incseg.engine.recipe.data import loader_config, training_images
 from incseg.engine.recipe.experiment import Experiment

@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from incseg.engine.weak.affinity.job import checkpoint_of
-from incseg.engine.weak.affinity.training import epoch_batches, train_affinity
+from incseg.engine.weak.affinity.training import checkpoint_of, epoch_batches, train_affinity
 from incseg.errors import InvalidInputError, NonFiniteLossError
 from incseg.models import AffinityNet, AffinityRandomWalk, BaseBackbone
 

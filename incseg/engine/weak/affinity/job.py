@@ -12,7 +12,7 @@ from incseg.engine.checkpoint import check_finite, read_step_checkpoint, save_at
 from incseg.engine.hooks.start import load_backbone
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.weak.affinity.dataset import AffinityDataset
-from incseg.engine.weak.affinity.training import train_affinity
+from incseg.engine.weak.affinity.training import checkpoint_of, train_affinity
 from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import InvalidInputError
 from incseg.models import AffinityNet
@@ -166,9 +166,3 @@ def starting_net(
     else:
         load_backbone(model.backbone, str(init_from))
     return model
-
-
-def checkpoint_of(net: AffinityNet, **meta: Any) -> dict[str, Any]:
-    """Return ``{state_dict, meta}`` on the CPU, as ``AffinityRandomWalk`` reads it."""
-    weights = {name: value.detach().cpu() for name, value in net.state_dict().items()}
-    return dict(state_dict=weights, meta=meta)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,3 +121,9 @@ def epoch_batches(
         for start in range(0, max(length - batch_size, 0) + 1, batch_size):
             batch = order[start : start + batch_size]
             yield [(index, int(rng.integers(2**31))) for index in batch]
+
+
+def checkpoint_of(net: AffinityNet, **meta: Any) -> dict[str, Any]:
+    """Return ``{state_dict, meta}`` on the CPU, as ``AffinityRandomWalk`` reads it."""
+    weights = {name: value.detach().cpu() for name, value in net.state_dict().items()}
+    return dict(state_dict=weights, meta=meta)
