@@ -1,3 +1,5 @@
+"""Command lines: options, one-line mistakes, interrupted pipes."""
+
 import errno
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from incseg.apis.command_line import (
     command_line,
     one_line,
     options_of,
+    whole_number,
 )
 from incseg.errors import InvalidInputError
 
@@ -123,3 +126,33 @@ def test_error_from_a_loaders_worker():
         'incseg.errors.InvalidInputError: image a.jpg is cut short: 3 bytes\n'
     )
     assert one_line(error) == 'image a.jpg is cut short: 3 bytes'
+
+
+@pytest.fixture
+def parser():
+    made = ArgumentParser(prog='tool')
+    made.add_argument('config')
+    made.add_argument('--epochs', type=whole_number)
+    return made
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['c.py', '--epochs', 'abc'], "argument --epochs: 'abc' is no whole number"),
+        (['c.py', '--epochs', '1.5'], "argument --epochs: '1.5' is no whole number"),
+        ([], 'the following arguments are required: config'),
+        (['c.py', '--epoch', '3'], 'unrecognized arguments: --epoch 3'),
+    ],
+)
+def test_one_line(parser, capsys, arguments, message):
+    """If it fails, the mistake stands below ten lines of usage, or an abbreviation is taken."""
+    with pytest.raises(SystemExit) as stop:
+        parser.parse_args(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f'error: {message} (--help lists all arguments)\n'
+
+
+def test_right_arguments(parser):
+    """If it fails, right arguments are refused."""
+    assert parser.parse_args(['c.py', '--epochs', '-3']).epochs == -3

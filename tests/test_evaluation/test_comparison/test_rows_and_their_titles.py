@@ -1,9 +1,20 @@
+"""Which runs share a row, what its title says, and where it stands."""
+
 import shutil
 from pathlib import Path
 
 import pytest
 
-from incseg.evaluation.comparison.rows import LAST, METHOD_ORDER, row_rank, row_titles
+from incseg.errors import InvalidInputError
+from incseg.evaluation.comparison.rows import (
+    LAST,
+    METHOD_ORDER,
+    check_cell,
+    check_method,
+    other_settings,
+    row_rank,
+    row_titles,
+)
 from incseg.evaluation.comparison.runs import RunResult
 
 STEPS = [(80.0, 60.0), (50.0, 40.0, 30.0)]
@@ -168,3 +179,98 @@ def test_the_order_lists_what_there_is():
     """If it fails, the order names a method that has no config; one that it lacks goes by name."""
     folders = {path.name for path in (Path(__file__).parents[3] / 'configs').iterdir()}
     assert {*METHOD_ORDER, *LAST} <= folders
+
+
+ONE_STEP = [(80.0, 60.0), (50.0, 40.0, 30.0)]
+
+
+@pytest.fixture
+def read_run(make_run):
+    """Read a made-up run; settings and folder as in ``make_run``."""
+
+    def make(method='mib', seed=0, **kwargs):
+        return RunResult.read(make_run(method, seed, ONE_STEP, **kwargs) / 'results.json')
+
+    return make
+
+
+def test_one_seed_twice(read_run):
+    """The same seed again would shrink the spread; both files and a way out are named."""
+    with pytest.raises(
+        InvalidInputError,
+        match=(
+            r'a/results\.json and .*b/results\.json are both mib on toy 2-1 overlap with seed 0.*'
+            r'NAME=.*b/results\.json'
+        ),
+    ):
+        check_cell('mib', [read_run(folder='a'), read_run(folder='b')])
+
+
+def test_two_methods(read_run):
+    """A mean over FT and MiB is a number of nothing, on one protocol or on two."""
+    check_method('mine', [read_run(), read_run(seed=1)])
+    with pytest.raises(
+        InvalidInputError,
+        match=(r"the row 'mine' has two methods: .*results\.json is of ft, .*results\.json of mib"),
+    ):
+        check_method('mine', [read_run('ft'), read_run(name='1-1')])
+
+
+def test_two_settings(read_run):
+    """If it fails, runs of 10 and of 30 epochs are averaged as two seeds under a user's name."""
+    short, long = (read_run(seed=seed, settings={'epochs': 10 + 20 * seed}) for seed in (0, 1))
+    with pytest.raises(
+        InvalidInputError,
+        match=(
+            r"'mine' has two settings on toy 2-1 overlap: epochs is 10 in .*_0/results\.json"
+            r' and 30 in .*_1/results\.json'
+        ),
+    ):
+        check_cell('mine', [short, long])
+    check_cell('mine', [short, read_run(seed=2, settings={'epochs': 10})])
+    check_cell('mine', [short, read_run(seed=3)])  # what is unknown is not refused
+
+
+def test_longer_training_is_told(make_run):
+    """Joint trained for 16 epochs beside 10 + 3 is no equal comparison: the table says so.
+
+    The method's own settings are what is compared; they are not told.
+    """
+    rows = {}
+    for method, epochs in (('ft', [10, 3]), ('mib', [10, 3]), ('joint', 16)):
+        folder = make_run(
+            method,
+            0,
+            [(80.0, 60.0, 50.0)],
+            settings=dict(epochs=epochs, size=1, method=dict(name=method)),
+        )
+        rows[method] = [RunResult.read(folder / 'results.json')]
+    assert other_settings(rows) == ['epochs differs: [10, 3] (ft, mib); 16 (joint)']
+    assert other_settings({'ft': rows['ft'], 'mib': rows['mib']}) == []
+
+
+def test_unknown_settings_say_nothing(make_run):
+    """Bare ledgers cannot be judged."""
+    rows = {
+        method: [RunResult.read(make_run(method, 0, [(80.0, 60.0, 50.0)]) / 'results.json')]
+        for method in ('ft', 'mib')
+    }
+    assert other_settings(rows) == []
+
+
+def test_many_differences_are_cut(make_run):
+    """Another backbone changes dozens of keys; six are spelled out, the others named."""
+    rows = {
+        method: [
+            RunResult.read(
+                make_run(
+                    method, 0, [(80.0, 60.0, 50.0)], settings={key: method for key in 'abcdefgh'}
+                )
+                / 'results.json'
+            )
+        ]
+        for method in ('ft', 'mib')
+    }
+    lines = other_settings(rows)
+    assert lines[0] == 'a differs: ft (ft); mib (mib)'
+    assert len(lines) == 7 and lines[-1] == '2 more settings differ: g, h'

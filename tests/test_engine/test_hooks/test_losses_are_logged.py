@@ -1,4 +1,4 @@
-"""Losses are logged and checked; which ones are read when matters on a GPU."""
+"""Losses are logged, and stop a run that is not finite."""
 
 from types import SimpleNamespace
 

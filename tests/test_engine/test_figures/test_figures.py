@@ -1,10 +1,64 @@
+"""Figures: columns of predictions or pseudo-labels, names, legends."""
+
 import cv2
 import numpy as np
 import pytest
 
 from incseg.datasets import PseudoLabelFiles, ScoreFile, ShapesDataset
+from incseg.engine import train_protocol
+from incseg.engine.figures.layout import LINE, text_width, with_legend, with_row_names
+from incseg.engine.figures.predictions import draw_comparison, grid
 from incseg.engine.figures.pseudo_labels import draw_pseudo_labels
 from incseg.errors import InvalidInputError
+
+
+def test_grid():
+    """Columns in order under their titles, pictures doubled, white between."""
+    black, grey = np.zeros((4, 5, 3), np.uint8), np.full((4, 5, 3), 90, np.uint8)
+    canvas = grid({'a': [black, grey], 'b': [grey, black]})
+    assert canvas.shape == (22 + 2 * 14, 10 + 6 + 10, 3)
+    assert (canvas[22:30, :10] == 0).all() and (canvas[22:30, 16:] == 90).all()
+    assert (canvas[36:44, :10] == 90).all() and (canvas[30:36] == 255).all()
+
+
+def test_runs_of_several_methods(tiny, tmp_path):
+    """A network with one classifier (joint) and one with three stand in one picture."""
+    train_protocol(tiny('joint'), tmp_path / 'joint', reuse=False)
+    train_protocol(tiny('mib'), tmp_path / 'mib', [0], reuse=False)
+    runs = {
+        'joint': str(tmp_path / 'joint/step_0/final.pth'),
+        'MiB, step 0': str(tmp_path / 'mib/step_0/final.pth'),
+    }
+    draw_comparison(tiny('mib'), runs, [0, 3], tmp_path / 'out' / 'x.png')
+    assert cv2.imread(str(tmp_path / 'out' / 'x.png')).shape == (22 + 2 * 70, 4 * 64 + 3 * 6, 3)
+    with pytest.raises(InvalidInputError, match='--images 9 is out of range: there are 6'):
+        draw_comparison(tiny('mib'), runs, [9], tmp_path / 'y.png')
+
+
+PICTURE = np.full((40, 60, 3), 90, np.uint8)
+
+
+def test_row_names():
+    """Each beside its own row, the picture as it was; the longest name has its place."""
+    names = ['a', '2007_000032']
+    made = with_row_names(PICTURE, names, top=0, distance=20)
+    assert (made[:, :60] == 90).all() and made.shape == (40, 72 + text_width(names[1]), 3)
+    inked = (made[:, 60:] < 128).any(2)
+    assert inked[:20].sum() < inked[20:].sum() and inked[:20].any()
+    assert (made[:, -3:] == 255).all(), 'no name is cut off'
+
+
+def test_legend():
+    """Classes in their own colours, RGB as in a palette, wrapped into lines and never cut."""
+    classes = {'cross': (190, 60, 200), 'a much longer name': (230, 50, 50)}
+    made = with_legend(PICTURE, classes)
+    assert made.shape[0] == 40 + 2 * LINE and made.shape[1] >= 14 + text_width('a much longer name')
+    assert (made[:40, :60] == 90).all()
+    for line, colour in enumerate(classes.values()):
+        box = made[40 + line * LINE + 4 : 40 + line * LINE + 18, :14]
+        assert (box == colour[::-1]).all()
+    wide = with_legend(np.zeros((4, 600, 3), np.uint8), classes)
+    assert wide.shape == (4 + LINE, 600, 3), 'one line where there is room'
 
 
 @pytest.fixture
