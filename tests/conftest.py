@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: a tiny experiment that trains in seconds."""
 
+import gc
 import json
 import os
 import signal
@@ -50,6 +51,13 @@ def no_repeated_overhead():
         patch.setattr('mmengine.config.config.FormatCode', lambda text, **options: (text, True))
         patch.setattr('mmengine.dataset.base_dataset.gc', SimpleNamespace(collect=lambda: 0))
         yield
+
+
+@pytest.fixture(autouse=True, scope='module')
+def no_growing_process():
+    """Networks and Runners name each other in circles: free those of a file at its end."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

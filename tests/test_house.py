@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / 'incseg'
+PAGE = (ROOT / 'CONTRIBUTING.md').read_text()
 MODULES = sorted(path for path in PACKAGE.rglob('*.py') if path.name != '__init__.py')
 
 #: rooms of each folder from top to bottom: each may import from the floors below its own, and
@@ -223,8 +224,7 @@ def test_folders_are_not_crowded():
 
 def pictures() -> Iterator[set[tuple[str, str]]]:
     """Yield the arrows of each Mermaid graph of CONTRIBUTING.md."""
-    page = (ROOT / 'CONTRIBUTING.md').read_text()
-    for graph in re.findall(r'```mermaid\ngraph TD\n(.*?)```', page, re.S):
+    for graph in re.findall(r'```mermaid\ngraph TD\n(.*?)```', PAGE, re.S):
         yield {tuple(line.split(' --> ')) for line in map(str.strip, graph.splitlines()) if line}
 
 
@@ -247,6 +247,12 @@ def test_the_pictures_are_true(folder):
     assert drawn == rooms(PACKAGE / folder) - left_out
     edges = {(a, b) for a, b, _ in arrows(folder) if {a, b} <= drawn}
     assert picture == reduced(edges)
+
+
+def test_places_of_new_parts_exist():
+    """If it fails, a new contributor is sent to a folder that is not there."""
+    places = re.findall(r'`((?:incseg|tests|configs|docs|tools|benchmarks)/[\w/.-]*)`', PAGE)
+    assert len(places) > 20 and not [place for place in places if not (ROOT / place).exists()]
 
 
 if __name__ == '__main__':  # print the floors that the imports ask for
