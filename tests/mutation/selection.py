@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-
 from children import OPTIONS, Copy
 from operators import Mutant
 
