@@ -343,7 +343,7 @@ def test_values_of_the_parts(here):
         registry.HOOKS.build(dict(type='DriftHook', name='drift', pull=2))
     with pytest.raises(InvalidInputError, match='method.hooks.held.share is 7'):
         registry.HOOKS.build(dict(type='MeanGradientHook', name='held', share=7))
-    with pytest.raises(InvalidInputError, match="source is 'aux', allowed"):
+    with pytest.raises(InvalidInputError, match="source is 'aux', expected"):
         use.describe('my_config.py', **{'method.distillation.stages.source': 'aux'})
     dataset = registry.DATASETS.build(dict(type='TilesDataset', data_root='data', split='test'))
     assert len(dataset) == 6 and dataset.num_classes == 5

@@ -5,9 +5,9 @@ from math import log
 import torch
 from torch import nn
 
-from incseg.errors import InvalidInputError
 from incseg.models.decode_heads import GrowingClassifier
 from incseg.registry import MODELS
+from incseg.utils.rules import expected
 
 #: makes Python look for the old names of submodules, see incseg.renamed
 __path__: list[str] = []
@@ -58,9 +58,10 @@ class BackgroundBalancedInit:
         if old is new:
             raise ValueError('a classifier with one step has no new classes to initialise')
         if not classifier.has_background:
-            raise InvalidInputError(
-                "classifier_init.type is 'BackgroundBalancedInit', expected another one, as "
-                "'RandomInit': a head has no background output"
+            raise expected(
+                'classifier_init.type',
+                'BackgroundBalancedInit',
+                "another one, as 'RandomInit': a head has no background output",
             )
         assert old.bias is not None and new.bias is not None
         share = log(new.out_channels + 1)

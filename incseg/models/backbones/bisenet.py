@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import BaseBackbone
 from incseg.models.backbones.resnet import ResNet
 from incseg.registry import MODELS
+from incseg.utils.rules import any_of, expected
 
 #: width -> (spatial path's four convolutions, context path, fused map)
 WIDTHS = {
@@ -52,7 +52,7 @@ class BiSeNet(BaseBackbone):
     ):
         super().__init__()
         if width not in WIDTHS:
-            raise InvalidInputError(f'BiSeNet width is {width!r}, allowed: {sorted(WIDTHS)}')
+            raise expected('BiSeNet width', width, any_of(sorted(WIDTHS)))
         norm_cfg = norm_cfg or dict(type='incseg.BN')
         spatial, context, fused = WIDTHS[width]
         self.spatial_path = SpatialPath(spatial, norm_cfg)

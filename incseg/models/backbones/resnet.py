@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models.backbones.base import BaseBackbone
 from incseg.registry import MODELS
+from incseg.utils.rules import any_of, expected
 
 WEIGHTS = {
     18: 'ResNet18_Weights.IMAGENET1K_V1',
@@ -59,13 +60,11 @@ class ResNet(BaseBackbone):
     ):
         super().__init__()
         if depth not in WEIGHTS:
-            raise InvalidInputError(f'ResNet depth is {depth}, allowed: {sorted(WEIGHTS)}')
+            raise expected('ResNet depth', depth, any_of(sorted(WEIGHTS)))
         if output_stride not in STRIDES:
-            raise InvalidInputError(
-                f'ResNet output_stride is {output_stride}, allowed: {list(STRIDES)}'
-            )
+            raise expected('ResNet output_stride', output_stride, any_of(STRIDES))
         if num_stages not in (3, 4):
-            raise InvalidInputError(f'ResNet num_stages is {num_stages}, allowed: 3 and 4')
+            raise expected('ResNet num_stages', num_stages, '3 or 4')
         self.depth = depth
         self.pretrained = pretrained
         norm = partial(_norm_layer, norm_cfg or dict(type='incseg.BN'))

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from incseg.utils.rules import expected
+
 
 class GrowingClassifier(nn.Module):
     """One 1x1 classifier per step, logits concatenated in learning order.
@@ -34,8 +36,8 @@ class GrowingClassifier(nn.Module):
         if outputs and not has_background:
             outputs[0] -= 1
         if not outputs or min(outputs) < 1:
-            raise ValueError(
-                f'outputs_per_step is {list(outputs_per_step)}, allowed: one positive number a step'
+            raise expected(
+                'outputs_per_step', list(outputs_per_step), 'one positive number per step'
             )
         self.steps = nn.ModuleList(nn.Conv2d(channels, n, 1) for n in outputs)
         for conv in self.convs:

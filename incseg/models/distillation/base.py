@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import hands_out_stages, no_stages
 from incseg.structures import NetworkOutputs
-from incseg.utils.rules import NOT_NEGATIVE, checked
+from incseg.utils.rules import NOT_NEGATIVE, any_of, checked, expected
 
 
 class BaseDistillation(nn.Module, ABC):
@@ -44,7 +44,7 @@ class BaseDistillation(nn.Module, ABC):
             InvalidInputError: Naming the argument and the allowed values.
         """
         if self.source not in network.heads:
-            raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')
+            raise expected('source', self.source, any_of(network.heads))
         if 'intermediate' in self.reads and not hands_out_stages(network.backbone):
             raise InvalidInputError(f'{type(self).__name__} reads {no_stages(network.backbone)}')
 

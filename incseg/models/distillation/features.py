@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from incseg.errors import InvalidInputError
 from incseg.models.distillation.base import BaseDistillation
 from incseg.models.losses.functional import pooled_distillation
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 from incseg.utils.precision import at_least_float32
-from incseg.utils.rules import NOT_NEGATIVE, checked
+from incseg.utils.rules import NOT_NEGATIVE, checked, expected
 
 
 @MODELS.register_module()
@@ -43,7 +42,7 @@ class FeatureDistillation(BaseDistillation):
         """
         maps = len(network.backbone.out_channels)
         if not isinstance(self.index, int) or not -maps <= self.index < maps:
-            raise InvalidInputError(f'index is {self.index!r}, allowed: {-maps} to {maps - 1}')
+            raise expected('index', self.index, f'{-maps} to {maps - 1}')
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
         """Return a scalar: the mean over all ``N * C * h * w`` elements, float32 or wider."""
@@ -102,9 +101,7 @@ class PooledDistillation(BaseDistillation):
             or not scales
             or not all(isinstance(s, int) and s > 0 for s in scales)
         ):
-            raise InvalidInputError(
-                f'PooledDistillation scales is {scales!r}, allowed: positive whole numbers'
-            )
+            raise expected('PooledDistillation scales', scales, 'positive whole numbers')
         self.scales = tuple(scales)
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from incseg.errors import InvalidInputError
 from incseg.models.distillation.base import BaseDistillation
 from incseg.models.losses import PixelCrossEntropy
 from incseg.models.losses.functional import (
@@ -17,7 +16,7 @@ from incseg.models.losses.fused.image_by_image import image_by_image
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 from incseg.structures.network_outputs import upsample
-from incseg.utils.rules import NOT_NEGATIVE, checked
+from incseg.utils.rules import NOT_NEGATIVE, checked, expected
 
 
 class SoftLabelDistillation(BaseDistillation):
@@ -104,9 +103,7 @@ class UnbiasedLogitsDistillation(SoftLabelDistillation):
         """
         super().check(network)
         if not network.heads[self.source].has_background:
-            raise InvalidInputError(
-                f'source is {self.source!r}, expected a head with a background output'
-            )
+            raise expected('source', self.source, 'a head with a background output')
 
 
 @MODELS.register_module()

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from incseg.errors import InvalidInputError
 from incseg.structures import NetworkOutputs
+from incseg.utils.rules import any_of, expected
 
 
 class BaseLabeller:
@@ -53,7 +53,7 @@ class BaseLabeller:
             InvalidInputError: Naming the argument and the allowed values.
         """
         if self.source is not None and self.source not in network.heads:
-            raise InvalidInputError(f'source is {self.source!r}, allowed: {list(network.heads)}')
+            raise expected('source', self.source, any_of(network.heads))
 
     def prepare(self, batches: Iterable[tuple[Tensor, NetworkOutputs]], num_classes: int) -> None:
         """Look at the step's data once before the training, also when a step is resumed.

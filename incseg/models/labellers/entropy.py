@@ -9,13 +9,12 @@ from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from torch import Tensor
 
-from incseg.errors import InvalidInputError
 from incseg.models.decode_heads.class_map import Decision
 from incseg.models.labellers.base import BaseLabeller
 from incseg.models.labellers.uncertainty import entropy_maps
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
-from incseg.utils.rules import NOT_NEGATIVE, checked
+from incseg.utils.rules import NOT_NEGATIVE, any_of, checked, expected
 
 #: kind of median -> bins of its histogram
 BINS = {'fixed': 10_000, 'paper_code': 100}
@@ -67,9 +66,7 @@ class EntropyPseudoLabeller(BaseLabeller):
         ignore_index: int = 255,
     ):
         if median not in BINS:
-            raise InvalidInputError(
-                f'EntropyPseudoLabeller median is {median!r}, allowed: {sorted(BINS)}'
-            )
+            raise expected('EntropyPseudoLabeller median', median, any_of(sorted(BINS)))
         self.source = source
         self.median = median
         self.min_threshold = checked(

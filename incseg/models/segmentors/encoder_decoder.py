@@ -19,6 +19,7 @@ from incseg.models.segmentors.head_building import build_head
 from incseg.models.segmentors.step_losses import loss_with_exemplars
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
+from incseg.utils.rules import any_of, expected
 
 
 @MODELS.register_module()
@@ -180,7 +181,7 @@ class EncoderDecoder(BaseModel):
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
             return self._logits(inputs)
-        raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
+        raise expected('mode', mode, any_of(('loss', 'predict', 'tensor')))
 
     def loss(
         self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None

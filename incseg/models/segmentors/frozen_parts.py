@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from incseg.errors import InvalidInputError
+from incseg.utils.rules import any_of, expected
 
 PARTS = ('backbone', 'backbone_norm', 'head_features', 'old_classifiers')
 
@@ -29,7 +29,7 @@ class FrozenParts:
 
     def __init__(self, names: Sequence[str] = ()):
         if isinstance(names, str) or not all(name in PARTS for name in names):
-            raise InvalidInputError(f'frozen is {names!r}, allowed: a list of {list(PARTS)}')
+            raise expected('frozen', names, f'a list of {any_of(PARTS)}')
         self.names = tuple(names)
 
     def freeze(self, network: Any) -> None:
@@ -39,9 +39,11 @@ class FrozenParts:
             InvalidInputError: If the backbone has no ``norm_layers()`` and needs it.
         """
         if 'backbone_norm' in self.names and not hasattr(network.backbone, 'norm_layers'):
-            raise InvalidInputError(
-                f'frozen is {list(self.names)}, but {type(network.backbone).__name__} has no '
-                'norm_layers(), see BaseBackbone'
+            raise expected(
+                'frozen',
+                list(self.names),
+                f'other parts: {type(network.backbone).__name__} has no norm_layers() '
+                '(see BaseBackbone)',
             )
         for module in self.modules(network):
             module.requires_grad_(False)

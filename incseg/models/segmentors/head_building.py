@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
+from incseg.utils.rules import expected
 
 
 def build_head(
@@ -27,14 +27,15 @@ def build_head(
     offered = backbone.out_channels
     index = cfg.get('in_index', -1)
     if not -len(offered) <= index < len(offered):
-        raise InvalidInputError(
-            f'head {cfg["type"]}: in_index is {index}, but the backbone returns {len(offered)} maps'
+        raise expected(
+            f'in_index of {cfg["type"]}', index, f'one of the {len(offered)} maps of the backbone'
         )
     in_channels = cfg.setdefault('in_channels', offered[index])
     if in_channels != offered[index]:
-        raise InvalidInputError(
-            f"head {cfg['type']}: in_channels is {in_channels}, but the backbone's map "
-            f'{index} has {offered[index]} (its maps have {list(offered)} channels)'
+        raise expected(
+            f'in_channels of {cfg["type"]}',
+            in_channels,
+            f"{offered[index]}, as the backbone's map {index} (its maps have {list(offered)})",
         )
     cfg.setdefault('channels', in_channels // shrink)
     loss = cfg.pop('loss_decode', None)  # a head need not take it as an argument
@@ -43,9 +44,10 @@ def build_head(
         head.loss_decode = MODELS.build(loss) if isinstance(loss, dict) else loss
     loss_fits = getattr(head.loss_decode, 'without_background', False)
     if not head.has_background and not loss_fits:
-        raise InvalidInputError(
-            f'loss_decode is {type(head.loss_decode).__name__}, expected a loss with '
-            f'without_background = True, because {cfg["type"]} has no background output'
+        raise expected(
+            'loss_decode',
+            type(head.loss_decode).__name__,
+            f'a loss with without_background = True: {cfg["type"]} has no background output',
         )
     head.build_classifier(outputs_per_step)
     return head

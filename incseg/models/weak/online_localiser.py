@@ -23,7 +23,7 @@ from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
-from incseg.utils.rules import SHARE, Rule, check_values, whole
+from incseg.utils.rules import SHARE, Rule, check_values, expected, whole
 
 RULES: dict[str, Rule] = dict(
     channels=whole(1),
@@ -106,9 +106,10 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         self.norm_cfg = norm_cfg or dict(type='incseg.BN')
         self.refine = MODELS.build(refine) if refine is not None else None
         if refine is not None and not hasattr(self.refine, 'refine_batch'):
-            raise InvalidInputError(
-                f'OnlineLocaliser refine.type is {refine.get("type")!r}, expected a part with a '
-                'method refine_batch(images, scores), as PAMR'
+            raise expected(
+                'OnlineLocaliser refine.type',
+                refine.get('type'),
+                'a part with a method refine_batch(images, scores), as PAMR',
             )
         self.epoch = 0
 
@@ -120,9 +121,8 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         """
         offered = network.backbone.out_channels
         if not -len(offered) <= self.index < len(offered):
-            raise InvalidInputError(
-                f'OnlineLocaliser index is {self.index!r}, allowed: {-len(offered)} to '
-                f'{len(offered) - 1}'
+            raise expected(
+                'OnlineLocaliser index', self.index, f'{-len(offered)} to {len(offered) - 1}'
             )
         options = dict(
             padding=1, norm_cfg=self.norm_cfg, act_cfg=dict(type='LeakyReLU', negative_slope=0.01)
@@ -148,10 +148,11 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
                     'output for'
                 )
             if not getattr(head.loss_decode, 'soft_targets', False):
-                raise InvalidInputError(
-                    f'OnlineLocaliser makes soft labels, which {type(head.loss_decode).__name__}, '
-                    f'the loss of {name}, does not take; allowed: a loss with soft_targets = True, '
-                    'as BinaryCrossEntropyLoss'
+                raise expected(
+                    f'loss_decode of {name}',
+                    type(head.loss_decode).__name__,
+                    'a loss with soft_targets = True, as BinaryCrossEntropyLoss: OnlineLocaliser '
+                    'makes soft labels',
                 )
 
     def set_epoch(self, epoch: int) -> None:

@@ -17,7 +17,7 @@ from incseg.models.weak.functional import (
 )
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
-from incseg.utils.rules import Rule, check_values, is_number, or_none, whole
+from incseg.utils.rules import Rule, any_of, check_values, expected, is_number, or_none, whole
 
 RULES: dict[str, Rule] = dict(
     scale=(lambda value: is_number(value) and 0 < value <= 1, 'a number above 0, up to 1'),
@@ -145,7 +145,7 @@ class SEAM(FineTuned, BaseModel):
             )
         if mode in ('predict', 'tensor'):
             return self.cams(inputs)
-        raise ValueError(f"mode is {mode!r}, allowed: 'loss', 'predict', 'tensor'")
+        raise expected('mode', mode, any_of(('loss', 'predict', 'tensor')))
 
     def loss(self, inputs: Tensor, image_labels: Tensor) -> dict[str, Tensor]:
         """Return the scalars of :func:`equivariant_losses` by name.

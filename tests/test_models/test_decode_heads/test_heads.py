@@ -153,5 +153,5 @@ def test_initial_values():
 @pytest.mark.parametrize('outputs_per_step', [[], [0], [3, 0], [3, -1]])
 def test_bad_steps(outputs_per_step):
     """If it fails, a step without classes is built and its loss means nothing."""
-    with pytest.raises(ValueError, match='outputs_per_step is .*allowed: one positive number'):
+    with pytest.raises(ValueError, match='outputs_per_step is .*expected one positive number'):
         GrowingClassifier(4, outputs_per_step)

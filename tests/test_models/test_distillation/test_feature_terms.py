@@ -62,7 +62,7 @@ def test_feature_term_in_a_network(build_pair):
 def test_bad_index(build, index):
     """If it fails, step 0 is trained before the user learns that there is no such map."""
     network = build([4], bisenet=True)
-    with pytest.raises(InvalidInputError, match='index is .*, allowed: -3 to 2'):
+    with pytest.raises(InvalidInputError, match='index is .*, expected -3 to 2'):
         MODELS.build(dict(type='FeatureDistillation', index=index)).check(network)
     MODELS.build(dict(type='FeatureDistillation', index=2)).check(network)
 

@@ -211,7 +211,7 @@ def test_forgotten_preparation():
 @pytest.mark.parametrize(
     'options, message',
     [
-        (dict(median='true'), "median is 'true', allowed: .'fixed', 'paper_code'."),
+        (dict(median='true'), "median is 'true', expected 'fixed' or 'paper_code'"),
         (dict(min_threshold=-1), 'min_threshold is -1, expected a number of at least 0'),
         (dict(min_threshold='a'), "min_threshold is 'a'"),
         (dict(min_threshold=float('nan')), 'min_threshold is nan'),
@@ -227,7 +227,7 @@ def test_unknown_head():
     """If it fails, a misspelt head is found after step 0 was trained."""
     network = type('Network', (), dict(heads=dict(decode_head=None)))()
     build().check(network)
-    with pytest.raises(InvalidInputError, match="source is 'aux', allowed: .'decode_head'."):
+    with pytest.raises(InvalidInputError, match="source is 'aux', expected 'decode_head'"):
         build(source='aux').check(network)
 
 

@@ -145,5 +145,5 @@ def test_the_loss_does_not_matter_to_a_new_classifier(build):
 @pytest.mark.parametrize('names', ['backbone', ['backbone', 'classifier'], [3]])
 def test_unknown_parts(names):
     """If it fails, a misspelt part trains in silence."""
-    with pytest.raises(InvalidInputError, match=r'frozen is .*, allowed: a list of .*old_class'):
+    with pytest.raises(InvalidInputError, match=r'frozen is .*, expected a list of .*old_class'):
         FrozenParts(names)

@@ -223,5 +223,5 @@ def test_a_head_set_to_none_is_left_out(build):
 
 def test_unknown_mode(build):
     """If it fails, a misspelt mode returns None."""
-    with pytest.raises(ValueError, match="mode is 'train', allowed: 'loss', 'predict', 'tensor'"):
+    with pytest.raises(ValueError, match="mode is 'train', expected 'loss', 'predict' or 'tensor'"):
         build([2])(torch.zeros(1, 3, 4, 4), mode='train')

@@ -156,9 +156,9 @@ def test_arguments(options, message):
 
 def test_what_it_needs_of_the_network(build):
     """If it fails, a missing map or a loss for hard labels shows up in the middle of a run."""
-    with pytest.raises(InvalidInputError, match='index is 3, allowed: -1 to 0'):
+    with pytest.raises(InvalidInputError, match='index is 3, expected -1 to 0'):
         OnlineLocaliser(index=3).build_for(build([3, 2], **HEADS))
-    with pytest.raises(InvalidInputError, match="source is 'aux', allowed: .'decode_head'"):
+    with pytest.raises(InvalidInputError, match="source is 'aux', expected .*'decode_head'"):
         OnlineLocaliser(source='aux').check(build([3, 2], **HEADS))
     with pytest.raises(InvalidInputError, match='CrossEntropyLoss, the loss of aux_16'):
         OnlineLocaliser().check(

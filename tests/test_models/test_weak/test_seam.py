@@ -92,7 +92,7 @@ def test_mmengine_entry(images):
         cam, refined = model(images, mode=mode)
         assert cam.shape == (2, 4, 5, 7) and refined.shape == (2, 4, 20, 28)
         assert not cam.requires_grad and not cam[:, 0].any() and (refined[:, 0] > 0).any()
-    with pytest.raises(ValueError, match="'losses', allowed"):
+    with pytest.raises(ValueError, match="'losses', expected"):
         model(images, mode='losses')
 
 

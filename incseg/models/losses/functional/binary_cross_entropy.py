@@ -6,6 +6,7 @@ from torch import Tensor
 from incseg.models.losses.functional.cross_entropy import check_image_weight
 from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import expected
 
 #: above this logit, log(1 + exp(z)) is z: even in float64 the difference is below rounding
 LINEAR_FROM = 40.0
@@ -40,9 +41,10 @@ def binary_cross_entropy(
     Learning", CVPR 2017, as used for segmentation by Cermelli et al. (MiB).
     """
     if logits.shape[:1] + logits.shape[2:] != target.shape:
-        raise ValueError(
-            f'logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit: '
-            'expected (N, C, H, W) and (N, H, W)'
+        raise expected(
+            'shape of logits and target',
+            (tuple(logits.shape), tuple(target.shape)),
+            '(N, C, H, W) and (N, H, W)',
         )
     logits = at_least_float32(logits)
     target = target.long()
@@ -84,9 +86,10 @@ def soft_binary_cross_entropy(
     Image Labels" (WILSON), CVPR 2022.
     """
     if logits.shape[:2] != target.shape[:2]:
-        raise ValueError(
-            f'logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit: '
-            'expected the same number of images and classes'
+        raise expected(
+            'shape of logits and target',
+            (tuple(logits.shape), tuple(target.shape)),
+            'the same number of images and classes',
         )
     logits = upsample(at_least_float32(logits), (target.shape[-2], target.shape[-1]))
     loss = (softplus(logits) - target.to(logits) * logits).sum(1)

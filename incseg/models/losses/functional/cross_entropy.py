@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import expected
 
 
 def unbiased_cross_entropy(
@@ -43,12 +44,13 @@ def unbiased_cross_entropy(
     in Semantic Segmentation", CVPR 2020, eq. 5 and 6.
     """
     if logits.shape[:1] + logits.shape[2:] != target.shape:
-        raise ValueError(
-            f'logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit: '
-            'expected (N, C, H, W) and (N, H, W)'
+        raise expected(
+            'shape of logits and target',
+            (tuple(logits.shape), tuple(target.shape)),
+            '(N, C, H, W) and (N, H, W)',
         )
     if not 0 <= num_old <= logits.shape[1]:
-        raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
+        raise expected('num_old', num_old, f'0 to {logits.shape[1]} (the channels)')
     check_target(target, logits.shape[1], ignore_index)
     logits = at_least_float32(logits)
     target = target.long()
@@ -75,14 +77,15 @@ def check_target(target: Tensor, num_channels: int, ignore_index: int) -> None:
         ValueError: Naming the first such label.
     """
     if not len(target):
-        raise ValueError(f'target is {tuple(target.shape)}: there is no image')
+        raise expected('shape of target', tuple(target.shape), 'at least one image')
     all_fit = target.dtype is torch.uint8 and num_channels > 255
     if target.device.type == 'cpu' and not all_fit:
         foreign = target[((target >= num_channels) | (target < 0)) & (target != ignore_index)]
         if len(foreign):
-            raise ValueError(
-                f'target has the label {foreign[0]:g}, allowed: 0 to {num_channels - 1} (the '
-                f'channels) and {ignore_index} (ignored)'
+            raise expected(
+                'a label of target',
+                foreign[0].item(),
+                f'0 to {num_channels - 1} (the channels) or {ignore_index} (ignored)',
             )
 
 
@@ -93,8 +96,9 @@ def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:
         ValueError: If there is not one weight per image.
     """
     if image_weight.shape != logits.shape[:1]:
-        raise ValueError(
-            f'image_weight is {tuple(image_weight.shape)}, expected ({len(logits)},): '
-            'one number per image'
+        raise expected(
+            'shape of image_weight',
+            tuple(image_weight.shape),
+            f'({len(logits)},): one number per image',
         )
     return image_weight.detach().to(logits)

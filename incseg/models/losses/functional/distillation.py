@@ -5,6 +5,7 @@ from torch import Tensor
 
 from incseg.models.losses.functional.binary_cross_entropy import softplus
 from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import expected
 
 
 def distillation(logits: Tensor, teacher_logits: Tensor, alpha: float = 1.0) -> Tensor:
@@ -75,16 +76,18 @@ def num_teacher_outputs(logits: Tensor, teacher_logits: Tensor) -> int:
     """
     student, teacher = logits.shape, teacher_logits.shape
     if student[:1] + student[2:] != teacher[:1] + teacher[2:]:
-        raise ValueError(
-            f'logits {tuple(student)} and teacher_logits {tuple(teacher)} do not fit: '
-            'expected (N, C, H, W) and (N, K, H, W) of the same N, H, W'
+        raise expected(
+            'shape of logits and teacher_logits',
+            (tuple(student), tuple(teacher)),
+            '(N, C, H, W) and (N, K, H, W) of the same N, H, W',
         )
     if not teacher[0]:
-        raise ValueError(f'teacher_logits are {tuple(teacher)}: there is no image')
+        raise expected('shape of teacher_logits', tuple(teacher), 'at least one image')
     if not 1 <= teacher[1] <= student[1]:
-        raise ValueError(
-            f'the teacher has {teacher[1]} classes, allowed: 1 to {student[1]} '
-            '(those of the student)'
+        raise expected(
+            'number of classes of the teacher',
+            teacher[1],
+            f'1 to {student[1]} (those of the student)',
         )
     return teacher[1]
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import expected
 
 
 def pooled_distillation(
@@ -50,12 +51,13 @@ def pooled_distillation(
     Semantic Segmentation", CVPR 2021, section 3.2.
     """
     if not student_maps or not len(student_maps) == len(teacher_maps) == len(factors):
-        raise ValueError(
-            f'{len(student_maps)} student_maps, {len(teacher_maps)} teacher_maps and '
-            f'{len(factors)} factors, expected one of each per layer, and at least one layer'
+        raise expected(
+            'number of student_maps, teacher_maps and factors',
+            (len(student_maps), len(teacher_maps), len(factors)),
+            'one of each per layer, and at least one layer',
         )
     if not scales or min(scales) < 1:
-        raise ValueError(f'scales are {tuple(scales)}, allowed: one or more positive numbers')
+        raise expected('scales', tuple(scales), 'one or more positive numbers')
     terms = []
     for factor, student, teacher in zip(factors, student_maps, teacher_maps):
         check_maps(student, teacher, num_old)
@@ -150,8 +152,9 @@ def check_maps(student: Tensor, teacher: Tensor, num_old: int) -> None:
     ours, theirs = student.shape, teacher.shape
     fits = len(ours) == len(theirs) == 4 and ours[:1] + ours[2:] == theirs[:1] + theirs[2:]
     if not fits or (ours[1] != theirs[1] and not (theirs[1] == num_old < ours[1])):
-        raise ValueError(
-            f'maps {tuple(ours)} of the student and {tuple(theirs)} of the teacher do not fit: '
-            f'expected (N, C, H, W) of the same shape, or num_old ({num_old}) channels of the '
-            'teacher and more of the student'
+        raise expected(
+            'shape of the maps of student and teacher',
+            (tuple(ours), tuple(theirs)),
+            f'(N, C, H, W) of the same shape, or num_old ({num_old}) channels of the teacher and '
+            'more of the student',
         )

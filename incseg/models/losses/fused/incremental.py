@@ -20,6 +20,7 @@ from incseg.models.losses.functional.distillation import (
 from incseg.models.losses.fused.row_chunks import RowChunks
 from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import expected
 
 
 def fused_incremental_loss(
@@ -214,15 +215,16 @@ def check_arguments(
     if target is None and teacher_logits is None:
         raise ValueError('fused_losses() needs a target or teacher_logits')
     if logits.ndim != 4:
-        raise ValueError(f'logits are {tuple(logits.shape)}, expected (N, C, h, w)')
+        raise expected('shape of logits', tuple(logits.shape), '(N, C, h, w)')
     if target is not None and (target.ndim != 3 or len(target) != len(logits)):
-        raise ValueError(
-            f'logits {tuple(logits.shape)} and target {tuple(target.shape)} do not fit: '
-            'expected (N, C, h, w) and (N, H, W)'
+        raise expected(
+            'shape of logits and target',
+            (tuple(logits.shape), tuple(target.shape)),
+            '(N, C, h, w) and (N, H, W)',
         )
     if target is not None:
         check_target(target, logits.shape[1], ignore_index)
     if not 0 <= num_old <= logits.shape[1]:
-        raise ValueError(f'num_old is {num_old}, allowed: 0 to {logits.shape[1]} (the channels)')
+        raise expected('num_old', num_old, f'0 to {logits.shape[1]} (the channels)')
     if teacher_logits is not None:
         num_teacher_outputs(logits, teacher_logits)

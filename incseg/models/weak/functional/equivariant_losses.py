@@ -6,6 +6,7 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 from incseg.models.weak.functional.activation_maps import max_norm, resize_corners, with_background
 from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import expected
 
 #: share of all entries that enter the cross regularisation
 HARD_SHARE = 0.2
@@ -128,22 +129,24 @@ def check_sizes(
     """
     number, channels, height, width = cam.shape
     if not number or channels < 2 or int(min(height, width) * scale) < 1:
-        raise InvalidInputError(
-            f'cam is {tuple(cam.shape)} at scale {scale}, expected (N, 1 + C, H, W) with an image '
-            'and a class at least, and a pixel in the smaller copy'
+        raise expected(
+            f'shape of cam (at scale {scale})',
+            tuple(cam.shape),
+            '(N, 1 + C, H, W) with an image and a class at least, and a pixel in the smaller copy',
         )
     small = (number, channels, int(height * scale), int(width * scale))
-    expected = {
+    shapes = {
         'refined': (refined, tuple(cam.shape)),
         'cam_small': (cam_small, small),
         'refined_small': (refined_small, small),
         'image_labels': (image_labels, (number, channels - 1)),
     }
-    for name, (value, shape) in expected.items():
+    for name, (value, shape) in shapes.items():
         if tuple(value.shape) != shape:
-            raise InvalidInputError(
-                f'{name} is {tuple(value.shape)}, expected {shape} for cam {tuple(cam.shape)} '
-                f'and scale {scale}'
+            raise expected(
+                f'shape of {name}',
+                tuple(value.shape),
+                f'{shape} for cam {tuple(cam.shape)} and scale {scale}',
             )
     # reading labels on a GPU would wait for it in every iteration
     if image_labels.device.type == 'cpu' and not ((image_labels == 0) | (image_labels == 1)).all():

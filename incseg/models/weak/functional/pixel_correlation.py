@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from incseg.errors import InvalidInputError
 from incseg.models.weak.functional.activation_maps import resize_corners
 from incseg.utils.precision import at_least_float32
-from incseg.utils.rules import checked, or_none, whole
+from incseg.utils.rules import checked, expected, or_none, whole
 
 EPS = 1e-5
 
@@ -39,9 +38,10 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
     Source: SEAM (Wang et al., CVPR 2020), the pixel correlation module.
     """
     if cam.ndim != 4 or features.ndim != 4 or len(cam) != len(features):
-        raise InvalidInputError(
-            f'cam is {tuple(cam.shape)} and features are {tuple(features.shape)}, expected '
-            '(N, C, h, w) and (N, D, h, w)'
+        raise expected(
+            'shape of cam and features',
+            (tuple(cam.shape), tuple(features.shape)),
+            '(N, C, h, w) and (N, D, h, w)',
         )
     checked('chunk', chunk, or_none(whole(1)))
     dtype = torch.promote_types(torch.float32, torch.promote_types(cam.dtype, features.dtype))

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from incseg.constants import VOID
-from incseg.errors import InvalidInputError
 from incseg.models.weak.refinement.affinity_pairs import (
     RADIUS,
     STRIDE,
@@ -16,6 +15,7 @@ from incseg.models.weak.refinement.affinity_pairs import (
 )
 from incseg.models.weak.seam import FineTuned
 from incseg.registry import MODELS
+from incseg.utils.rules import expected
 
 
 @MODELS.register_module()
@@ -51,9 +51,10 @@ class AffinityNet(FineTuned):
         self.backbone = MODELS.build(backbone)
         inputs = self.backbone.out_channels[-3:]
         if len(inputs) != 3 or len(channels) != 3:
-            raise InvalidInputError(
-                f'AffinityNet has {len(channels)} channels for {len(inputs)} maps of '
-                f'{type(self.backbone).__name__}; allowed are three of each'
+            raise expected(
+                'number of channels and maps of AffinityNet',
+                (len(channels), len(inputs)),
+                'three of each',
             )
         sides = [nn.Conv2d(i, o, 1, bias=False) for i, o in zip(inputs, channels)]
         self.sides = nn.ModuleList(sides)

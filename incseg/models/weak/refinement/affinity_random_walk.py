@@ -20,7 +20,7 @@ from incseg.models.weak.refinement.affinity_pairs import (
     sources,
 )
 from incseg.registry import MODELS
-from incseg.utils.rules import POSITIVE, Rule, check_values, or_none, whole
+from incseg.utils.rules import POSITIVE, Rule, check_values, expected, or_none, whole
 
 RULES: dict[str, Rule] = dict(
     net=(
@@ -72,9 +72,7 @@ class AffinityRandomWalk:
         )
         built = net if isinstance(net, AffinityNet) else MODELS.build(dict(net))
         if not isinstance(built, AffinityNet):
-            raise InvalidInputError(
-                f'AffinityRandomWalk.net is a {type(built).__name__}, expected {RULES["net"][1]}'
-            )
+            raise expected('AffinityRandomWalk.net', type(built).__name__, RULES['net'][1])
         if checkpoint is not None:
             _load(built, checkpoint)
         self.net: AffinityNet = built.eval().requires_grad_(False)

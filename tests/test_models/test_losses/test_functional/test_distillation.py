@@ -227,7 +227,7 @@ def test_many_classes(term):
     [
         ((2, 3, 4, 4), 'do not fit'),
         ((1, 3, 4, 5), 'do not fit'),
-        ((2, 7, 4, 5), 'the teacher has 7 classes, allowed: 1 to 6'),
+        ((2, 7, 4, 5), 'teacher is 7, expected 1 to 6'),
     ],
 )
 def test_bad_shapes(term, teacher, message):

@@ -210,7 +210,7 @@ def test_ade_sizes():
         (dict(num_old=4), r'num_old \(4\) channels'),
         (dict(teacher_maps=[torch.zeros(2, 3, 4, 5)]), 'do not fit'),
         (dict(teacher_maps=[torch.zeros(2, 7, 4, 4)], num_old=7), 'do not fit'),
-        (dict(scales=(0, 1)), r'scales are \(0, 1\), allowed'),
+        (dict(scales=(0, 1)), r'scales is \(0, 1\), expected'),
     ],
 )
 def test_bad_arguments(change, message):

@@ -195,14 +195,14 @@ def test_no_gradient_is_asked_for():
 @pytest.mark.parametrize(
     'change, message',
     [
-        (dict(num_old=7), 'num_old is 7, allowed: 0 to 6'),
+        (dict(num_old=7), 'num_old is 7, expected 0 to 6'),
         (dict(logits=torch.zeros(6, 4, 4)), r'logits are \(6, 4, 4\), expected'),
         (dict(target=torch.zeros(3, 8, 8).long()), 'do not fit'),
         (dict(teacher_logits=torch.zeros(2, 7, 4, 4)), 'the teacher has 7 classes'),
         (dict(teacher_logits=torch.zeros(2, 4, 5, 4)), 'do not fit'),
         (
             dict(teacher_logits=torch.zeros(2, 0, 4, 4)),
-            'the teacher has 0 classes, allowed: 1 to 6',
+            'teacher is 0, expected 1 to 6',
         ),
         (
             dict(
@@ -212,8 +212,8 @@ def test_no_gradient_is_asked_for():
             ),
             'there is no image',
         ),
-        (dict(target=torch.full((2, 8, 8), -1)), 'label -1, allowed: 0 to 5 .* and 255'),
-        (dict(target=torch.full((2, 8, 8), 6, dtype=torch.uint8)), 'label 6, allowed: 0 to 5'),
+        (dict(target=torch.full((2, 8, 8), -1)), 'target is -1, expected 0 to 5 .* or 255'),
+        (dict(target=torch.full((2, 8, 8), 6, dtype=torch.uint8)), 'target is 6, expected 0 to 5'),
     ],
 )
 def test_bad_shapes(change, message):
