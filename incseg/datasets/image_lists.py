@@ -49,7 +49,7 @@ def read_id_list(path: str, how_to_get: str) -> list[str]:
         ) from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
-        raise InvalidInputError(f'image list {path!r} is empty; allowed is one image id per line')
+        raise InvalidInputError(f'image list {path!r} is empty, expected one image id per line')
     return ids
 
 
@@ -140,7 +140,7 @@ def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
     for image_id in ids:
         if image_id in seen:
             raise InvalidInputError(
-                f'image {image_id!r} is listed twice in split {"+".join(splits)}; allowed is once'
+                f'image {image_id!r} is listed twice in split {"+".join(splits)}, expected once'
             )
         seen.add(image_id)
 

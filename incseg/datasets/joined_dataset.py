@@ -7,7 +7,7 @@ import numpy as np
 from incseg.datasets import image_lists
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
-from incseg.errors import InvalidInputError
+from incseg.utils.rules import any_of, expected
 
 
 class JoinedDataset(SegDataset):
@@ -49,9 +49,11 @@ class JoinedDataset(SegDataset):
     ) -> None:
         for key in ('data_prefix', 'ann_file', 'img_suffix', 'seg_map_suffix'):
             if key in kwargs:
-                raise InvalidInputError(
-                    f'{key} is {kwargs[key]!r}, but {type(self).__name__} has no files of its own; '
-                    'its parts say where theirs are'
+                raise expected(
+                    key,
+                    kwargs[key],
+                    f'no value: {type(self).__name__} has no files of its own; its parts say '
+                    'where theirs are',
                 )
         super().__init__(data_root, split, pipeline, **kwargs)
 
@@ -122,9 +124,10 @@ class JoinedDataset(SegDataset):
         for name in part.metainfo['classes']:
             new_name = self.RENAMED.get(name, name)
             if new_name not in here:
-                raise InvalidInputError(
-                    f'{type(part).__name__} has the class {name!r}, but {type(self).__name__} has '
-                    f'no {new_name!r}; allowed are {", ".join(here)}'
+                raise expected(
+                    f'class {name!r} of {type(part).__name__}',
+                    new_name,
+                    f'a class of {type(self).__name__}: {any_of(here)}',
                 )
             ids.append(here[new_name])
         return np.array(ids, np.int64)

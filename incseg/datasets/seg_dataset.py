@@ -10,9 +10,9 @@ from incseg.datasets import image_lists
 from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.label_maps.reader import LabelReader
-from incseg.errors import InvalidInputError
 from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS, TRANSFORMS
+from incseg.utils.rules import expected
 
 
 @DATASETS.register_module()
@@ -79,7 +79,7 @@ class SegDataset(BaseDataset):
         self.partly_labelled = partly_labelled
         self._presence: np.ndarray | None = None
         if not self.splits:
-            raise InvalidInputError('split is empty; allowed is the name of a split or a list')
+            raise expected('split', split, 'the name of a split, or a list of one or more')
         lazy_init = kwargs.pop('lazy_init', False)
         super().__init__(
             ann_file=self.ANN_FILE if ann_file is None else ann_file,
@@ -200,17 +200,19 @@ class SegDataset(BaseDataset):
         merged = {**cls.METAINFO, **(metainfo or {})}
         classes = tuple(merged.get('classes', ()))
         if len(classes) < 2 or classes[0] != 'background' or len(set(classes)) < len(classes):
-            raise InvalidInputError(
-                f'metainfo.classes of {cls.__name__} is {classes!r}; allowed is '
-                "'background' followed by the name of each class, none twice"
+            raise expected(
+                f'metainfo.classes of {cls.__name__}',
+                classes,
+                "'background' followed by the name of each class, none twice",
             )
         palette = merged.get('palette')
         if palette is None or (metainfo and 'classes' in metainfo and 'palette' not in metainfo):
             palette = colour_map(len(classes))
         if len(palette) != len(classes):
-            raise InvalidInputError(
-                f'metainfo.palette of {cls.__name__} has {len(palette)} colours; '
-                f'allowed is one for each of the {len(classes)} classes'
+            raise expected(
+                f'number of colours in metainfo.palette of {cls.__name__}',
+                len(palette),
+                f'one for each of the {len(classes)} classes',
             )
         return dict(merged, classes=classes, palette=[list(map(int, c)) for c in palette])
 

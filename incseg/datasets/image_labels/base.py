@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from incseg.datasets.seg_dataset import SegDataset
-from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.utils.files import write_atomically
+from incseg.utils.rules import any_of, expected
 
 
 class BaseImageLabels(ABC):
@@ -47,9 +47,10 @@ class BaseImageLabels(ABC):
         for row, image_id in zip(rows, image_ids, strict=True):
             ids = list(self.class_ids(image_id))
             if not all(is_whole(i) and 0 <= i < len(row) for i in ids):
-                raise InvalidInputError(
-                    f'class_ids({image_id!r}) of {type(self).__name__} gives {ids!r:.80}, expected '
-                    f'dataset ids, 0 to {len(row) - 1}'
+                raise expected(
+                    f'class_ids({image_id!r}) of {type(self).__name__}',
+                    ids,
+                    f'dataset ids, 0 to {len(row) - 1}',
                 )
             row[[int(i) for i in ids]] = True
         return rows
@@ -71,9 +72,7 @@ class BaseImageLabels(ABC):
         names = list(names)
         for name in names:
             if name not in self._id_of:
-                raise InvalidInputError(
-                    f'{where} names the class {name!r}; allowed are {", ".join(self._id_of)}'
-                )
+                raise expected(f'a class in {where}', name, any_of(self._id_of))
         return [self._id_of[name] for name in names]
 
 
@@ -112,7 +111,7 @@ def visible_labels(
     Source: WILSON (Cermelli et al., CVPR 2022).
     """
     if scope not in SCOPES:
-        raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')
+        raise expected('scope', scope, any_of(SCOPES))
     if scope == 'all':
         return labels.copy()
     visible = np.zeros_like(labels)

@@ -10,6 +10,7 @@ from incseg.datasets.image_labels.base import BaseImageLabels
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TASK_UTILS
+from incseg.utils.rules import expected
 
 _FORMAT = 'allowed is {image id: [class names]}'
 
@@ -30,7 +31,7 @@ class JSONImageLabels(BaseImageLabels):
     def __init__(self, dataset: SegDataset, path: str) -> None:
         super().__init__(dataset)
         if not isinstance(path, str | os.PathLike):
-            raise InvalidInputError(f'path of JSONImageLabels is {path!r}, expected that of a file')
+            raise expected('path of JSONImageLabels', path, 'that of a file')
         self.path = Path(path)
         self._names = _read(self.path)
 
@@ -115,8 +116,8 @@ class VOCXMLImageLabels(BaseImageLabels):
             raise MissingFileError(f"image {image_id!r} has no XML annotation '{path}'") from error
         except (ElementTree.ParseError, OSError) as error:
             raise InvalidInputError(
-                f"XML annotation '{path}' cannot be read ({error}); allowed is PASCAL VOC's "
-                'format, <annotation><object><name>…'
+                f"XML annotation '{path}' cannot be read ({error}), expected PASCAL VOC's format, "
+                '<annotation><object><name>…'
             ) from error
         names = [(item.findtext('name') or '').strip() for item in root.iter('object')]
         return self.ids_of_names(names, f"XML annotation '{path}'")

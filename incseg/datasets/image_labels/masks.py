@@ -10,6 +10,7 @@ from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TASK_UTILS
 from incseg.utils.distributed import on_rank_zero
+from incseg.utils.rules import any_of, expected
 
 
 @TASK_UTILS.register_module()
@@ -66,10 +67,7 @@ class PartImageLabels(BaseImageLabels):
             )
         unknown = [name for name in parts if name not in dataset.splits]
         if unknown:
-            raise InvalidInputError(
-                f'parts of PartImageLabels has {unknown[0]!r}; allowed are '
-                f'{", ".join(dataset.splits)}'
-            )
+            raise expected('a name in parts of PartImageLabels', unknown[0], any_of(dataset.splits))
         self.joined = dataset
         self.sources = [
             TASK_UTILS.build(

@@ -17,7 +17,7 @@ try:  # inflates three to four times faster than zlib
 except ImportError:  # there is no build for this machine
     from zlib import decompressobj, error  # type: ignore[assignment]
 
-_ALLOWED = 'allowed is an 8-bit palette or grey PNG whose pixel values are class ids'
+_EXPECTED = 'expected an 8-bit palette or grey PNG whose pixel values are class ids'
 _BROKEN = (
     OSError,
     SyntaxError,
@@ -63,9 +63,9 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
     except _BROKEN as error:
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise InvalidInputError(
-            f'label file {path!r} cannot be read ({reason}); {_ALLOWED}'
+            f'label file {path!r} cannot be read ({reason}), {_EXPECTED}'
         ) from error
-    raise InvalidInputError(f'label file {path!r} is {kind}; {_ALLOWED}')
+    raise InvalidInputError(f'label file {path!r} is {kind}, {_EXPECTED}')
 
 
 def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:

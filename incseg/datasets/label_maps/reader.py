@@ -8,6 +8,7 @@ import numpy as np
 from incseg.constants import MAX_CLASSES, VOID
 from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.errors import InvalidInputError
+from incseg.utils.rules import expected
 
 
 class LabelReader:
@@ -36,10 +37,7 @@ class LabelReader:
         void_ids: Sequence[int] = (VOID,),
     ) -> None:
         if not 1 <= num_classes <= MAX_CLASSES:
-            raise InvalidInputError(
-                f'a data set of {num_classes} classes does not fit uint8 label maps; '
-                f'allowed are 1..{MAX_CLASSES}'
-            )
+            raise expected('num_classes', num_classes, f'1 to {MAX_CLASSES} (uint8 label maps)')
         if file_ids is None:
             file_ids = {i: i for i in range(num_classes + 1)}
         _check_ids(file_ids, void_ids, num_classes)
@@ -126,21 +124,18 @@ class LabelReader:
         pairs = zip(ids[foreign], counts[foreign], strict=True)
         listed = ', '.join(f'{i} ({n} pixels)' for i, n in pairs)
         raise InvalidInputError(
-            f'label map {os.fspath(name)!r} has an id outside the data set: {listed}; '
-            f'allowed are {self._allowed}'
+            f'label map {os.fspath(name)!r} has an id outside the data set: {listed}, '
+            f'expected {self._allowed}'
         )
 
 
 def _check_ids(file_ids: Mapping[int, int], void_ids: Sequence[int], num_classes: int) -> None:
     for key in [*file_ids, *void_ids]:
         if not 0 <= key <= 255:
-            raise InvalidInputError(f'label files cannot hold the id {key}; allowed are 0..255')
+            raise expected('id of a label file', key, '0 to 255')
     for key, value in file_ids.items():
         if not (0 <= value <= num_classes or value == VOID):
-            raise InvalidInputError(
-                f'file id {key} stands for dataset id {value}; '
-                f'allowed are 0..{num_classes} and {VOID}'
-            )
+            raise expected(f'dataset id of file id {key}', value, f'0 to {num_classes}, or {VOID}')
 
 
 def _ranges(ids: Sequence[int] | Mapping[int, int]) -> str:

@@ -12,6 +12,7 @@ from pycocotools import mask as coco_mask
 from incseg.datasets.label_maps.label_file import write_label_file
 from incseg.datasets.sources.coco import COCO_CATEGORIES, COCODataset
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.rules import expected
 
 
 def paint_coco_masks(
@@ -105,7 +106,7 @@ def decode(
     except Exception as error:  # pycocotools raises errors of many kinds
         raise InvalidInputError(
             f"'{source}': annotation {annotation.get('id')!r} has no segmentation that can be "
-            f'read ({error}); allowed are polygons and run-length codes'
+            f'read ({error}), expected polygons or run-length codes'
         ) from error
     if shape.shape != (height, width):
         raise InvalidInputError(
@@ -154,15 +155,17 @@ def read_instances(path: Path, how_to_get: str) -> dict[str, Any]:
         for entry in entries:
             for field, kind in fields.items():
                 if not isinstance(entry, Mapping) or not isinstance(entry.get(field), kind):
-                    raise InvalidInputError(
-                        f"'{path}' has {entry!r:.80} in {key!r}; expected {field!r}, "
-                        f'{kind.__name__}'
+                    raise expected(
+                        f"an entry of {key!r} in '{path}'",
+                        entry,
+                        f'a dict with {field!r}, {kind.__name__}',
                     )
     named = {entry['id']: entry['name'] for entry in content['categories']}
     for category in sorted({entry['category_id'] for entry in content['annotations']}):
         if category not in COCO_CATEGORIES or named.get(category) != COCO_CATEGORIES[category]:
-            raise InvalidInputError(
-                f"'{path}' annotates category {category} ({named.get(category)!r}); allowed are "
-                "COCO's 80, 1 (person) to 90 (toothbrush)"
+            raise expected(
+                f"a category of '{path}'",
+                (category, named.get(category)),
+                "one of COCO's 80, 1 (person) to 90 (toothbrush)",
             )
     return content

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from incseg.constants import VOID
 from incseg.errors import InvalidInputError
-from incseg.utils.rules import POSITIVE, SHARE, Rule, check_values, one_of, or_none
+from incseg.utils.rules import POSITIVE, SHARE, Rule, check_values, expected, one_of, or_none
 
 #: the value of each mode
 VALUES: dict[str, Rule] = {
@@ -58,7 +58,7 @@ class BackgroundRule:
             or 'mode' not in settings
             or set(settings) - {'mode', 'value'}
         ):
-            raise InvalidInputError(f'{where} is {settings!r}; allowed is {{mode, value}}')
+            raise expected(where, settings, 'dict(mode=…, value=…)')
         try:
             return cls(**settings)
         except InvalidInputError as error:

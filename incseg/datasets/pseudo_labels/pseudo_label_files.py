@@ -15,6 +15,7 @@ from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.pseudo_labels.score_file import ScoreFile
 from incseg.errors import InvalidInputError, MissingFileError, UserError
 from incseg.utils.files import write_atomically
+from incseg.utils.rules import expected
 
 VERSION = 1
 
@@ -163,12 +164,10 @@ class PseudoLabelFiles:
             raise InvalidInputError(f"'{path}' cannot be read ({error})") from error
         version = meta.get('version') if isinstance(meta, dict) else None
         if version != VERSION:
-            raise InvalidInputError(f"'{path}' has version {version!r}; allowed is {VERSION}")
+            raise expected(f"version of '{path}'", version, repr(VERSION))
         ids = meta.get('ids')
         if not isinstance(ids, list) or not all(type(i) is int and 0 < i < 255 for i in ids):
-            raise InvalidInputError(
-                f"'{path}' has ids {ids!r}; allowed is a list of the step's dataset ids"
-            )
+            raise expected(f"ids of '{path}'", ids, "a list of the step's dataset ids")
         return meta
 
 
@@ -181,9 +180,10 @@ def _reader_of(ids: tuple[int, ...]) -> LabelReader:
 def _check_ids(path: Path, occurring: Iterable[int], ids: Collection[int]) -> None:
     foreign = sorted(set(occurring) - {0, VOID, *ids})
     if foreign:
-        raise InvalidInputError(
-            f"pseudo-labels '{path}' have the ids {', '.join(map(str, foreign))}; allowed are 0, "
-            f'{VOID} and the ids that meta.json names: {", ".join(map(str, ids))}'
+        raise expected(
+            f"a list of ids in pseudo-labels '{path}'",
+            list(map(int, foreign)),
+            f'0, {VOID} or ids of meta.json: {", ".join(map(str, ids))}',
         )
 
 

@@ -11,9 +11,10 @@ from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.sources.voc import VOCDataset
-from incseg.errors import InvalidInputError, MissingFileError
+from incseg.errors import MissingFileError
 from incseg.registry import DATASETS
 from incseg.utils.distributed import on_rank_zero
+from incseg.utils.rules import expected
 
 #: COCO's category id (1..90 with gaps, as in its JSON files) -> name, in COCO's order
 COCO_CATEGORIES: dict[int, str] = {
@@ -227,9 +228,11 @@ class COCOVOCDataset(JoinedDataset):
             voc = VOCDataset(self.voc_root, part_split, partly_labelled=self.partly_labelled)
             return voc, np.arange(len(voc))
         if split not in ('coco_train', 'coco_val'):
-            raise InvalidInputError(
-                f'split is {split!r}; allowed are coco_train, coco_val, voc_train_aug, voc_val '
-                "and voc_ before any other list in VOC's ImageSets/Segmentation"
+            raise expected(
+                'split',
+                split,
+                'coco_train, coco_val, voc_train_aug, voc_val, or voc_ before any other list in '
+                "VOC's ImageSets/Segmentation",
             )
         coco = COCODataset(self.data_root, part_split)
         if split == 'coco_val':

@@ -5,8 +5,8 @@ import numpy as np
 
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.sources.shapes_scene import draw_scene
-from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS
+from incseg.utils.rules import any_of, expected
 
 _SPLITS = ('train', 'val', 'test')
 
@@ -63,13 +63,11 @@ class ShapesDataset(SegDataset):
     ) -> None:
         for name, value, lowest in (('length', length, 1), ('size', size, 16), ('seed', seed, 0)):
             if not isinstance(value, int) or value < lowest:
-                raise InvalidInputError(
-                    f'{name} of ShapesDataset is {value!r}; allowed is an int of {lowest} or more'
+                raise expected(
+                    f'{name} of ShapesDataset', value, f'a whole number of at least {lowest}'
                 )
         if split not in _SPLITS:
-            raise InvalidInputError(
-                f'split of ShapesDataset is {split!r}; allowed are {", ".join(_SPLITS)}'
-            )
+            raise expected('split of ShapesDataset', split, any_of(_SPLITS))
         self.length, self.size, self.seed = length, size, seed
         super().__init__(data_root, split, pipeline, **kwargs)
 

@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 from mmengine.dist import get_rank, get_world_size
 
-from incseg.errors import InvalidInputError
 from incseg.registry import DATA_SAMPLERS
+from incseg.utils.rules import expected
 
 
 @DATA_SAMPLERS.register_module()
@@ -57,32 +57,36 @@ class StepBatchSampler:
         self.sampler = sampler
         self.num_images = self.count(_dataset(sampler))
         if batch_size < 1:
-            raise InvalidInputError(f'batch_size per process is {batch_size}; allowed is 1 or more')
+            raise expected('batch_size per process', batch_size, 'a number of at least 1')
         if total_batch_size is None:
             total_batch_size = batch_size * self.world_size
         if total_batch_size % self.world_size:
-            raise InvalidInputError(
-                f'batch_size (total) is {total_batch_size}; allowed is a multiple of the '
-                f'{self.world_size} processes'
+            raise expected(
+                'batch_size (total)',
+                total_batch_size,
+                f'a multiple of the {self.world_size} processes',
             )
         if total_batch_size != batch_size * self.world_size:
-            raise InvalidInputError(
-                f'total_batch_size is {total_batch_size} but {self.world_size} processes take '
-                f'{batch_size} images each; allowed is their product'
+            raise expected(
+                'total_batch_size',
+                total_batch_size,
+                f'{self.world_size * batch_size}: {self.world_size} processes with {batch_size} '
+                'images each',
             )
         if (num_iters is None) == (epochs is None):
-            raise InvalidInputError(
-                f'StepBatchSampler is given num_iters={num_iters} and epochs={epochs}; '
-                'allowed is exactly one of them'
+            raise expected(
+                '(num_iters, epochs) of StepBatchSampler',
+                (num_iters, epochs),
+                'one number and one None',
             )
         self.batch_size = batch_size
         self.total_batch_size = total_batch_size
         self.epoch_iters = self.iters_per_epoch(self.num_images, self.images_per_batch())
         self.num_iters = epochs * self.epoch_iters if epochs is not None else num_iters or 0
         if self.num_iters < 0:
-            raise InvalidInputError(f'a step of {self.num_iters} iterations; allowed is 0 or more')
+            raise expected('num_iters', self.num_iters, 'a number of at least 0')
         if seed < 0:
-            raise InvalidInputError(f'seed of StepBatchSampler is {seed}; allowed is 0 or more')
+            raise expected('seed of StepBatchSampler', seed, 'a number of at least 0')
         self.seed = seed
         self._epoch, self._order = -1, np.empty(0, np.int64)
         self.set_start(start_iter)
@@ -103,9 +107,10 @@ class StepBatchSampler:
             InvalidInputError: There is no image, or the batch size is not positive.
         """
         if num_images < 1 or total_batch_size < 1:
-            raise InvalidInputError(
-                f'{num_images} images in batches of {total_batch_size}; allowed is at least 1 '
-                'of both'
+            raise expected(
+                'number of images and batch size',
+                (num_images, total_batch_size),
+                'at least 1 of both',
             )
         return max(1, num_images // total_batch_size)
 
@@ -116,9 +121,7 @@ class StepBatchSampler:
             InvalidInputError: The step does not have such an iteration.
         """
         if not 0 <= iteration <= self.num_iters:
-            raise InvalidInputError(
-                f'step cannot start at iteration {iteration}; allowed are 0..{self.num_iters}'
-            )
+            raise expected('first iteration of a step', iteration, f'0 to {self.num_iters}')
         self.start_iter = iteration
 
     def __len__(self) -> int:
@@ -154,9 +157,8 @@ def _dataset(sampler: Any) -> Any:
     for name in ('dataset', 'data_source'):  # mmengine's samplers, torch's samplers
         if hasattr(sampler, name):
             return getattr(sampler, name)
-    raise InvalidInputError(
-        f'sampler {type(sampler).__name__} does not tell its data set; allowed is one with '
-        'an attribute dataset or data_source'
+    raise expected(
+        'sampler', type(sampler).__name__, 'a sampler with an attribute dataset or data_source'
     )
 
 

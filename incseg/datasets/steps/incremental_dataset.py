@@ -12,6 +12,7 @@ from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
 from incseg.utils.distributed import on_rank_zero
+from incseg.utils.rules import any_of, expected
 
 _MODES = ('train', 'test')
 
@@ -69,9 +70,7 @@ class IncrementalDataset(Dataset):
         metainfo: Mapping[str, Any] | None = None,
     ) -> None:
         if mode not in _MODES:
-            raise InvalidInputError(
-                f'mode of IncrementalDataset is {mode!r}; allowed are {", ".join(_MODES)}'
-            )
+            raise expected('mode of IncrementalDataset', mode, any_of(_MODES))
         self.dataset: SegDataset = (
             dataset if isinstance(dataset, SegDataset) else DATASETS.build(dict(dataset))
         )
@@ -152,8 +151,8 @@ class IncrementalDataset(Dataset):
             sample = self.pipeline(info)
         if sample is None:
             raise InvalidInputError(
-                f'a transform of the pipeline gave nothing for image {info["image_id"]!r}; '
-                'allowed are transforms that return every sample'
+                f'a transform of the pipeline returned None for image {info["image_id"]!r}, '
+                'expected every sample'
             )
         return sample
 
@@ -182,18 +181,17 @@ def _protocol_for(protocol: Any, num_classes: int) -> Any:
     if isinstance(protocol, Mapping) and 'type' in protocol:
         return TASK_UTILS.build(dict(protocol))
     if isinstance(protocol, Mapping):
-        allowed = list(inspect.signature(Protocol).parameters)
-        unknown = [key for key in protocol if key not in allowed]
-        lacking = [key for key in ('base', 'increment') if key not in protocol]
-        if unknown or lacking:
-            raise InvalidInputError(
-                f'protocol {dict(protocol)} has unknown keys {unknown} and lacks {lacking}; '
-                f'allowed are {", ".join(allowed)}'
+        arguments = list(inspect.signature(Protocol).parameters)
+        if not {'base', 'increment'} <= {*protocol} <= {*arguments}:
+            raise expected(
+                'protocol',
+                dict(protocol),
+                'a dict with base and increment, and maybe other arguments of Protocol: '
+                f'{", ".join(arguments)}',
             )
         protocol = Protocol(**{'num_classes': num_classes, **protocol})
     if isinstance(protocol, Protocol) and protocol.num_classes != num_classes:
-        raise InvalidInputError(
-            f'num_classes of the protocol is {protocol.num_classes}; '
-            f'allowed is that of the data set, {num_classes}'
+        raise expected(
+            'num_classes of the protocol', protocol.num_classes, f'{num_classes}, as the data set'
         )
     return protocol

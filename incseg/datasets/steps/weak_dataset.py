@@ -16,6 +16,7 @@ from incseg.datasets.steps.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
+from incseg.utils.rules import any_of, expected
 
 #: called with a data set and indices of its images, yields for each image its index, the most
 #: likely class of each pixel, uint8 ``(H, W)`` of dataset ids, and its probability, float32
@@ -75,7 +76,7 @@ class WeakDataset(Dataset):
         negatives: Any = None,
     ) -> None:
         if scope not in SCOPES:
-            raise InvalidInputError(f'scope is {scope!r}; allowed are {", ".join(SCOPES)}')
+            raise expected('scope', scope, any_of(SCOPES))
         self.dataset: SegDataset = (
             dataset if isinstance(dataset, SegDataset) else DATASETS.build(dict(dataset))
         )

@@ -5,8 +5,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from incseg.datasets.transforms import geometry
-from incseg.errors import InvalidInputError
 from incseg.registry import TRANSFORMS
+from incseg.utils.rules import expected
 
 
 @TRANSFORMS.register_module()
@@ -160,11 +160,9 @@ class Pad(BaseTransform):
 
     def __init__(self, size: int | Sequence[int] | None = None, divisor: int | None = None) -> None:
         if (size is None) == (divisor is None):
-            raise InvalidInputError(
-                f'Pad is given size={size} and divisor={divisor}; allowed is exactly one'
-            )
+            raise expected('(size, divisor) of Pad', (size, divisor), 'one value and one None')
         if divisor is not None and divisor < 1:
-            raise InvalidInputError(f'divisor of Pad is {divisor}; allowed is 1 or more')
+            raise expected('divisor of Pad', divisor, 'a number of at least 1')
         self.size = None if size is None else geometry.pair(size, 'size of Pad')
         self.divisor = divisor
 

@@ -16,6 +16,7 @@ from mmcv.transforms import BaseTransform
 from incseg.constants import VOID
 from incseg.errors import InvalidInputError
 from incseg.registry import TRANSFORMS
+from incseg.utils.rules import any_of, expected
 
 #: ImageNet's mean colour, blue green red, 0..255.
 MEAN_COLOUR = (104, 116, 124)
@@ -106,9 +107,7 @@ def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
         and len(sizes) == 2
         and all(isinstance(s, int) and s >= 1 for s in sizes)
     ):
-        raise InvalidInputError(
-            f'{name} is {value!r}; allowed is a positive int or (height, width)'
-        )
+        raise expected(name, value, 'a positive int or (height, width)')
     return sizes[0], sizes[1]
 
 
@@ -125,10 +124,7 @@ def interval(
         and len(value) == 2
         and lowest <= value[0] <= value[1] <= highest
     ):
-        raise InvalidInputError(
-            f'{name} is {value!r}; allowed is (low, high) with '
-            f'{lowest:g} <= low <= high <= {highest:g}'
-        )
+        raise expected(name, value, f'(low, high) with {lowest:g} <= low <= high <= {highest:g}')
     return float(value[0]), float(value[1])
 
 
@@ -174,9 +170,7 @@ class RandomFlip(BaseTransform):
 
     def __init__(self, direction: str = 'horizontal', prob: float = 0.5) -> None:
         if direction not in _CODES:
-            raise InvalidInputError(
-                f'direction of RandomFlip is {direction!r}; allowed are {", ".join(_CODES)}'
-            )
+            raise expected('direction of RandomFlip', direction, any_of(_CODES))
         self.direction = direction
         self.prob = interval((0, prob), 'prob of RandomFlip', 0, 1)[1]
 
@@ -207,8 +201,8 @@ class RandomRotation(BaseTransform):
     def __init__(self, degrees: float | Sequence[float], prob: float = 1.0) -> None:
         if isinstance(degrees, int | float):
             if degrees < 0:
-                raise InvalidInputError(
-                    f'degrees of RandomRotation is {degrees}; allowed is 0 or more, or (low, high)'
+                raise expected(
+                    'degrees of RandomRotation', degrees, 'a number of at least 0, or (low, high)'
                 )
             degrees = (-degrees, degrees)
         self.degrees = interval(degrees, 'degrees of RandomRotation', -360, 360)

@@ -12,6 +12,7 @@ from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.pseudo_labels.pseudo_label_view import PseudoLabelView
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TRANSFORMS
+from incseg.utils.rules import expected
 
 _ALLOWED = 'allowed is a complete JPEG, PNG or other image that OpenCV reads'
 
@@ -33,9 +34,10 @@ class LoadImage(BaseTransform):
             results['img'] = _read(results['img_path'])
         img = results['img']
         if img.ndim != 3 or img.shape[2] != 3 or img.dtype != np.uint8:
-            raise InvalidInputError(
-                f'image {results.get("img_path", "in memory")!r} is {img.dtype} {img.shape}; '
-                'allowed is uint8 (H, W, 3), BGR'
+            raise expected(
+                f'dtype and shape of image {results.get("img_path", "in memory")!r}',
+                (str(img.dtype), img.shape),
+                'uint8 and (H, W, 3), BGR',
             )
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
@@ -99,7 +101,7 @@ class LoadLabels(BaseTransform):
             name = type(self).__name__
             raise InvalidInputError(
                 f'pipeline has {name} after a {results["moved_by"]}, which left the labels '
-                f'behind; allowed is {name} first'
+                f'behind, expected {name} first'
             )
         label_map, name, reader = self.read(results)
         _check_fit(label_map, name, results)
@@ -133,15 +135,17 @@ class LoadLabels(BaseTransform):
 
 def _check_fit(label_map: np.ndarray, name: str, results: dict) -> None:
     if label_map.dtype != np.uint8 or label_map.ndim != 2:
-        raise InvalidInputError(
-            f'label map {name!r} is {label_map.dtype} {label_map.shape}; allowed is uint8 (H, W)'
+        raise expected(
+            f'dtype and shape of label map {name!r}',
+            (str(label_map.dtype), label_map.shape),
+            'uint8 and (H, W)',
         )
     if label_map.shape != tuple(results['ori_shape']):
-        sizes = [f'{height} x {width}' for height, width in (label_map.shape, results['ori_shape'])]
-        raise InvalidInputError(
-            f'label map {name!r} is {sizes[0]} but its image '
-            f'{results.get("img_path", "in memory")!r} is {sizes[1]} (height x width); '
-            'allowed is the same size'
+        raise expected(
+            f'size of label map {name!r}',
+            label_map.shape,
+            f'{tuple(results["ori_shape"])} (height, width), as its image '
+            f'{results.get("img_path", "in memory")!r}',
         )
 
 
@@ -193,9 +197,8 @@ class LoadPseudoLabels(LoadLabels):
     ) -> None:
         names = [folders] if isinstance(folders, str) else list(folders)
         if not names:
-            raise InvalidInputError(
-                'folders of LoadPseudoLabels is empty; allowed is <root>/<protocol>/<step>, or '
-                'several'
+            raise expected(
+                'folders of LoadPseudoLabels', folders, 'one or more <root>/<protocol>/<step>'
             )
         self.views = [PseudoLabelView(name, threshold, uncertain) for name in names]
         self.gating = gating
@@ -239,10 +242,10 @@ class LoadPseudoLabels(LoadLabels):
             label = np.zeros(results['ori_shape'], np.uint8)
         if mask is not None:
             if label.shape != mask.shape:
-                raise InvalidInputError(
-                    f'pseudo-labels of {results["image_id"]!r} are {label.shape[0]} x '
-                    f'{label.shape[1]}, its mask {mask.shape[0]} x {mask.shape[1]} (height x '
-                    'width); allowed is the same size'
+                raise expected(
+                    f'size of the pseudo-labels of {results["image_id"]!r}',
+                    label.shape,
+                    f'{mask.shape} (height, width), as its mask',
                 )
             label[np.isin(label, self.mask_classes)] = 0
             if np.isin(mask, self.mask_classes).any():
@@ -271,10 +274,10 @@ class LoadPseudoLabels(LoadLabels):
 def _fill(label: np.ndarray, other: np.ndarray, view: PseudoLabelView) -> np.ndarray:
     """Replace background and uncertain pixels of ``label`` by the next step's labels."""
     if label.shape != other.shape:
-        raise InvalidInputError(
-            f"pseudo-labels in '{view.files.folder}' are {other.shape[0]} x {other.shape[1]}, "
-            f'those of an earlier step {label.shape[0]} x {label.shape[1]} (height x width); '
-            'allowed is the same size'
+        raise expected(
+            f"size of the pseudo-labels in '{view.files.folder}'",
+            other.shape,
+            f'{label.shape} (height, width), as those of an earlier step',
         )
     replaced = (label == 0) | ((label == VOID) & (other != 0))
     return np.where(replaced, other, label)

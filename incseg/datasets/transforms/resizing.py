@@ -4,8 +4,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from incseg.datasets.transforms import geometry
-from incseg.errors import InvalidInputError
 from incseg.registry import TRANSFORMS
+from incseg.utils.rules import expected
 
 
 @TRANSFORMS.register_module()
@@ -34,13 +34,11 @@ class Resize(BaseTransform):
     ) -> None:
         sizes = {'scale_factor': scale_factor, 'size': size, 'short_side': short_side}
         if sum(value is not None for value in sizes.values()) != 1:
-            raise InvalidInputError(f'Resize is given {sizes}; allowed is exactly one of them')
+            raise expected('arguments of Resize', sizes, 'exactly one of them')
         if scale_factor is not None and scale_factor <= 0:
-            raise InvalidInputError(
-                f'scale_factor of Resize is {scale_factor}; allowed is more than 0'
-            )
+            raise expected('scale_factor of Resize', scale_factor, 'a number above 0')
         if short_side is not None and short_side < 1:
-            raise InvalidInputError(f'short_side of Resize is {short_side}; allowed is 1 or more')
+            raise expected('short_side of Resize', short_side, 'a number of at least 1')
         self.scale_factor = scale_factor
         self.size = None if size is None else geometry.pair(size, 'size of Resize')
         self.short_side = short_side
@@ -102,9 +100,8 @@ class RandomLongSide(BaseTransform):
 
     def __init__(self, low: int, high: int) -> None:
         if not (isinstance(low, int) and isinstance(high, int) and 1 <= low <= high):
-            raise InvalidInputError(
-                f'range of RandomLongSide is ({low!r}, {high!r}); '
-                'allowed are whole numbers, 1 <= low <= high'
+            raise expected(
+                'range of RandomLongSide', (low, high), 'whole numbers, 1 <= low <= high'
             )
         self.low, self.high = low, high
 

@@ -58,7 +58,7 @@ def test_bad_files(source, content, message):
 
 def test_unknown_class_and_missing_file(source, voc):
     """Which image names it, in which file."""
-    with pytest.raises(InvalidInputError, match=r"image 'a' in .*labels\.json' names the class 'P"):
+    with pytest.raises(InvalidInputError, match=r"image 'a' in .*labels\.json' is 'P"):
         source({'a': ['Person']}).labels(['a'])
     with pytest.raises(MissingFileError, match=r"image labels 'none\.json' do not exist"):
         JSONImageLabels(voc, 'none.json')
@@ -95,7 +95,7 @@ def test_errors_name_the_file(voc, folder):
     with pytest.raises(InvalidInputError, match=r"a\.xml' cannot be read \(.*PASCAL VOC's format"):
         source.labels(['a'])
     (folder / 'a.xml').write_text('<annotation><object><name>dragon</name></object></annotation>')
-    with pytest.raises(InvalidInputError, match=r"a\.xml' names the class 'dragon'; allowed are a"):
+    with pytest.raises(InvalidInputError, match=r"a\.xml' is 'dragon', expected 'a"):
         source.labels(['a'])
 
 
@@ -163,7 +163,9 @@ def test_refusals(joined, voc):
     """Another data set, another split, another image."""
     with pytest.raises(InvalidInputError, match='VOCDataset is none'):
         PartImageLabels(voc, {})
-    with pytest.raises(InvalidInputError, match="has 'voc'; allowed are coco_train, voc_train_aug"):
+    with pytest.raises(
+        InvalidInputError, match="is 'voc', expected 'coco_train' or 'voc_train_aug'"
+    ):
         PartImageLabels(joined, dict(voc=dict(type='VOCXMLImageLabels')))
     with pytest.raises(MissingFileError, match="image 'z' is not one of the 4 images"):
         PartImageLabels(joined, {}).labels(['z'])

@@ -35,7 +35,7 @@ def test_palette_of_few_bits_keeps_its_indices(tmp_path):
 def test_grey_of_four_bits_is_refused(tmp_path):
     """PIL stretches it (id 1 reads as 17, a valid VOC class), so it must not pass silently."""
     Image.fromarray(IDS % 16).save(tmp_path / 'a.png', bits=4)
-    with pytest.raises(InvalidInputError, match=r"a\.png' is grey of 4 bits; allowed is an 8-bit"):
+    with pytest.raises(InvalidInputError, match=r"a\.png' is grey of 4 bits, expected an 8-bit"):
         read_label_file(tmp_path / 'a.png')
 
 

@@ -37,14 +37,14 @@ def test_foreign_id_is_named(tmp_path, write_label, bad):
     with pytest.raises(InvalidInputError) as error:
         LabelReader(20)(path)
     assert str(error.value) == (
-        f"label map '{path}' has an id outside the data set: {bad} (2 pixels); "
-        'allowed are 0..20 and void 255'
+        f"label map '{path}' has an id outside the data set: {bad} (2 pixels), "
+        'expected 0..20 and void 255'
     )
 
 
 def test_foreign_id_cannot_hide_behind_a_table(tmp_path):
     """File id 5 maps to void in the table; still refused, or typos in masks would vanish."""
-    with pytest.raises(InvalidInputError, match=r'5 \(1 pixels\); allowed are 0\.\.1 and void 9'):
+    with pytest.raises(InvalidInputError, match=r'5 \(1 pixels\), expected 0\.\.1 and void 9'):
         LabelReader(2, {0: 1, 1: 2}, void_ids=(9,)).convert(np.array([[5]], np.uint8), 'x')
 
 
@@ -71,10 +71,10 @@ def test_cache_key_tells_readers_apart():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ((0,), 'a data set of 0 classes'),
-        ((255,), r'255 classes does not fit uint8 label maps; allowed are 1\.\.254'),
-        ((2, {256: 1}), r'cannot hold the id 256; allowed are 0\.\.255'),
-        ((2, {0: 3}), r'stands for dataset id 3; allowed are 0\.\.2 and 255'),
+        ((0,), 'num_classes is 0, expected'),
+        ((255,), 'num_classes is 255, expected 1 to 254'),
+        ((2, {256: 1}), 'id of a label file is 256, expected 0 to 255'),
+        ((2, {0: 3}), 'dataset id of file id 0 is 3, expected 0 to 2, or 255'),
     ],
 )
 def test_impossible_readers_are_refused(arguments, message):
@@ -113,5 +113,5 @@ def test_renumbered(tmp_path, write_label):
     assert reader.num_classes == 9
     with pytest.raises(InvalidInputError, match=r'id outside the data set: 4 .*0\.\.2 and void 3'):
         reader(write_label(tmp_path / 'b.png', [[4]]))
-    with pytest.raises(InvalidInputError, match='stands for dataset id 9'):
+    with pytest.raises(InvalidInputError, match='dataset id of file id 1 is 9'):
         LabelReader(3).renumbered(8, [0, 9, 5, 7])

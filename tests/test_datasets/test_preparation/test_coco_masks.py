@@ -121,10 +121,16 @@ def test_reads_all(make_coco):
     ('change', 'message'),
     [
         (lambda c: c.pop('annotations'), "no list 'annotations'"),
-        (lambda c: c['images'][0].pop('height'), "in 'images'; expected 'height', int"),
-        (lambda c: c['annotations'][0].update(category_id='cat'), "expected 'category_id', int"),
-        (lambda c: c['annotations'][0].update(category_id=12), 'annotates category 12'),
-        (lambda c: c['categories'][15].update(name='dog'), r"category 17 \('dog'\)"),
+        (
+            lambda c: c['images'][0].pop('height'),
+            "entry of 'images' .*expected a dict with 'height', int",
+        ),
+        (
+            lambda c: c['annotations'][0].update(category_id='cat'),
+            "expected a dict with 'category_id'",
+        ),
+        (lambda c: c['annotations'][0].update(category_id=12), 'is .12, None'),
+        (lambda c: c['categories'][15].update(name='dog'), r"is \(17, 'dog'\)"),
     ],
 )
 def test_not_cocos(make_coco, change, message):

@@ -74,9 +74,9 @@ def test_valid_means_of_these_ids(files):
     label[0], label[1] = 5, 255
     files.write('a', label, scores())
     assert files.is_valid('a', True, [5]) and files.is_valid('a', True, [5, 6])
-    with pytest.raises(InvalidInputError, match=r"a\.png' have the ids 5; allowed are 0, 255 and"):
+    with pytest.raises(InvalidInputError, match=r"a\.png' is \[5\], expected 0, 255 or"):
         files.read_label('a', [4, 6])
-    with pytest.raises(InvalidInputError, match=r"a\.npz' have the ids 5; allowed are 0, 255 and"):
+    with pytest.raises(InvalidInputError, match=r"a\.npz' is \[5\], expected 0, 255 or"):
         files.read_scores('a', [4, 6])
 
 
@@ -94,11 +94,11 @@ def test_meta(files):
     files.write_meta(dict(ids=[16], bg=dict(mode='const', value=0.26)))
     assert files.read_meta() == dict(version=1, ids=[16], bg=dict(mode='const', value=0.26))
     files.meta_path.write_text(json.dumps(dict(version=2)))
-    with pytest.raises(InvalidInputError, match=r"meta\.json' has version 2; allowed is 1"):
+    with pytest.raises(InvalidInputError, match=r"meta\.json' is 2, expected 1"):
         files.read_meta()
     for ids in (None, 16, [0], ['person'], [255]):
         files.write_meta(dict(ids=ids))
-        with pytest.raises(InvalidInputError, match=r"meta\.json' has ids .*; allowed is a list"):
+        with pytest.raises(InvalidInputError, match=r"meta\.json' is .*, expected a list"):
             files.read_meta()
     files.meta_path.write_text('{')
     with pytest.raises(InvalidInputError, match=r"meta\.json' cannot be read"):

@@ -87,10 +87,10 @@ def test_size_and_loading():
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(length=0), 'length of ShapesDataset is 0; allowed is an int of 1 or more'),
-        (dict(size=8), 'size of ShapesDataset is 8; allowed is an int of 16 or more'),
+        (dict(length=0), 'length of ShapesDataset is 0, expected a whole number of at least 1'),
+        (dict(size=8), 'size of ShapesDataset is 8, expected a whole number of at least 16'),
         (dict(seed=-1), 'seed of ShapesDataset is -1'),
-        (dict(split='tset'), "split of ShapesDataset is 'tset'; allowed are train, val, test"),
+        (dict(split='tset'), "split of ShapesDataset is 'tset', expected 'train', 'val' or 'test'"),
     ],
 )
 def test_bad_arguments(kwargs, message):

@@ -90,22 +90,22 @@ def test_runner_builds_it():
     [
         (
             dict(batch_size=2, total_batch_size=7, world_size=2, num_iters=1),
-            r'batch_size \(total\) is 7; allowed is a multiple of the 2 processes',
+            r'batch_size \(total\) is 7, expected a multiple of the 2 processes',
         ),
         (
             dict(batch_size=2, total_batch_size=8, world_size=2, num_iters=1),
-            'allowed is their product',
+            'total_batch_size is 8, expected 4: 2 processes',
         ),
         (dict(batch_size=0, num_iters=1), 'batch_size per process is 0'),
-        (dict(batch_size=2), 'num_iters=None and epochs=None; allowed is exactly one'),
-        (dict(batch_size=2, num_iters=1, epochs=1), 'allowed is exactly one'),
-        (dict(batch_size=2, epochs=-1), 'a step of -5 iterations'),
-        (dict(batch_size=2, num_iters=3, start_iter=4), r'at iteration 4; allowed are 0\.\.3'),
+        (dict(batch_size=2), 'epochs. of StepBatchSampler is .None, None., expected one number'),
+        (dict(batch_size=2, num_iters=1, epochs=1), 'is .1, 1., expected one number and one None'),
+        (dict(batch_size=2, epochs=-1), 'num_iters is -5, expected'),
+        (dict(batch_size=2, num_iters=3, start_iter=4), 'first iteration .* is 4, expected 0 to 3'),
         (dict(batch_size=2, num_iters=3, seed=-1), 'seed of StepBatchSampler is -1'),
-        (dict(sampler=OfLength(0), batch_size=2, num_iters=3), '0 images in batches of 2'),
+        (dict(sampler=OfLength(0), batch_size=2, num_iters=3), 'is .0, 2., expected at least 1'),
         (
             dict(sampler=object(), batch_size=2, num_iters=3),
-            'sampler object does not tell its data',
+            "sampler is 'object', expected",
         ),
     ],
 )

@@ -254,7 +254,7 @@ def test_negatives_make_it_learnable(shapes, tmp_path, write_image):
 
 def test_bad_arguments(shapes):
     """Named with what is allowed."""
-    with pytest.raises(InvalidInputError, match="scope is 'old'; allowed are all, step"):
+    with pytest.raises(InvalidInputError, match="scope is 'old', expected 'all' or 'step'"):
         WeakDataset(shapes, Protocol.parse('4-1', 6), 1, PIPELINE, scope='old')
     nothing = Listed({name: np.zeros(7, bool) for name in shapes.image_ids})
     with pytest.raises(InvalidInputError, match='no image of ShapesDataset shows'):

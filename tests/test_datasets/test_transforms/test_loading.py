@@ -29,7 +29,9 @@ def test_image_in_memory_is_kept():
     """Generated data bring their image along."""
     img = np.zeros((3, 4, 3), np.uint8)
     assert LoadImage()(dict(img=img))['img'] is img
-    with pytest.raises(InvalidInputError, match=r"'in memory' is float64 \(3, 4, 3\); allowed is"):
+    with pytest.raises(
+        InvalidInputError, match=r"'in memory' is \('float64', \(3, 4, 3\)\), expected uint8"
+    ):
         LoadImage()(dict(img=img.astype(float)))
 
 
@@ -121,8 +123,8 @@ def test_another_size_than_the_image(path):
     with pytest.raises(InvalidInputError) as error:
         LoadLabels()(results_of(path, (4, 1), label_reader=LabelReader(20)))
     assert str(error.value) == (
-        f"label map '{path}' is 1 x 4 but its image 'x.jpg' is 4 x 1 "
-        '(height x width); allowed is the same size'
+        f"size of label map '{path}' is (1, 4), expected (4, 1) (height, width), as its image "
+        "'x.jpg'"
     )
 
 
@@ -139,7 +141,7 @@ def test_order_in_the_pipeline(path):
     they keep their own size, for evaluation."""
     reader = LabelReader(20)
     flipped = RandomFlip(prob=1.0)(results_of(path, label_reader=reader))
-    with pytest.raises(InvalidInputError, match='LoadLabels after a flip.*allowed is LoadLabels'):
+    with pytest.raises(InvalidInputError, match='LoadLabels after a flip.*expected LoadLabels'):
         LoadLabels()(flipped)
     resized = Resize(size=(2, 8))(results_of(path, label_reader=reader))
     results = LoadLabels()(resized)
