@@ -48,7 +48,7 @@ def test_unknown_part_before_training(tiny):
     """If it fails, the mistake is found when step 0 is done."""
     from incseg.apis.config.check import check_config
 
-    with pytest.raises(InvalidInputError, match=r"frozen is \['bakbone'\], allowed"):
+    with pytest.raises(InvalidInputError, match=r"frozen is \['bakbone'\], expected"):
         check_config(tiny('frozen', **{'method.frozen': ['bakbone']}))
 
 

@@ -125,7 +125,7 @@ def test_image_labels_from_vocs_xml_files(tool, downloads, tmp_path):
     [
         ('voc_root=gone', "voc_root 'gone' does not exist"),
         ('voc_root=3', 'voc_root is 3, expected'),
-        ('data.test.split=val', "split is 'val'; allowed are coco_train"),
+        ('data.test.split=val', "split is 'val', expected coco_train"),
     ],
 )
 def test_mistakes(tool, downloads, tmp_path, option, message):

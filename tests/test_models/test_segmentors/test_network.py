@@ -199,12 +199,12 @@ def test_head_widths(build):
     [
         (
             dict(decode_head=dict(type='FCNHead', in_index=1)),
-            'FCNHead: in_index is 1, but the backbone returns 1 maps',
+            'in_index of FCNHead is 1, expected one of the 1 maps',
         ),
-        (dict(decode_head=dict(type='FCNHead', in_index=-2)), 'in_index is -2'),
+        (dict(decode_head=dict(type='FCNHead', in_index=-2)), 'in_index of FCNHead is -2'),
         (
             dict(decode_head=dict(type='FCNHead', in_channels=7)),
-            r"in_channels is 7, but the backbone's map -1 has 6",
+            r"in_channels of FCNHead is 7, expected 6, as the backbone's map -1",
         ),
         (dict(auxiliary_head=dict(decode_head=dict(type='FCNHead'))), "named 'decode_head'"),
     ],

@@ -160,7 +160,7 @@ def test_what_it_needs_of_the_network(build):
         OnlineLocaliser(index=3).build_for(build([3, 2], **HEADS))
     with pytest.raises(InvalidInputError, match="source is 'aux', expected .*'decode_head'"):
         OnlineLocaliser(source='aux').check(build([3, 2], **HEADS))
-    with pytest.raises(InvalidInputError, match='CrossEntropyLoss, the loss of aux_16'):
+    with pytest.raises(InvalidInputError, match="aux_16 is 'CrossEntropyLoss', expected"):
         OnlineLocaliser().check(
             build([3, 2], decode_head=BINARY, auxiliary_head=dict(aux_16=dict(type='FCNHead')))
         )

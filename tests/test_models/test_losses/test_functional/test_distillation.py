@@ -225,8 +225,8 @@ def test_many_classes(term):
 @pytest.mark.parametrize(
     ('teacher', 'message'),
     [
-        ((2, 3, 4, 4), 'do not fit'),
-        ((1, 3, 4, 5), 'do not fit'),
+        ((2, 3, 4, 4), 'shape of logits and teacher_logits is'),
+        ((1, 3, 4, 5), 'shape of logits and teacher_logits is'),
         ((2, 7, 4, 5), 'teacher is 7, expected 1 to 6'),
     ],
 )

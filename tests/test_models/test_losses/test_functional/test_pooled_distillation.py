@@ -204,12 +204,18 @@ def test_ade_sizes():
 @pytest.mark.parametrize(
     'change, message',
     [
-        (dict(teacher_maps=[]), '1 student_maps, 0 teacher_maps and 1 factors'),
-        (dict(factors=[1.0, 2.0]), '2 factors'),
+        (dict(teacher_maps=[]), 'maps and factors is .1, 0, 1., expected'),
+        (dict(factors=[1.0, 2.0]), 'maps and factors is .1, 1, 2., expected'),
         (dict(student_maps=[], teacher_maps=[], factors=[]), 'at least one layer'),
         (dict(num_old=4), r'num_old \(4\) channels'),
-        (dict(teacher_maps=[torch.zeros(2, 3, 4, 5)]), 'do not fit'),
-        (dict(teacher_maps=[torch.zeros(2, 7, 4, 4)], num_old=7), 'do not fit'),
+        (
+            dict(teacher_maps=[torch.zeros(2, 3, 4, 5)]),
+            'shape of the maps of student and teacher is',
+        ),
+        (
+            dict(teacher_maps=[torch.zeros(2, 7, 4, 4)], num_old=7),
+            'shape of the maps of student and teacher is',
+        ),
         (dict(scales=(0, 1)), r'scales is \(0, 1\), expected'),
     ],
 )

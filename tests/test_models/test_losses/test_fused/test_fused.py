@@ -196,10 +196,10 @@ def test_no_gradient_is_asked_for():
     'change, message',
     [
         (dict(num_old=7), 'num_old is 7, expected 0 to 6'),
-        (dict(logits=torch.zeros(6, 4, 4)), r'logits are \(6, 4, 4\), expected'),
-        (dict(target=torch.zeros(3, 8, 8).long()), 'do not fit'),
-        (dict(teacher_logits=torch.zeros(2, 7, 4, 4)), 'the teacher has 7 classes'),
-        (dict(teacher_logits=torch.zeros(2, 4, 5, 4)), 'do not fit'),
+        (dict(logits=torch.zeros(6, 4, 4)), r'logits is \(6, 4, 4\), expected'),
+        (dict(target=torch.zeros(3, 8, 8).long()), 'shape of logits and .* is'),
+        (dict(teacher_logits=torch.zeros(2, 7, 4, 4)), 'teacher is 7, expected 1 to 6'),
+        (dict(teacher_logits=torch.zeros(2, 4, 5, 4)), 'shape of logits and .* is'),
         (
             dict(teacher_logits=torch.zeros(2, 0, 4, 4)),
             'teacher is 0, expected 1 to 6',
@@ -210,7 +210,7 @@ def test_no_gradient_is_asked_for():
                 teacher_logits=None,
                 target=torch.zeros(0, 8, 8).long(),
             ),
-            'there is no image',
+            'target is .0, 8, 8., expected at least one',
         ),
         (dict(target=torch.full((2, 8, 8), -1)), 'target is -1, expected 0 to 5 .* or 255'),
         (dict(target=torch.full((2, 8, 8), 6, dtype=torch.uint8)), 'target is 6, expected 0 to 5'),
