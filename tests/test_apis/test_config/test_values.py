@@ -247,7 +247,10 @@ def test_values_of_annotation(options, message):
         ),
         ({'method.target_labeller.alpha': 2}, 'alpha is 2, expected a number of 0 to 1'),
         ({'method.target_labeller.source': 'aux'}, "target_labeller: source is 'aux', expected"),
-        ({'method.loss_decode': dict(type='CrossEntropyLoss')}, 'makes soft labels, which'),
+        (
+            {'method.loss_decode': dict(type='CrossEntropyLoss')},
+            'decode_head is .CrossEntropyLoss., expected a loss with soft',
+        ),
         (
             {'warmup_epochs': 2},
             r'step 1 has 2 epoch\(s\), all of them within warmup_epochs = 2, .*: '
