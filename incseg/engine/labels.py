@@ -1,4 +1,4 @@
-"""Where the labels of a step come from: the fifth choice that makes a method."""
+"""The sources of a step's labels: masks, pseudo-labels, lists of classes, or a plug-in's."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from incseg.registry import DATASETS, STEP_LABELS, TASK_UTILS
 
 
 class StepLabels(ABC):
-    """Where the labels of one step come from.
+    """The source of the labels of one step.
 
     The engine asks this object for everything that depends on the labels.  A subclass, registered
     in ``STEP_LABELS``, implements :meth:`loader` and what else differs from masks.  A config
@@ -90,7 +90,7 @@ class StepLabels(ABC):
         """
 
     def begin(self, step0: StepCheckpoint | None, previous: StepCheckpoint | None) -> None:
-        """Take the networks that the labels may be made with, as the step begins."""
+        """Take the checkpoints of step 0 and of the previous step, as the step begins."""
         self.step0, self.previous = step0, previous
 
     def make(self) -> None:  # noqa: B027 (nothing by default)
@@ -250,5 +250,5 @@ def label_digests(labels: Sequence[StepLabels], datasets: Mapping[int, Any]) -> 
         labels: Those of all steps.
         datasets: Data sets by step.
     """
-    found = {str(k): labels[k].digest(dataset) for k, dataset in datasets.items()}
-    return {k: value for k, value in found.items() if value is not None}
+    digests = {str(k): labels[k].digest(dataset) for k, dataset in datasets.items()}
+    return {k: value for k, value in digests.items() if value is not None}

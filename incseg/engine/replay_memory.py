@@ -4,11 +4,29 @@ from typing import Any
 import numpy as np
 
 from incseg.datasets import IncrementalDataset, ReplayDataset
-from incseg.errors import InvalidInputError
 from incseg.protocols.exemplars import LABELS, STRATEGIES, exemplar_lut
 from incseg.utils.distributed import on_rank_zero
+from incseg.utils.rules import (
+    Rule,
+    check_keys,
+    check_values,
+    expected,
+    is_number,
+    one_of,
+    or_none,
+    whole,
+)
 
 Dataset = IncrementalDataset | ReplayDataset
+DEFAULTS = dict(size=0, strategy='class_balanced', labels='seen', batch_share=None)
+RULES: dict[str, Rule] = dict(
+    size=whole(0),
+    strategy=one_of(*STRATEGIES),
+    labels=one_of(*LABELS),
+    batch_share=or_none(
+        (lambda value: is_number(value) and 0 < value < 1, 'a number between 0 and 1')
+    ),
+)
 
 
 class ReplayMemory:
@@ -29,38 +47,13 @@ class ReplayMemory:
     """
 
     def __init__(self, options: Mapping[str, Any] | None, seed: int):
+        options = dict(size=0) if options is None else options
+        check_keys('method.memory', options, ('size',), DEFAULTS)
+        chosen: dict[str, Any] = {**DEFAULTS, **options}
+        check_values('method.memory', chosen, RULES)
         self.seed = seed
-        given: dict[str, Any] = dict(size=0) if options is None else dict(options)
-        allowed = ('size', 'strategy', 'labels', 'batch_share')
-        for key in given:
-            if key not in allowed:
-                raise InvalidInputError(
-                    f"unknown key 'method.memory.{key}'; allowed: {list(allowed)}"
-                )
-        self.size = given.get('size')
-        self.strategy = given.get('strategy', 'class_balanced')
-        self.labels = given.get('labels', 'seen')
-        self.batch_share = given.get('batch_share')
-        if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 0:
-            raise InvalidInputError(
-                f'method.memory.size is {self.size!r}, expected a whole number of at least 0'
-            )
-        for key, value, choice in (
-            ('strategy', self.strategy, STRATEGIES),
-            ('labels', self.labels, LABELS),
-        ):
-            if value not in choice:
-                raise InvalidInputError(
-                    f'method.memory.{key} is {value!r}, allowed: {list(choice)}'
-                )
-        share = self.batch_share
-        if share is not None and (
-            isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1
-        ):
-            raise InvalidInputError(
-                f'method.memory.batch_share is {share!r}, expected a number between 0 and 1, '
-                'or None'
-            )
+        self.size, self.strategy = chosen['size'], chosen['strategy']
+        self.labels, self.batch_share = chosen['labels'], chosen['batch_share']
 
     def exemplars_per_batch(self, batch_size: int) -> int:
         """Return the number of exemplars in a batch; 0 if they are mixed with the data.
@@ -72,27 +65,25 @@ class ReplayMemory:
             return 0
         count = round(self.batch_share * batch_size)
         if not 0 < count < batch_size:
-            raise InvalidInputError(
-                f'method.memory.batch_share is {self.batch_share}, which is {count} images of a '
-                f'batch of {batch_size}; allowed is at least one of each kind'
-            )
+            what = f'a share of {batch_size} images with at least one of each kind, not {count}'
+            raise expected('method.memory.batch_share', self.batch_share, what)
         return count
 
-    def join(self, dataset: IncrementalDataset, kept: list[dict[str, Any]]) -> Dataset:
+    def join(self, dataset: IncrementalDataset, exemplars: list[dict[str, Any]]) -> Dataset:
         """Join a step's data set with the exemplars of earlier steps.
 
         Args:
             dataset: The images of the step.
-            kept: ``meta.memory`` of the previous step.
+            exemplars: ``meta.memory`` of the previous step.
         """
-        if not self.size or not kept:
+        if not self.size or not exemplars:
             return dataset
         return ReplayDataset(
-            dataset, {entry['image']: entry['steps'] for entry in kept}, self.labels
+            dataset, {entry['image']: entry['steps'] for entry in exemplars}, self.labels
         )
 
     def select(
-        self, dataset: IncrementalDataset, kept: list[dict[str, Any]]
+        self, dataset: IncrementalDataset, exemplars: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """Choose the exemplars after a step, in the order of the data set.
 
@@ -100,12 +91,12 @@ class ReplayMemory:
 
         Args:
             dataset: The images of the step.
-            kept: ``meta.memory`` of the previous step.
+            exemplars: ``meta.memory`` of the previous step.
         """
         if not self.size:
             return []
         k, source = dataset.step, dataset.dataset
-        steps = {entry['image']: list(entry['steps']) for entry in kept}
+        steps = {entry['image']: list(entry['steps']) for entry in exemplars}
         for name in dataset.image_ids:
             steps[name] = [*steps.get(name, ()), k]
         ids = source.image_ids

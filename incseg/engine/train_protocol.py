@@ -49,8 +49,7 @@ def train_protocol(
         work_dir: The folder of ``step_<k>/``, ``results.json`` and ``results.md``.
         steps: The steps to train; all by default.
         resume: Continue an interrupted run; start anew where there is none.
-        reuse: Whether step 0 may be taken from, and given to, the shared base
-            steps.
+        reuse: Whether the run takes step 0 from the shared base steps, or adds it there.
 
     Returns:
         The ledger, written after every step.
@@ -206,10 +205,10 @@ class ProtocolRun:
 
     def _reuse(self, place: Path, meta: dict[str, Any], num_images: int) -> bool:
         """Take a shared step 0, if there is one."""
-        found = BaseSteps.load(place)
-        if found is None:
+        shared = BaseSteps.load(place)
+        if shared is None:
             return False
-        checkpoint, metrics = found
+        checkpoint, metrics = shared
         checkpoint['meta'].update(meta)
         on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(0)))
         self._say(f'reused the base step in {place}')

@@ -55,21 +55,21 @@ class WorkDir:
             InvalidInputError: A ledger is in the way, or the run was started with
                 another config.
         """
-        found = Ledger.read(self.path)
-        done = {entry['step'] for entry in found['steps']} if found else set()
-        if found and not self.resume and (named is None or done & set(named)):
-            same = found['config'] == self.experiment.ledger_header()['config']
+        ledger = Ledger.read(self.path)
+        done = {entry['step'] for entry in ledger['steps']} if ledger else set()
+        if ledger and not self.resume and (named is None or done & set(named)):
+            same = ledger['config'] == self.experiment.ledger_header()['config']
             advice = (
                 'pass --resume to go on with it, or another --work-dir'
                 if same
-                else 'pass another --work-dir (--resume goes on with the same config alone)'
+                else 'pass another --work-dir (--resume goes on with the same config only)'
             )
             raise InvalidInputError(
-                f'{self.path} already holds the ledger of {found["config"]}: {advice}'
+                f'{self.path} already holds the ledger of {ledger["config"]}: {advice}'
             )
-        if found or self.resume:
+        if ledger or self.resume:
             check_run_config(self.experiment.raw_config, self.path)
-        return found['steps'] if found else []
+        return ledger['steps'] if ledger else []
 
     def check_start(self, steps: list[int]) -> None:
         """Check that the steps are consecutive and that the first one can start.

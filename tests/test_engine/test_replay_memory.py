@@ -130,18 +130,18 @@ def test_no_memory(steps):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(), 'size is None, expected a whole number of at least 0'),
+        (dict(), 'no .method.memory.size'),
         (dict(size=-1), 'size is -1, expected'),
         (dict(size=2.5), 'size is 2.5, expected'),
         (dict(size=True), 'size is True, expected'),
         (
             dict(size=3, strategy='best'),
-            "strategy is 'best', allowed: .'random', 'class_balanced'.",
+            "strategy is 'best', expected .*random.*class_balanced",
         ),
-        (dict(size=3, labels='all'), "labels is 'all', allowed: .'seen', 'own_step'."),
+        (dict(size=3, labels='all'), "labels is 'all', expected .*seen.*own_step"),
         (dict(size=3, batch_share=1), 'batch_share is 1, expected a number between 0 and 1'),
         (dict(size=3, batch_share=0), 'batch_share is 0, expected'),
-        (dict(size=3, sizes=3), "unknown key 'method.memory.sizes'; allowed: .'size'"),
+        (dict(size=3, sizes=3), "unknown key 'method.memory.sizes'.* did you mean"),
     ],
 )
 def test_bad_options(options, message):
@@ -156,7 +156,7 @@ def test_share_of_a_batch():
     assert ReplayMemory(dict(size=9, batch_share=0.5), 0).exemplars_per_batch(24) == 12
     assert ReplayMemory(dict(size=9), 0).exemplars_per_batch(24) == 0
     for share, count in ((0.01, 0), (0.99, 8)):
-        with pytest.raises(InvalidInputError, match=f'{share}, which is {count} images of a batch'):
+        with pytest.raises(InvalidInputError, match=f'{share}, expected .* not {count}$'):
             ReplayMemory(dict(size=9, batch_share=share), 0).exemplars_per_batch(8)
 
 

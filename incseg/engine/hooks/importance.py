@@ -192,7 +192,7 @@ def matching_copies(
     Raises:
         InvalidInputError: A shape differs from the parameter's.
     """
-    found = {}
+    copies = {}
     for name, parameter in parameters.items():
         if name not in stored:
             continue
@@ -201,8 +201,8 @@ def matching_copies(
                 f'what is stored for {name} is {tuple(stored[name].shape)}, the parameter '
                 f'is {tuple(parameter.shape)}: they belong to different networks'
             )
-        found[name] = torch.empty_like(parameter, requires_grad=False).copy_(stored[name])
-    return found
+        copies[name] = torch.empty_like(parameter, requires_grad=False).copy_(stored[name])
+    return copies
 
 
 def copies_with_default(

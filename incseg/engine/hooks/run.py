@@ -121,7 +121,7 @@ class SafeCheckpointHook(Hook):
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         self._before = float(checkpoint['meta'].get('seconds', 0.0))
         # mmengine warns where it finds no copy of this; that the data are the
-        # same is made sure of by comparing the runs' configs
+        # same is checked by comparing the configs of the runs
         checkpoint['meta']['dataset_meta'] = getattr(
             runner.train_dataloader.dataset, 'metainfo', None
         )
@@ -184,7 +184,7 @@ class CompileHook(Hook):
         options: Arguments of :func:`torch.compile`.
     """
 
-    priority = 'NORMAL'  # after the teacher was made
+    priority = 'NORMAL'  # after the teacher was built
 
     def __init__(self, **options: Any):
         self.options = options

@@ -97,9 +97,10 @@ def load_backbone(backbone: nn.Module, checkpoint: str) -> None:
     state = read_step_checkpoint(checkpoint)['state_dict']
     own: dict[str, Tensor] = backbone.state_dict()
     for place in PLACES:
-        found = {name: state[place + name] for name in own if place + name in state}
-        if len(found) == len(own) and all(found[name].shape == own[name].shape for name in own):
-            backbone.load_state_dict(found)
+        weights = {name: state[place + name] for name in own if place + name in state}
+        shapes = {name: value.shape for name, value in weights.items()}
+        if shapes == {name: value.shape for name, value in own.items()}:
+            backbone.load_state_dict(weights)
             return
     raise InvalidInputError(
         f'init_from: the network in {checkpoint} has no {type(backbone).__name__} of this '

@@ -7,8 +7,8 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from incseg.engine.hooks.method import MethodHook
-from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS
+from incseg.utils.rules import SHARE, checked, or_none
 
 
 @HOOKS.register_module()
@@ -36,14 +36,9 @@ class WeightFusionHook(MethodHook):
 
     def __init__(self, factor: float | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if factor is not None and (
-            isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 <= factor <= 1
-        ):
-            raise InvalidInputError(
-                f'method.hooks.{self.name}.factor is {factor!r}, expected a number from 0 to 1, '
-                'or None'
-            )
-        self.factor = factor
+        self.factor: float | None = checked(
+            f'method.hooks.{self.name}.factor', factor, or_none(SHARE)
+        )
 
     def after_train(self, runner: Any) -> None:
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model

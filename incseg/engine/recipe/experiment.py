@@ -149,7 +149,7 @@ def check_step(k: int, num_steps: int, where: str, what: str = '--step') -> None
         InvalidInputError: Naming the steps that are allowed.
     """
     if not 0 <= k < num_steps:
-        allowed = f'0 to {num_steps - 1}' if num_steps > 1 else '0 alone'
+        allowed = f'0 to {num_steps - 1}' if num_steps > 1 else 'only 0'
         raise InvalidInputError(
             f'{what} {k} is out of range: {where} has {num_steps} step(s), {allowed}'
         )

@@ -52,17 +52,17 @@ def foreign_sources(part: Any) -> dict[str, str]:
         return {key: value for item in part for key, value in foreign_sources(item).items()}
     if not isinstance(part, Mapping):
         return {}
-    found = foreign_sources(list(part.values()))
+    sources = foreign_sources(list(part.values()))
     name = part.get('type')
     if not isinstance(name, str):
-        return found
+        return sources
     for registry in (MODELS, DATASETS, TRANSFORMS, HOOKS):
-        made = registry.get(name)
-        module = getattr(made, '__module__', '')
+        kind = registry.get(name)
+        module = getattr(kind, '__module__', '')
         if module and module.partition('.')[0] not in ('incseg', 'mmengine', 'mmcv', 'torch'):
-            source = Path(inspect.getfile(made)).read_bytes()
-            found[name] = hashlib.sha256(source).hexdigest()
-    return found
+            source = Path(inspect.getfile(kind)).read_bytes()
+            sources[name] = hashlib.sha256(source).hexdigest()
+    return sources
 
 
 def named_files(part: Any) -> dict[str, str]:

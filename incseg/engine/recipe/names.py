@@ -14,7 +14,7 @@ def resolve(value: Any, settings: Mapping[str, Any]) -> Any:
     """Replace every string ``'$name'`` in a value by the top-level setting ``name``.
 
     Args:
-        value: A config or a part of one: dicts, lists and tuples of whatever.
+        value: A config or a part of one: dicts, lists and tuples of any values.
         settings: The top-level settings.
 
     Returns:

@@ -41,7 +41,7 @@ def config_for_step(
         k: The step.
         num_images: How many images the step has.
         work_dir: The step's folder.
-        num_replayed: How many images of a memory it is trained on besides.
+        num_replayed: How many images of a memory are added.
         memory_batch: How many images of a batch are of the memory, if it has any; 0 to mix them.
         previous: The previous step's ``final.pth``; None at step 0.
         resume_from: A checkpoint of this step to go on from.

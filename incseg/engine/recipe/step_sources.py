@@ -187,5 +187,5 @@ def step_sources(config: Mapping[str, Any]) -> StepSources:
     sources = STEP_SOURCES.get(kind) if isinstance(kind, str) else None
     if sources is None:
         raise expected('protocol.type', kind, 'a registered type (custom_imports missing?)')
-    made: StepSources = sources(config, **arguments)
-    return made
+    built: StepSources = sources(config, **arguments)
+    return built

@@ -88,10 +88,10 @@ def factor_groups(
     Raises:
         InvalidInputError: No parameter has the prefix of a factor.
     """
-    given = {part: factor for part, factor in factors.items() if factor is not None}
+    known = {part: factor for part, factor in factors.items() if factor is not None}
     names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     parameters = dict(network.named_parameters())
-    for part in given:
+    for part in known:
         if not any(is_part(name, part) for name, _ in network.named_parameters()):
             raise InvalidInputError(
                 f'schedule.lr_factors names {part!r}, but no parameter is in it; allowed are parts '
@@ -99,8 +99,8 @@ def factor_groups(
             )
     groups: dict[float, list[nn.Parameter]] = {1.0: []}
     for name in names:
-        fitting = [part for part in given if is_part(name, part)]
-        factor = float(given[max(fitting, key=len)]) if fitting else 1.0
+        fitting = [part for part in known if is_part(name, part)]
+        factor = float(known[max(fitting, key=len)]) if fitting else 1.0
         groups.setdefault(factor, []).append(parameters[name])
     return [dict(params=chosen, lr=lr * factor) for factor, chosen in groups.items() if chosen]
 

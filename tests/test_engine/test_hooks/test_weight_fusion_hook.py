@@ -138,7 +138,9 @@ def test_new_classifier_and_counts_stay():
 @pytest.mark.parametrize('factor', [-0.1, 1.5, float('nan'), '0.5', True])
 def test_bad_factor(factor):
     """One line that names the key, before anything is trained."""
-    with pytest.raises(InvalidInputError, match='method.hooks.fusion.factor is .* from 0 to 1'):
+    with pytest.raises(
+        InvalidInputError, match='method.hooks.fusion.factor is .* number of 0 to 1'
+    ):
         WeightFusionHook(factor, name='fusion')
 
 

@@ -47,7 +47,7 @@ def test_step_out_of_range(tiny):
     """The range is said."""
     with pytest.raises(InvalidInputError, match=r'has 3 step\(s\), 0 to 2'):
         Experiment(tiny()).check_step(3)
-    with pytest.raises(InvalidInputError, match='^--step 1 is out .* joint 4-1 .* 0 alone$'):
+    with pytest.raises(InvalidInputError, match='^--step 1 is out .* joint 4-1 .* only 0$'):
         check_step(1, 1, 'joint 4-1')
 
 
