@@ -7,8 +7,7 @@ from torch import nn
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
 from tests.common.contract import Contract, Example
-from tests.common.test_runner_parts import samples
-from tests.common.toys import ToyBackbone
+from tests.common.toys import ToyBackbone, samples
 
 TOY = dict(type=ToyBackbone.__name__)
 #: The promise: what it is trained with, 'image labels' of its two classes or 'pairs' of pixels.

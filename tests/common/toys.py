@@ -1,11 +1,12 @@
 """Small stand-ins with which parts are tried: a backbone, networks, outputs of networks."""
 
 import torch
+from mmengine.structures import PixelData
 from torch import nn
 
 from incseg.models import BaseBackbone
 from incseg.registry import MODELS
-from incseg.structures import NetworkOutputs
+from incseg.structures import NetworkOutputs, SegDataSample
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 
@@ -91,3 +92,18 @@ def outputs(classes, seed=0, dtype=torch.float32, images=2, scale=1.0):
 def tensors(made):
     """All tensors of a network's outputs."""
     return [*made.features, *made.logits.values(), *made.stages, *made.head_features.values()]
+
+
+def samples(*sizes, labels=True):
+    """Packed samples of images ``(height, width)``, with labels of five classes or without."""
+    made = []
+    generator = torch.Generator().manual_seed(0)
+    for i, size in enumerate(sizes):
+        sample = SegDataSample()
+        sample.set_metainfo(dict(image_id=str(i), img_shape=size, ori_shape=size))
+        if labels:
+            label = torch.randint(0, 5, (1, *size), generator=generator, dtype=torch.uint8)
+            sample.gt_sem_seg = PixelData(data=label)
+        image = torch.randint(0, 255, (3, *size), generator=generator, dtype=torch.uint8)
+        made.append(dict(inputs=image, data_samples=sample))
+    return made
