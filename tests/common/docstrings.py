@@ -54,7 +54,7 @@ def has_tensors(annotation):
 
 
 def raised(function, owner=None, seen=()):
-    """Names of the errors that a function raises itself or through a private helper beside it."""
+    """Names of the errors that a function raises, itself or by a private helper of its module."""
     if not isinstance(function, FunctionType) or function in seen:
         return set()
     found = set()

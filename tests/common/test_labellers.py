@@ -70,7 +70,7 @@ def test_replaces_background_only(name, options, dtype):
 
 @OF_MASKS
 def test_depends_on_the_teacher_only(name, options):
-    """If it fails, labels change while the student learns, or with the images beside one."""
+    """If it fails, labels change while the student learns, or with the other images of a batch."""
     teacher = outputs(OLD, images=4)
     labeller = prepared(name, options, teacher)
     made, weight = relabelled(labeller, masks(), teacher)
