@@ -195,3 +195,21 @@ def test_network_without_what_trains_beside_it():
     model = torch.nn.Module()
     model.head, model.target_labeller = torch.nn.Linear(2, 1), torch.nn.Linear(3, 1)
     assert list(network_weights(model)) == ['head.weight', 'head.bias']
+
+
+def test_a_file_of_something_else_is_named_by_its_first_gap(tmp_path):
+    """If it fails, a file without any weights is blamed for a detail of its description."""
+    torch.save({'meta': {}}, tmp_path / 'a.pth')
+    with pytest.raises(InvalidInputError, match='lacks state_dict'):
+        read_step_checkpoint(tmp_path / 'a.pth')
+
+
+def test_a_failed_save_tells_the_systems_reason(tmp_path, monkeypatch):
+    """If it fails, a full disk is told in torch's words for it."""
+
+    def fail(*args, **kwargs):
+        raise RuntimeError('enforce fail') from OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(torch, 'save', fail)
+    with pytest.raises(SaveError, match='No space left on device; nothing was left'):
+        save_atomically({}, tmp_path / 'a.pth')

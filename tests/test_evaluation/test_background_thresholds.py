@@ -106,3 +106,27 @@ def test_picture(tmp_path, monkeypatch):
     assert path.read_bytes() == before and os.listdir(path.parent) == ['sweep.png']
     monkeypatch.setattr(sweep_report, 'find_spec', lambda name: None)
     assert not draw_sweep(ROWS, 'title', tmp_path / 'none.png')
+
+
+def test_lines_of_the_picture(tmp_path, monkeypatch):
+    """If it fails, the plot hides a curve, its legend, or what its axes mean."""
+    figures = []
+    figure_class = pytest.importorskip('matplotlib.figure').Figure
+    real = figure_class.savefig
+    monkeypatch.setattr(
+        figure_class, 'savefig', lambda self, *a, **k: (figures.append(self), real(self, *a, **k))
+    )
+    draw_sweep(ROWS, 'title', tmp_path / 'sweep.png', used=0.05)
+    [axis] = figures[0].axes
+    both, classes, best, used = (np.asarray(line.get_ydata()) for line in axis.get_lines())
+    assert np.isnan(classes[:3]).all() and list(classes[3:5]) == [6.0, 8.0]
+    assert not np.isnan(both).any() and list(best) == [30.0] and len(used) == 2
+    assert axis.get_xlabel() == 'background threshold' and axis.get_ylabel() == 'mIoU, %'
+    assert [text.get_text() for text in axis.get_legend().get_texts()][-1].endswith('0.05')
+    assert axis.get_ylim()[0] == 0
+
+
+def test_no_matplotlib_is_false_and_nothing_else(tmp_path, monkeypatch):
+    """If it fails, a caller cannot tell a missing package from a missing answer."""
+    monkeypatch.setattr(sweep_report, 'find_spec', lambda name: None)
+    assert draw_sweep(ROWS, 'title', tmp_path / 'none.png') is False

@@ -153,3 +153,23 @@ def test_class_table():
     table = class_table(dict(iou={'background': 50.0, 'car': None}))
     assert '| background | 50.0 |' in table
     assert '| car        |    - |' in table
+
+
+def test_an_entry_is_found_by_its_step():
+    """If it fails, a finished step is trained again on every resume."""
+    book = ledger()
+    assert book.step(1) is book.steps[1] and book.step(2) is None
+
+
+def test_files_of_a_ledger(tmp_path):
+    """If it fails, results.md is no Markdown, or a line of results.json is the whole file."""
+    ledger().write(tmp_path)
+    page = (tmp_path / 'results.md').read_text().splitlines()
+    assert page[1] == '' and set(page[3]) <= set('|:-')
+    assert (tmp_path / 'results.json').read_text().splitlines()[1].startswith(' "config"')
+
+
+def test_numbers_stand_below_each_other():
+    """If it fails, decimals of a column cannot be compared by eye."""
+    lines = [line for line in ledger().table().splitlines() if line.startswith('| ')]
+    assert lines[1].split('|')[3:6] == [' 80.0 ', '     - ', ' 80.0 ']

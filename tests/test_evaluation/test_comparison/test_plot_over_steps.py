@@ -155,3 +155,33 @@ def test_joint_changes_no_other_style(make_run, tmp_path):
         **before,
         'joint': JOINT_STYLE,
     }
+
+
+def test_axes_of_a_panel(table):
+    """If it fails, steps are 0.5 apart, or a curve seems low because the axis starts high."""
+    figure = pytest.importorskip('matplotlib.figure').Figure()
+    axis = figure.subplots()
+    draw_panel(table, table.protocols[0], axis, curve_styles(table))
+    figure.canvas.draw()
+    assert axis.get_ylim()[0] == 0
+    assert all(tick == int(tick) for tick in axis.get_xticks())
+    assert not axis.spines['top'].get_visible() and axis.spines['left'].get_visible()
+    assert any(line.get_visible() for line in axis.get_xgridlines())
+
+
+def test_a_level_line_spans_the_longest_protocol(make_run, tmp_path):
+    """If it fails, joint training is a point where the other rows are curves."""
+    make_run('mib', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)])
+    make_run('joint', 0, [(70.0, 60.0, 50.0)])
+    table = ComparisonTable(find_runs([str(tmp_path)])[0])
+    figure = pytest.importorskip('matplotlib.figure').Figure()
+    handles = draw_panel(table, table.protocols[0], figure.subplots(), curve_styles(table))
+    assert list(handles['joint'].get_xdata()) == [0, 1]
+
+
+def test_no_picture_is_false_and_nothing_else(table, tmp_path, monkeypatch):
+    """If it fails, a caller cannot tell a missing package from a missing answer."""
+    from incseg.evaluation.comparison import plot
+
+    monkeypatch.setattr(plot, 'find_spec', lambda name: None)
+    assert draw_curves(table, tmp_path / 'none.png') is False

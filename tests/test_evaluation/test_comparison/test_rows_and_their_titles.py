@@ -14,6 +14,7 @@ from incseg.evaluation.comparison.rows import (
     other_settings,
     row_rank,
     row_titles,
+    shortened,
 )
 from incseg.evaluation.comparison.runs import RunResult
 
@@ -274,3 +275,9 @@ def test_many_differences_are_cut(make_run):
     lines = other_settings(rows)
     assert lines[0] == 'a differs: ft (ft); mib (mib)'
     assert len(lines) == 7 and lines[-1] == '2 more settings differ: g, h'
+
+
+@pytest.mark.parametrize(('length', 'text'), [(40, 'x' * 40), (41, 'x' * 37 + '…')])
+def test_long_values_are_shortened(length, text):
+    """If it fails, one long setting makes the note unreadable."""
+    assert shortened('x' * length) == text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.evaluation.comparison.runs import RunResult, find_runs
+from incseg.evaluation.comparison.runs import RunResult, find_runs, is_ledger
 
 STEPS = [(80.0, 60.0), (50.0, 40.0, 30.0)]
 
@@ -176,3 +176,18 @@ def test_foreign_files(make_run, change, message):
     path.write_text(json.dumps(content))
     with pytest.raises(InvalidInputError, match=rf'results\.json is not a ledger: {message}'):
         RunResult.read(path)
+
+
+@pytest.mark.parametrize('key', ['config', 'method'])
+def test_texts_of_a_ledger_are_texts(make_run, key):
+    """If it fails, a number in the place of a text ends in a traceback later."""
+    path = make_run('ft', 0, [(80.0, 60.0)]) / 'results.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: 5}))
+    with pytest.raises(InvalidInputError, match=f'{key} is 5'):
+        RunResult.read(path)
+
+
+def test_a_file_of_something_else_is_no_ledger(tmp_path):
+    """If it fails, any JSON file in a folder becomes a row."""
+    (tmp_path / 'a.json').write_text('{}')
+    assert is_ledger(tmp_path / 'a.json') is False

@@ -242,3 +242,39 @@ def test_nothing_is_written_for_a_damaged_ledger(make_run, tmp_path):
     with pytest.raises(InvalidInputError, match=r'ft_toy_2-1_overlap_0/results.json is not a led'):
         compare([str(tmp_path)], tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
+
+
+def test_columns_are_in_the_order_of_the_protocols(make_run, compared):
+    """If it fails, 2-1 and 1-1 change places from table to table."""
+    classes = ['background', 'a', 'b', 'c']
+    make_run('ft', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)], name='2-1', classes=classes)
+    make_run('ft', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)], name='2-1', setting='disjoint')
+    make_run('ft', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)], name='2-1', dataset='another')
+    labels = [compared().label(key) for key in compared().protocols]
+    assert labels == ['another 2-1 overlap', 'toy 2-1 disjoint', 'toy 2-1 overlap']
+
+
+def test_class_orders_are_named_where_they_differ(make_run, compared):
+    """If it fails, two columns of one name cannot be told apart, or a lone one is explained."""
+    make_run('ft', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)])
+    assert compared().notes[:1] == [
+        'Settings of all rows are unknown, no config.json is next to '
+        'their ledgers: epochs, learning rate and all else may differ'
+    ]
+    make_run(
+        'ft',
+        0,
+        [(80.0, 60.0), (50.0, 40.0, 30.0)],
+        folder='other',
+        classes=['background', 'b', 'a', 'c'],
+    )
+    table = compared()
+    assert [table.label(key) for key in table.protocols] == ['toy 2-1 order 1', 'toy 2-1 order 2']
+    assert table.notes[:2] == ['toy 2-1 order 1: a, b, c', 'toy 2-1 order 2: b, a, c']
+
+
+def test_first_number_of_a_row_is_right_aligned(make_run, compared):
+    """If it fails, decimals of the first column cannot be compared by eye."""
+    make_run('ft', 0, [(80.0, 60.0), (5.0, 4.0, 30.0)])
+    row = compared().markdown().splitlines()
+    assert any(line.startswith('|--------|') and line.count('-:|') == 4 for line in row)
