@@ -204,4 +204,5 @@ def run_tests(copy: Copy, chosen: Sequence[str], first_only: bool = True) -> dic
     files = list(dict.fromkeys(name.partition('::')[0] for name in chosen))
     options = [*OPTIONS, *(['-x'] if first_only else []), f'--basetemp={copy.temporary}']
     code = int(pytest.main([*options, *files], plugins=[picker]))
-    return dict(code=code, failed=picker.failed, why=picker.why, ran=picker.ran)
+    why = picker.why.replace(str(copy.root.parent), '')
+    return dict(code=code, failed=picker.failed, why=why, ran=picker.ran)

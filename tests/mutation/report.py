@@ -1,7 +1,7 @@
 """What two runs over the same sample have in common, and where they differ."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 OUTCOMES = ('killed', 'timeout', 'survived', 'error')
@@ -40,7 +40,7 @@ def noticed(result: dict[str, Any]) -> bool:
     return result['outcome'] in NOTICED
 
 
-def summary(results: Sequence[dict[str, Any]]) -> str:
+def summary(results: Iterable[dict[str, Any]]) -> str:
     """Return how many mutants there are of each outcome."""
     counts = Counter(result['outcome'] for result in results)
     total = sum(counts.values())

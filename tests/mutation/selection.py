@@ -30,17 +30,17 @@ TESTS = (
     'tests/test_datasets/**/test_incremental_dataset.py',
     'tests/test_datasets/**/test_replay_dataset.py',
     'tests/test_datasets/**/test_visible_labels.py',
-    'tests/test_datasets/**/test_images_and_labels_of_a_step.py',
-    'tests/test_datasets/**/test_rows_of_image_labels.py',
     'tests/test_apis/**/test_config_check.py',
     'tests/test_apis/**/test_config_types.py',
     'tests/test_engine/**/test_checkpoint*.py',
     'tests/test_engine/**/test_incremental_hook.py',
+    'tests/test_engine/**/test_seam_checkpoint.py',
+    'tests/test_engine/**/test_seam_store.py',
+    'tests/test_datasets/**/test_images_and_labels_of_a_step.py',
+    'tests/test_datasets/**/test_rows_of_image_labels.py',
     'tests/test_engine/**/test_start_of_a_step.py',
     'tests/test_engine/test_previous_step.py',
     'tests/test_engine/test_network_changes_structure.py',
-    'tests/test_engine/**/test_seam_checkpoint.py',
-    'tests/test_engine/**/test_seam_store.py',
 )
 #: a test that takes longer under coverage is left out, in seconds of processor time
 SLOW = 20

@@ -203,10 +203,10 @@ def test_importance_of_step_0_is_estimated_on_its_own_data(
         ({'method.memory': dict(size=4)}, 'protocol.type is .ThenAFolder., expected OneDataset'),
     ],
 )
-def test_mistakes_are_told_before_training(config, options, message):
+def test_mistakes_are_told_before_training(config, tmp_path, options, message):
     """If it fails, a wrong key of the sources, or a part that they cannot serve, costs a step."""
     with pytest.raises(InvalidInputError, match=message):
-        train_protocol(config(**options), 'nowhere')
+        train_protocol(config(**options), tmp_path / 'run')
 
 
 def test_one_data_set_is_the_default(tiny):

@@ -287,3 +287,10 @@ def test_states(tmp_path):
     assert file_states(files) == [('x/a.png', 1, 5), ('y/b.png', 2, 5)]
     assert file_states(files[:1]) == [('./a.png', 1, 5)]
     assert file_states([]) == []
+
+
+def test_order_of_keyword_arguments():
+    """If it fails, the same reader scans all masks again because its arguments changed places."""
+    one, other = partial(dict, a=1, b=2), partial(dict, b=2, a=1)
+    assert scan_key([], one, 3) == scan_key([], other, 3)
+    assert scan_key([], one, 3) != scan_key([], partial(dict, a=1, b=3), 3)

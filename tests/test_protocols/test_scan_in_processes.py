@@ -217,3 +217,23 @@ def test_disabled_it_says_nothing(capsys):
     bar.update(3)
     bar.close()
     assert capsys.readouterr() == ('', '')
+
+
+def test_cores_are_those_of_this_process(monkeypatch):
+    """If it fails, a container with two of 64 cores starts 64 workers that wait for each other."""
+    allowed = set(range((os.cpu_count() or 1) + 1))
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: allowed, raising=False)
+    assert available_cores() == len(allowed)
+    monkeypatch.delattr(os, 'sched_getaffinity')
+    assert available_cores() == (os.cpu_count() or 1)
+
+
+def test_time_left_in_minutes(monkeypatch, capsys):
+    """If it fails, a scan of two minutes is announced as 1:58 or as 120 minutes."""
+    now = iter([0.0, 2.0])
+    monkeypatch.setattr(time, 'monotonic', lambda: next(now))
+    Progress(18, 'work', enabled=True).update(3)
+    assert capsys.readouterr().err == 'work: 3/18, 1.5 images/s, ETA 0:10\n'
+    now = iter([0.0, 20.0])
+    Progress(21, 'work', enabled=True).update(3)
+    assert capsys.readouterr().err == 'work: 3/21, 0.1 images/s, ETA 2:00\n'

@@ -207,3 +207,11 @@ def test_protocols_need_no_torch():
         [sys.executable, '-c', code], capture_output=True, text=True, env=environment, check=True
     )
     assert done.stdout.strip() == '[]'
+
+
+def test_repr_of_the_usual_order():
+    """If it fails, a message shows an order that nobody chose, or hides one."""
+    assert repr(Protocol(5, 3, 1)) == (
+        "Protocol(num_classes=5, base=3, increment=1, setting='overlap')"
+    )
+    assert ', class_order=(2, 1, 3))' in repr(Protocol(3, 2, 1, class_order=[2, 1, 3]))

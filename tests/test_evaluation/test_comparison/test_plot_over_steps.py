@@ -8,6 +8,7 @@ import pytest
 from incseg.errors import SaveError
 from incseg.evaluation.comparison.plot import (
     JOINT_STYLE,
+    PANEL,
     curve_styles,
     draw_curves,
     draw_panel,
@@ -185,3 +186,26 @@ def test_no_picture_is_false_and_nothing_else(table, tmp_path, monkeypatch):
 
     monkeypatch.setattr(plot, 'find_spec', lambda name: None)
     assert draw_curves(table, tmp_path / 'none.png') is False
+
+
+@pytest.mark.parametrize(
+    ('panels', 'columns', 'lines'), [(1, 1, 1), (3, 3, 1), (4, 2, 2), (5, 3, 2)]
+)
+def test_panels_in_rows(make_run, tmp_path, monkeypatch, panels, columns, lines):
+    """If it fails, panels are squeezed, or every one repeats the label of the axis."""
+    figures = []
+    figure_class = pytest.importorskip('matplotlib.figure').Figure
+
+    def keep(figure, path, **_):
+        figures.append(figure)
+        path.touch()
+
+    monkeypatch.setattr(figure_class, 'savefig', keep)
+    for i in range(panels):
+        make_run('mib', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)], name=f'2-{i}')
+    assert draw_curves(ComparisonTable(find_runs([str(tmp_path)])[0]), tmp_path / 'x.png') is True
+    [figure] = figures
+    labelled = [i for i, axis in enumerate(figure.axes) if axis.get_ylabel()]
+    assert len(figure.axes) == panels and labelled == list(range(0, panels, columns))
+    size, _ = layout(['mib'], PANEL[0] * columns, PANEL[1] * lines)
+    assert figure.get_size_inches() == pytest.approx(size)

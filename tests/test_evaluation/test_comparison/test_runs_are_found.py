@@ -191,3 +191,12 @@ def test_a_file_of_something_else_is_no_ledger(tmp_path):
     """If it fails, any JSON file in a folder becomes a row."""
     (tmp_path / 'a.json').write_text('{}')
     assert is_ledger(tmp_path / 'a.json') is False
+
+
+def test_a_work_dir_is_one_run(make_run):
+    """If it fails, a ledger that was copied inside a work dir counts as a second run."""
+    folder = make_run('mib', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)])
+    (folder / 'old').mkdir()
+    (folder / 'old/results.json').write_text((folder / 'results.json').read_text())
+    runs, without = find_runs([str(folder)])
+    assert [run.path for run in runs] == [folder / 'results.json'] and not without

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -278,3 +279,30 @@ def test_first_number_of_a_row_is_right_aligned(make_run, compared):
     make_run('ft', 0, [(80.0, 60.0), (5.0, 4.0, 30.0)])
     row = compared().markdown().splitlines()
     assert any(line.startswith('|--------|') and line.count('-:|') == 4 for line in row)
+
+
+def test_the_picture_is_named_with_the_tables(make_run, tmp_path):
+    """If it fails, the last line hides a file, or breaks the table above it."""
+    pytest.importorskip('matplotlib')
+    make_run('mib', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)])
+    text = compare([str(tmp_path)], tmp_path / 'out')
+    table, _, files = text.rpartition('\n')
+    assert table == (tmp_path / 'out/comparison.txt').read_text().rstrip('\n')
+    assert files.endswith('comparison.txt, comparison.md, comparison.csv, comparison.png')
+
+
+def test_bases_and_steps_order_the_columns(make_run, compared, tmp_path):
+    """If it fails, 1-1 stands before 2-1, or protocols of one name change places."""
+    shapes = {
+        '1-2': [[1], [2, 3]],
+        '1-1': [[1], [2], [3]],
+        '2-1b': [[1, 2], [3]],
+        '2-1a': [[1, 2], [3]],
+    }
+    for name, steps in shapes.items():
+        values = [(80.0, 60.0), *[(50.0, 40.0, 30.0)] * (len(steps) - 1)]
+        path = make_run('mib', 0, values, name=name) / 'results.json'
+        content = json.loads(path.read_text())
+        content['protocol']['steps'] = steps
+        path.write_text(json.dumps(content))
+    assert [key[1] for key in compared().protocols] == ['2-1a', '2-1b', '1-2', '1-1']
