@@ -8,6 +8,7 @@ from incseg.models import EncoderDecoder, IncrementalSegmentor
 from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.models.decode_heads import GrowingClassifier
 from incseg.utils.precision import computes_in_bfloat16
+from incseg.utils.rules import any_of, expected
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 #: the parts that run at prediction
@@ -60,7 +61,7 @@ def weight_type(dtype: str, device: torch.device) -> torch.dtype:
     """
     if dtype != 'auto':
         if dtype not in DTYPES:
-            raise ValueError(f'dtype is {dtype!r}, allowed: {["auto", *DTYPES]}')
+            raise expected('dtype', dtype, any_of(('auto', *DTYPES)))
         return DTYPES[dtype]
     return torch.bfloat16 if computes_in_bfloat16(device) else torch.float32
 

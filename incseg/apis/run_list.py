@@ -9,6 +9,7 @@ from typing import Any
 from incseg.apis.config.loading import load_config
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.rules import expected, unknown_key
 
 #: key of a run -> what it must be
 KEYS: dict[str, tuple[type, str]] = {
@@ -81,7 +82,7 @@ def entries(source: str) -> list[dict[str, Any]]:
         or not isinstance(content['runs'], list)
         or not content['runs']
     ):
-        raise InvalidInputError(f'{path}: expected {{"runs": [{{"config": …}}, …]}}')
+        raise expected(f'content of {path}', content, '{"runs": [{"config": …}, …]}')
     for i, entry in enumerate(content['runs']):
         check_entry(entry, f'{path}: runs[{i}]')
     return content['runs']
@@ -90,18 +91,19 @@ def entries(source: str) -> list[dict[str, Any]]:
 def check_entry(entry: Any, where: str) -> None:
     """Refuse a run with unknown keys or values of another type."""
     if not isinstance(entry, dict) or 'config' not in entry:
-        raise InvalidInputError(f'{where} is {entry!r:.60}, expected an object with "config"')
+        raise expected(where, entry, 'an object with "config"')
     for key, value in entry.items():
         if key not in KEYS:
-            raise InvalidInputError(f'{where} has the key {key!r}, allowed: {list(KEYS)}')
+            raise unknown_key(key, where, KEYS)
         kind, what = KEYS[key]
         if not isinstance(value, kind):
-            raise InvalidInputError(f'{where}.{key} is {value!r}, expected {what}')
+            raise expected(f'{where}.{key}', value, what)
     seeds = entry.get('seeds', [])
     if any(not isinstance(seed, int) or isinstance(seed, bool) for seed in seeds):
-        raise InvalidInputError(f'{where}.seeds is {seeds}, expected a list of integers')
+        raise expected(f'{where}.seeds', seeds, 'a list of integers')
     if 'name' in entry and not NAME.fullmatch(entry['name']):
-        raise InvalidInputError(
-            f'{where}.name is {entry["name"]!r}, expected letters, digits and . _ + - '
-            '(it becomes part of a folder)'
+        raise expected(
+            f'{where}.name',
+            entry['name'],
+            'letters, digits and . _ + - (it becomes part of a folder)',
         )

@@ -11,8 +11,9 @@ from incseg.engine.checkpoint import StepCheckpoint
 from incseg.engine.recipe.data import LOAD_MASKS, dataset_config, training_images
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
-from incseg.errors import InvalidInputError, MissingFileError
+from incseg.errors import MissingFileError
 from incseg.registry import DATASETS, STEP_LABELS, TASK_UTILS
+from incseg.utils.rules import expected
 
 
 class StepLabels(ABC):
@@ -162,9 +163,8 @@ def step_labels(experiment: Experiment, k: int) -> StepLabels:
         chosen = dict(type='ImageLabels', image_labels=image_labels)
         chosen['negatives'] = config['method'].get('negatives')
     if STEP_LABELS.get(chosen['type']) is None:
-        raise InvalidInputError(
-            f'annotation.type is {chosen["type"]!r}, which is not registered (custom_imports '
-            'missing?)'
+        raise expected(
+            'annotation.type', chosen['type'], 'a registered type (custom_imports missing?)'
         )
     built: StepLabels = STEP_LABELS.build(dict(chosen, experiment=experiment, step=k))
     return built

@@ -11,11 +11,11 @@ from terminaltables import AsciiTable
 from torch import Tensor
 
 from incseg.constants import VOID
-from incseg.errors import InvalidInputError
 from incseg.evaluation.confusion import iou_per_class
 from incseg.evaluation.conventions import mean
 from incseg.evaluation.report import number
 from incseg.utils.files import whole_file
+from incseg.utils.rules import expected
 
 LEVELS = 256
 
@@ -37,9 +37,7 @@ class ThresholdSweep:
 
     def __init__(self, num_classes: int, thresholds: Sequence[float]) -> None:
         if not len(thresholds) or not all(0 <= t <= 1 for t in thresholds):
-            raise InvalidInputError(
-                f'thresholds is {list(thresholds)!r}, expected one or more numbers from 0 to 1'
-            )
+            raise expected('thresholds', list(thresholds), 'one or more numbers from 0 to 1')
         self.thresholds = [float(t) for t in thresholds]
         self.counts = np.zeros((num_classes, num_classes, LEVELS), np.int64)
 

@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import barrier, broadcast_object_list, init_dist, is_distributed, is_main_process
 
 from incseg.errors import InvalidInputError
+from incseg.utils.rules import any_of, expected
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -25,7 +26,7 @@ def init_launcher(launcher: str) -> None:
         InvalidInputError: The launcher's environment variables are missing.
     """
     if launcher not in LAUNCHERS:
-        raise InvalidInputError(f'launcher is {launcher!r}, allowed: {list(LAUNCHERS)}')
+        raise expected('launcher', launcher, any_of(LAUNCHERS))
     if launcher == 'none' or is_distributed():
         return
     if launcher == 'pytorch' and 'RANK' not in os.environ:

@@ -53,7 +53,7 @@ def unknown_key(key: str, where: str, allowed: Iterable[str]) -> InvalidInputErr
     """
     allowed = sorted(allowed)
     close = get_close_matches(key, allowed, 1)
-    hint = f'did you mean {close[0]!r}?' if close else f'allowed: {allowed}'
+    hint = f'did you mean {close[0]!r}?' if close else f'expected {any_of(allowed)}'
     return InvalidInputError(f'unknown key {key!r} of {where}; {hint}')
 
 

@@ -47,9 +47,9 @@ def test_a_users_mistake_is_one_line():
     """No traceback for what the user can mend; exit status 1."""
 
     def main():
-        raise InvalidInputError('x is 3, allowed: 4')
+        raise InvalidInputError('x is 3, expected 4')
 
-    with pytest.raises(SystemExit, match='error: x is 3, allowed: 4'):
+    with pytest.raises(SystemExit, match='error: x is 3, expected 4'):
         command_line(main)
 
 

@@ -62,7 +62,7 @@ def test_file_of_runs(tmp_path, listed):
     [
         (dict(options={}), r'runs\[0\] is .* expected an object with "config"'),
         ('x', r"runs\[0\] is 'x'"),
-        (dict(config=FT, option={}), "has the key 'option', allowed: "),
+        (dict(config=FT, option={}), "unknown key 'option' of"),
         (dict(config=FT, seeds=3), r'runs\[0\].seeds is 3, expected a list of integers'),
         (dict(config=FT, seeds=[True]), r'seeds is \[True\]'),
         (dict(config=FT, name='a/b'), "name is 'a/b', expected letters"),

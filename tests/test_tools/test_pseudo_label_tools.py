@@ -121,7 +121,7 @@ def test_affinity_network(tool, weak, tmp_path):
         r'\d+ images in \d+ s, mean loss of the last epoch \d\.\d{4}; written to .*a\.pth', line
     )
     status, _ = tool(*train[:-1], '16', '--cfg-options', refine + '}')
-    assert status.startswith('error: crop_size of AffinityNet is 16; allowed is a multiple of 8')
+    assert status.startswith('error: crop_size of AffinityNet is 16, expected a multiple of 8')
     assert '\n' not in status
     status, _ = tool(*train, '--init-from', tmp_path / 'none.pth', '--cfg-options', refine + '}')
     assert status.startswith('error: ') and 'none.pth' in status

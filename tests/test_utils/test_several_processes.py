@@ -48,7 +48,7 @@ def test_end_of_a_group(tool_environment, free_port):
 
 def test_unknown_launcher():
     """The launchers are listed."""
-    with pytest.raises(InvalidInputError, match="'torchrun', allowed: .*'pytorch'"):
+    with pytest.raises(InvalidInputError, match="'torchrun', expected .*'pytorch'"):
         init_launcher('torchrun')
 
 

@@ -4,7 +4,6 @@ import traceback
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from mmengine.config import Config
 from incseg.apis.config.check import check_config
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils.rules import expected
+from incseg.utils.rules import expected, unknown_key
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -84,11 +83,8 @@ def is_open(key: str) -> bool:
 def child(node: Any, key: str, dotted: str) -> Any:
     """Return the value of a key that the node has to have."""
     if key not in node:
-        close = get_close_matches(key, map(str, node), 1)
-        hint = f'did you mean {close[0]!r}? ' if close else ''
-        raise InvalidInputError(
-            f'--cfg-options: unknown key {dotted!r}; {hint}allowed: {sorted(map(str, node))}'
-        )
+        parent = dotted[: -len(key)]
+        raise unknown_key(dotted, '--cfg-options', {f'{parent}{each}' for each in node})
     return node[key]
 
 

@@ -12,7 +12,7 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TASK_UTILS
 from incseg.utils.rules import expected
 
-_FORMAT = 'allowed is {image id: [class names]}'
+_FORMAT = 'expected {image id: [class names]}'
 
 
 @TASK_UTILS.register_module()
@@ -61,17 +61,17 @@ def _read(path: Path) -> dict[str, list[str]]:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
-        raise MissingFileError(f"image labels '{path}' do not exist; {_FORMAT}") from error
+        raise MissingFileError(f"image labels '{path}' do not exist, {_FORMAT}") from error
     except (OSError, ValueError) as error:
         raise InvalidInputError(
-            f"image labels '{path}' cannot be read ({error}); {_FORMAT}"
+            f"image labels '{path}' cannot be read ({error}), {_FORMAT}"
         ) from error
     if not isinstance(content, dict):
-        raise InvalidInputError(f"image labels '{path}' hold a {type(content).__name__}; {_FORMAT}")
+        raise InvalidInputError(f"image labels '{path}' hold a {type(content).__name__}, {_FORMAT}")
     for image_id, names in content.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InvalidInputError(
-                f"image labels '{path}' have {names!r:.60} for image {image_id!r}; {_FORMAT}"
+                f"image labels '{path}' have {names!r:.60} for image {image_id!r}, {_FORMAT}"
             )
     return content
 

@@ -15,8 +15,8 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
 
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-_ALLOWED = (
-    'allowed is an .npz of ids int16 (k,), score uint8 (k, h, w), stride and '
+_EXPECTED = (
+    'expected an .npz of ids int16 (k,), score uint8 (k, h, w), stride and '
     'size int32 (2,), with h and w the size divided by the stride, rounded up'
 )
 
@@ -115,13 +115,13 @@ class ScoreFile:
         except _BROKEN as error:
             reason = ' '.join(str(error).split()) or type(error).__name__
             raise InvalidInputError(
-                f"score file '{path}' cannot be read ({reason}); {_ALLOWED}"
+                f"score file '{path}' cannot be read ({reason}), {_EXPECTED}"
             ) from error
         if not scores._is_sound():
             raise InvalidInputError(
                 f"score file '{path}' has ids {scores.ids.dtype} {scores.ids.shape}, score "
                 f'{scores.score.dtype} {scores.score.shape}, stride {scores.stride}, size '
-                f'{scores.size}; {_ALLOWED}'
+                f'{scores.size}, {_EXPECTED}'
             )
         return scores
 

@@ -14,7 +14,7 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TRANSFORMS
 from incseg.utils.rules import expected
 
-_ALLOWED = 'allowed is a complete JPEG, PNG or other image that OpenCV reads'
+_EXPECTED = 'expected a complete JPEG, PNG or other image that OpenCV reads'
 
 
 @TRANSFORMS.register_module()
@@ -54,14 +54,14 @@ def _read(path: str | os.PathLike) -> np.ndarray:
     except FileNotFoundError as error:
         raise MissingFileError(f'image {path!r} does not exist') from error
     except OSError as error:
-        raise InvalidInputError(f'image {path!r} cannot be read ({error}); {_ALLOWED}') from error
+        raise InvalidInputError(f'image {path!r} cannot be read ({error}), {_EXPECTED}') from error
     if not data:
-        raise InvalidInputError(f'image {path!r} is an empty file; {_ALLOWED}')
+        raise InvalidInputError(f'image {path!r} is an empty file, {_EXPECTED}')
     if _is_cut_jpeg(data):
-        raise InvalidInputError(f'image {path!r} is cut short; {_ALLOWED}')
+        raise InvalidInputError(f'image {path!r} is cut short, {_EXPECTED}')
     img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if img is None:
-        raise InvalidInputError(f'image {path!r} cannot be decoded; {_ALLOWED}')
+        raise InvalidInputError(f'image {path!r} cannot be decoded, {_EXPECTED}')
     return img
 
 

@@ -11,6 +11,7 @@ from incseg.engine.figures.layout import ENLARGE, GAP, HEAD, grid, with_legend, 
 from incseg.engine.weak.evaluate_pseudo_labels import check_classes
 from incseg.errors import InvalidInputError
 from incseg.utils.pictures import paint, write_picture
+from incseg.utils.rules import expected
 
 
 def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], path: Path) -> None:
@@ -64,7 +65,7 @@ def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], 
         del columns['score']
     sizes = {picture.shape[:2] for picture in columns['image']}
     if len(sizes) > 1:
-        raise InvalidInputError(f'the images have the sizes {sorted(sizes)}, expected one')
+        raise expected('sizes of the images', sorted(sizes), 'one size')
     height = ENLARGE * columns['image'][0].shape[0]
     picture = with_row_names(grid(columns), images, HEAD, height + GAP)
     names = dataset.metainfo['classes']

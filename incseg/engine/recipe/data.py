@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from incseg.engine.recipe.experiment import Experiment
-from incseg.errors import InvalidInputError
+from incseg.utils.rules import any_of, expected
 
 #: config of the transform that loads masks
 LOAD_MASKS = dict(type='LoadLabels')
@@ -71,9 +71,7 @@ def dataset_config(
     elif config['eval_mode'] in data['test_pipelines']:
         transforms = data['test_pipelines'][config['eval_mode']]
     else:
-        raise InvalidInputError(
-            f'eval_mode is {config["eval_mode"]!r}, allowed: {sorted(data["test_pipelines"])}'
-        )
+        raise expected('eval_mode', config['eval_mode'], any_of(data['test_pipelines']))
     return dict(
         type='IncrementalDataset',
         dataset=experiment.sources.data(k, mode) if source is None else dict(source),

@@ -8,7 +8,6 @@ from mmengine.config import ConfigDict
 
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.step_sources import OneDataset, step_sources
-from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
 from incseg.protocols import Protocol
 from incseg.utils.repository import relative_to_library
@@ -149,7 +148,5 @@ def check_step(k: int, num_steps: int, where: str, what: str = '--step') -> None
         InvalidInputError: Naming the steps that are allowed.
     """
     if not 0 <= k < num_steps:
-        allowed = f'0 to {num_steps - 1}' if num_steps > 1 else 'only 0'
-        raise InvalidInputError(
-            f'{what} {k} is out of range: {where} has {num_steps} step(s), {allowed}'
-        )
+        allowed = f'0 to {num_steps - 1}' if num_steps > 1 else '0'
+        raise expected(what, k, f'{allowed}: {where} has {num_steps} step(s)')

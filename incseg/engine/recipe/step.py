@@ -13,10 +13,9 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.recipe.data import dataset_config, loader_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config, network_config
-from incseg.errors import InvalidInputError
 from incseg.registry import HOOKS, PARAM_SCHEDULERS, SCOPE
 from incseg.utils.precision import autocasts
-from incseg.utils.rules import arguments
+from incseg.utils.rules import arguments, expected
 
 #: the schedule where a config names none
 POLY = dict(type='PolyLR', eta_min=0.0)
@@ -51,9 +50,7 @@ def config_for_step(
     batch = config['batch_size']
     world = get_world_size()
     if batch % world:
-        raise InvalidInputError(
-            f'batch_size is {batch}, which {world} processes cannot share equally'
-        )
+        raise expected('batch_size', batch, f'a multiple of the {world} processes')
     sampler = sampler_config(experiment, k, num_images, num_replayed, memory_batch)
     iters = sampler['num_iters']
     hooks: list[dict] = [dict(type='IterationSeedHook', seed=experiment.seed)]

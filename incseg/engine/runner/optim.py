@@ -9,8 +9,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from incseg.errors import InvalidInputError
 from incseg.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+from incseg.utils.rules import any_of, expected
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -93,9 +93,11 @@ def factor_groups(
     parameters = dict(network.named_parameters())
     for part in known:
         if not any(is_part(name, part) for name, _ in network.named_parameters()):
-            raise InvalidInputError(
-                f'schedule.lr_factors names {part!r}, but no parameter is in it; allowed are parts '
-                f'of the network, as {sorted({name.split(".")[0] for name in parameters})}'
+            raise expected(
+                'a name in schedule.lr_factors',
+                part,
+                'a part of the network, as '
+                f'{any_of(sorted({name.split(".")[0] for name in parameters}))}',
             )
     groups: dict[float, list[nn.Parameter]] = {1.0: []}
     for name in names:

@@ -22,6 +22,7 @@ from incseg.engine.weak.seam_training import train_seam
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, STEP_LABELS
+from incseg.utils.rules import expected
 
 #: keys of the labels' ``meta.json`` that the ledger repeats
 LEDGER_KEYS = (
@@ -68,10 +69,11 @@ class PseudoLabels(StepLabels):
     ):
         super().__init__(**kwargs)
         if self.experiment.joint != self.joint:
-            expected = 'JointPseudoLabels' if self.experiment.joint else 'PseudoLabels'
-            raise InvalidInputError(
-                f'annotation.type is {type(self).__name__!r}, expected {expected!r} with '
-                f'method.joint={self.experiment.joint}'
+            kind = 'JointPseudoLabels' if self.experiment.joint else 'PseudoLabels'
+            raise expected(
+                'annotation.type',
+                type(self).__name__,
+                f'{kind!r} with method.joint={self.experiment.joint}',
             )
         self.folder = folder
         self.reading = dict(threshold=threshold, uncertain=uncertain, gating=gating)

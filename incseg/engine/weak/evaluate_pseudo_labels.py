@@ -19,6 +19,7 @@ from incseg.evaluation.report import number
 from incseg.evaluation.threshold_sweep import ThresholdSweep, draw_sweep, sweep_table
 from incseg.utils.files import write_atomically
 from incseg.utils.progress import Progress
+from incseg.utils.rules import expected
 
 #: background scores of the sweep
 THRESHOLDS = tuple(round(0.01 * i, 2) for i in range(100))
@@ -137,10 +138,10 @@ def _read(
     truth = LoadLabels().transform(LoadImage().transform(info))['gt_seg_map']
     label = files.read_label(info['image_id'], ids)
     if label.shape != truth.shape:
-        raise InvalidInputError(
-            f"pseudo-label '{files.label_path(info['image_id'])}' is {label.shape[0]} x "
-            f'{label.shape[1]}, its mask {truth.shape[0]} x {truth.shape[1]} (height x width); '
-            'allowed is the same size'
+        raise expected(
+            f"size of pseudo-label '{files.label_path(info['image_id'])}'",
+            label.shape,
+            f'{truth.shape} (height, width), as its mask',
         )
     if not with_scores:
         return truth, lut[label]

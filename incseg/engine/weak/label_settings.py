@@ -8,7 +8,16 @@ from incseg.datasets import BackgroundRule
 from incseg.engine.recipe.names import resolve
 from incseg.engine.weak import cam_inference
 from incseg.errors import InvalidInputError
-from incseg.utils.rules import SHARE, SWITCH, Rule, check_values, or_none, whole
+from incseg.utils.rules import (
+    SHARE,
+    SWITCH,
+    Rule,
+    check_values,
+    expected,
+    or_none,
+    unknown_key,
+    whole,
+)
 
 #: the options of ``seam.inference`` with their defaults
 INFERENCE: dict[str, Any] = dict(
@@ -83,15 +92,12 @@ def check_inference(options: Any) -> None:
     """
     where = 'seam.inference'
     if not isinstance(options, Mapping):
-        raise InvalidInputError(f'{where} is {options!r}, expected a dict')
+        raise expected(where, options, 'a dict')
     for key in options:
         if key not in INFERENCE:
-            raise InvalidInputError(f"unknown key '{where}.{key}'; allowed: {sorted(INFERENCE)}")
+            raise unknown_key(f'{where}.{key}', where, {f'{where}.{each}' for each in INFERENCE})
     check_values(where, options, RULES)
     if 'background' in options:
         rule = BackgroundRule.of(options['background'], f'{where}.background')
         if rule.mode == 'score':
-            raise InvalidInputError(
-                f"{where}.background.mode is 'score', which is for maps that have one of the "
-                "background, expected 'const' or 'pow'"
-            )
+            raise expected(f'{where}.background.mode', 'score', "'const' or 'pow'")

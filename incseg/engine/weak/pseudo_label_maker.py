@@ -15,6 +15,7 @@ from incseg.engine.weak.cam_inference import CamInference
 from incseg.engine.weak.image_batches import equal_size_batches
 from incseg.errors import InvalidInputError
 from incseg.models import NoRefinement
+from incseg.utils.rules import expected
 
 
 class PseudoLabelMaker:
@@ -54,9 +55,7 @@ class PseudoLabelMaker:
         num_threads: int = 2,
     ) -> None:
         if background.mode == 'score':
-            raise InvalidInputError(
-                "background.mode of a network's maps is 'score'; allowed are const and pow"
-            )
+            raise expected("background.mode of a network's maps", 'score', "'const' or 'pow'")
         self.inference = inference
         self.class_ids = list(class_ids)
         self.files = files
@@ -141,9 +140,11 @@ def check_refined(scores: Any, unrefined: Tensor, name: str) -> None:
     """
     if not isinstance(scores, Tensor) or scores.shape != unrefined.shape:
         result = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise InvalidInputError(
-            f'refine() of {name} returned {result}, expected a tensor {tuple(unrefined.shape)} '
-            'like its argument: a map for the background and one for each class'
+        raise expected(
+            f'result of refine() of {name}',
+            result,
+            f'a tensor of shape {tuple(unrefined.shape)} like its argument: a map for the '
+            'background and one for each class',
         )
     if unrefined.isfinite().all() and not scores.isfinite().all():
         raise InvalidInputError(f'refine() of {name} returned scores that are NaN or infinite')

@@ -24,9 +24,9 @@ from incseg.engine.recipe.step import (
     schedule_config,
     training_hooks,
 )
-from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS
 from incseg.utils.precision import autocasts
+from incseg.utils.rules import expected
 
 
 def from_imagenet(experiment: Experiment) -> bool:
@@ -116,9 +116,7 @@ def seam_runner_config(
     schedule = experiment.config['seam']['schedule']
     batch, world = schedule['batch_size'], get_world_size()
     if batch % world:
-        raise InvalidInputError(
-            f'seam.schedule.batch_size is {batch}, which {world} processes cannot share equally'
-        )
+        raise expected('seam.schedule.batch_size', batch, f'a multiple of the {world} processes')
     iters = schedule['epochs'] * StepBatchSampler.iters_per_epoch(num_images, batch)
     hooks: list[dict] = [dict(type='IterationSeedHook', seed=experiment.seed)]
     if start is not None:

@@ -10,6 +10,7 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.conventions import CONVENTIONS
 from incseg.evaluation.ledger import Ledger
 from incseg.evaluation.run_settings import CONFIG_FILE, read_settings, row_settings
+from incseg.utils.rules import expected
 
 COLUMNS = ('base', 'added', 'all')
 #: data set, name, setting, classes in learning order
@@ -104,9 +105,7 @@ def check_ledger(path: Path, content: dict[str, Any]) -> None:
 
     def expect(value: Any, kind: type, key: str, what: str) -> Any:
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise InvalidInputError(
-                f'{path} is not a ledger: {key} is {value!r:.60}, expected {what}'
-            )
+            raise expected(f'{path} is not a ledger: {key}', value, what)
         return value
 
     for key in ('config', 'method'):
@@ -135,9 +134,7 @@ def check_ledger(path: Path, content: dict[str, Any]) -> None:
                         'a number or null',
                     )
                 ):
-                    raise InvalidInputError(
-                        f'{path} is not a ledger: {where}.{column} is {value}, expected percent'
-                    )
+                    raise expected(f'{path} is not a ledger: {where}.{column}', value, 'percent')
 
 
 def find_runs(arguments: Sequence[str]) -> tuple[list[RunResult], list[str]]:
@@ -178,7 +175,7 @@ def split_name(argument: str) -> tuple[str | None, Path]:
     if not equals or Path(argument).exists():
         return None, Path(argument)
     if not name.strip() or not path:
-        raise InvalidInputError(f'{argument!r}: expected a path, or NAME=PATH')
+        raise expected('a run', argument, 'a path, or NAME=PATH')
     return name.strip(), Path(path)
 
 

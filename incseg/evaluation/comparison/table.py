@@ -18,6 +18,7 @@ from incseg.evaluation.comparison.runs import COLUMNS, ProtocolKey, RunResult
 from incseg.evaluation.conventions import CONVENTIONS
 from incseg.evaluation.report import number
 from incseg.evaluation.run_settings import CONFIG_FILE
+from incseg.utils.rules import any_of, expected
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class ComparisonTable:
         self, runs: Sequence[RunResult], convention: str = 'mib', without: Sequence[str] = ()
     ):
         if convention not in CONVENTIONS:
-            raise InvalidInputError(f'convention is {convention!r}, allowed: {sorted(CONVENTIONS)}')
+            raise expected('convention', convention, any_of(sorted(CONVENTIONS)))
         self.convention = convention
         finished = [run for run in runs if run.finished]
         self.left_out = [

@@ -44,10 +44,10 @@ def test_missing_images_are_counted(source):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ('{"a": [', r"labels\.json' cannot be read \(.*allowed is {image id: \[class names\]}"),
-        (['a'], r"labels\.json' hold a list; allowed is {image id"),
-        ({'a': 'person'}, r"labels\.json' have 'person' for image 'a'; allowed"),
-        ({'a': [15]}, r"labels\.json' have \[15\] for image 'a'; allowed"),
+        ('{"a": [', r"labels\.json' cannot be read \(.*expected {image id: \[class names\]}"),
+        (['a'], r"labels\.json' hold a list, expected {image id"),
+        ({'a': 'person'}, r"labels\.json' have 'person' for image 'a', expected"),
+        ({'a': [15]}, r"labels\.json' have \[15\] for image 'a', expected"),
     ],
 )
 def test_bad_files(source, content, message):

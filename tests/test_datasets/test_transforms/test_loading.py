@@ -44,7 +44,7 @@ def test_cut_short_is_named(tmp_path, suffix, keep):
     cv2.imwrite(str(path), noise)
     assert LoadImage()(dict(img_path=str(path)))['img'].shape == (60, 80, 3)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
-    with pytest.raises(InvalidInputError, match=f"image '.*cut{suffix}' .*; allowed is a complete"):
+    with pytest.raises(InvalidInputError, match=f"image '.*cut{suffix}' .*, expected a complete"):
         LoadImage()(dict(img_path=str(path)))
 
 

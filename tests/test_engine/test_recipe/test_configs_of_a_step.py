@@ -58,14 +58,14 @@ def test_unknown_eval_mode(tiny):
     """The modes the data offer are listed."""
     config = tiny()
     config.eval_mode = 'cropped'
-    with pytest.raises(InvalidInputError, match=r"'cropped', allowed: \['whole'\]"):
+    with pytest.raises(InvalidInputError, match=r"'cropped', expected 'whole'"):
         config_for_test(Experiment(config), 0, 'w')
 
 
 def test_batch_that_processes_cannot_share(tiny, monkeypatch):
     """batch_size is the total: 3 processes cannot share 8 images equally."""
     monkeypatch.setattr('incseg.engine.recipe.step.get_world_size', lambda: 3)
-    with pytest.raises(InvalidInputError, match='batch_size is 8, which 3 processes cannot share'):
+    with pytest.raises(InvalidInputError, match='batch_size is 8, expected a multiple of the 3'):
         config_for_step(Experiment(tiny()), 0, 20, 'w')
 
 

@@ -190,13 +190,13 @@ def test_mistakes_are_reported_before_training(experiment, folders, tmp_path, ca
     a pair are reported after hours, or destroy the existing file."""
     (tmp_path / 'a.pth').write_bytes(b'before')
     train = job.affinity_job
-    with pytest.raises(InvalidInputError, match='seam.refine is .*; allowed here is dict'):
+    with pytest.raises(InvalidInputError, match='seam.refine is .*, expected dict'):
         train(experiment(**{'seam.refine': dict(type='PAMR')}), *folders, tmp_path / 'a.pth')
-    with pytest.raises(InvalidInputError, match='is a folder; allowed is the name of a file'):
+    with pytest.raises(InvalidInputError, match='out is .*, expected the name of a file'):
         train(experiment(), *folders, tmp_path)
     with pytest.raises(MissingFileError, match=r'none\.pth'):
         train(experiment(), *folders, tmp_path / 'a.pth', tmp_path / 'none.pth')
-    with pytest.raises(InvalidInputError, match='crop_size of AffinityNet is 16; allowed is a mul'):
+    with pytest.raises(InvalidInputError, match='crop_size of AffinityNet is 16, expected a mul'):
         train(experiment(), *folders, tmp_path / 'a.pth', crop_size=16)
     assert not calls and (tmp_path / 'a.pth').read_bytes() == b'before'
 

@@ -102,7 +102,7 @@ def test_crops_without_a_pair(files, crop_size):
     multiple of 8."""
     with pytest.raises(
         InvalidInputError,
-        match=(f'crop_size of AffinityNet is {crop_size}; allowed is a multiple of 8, at least 24'),
+        match=(f'crop_size of AffinityNet is {crop_size}, expected a multiple of 8, at least 24'),
     ):
         AffinityDataset(Pictures(), *files, crop_size=crop_size)
 

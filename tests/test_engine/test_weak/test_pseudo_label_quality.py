@@ -140,7 +140,7 @@ def test_foreign_ids(dataset, files):
     background."""
     first = dataset.image_ids[0]
     files.write(first, files.read_label(first), ScoreFile.quantise([3], np.zeros((1, 32, 32))))
-    with pytest.raises(InvalidInputError, match=r"00000\.npz' have the ids 3; allowed are 0, 255"):
+    with pytest.raises(InvalidInputError, match=r"00000\.npz' is \[3\], expected 0, 255"):
         eval_pseudo_labels(dataset, files.folder)
     files.write(first, np.full((32, 32), 77, np.uint8))
     with pytest.raises(InvalidInputError, match=r"00000\.png' have the ids 77; .* names: 5, 2$"):

@@ -147,7 +147,7 @@ def test_bad_configs_and_checkpoints(tiny, weak, checkpoint, tmp_path, colour_ca
     with pytest.raises(InvalidInputError, match="the config has no 'seam.model'"):
         pseudo_label_job(Experiment(tiny()), checkpoint(), out)
     for seam, message in (
-        (dict(inference=dict(background=0.3)), 'seam.inference.background is 0.3; allowed is'),
+        (dict(inference=dict(background=0.3)), 'seam.inference.background is 0.3, expected'),
         (
             dict(inference=dict(background=dict(mode='score'))),
             "background.mode is 'score', which .* expected 'const' or 'pow'",

@@ -185,7 +185,7 @@ def test_unknown_settings_are_told(make_run, compared):
 
 def test_unknown_convention():
     """A typo is named with what is allowed."""
-    with pytest.raises(InvalidInputError, match="'voc', allowed: .'mib', 'plop', 'wilson'."):
+    with pytest.raises(InvalidInputError, match="'voc', expected 'mib', 'plop' or 'wilson'"):
         ComparisonTable([], 'voc')
 
 

@@ -13,6 +13,7 @@ from incseg.datasets.pseudo_labels.pseudo_label_files import no_labels
 from incseg.datasets.steps.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.models.weak.refinement.affinity_pairs import STRIDE, affinity_labels, has_pairs
+from incseg.utils.rules import expected
 
 
 class AffinityDataset(Dataset):
@@ -52,9 +53,11 @@ class AffinityDataset(Dataset):
     ) -> None:
         edge = crop_size // STRIDE
         if crop_size % STRIDE or not has_pairs((edge, edge)):
-            raise InvalidInputError(
-                f'crop_size of AffinityNet is {crop_size}; allowed is a multiple of {STRIDE}, at '
-                f'least {3 * STRIDE}: a smaller crop has no two pixels that are compared'
+            raise expected(
+                'crop_size of AffinityNet',
+                crop_size,
+                f'a multiple of {STRIDE}, at least {3 * STRIDE}: a smaller crop has no two pixels '
+                'that are compared',
             )
         self.dataset, self.strong, self.weak = dataset, strong, weak
         self.crop_size, self.colour = crop_size, colour
@@ -116,10 +119,11 @@ class AffinityDataset(Dataset):
         pair = [files.read_scores(image_id) for files in (self.strong, self.weak)]
         ids = pair[0].ids.tolist()
         if ids != pair[1].ids.tolist() or (ids and ids[0] != 0):
-            raise InvalidInputError(
-                f"scores of image {image_id!r} are of ids {ids} in '{self.strong.folder}' and "
-                f"{pair[1].ids.tolist()} in '{self.weak.folder}'; allowed are the same, 0 first, "
-                'as a refinement writes them'
+            raise expected(
+                f"ids of the scores of image {image_id!r} in '{self.strong.folder}'",
+                ids,
+                f"{pair[1].ids.tolist()}, as in '{self.weak.folder}', with 0 first, as a "
+                'refinement writes them',
             )
         if not ids:  # no class in the image: all of it is background
             return [0], torch.ones(2, 1, *size)

@@ -18,6 +18,7 @@ from incseg.errors import InvalidInputError
 from incseg.models import AffinityNet
 from incseg.registry import DATASETS, MODELS
 from incseg.utils.precision import gpu_arithmetic
+from incseg.utils.rules import expected
 
 #: keys that are taken from ``seam.schedule`` if it has them
 SCHEDULE = ('head_factor', 'weight_decay', 'poly_power', 'amp')
@@ -59,14 +60,15 @@ def affinity_job(
         UserError: The config, a file or a number is not acceptable.
     """
     if Path(out).is_dir():
-        raise InvalidInputError(f"'{out}' is a folder; allowed is the name of a file to write")
+        raise expected('out', str(out), 'the name of a file to write, no folder')
     config = experiment.config
     seam = config.get('seam') or {}
     refine = seam.get('refine') or {}
     if 'net' not in refine:
-        raise InvalidInputError(
-            f'seam.refine is {refine}; allowed here is dict(type="AffinityRandomWalk", '
-            'net=dict(type="AffinityNet", …), …)'
+        raise expected(
+            'seam.refine',
+            refine,
+            "dict(type='AffinityRandomWalk', net=dict(type='AffinityNet', …), …)",
         )
     schedule = seam['schedule']
     pretrained = starts_from_imagenet(refine['net'], init_from)

@@ -16,6 +16,7 @@ from incseg.errors import InvalidInputError, NonFiniteLossError
 from incseg.models import AffinityNet
 from incseg.utils.precision import autocasts
 from incseg.utils.progress import Progress
+from incseg.utils.rules import expected
 
 
 def train_affinity(
@@ -70,9 +71,10 @@ def train_affinity(
     SEAM's training of it.
     """
     if epochs < 1 or batch_size < 1 or not lr > 0:
-        raise InvalidInputError(
-            f'epochs={epochs}, batch_size={batch_size} and lr={lr} of AffinityNet; allowed are '
-            'whole numbers of at least 1 and a rate above 0'
+        raise expected(
+            '(epochs, batch_size, lr) of AffinityNet',
+            (epochs, batch_size, lr),
+            'whole numbers of at least 1 and a rate above 0',
         )
     batches = list(epoch_batches(len(data), epochs, batch_size, seed))
     loader = DataLoader(data, batch_sampler=batches, num_workers=num_workers)  # type: ignore
