@@ -14,8 +14,8 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_common_arguments,
     command_line,
+    int_argument,
     options_of,
-    whole_number,
 )
 from incseg.apis.config.loading import load_config
 from incseg.engine import Experiment
@@ -31,7 +31,7 @@ def main() -> None:
     add_common_arguments(parser)
     parser.add_argument(
         '--step',
-        type=whole_number,
+        type=int_argument,
         metavar='K',
         help="whose images; a network of seam.scope='step' knows it by itself",
     )

@@ -11,8 +11,8 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
     command_line,
+    int_argument,
     options_of,
-    whole_number,
 )
 from incseg.apis.run_list import plan_runs
 from incseg.engine.matrix.run_matrix import run_matrix
@@ -29,7 +29,7 @@ def main() -> None:
         help='configs (.py), and files of runs (.json, see docs/comparing.md)',
     )
     parser.add_argument(
-        '--seeds', type=whole_number, nargs='+', metavar='N', help="default: the config's"
+        '--seeds', type=int_argument, nargs='+', metavar='N', help="default: the config's"
     )
     parser.add_argument(
         '--work-dir',
@@ -38,13 +38,13 @@ def main() -> None:
         help='holds a work dir for every run, and comparison/ (default: work_dirs/matrix)',
     )
     add_config_arguments(parser, "override keys of every config, and of the file's options")
-    parser.add_argument('--epochs', type=whole_number, help='of every step of every run')
+    parser.add_argument('--epochs', type=int_argument, help='of every step of every run')
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     parser.add_argument('--no-reuse', action='store_true', help='neither take nor share base steps')
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     parser.add_argument(
         '--nproc',
-        type=whole_number,
+        type=int_argument,
         metavar='N',
         help='processes of each run, with --launcher pytorch',
     )

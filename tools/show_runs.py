@@ -9,8 +9,8 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
     command_line,
+    int_argument,
     options_of,
-    whole_number,
 )
 from incseg.apis.config.loading import load_config, parse_options
 from incseg.engine.figures.predictions import draw_comparison
@@ -28,7 +28,7 @@ def main() -> None:
         help="final.pth of steps of this config's protocol, in the order of the columns",
     )
     parser.add_argument(
-        '--images', type=whole_number, nargs='+', default=[0, 1, 2, 3], metavar='INDEX'
+        '--images', type=int_argument, nargs='+', default=[0, 1, 2, 3], metavar='INDEX'
     )
     add_config_arguments(parser)
     args = parser.parse_args()

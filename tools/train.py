@@ -12,8 +12,8 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_common_arguments,
     command_line,
+    int_argument,
     options_of,
-    whole_number,
 )
 from incseg.apis.config.loading import load_config
 from incseg.engine import train_protocol
@@ -24,10 +24,10 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for instance configs/mib/bisenet_r101_15-1.py')
     add_common_arguments(parser)
-    parser.add_argument('--seed', type=whole_number)
-    parser.add_argument('--epochs', type=whole_number, help='of every step')
+    parser.add_argument('--seed', type=int_argument)
+    parser.add_argument('--epochs', type=int_argument, help='of every step')
     parser.add_argument(
-        '--steps', type=whole_number, nargs='+', metavar='K', help='only these steps'
+        '--steps', type=int_argument, nargs='+', metavar='K', help='only these steps'
     )
     parser.add_argument(
         '--resume', action='store_true', help='go on where an interrupted run stopped'

@@ -12,8 +12,8 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
     command_line,
+    int_argument,
     options_of,
-    whole_number,
 )
 from incseg.apis.config.loading import load_config
 from incseg.engine import Experiment
@@ -39,13 +39,13 @@ def main() -> None:
         help="a network whose backbone this one's starts from, as SEAM's seam.pth; default: "
         'ImageNet where the config of its backbone says pretrained=True, else noise',
     )
-    parser.add_argument('--epochs', type=whole_number, default=8, help='default: 8')
+    parser.add_argument('--epochs', type=int_argument, default=8, help='default: 8')
     parser.add_argument(
-        '--batch-size', type=whole_number, default=8, help='crops of a batch, default: 8'
+        '--batch-size', type=int_argument, default=8, help='crops of a batch, default: 8'
     )
     parser.add_argument(
         '--crop-size',
-        type=whole_number,
+        type=int_argument,
         default=448,
         help='side of a crop in pixels, a multiple of 8, 24 at least; default: 448',
     )

@@ -14,8 +14,8 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_common_arguments,
     command_line,
+    int_argument,
     options_of,
-    whole_number,
 )
 from incseg.apis.config.loading import load_config
 from incseg.engine import Experiment, train_seam
@@ -26,10 +26,10 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for instance configs/mib_s/bisenet_r101_15-5.py')
     add_common_arguments(parser, "where train.py looks for it, below the config's seam_dir")
-    parser.add_argument('--seed', type=whole_number)
+    parser.add_argument('--seed', type=int_argument)
     parser.add_argument(
         '--step',
-        type=whole_number,
+        type=int_argument,
         default=1,
         metavar='K',
         help="whose new classes, with seam.scope='step' (default: 1)",

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from incseg.apis.config.loading import parse_options
 from incseg.errors import UserError
+from incseg.renamed import renamed_name
 
 FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
 
@@ -116,9 +117,19 @@ class ArgumentParser(argparse.ArgumentParser):
         self.exit(2, f'error: {message} (--help lists all arguments)\n')
 
 
-def whole_number(text: str) -> int:
-    """An argument's ``type``: says in words what is expected."""
+def int_argument(text: str) -> int:
+    """Return the whole number of an argument's text; argparse's ``type``.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is no whole number.
+    """
     try:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'{text!r} is no whole number') from None
+
+
+def __getattr__(name: str) -> Any:
+    if name == 'whole_number':
+        return renamed_name(f'{__name__}.{name}', 'int_argument', int_argument)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

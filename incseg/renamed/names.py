@@ -231,5 +231,6 @@ NAMES: dict[str, str] = {
     'started_otherwise': 'started_from_other_weights',
     'test_step': 'evaluate_checkpoint',
     'weights_digest': 'weights_fingerprint',
+    'whole_number': 'int_argument',  # of apis.argument_parser
     'without_places': 'basenames_only',
 }

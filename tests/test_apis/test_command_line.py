@@ -12,9 +12,9 @@ from incseg.apis.command_line import (
     add_common_arguments,
     add_config_arguments,
     command_line,
+    int_argument,
     one_line,
     options_of,
-    whole_number,
 )
 from incseg.errors import InvalidInputError
 
@@ -132,7 +132,7 @@ def test_error_from_a_loaders_worker():
 def parser():
     made = ArgumentParser(prog='tool')
     made.add_argument('config')
-    made.add_argument('--epochs', type=whole_number)
+    made.add_argument('--epochs', type=int_argument)
     return made
 
 

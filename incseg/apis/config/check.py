@@ -51,7 +51,7 @@ def check_config(config: Any) -> Experiment:
     if settings.get('seam') is not None:
         check_seam(experiment)
     if settings.get('annotation') is not None:
-        check_annotation(experiment.config)
+        check_annotation(experiment)
     return experiment
 
 

@@ -225,3 +225,13 @@ def evaluated(config: Mapping[str, Any]) -> set[str]:
     """
     own = {key for key, each in SETTINGS.items() if each.evaluated}
     return own | names_in({key: config.get(key) for key in own}, config) - {*SETTINGS}
+
+
+def table() -> str:
+    """Return the settings as the Markdown table of ``docs/settings.md``."""
+    rows = ['| setting | meaning | expected |', '|---|---|---|']
+    for key, each in SETTINGS.items():
+        name = f'`{key}`' + ('' if each.required else ' (optional)')
+        words = '' if each.rule is ANYTHING else each.rule[1]
+        rows.append(f'| {name} | {each.text} | {words} |')
+    return '\n'.join(rows)

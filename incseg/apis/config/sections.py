@@ -1,4 +1,4 @@
-"""The ``annotation`` section of a config: pseudo-labels in place of masks."""
+"""Check the sections on weak labels: ``annotation``, ``method.image_labels`` and ``seam``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,77 +10,35 @@ from incseg.apis.config.parts import (
     check_part,
     check_pipeline,
     check_schedule,
+    refused_as,
     try_but_files,
     try_part,
 )
+from incseg.engine.labels import all_labels
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import schedule_config
 from incseg.engine.weak.label_settings import SeamSettings
 from incseg.engine.weak.seam_config import is_old_network_negatives, seam_model_config
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS, PARAM_SCHEDULERS, STEP_LABELS
-from incseg.utils.rules import (
-    SHARE,
-    SWITCH,
-    any_of,
-    check_keys,
-    check_values,
-    checked,
-    expected,
-    or_none,
-    whole,
-)
-
-#: types of ``annotation`` whose keys are checked here; other types check their own arguments
-PSEUDO_LABELS = (None, 'PseudoLabels', 'JointPseudoLabels')
-ANNOTATION_KEYS = {'steps', 'folder', 'threshold', 'uncertain', 'gating'}
-ANNOTATION_STEPS = ('added', 'all')
+from incseg.utils.rules import checked, expected, one_of, whole
 
 
-def check_annotation(config: Any) -> None:
-    """Check the section of a config whose other sections were checked.
+def check_annotation(experiment: Experiment) -> None:
+    """Check ``annotation``: a registered source of labels, with its arguments and ``steps``.
 
     Raises:
         InvalidInputError: Naming the first key that is missing, unknown or has
             a value that is not allowed.
     """
-    section = config['annotation']
-    if isinstance(section, Mapping) and section.get('type') not in PSEUDO_LABELS:
-        check_labels_of_other_type(section)
-        return
-    check_keys('annotation', section, ANNOTATION_KEYS, {'type'})
-    if config['method'].get('memory'):
-        raise InvalidInputError(
-            'annotation and method.memory do not go together: kept images of earlier steps have '
-            'no pseudo-labels of this one'
-        )
-    check_annotated_steps(section)
-    if section['folder'] is not None and not isinstance(section['folder'], str):
-        raise expected('annotation.folder', section['folder'], 'a folder, or None')
-    if section['folder'] is None and config.get('seam') is None:
-        raise InvalidInputError(
-            "annotation.folder is None and the config has no 'seam' to make pseudo-labels: name "
-            'their folder, or add one of configs/_base_/seam'
-        )
-    check_values(
-        'annotation',
-        section,
-        dict(threshold=or_none(SHARE), uncertain=or_none(SHARE), gating=SWITCH),
-    )
-
-
-def check_labels_of_other_type(section: Mapping[str, Any]) -> None:
-    """Check ``annotation`` of a registered type that is not the library's: its arguments' names."""
+    section = experiment.config['annotation']
     if 'steps' not in section:
         raise InvalidInputError("the config has no 'annotation.steps'")
-    check_annotated_steps(section)
+    checked('annotation.steps', section['steps'], one_of('added', 'all'))
     options = {key: value for key, value in section.items() if key != 'steps'}
-    check_part('annotation', options, STEP_LABELS, needed=True)
-
-
-def check_annotated_steps(section: Mapping[str, Any]) -> None:
-    if section['steps'] not in ANNOTATION_STEPS:
-        raise expected('annotation.steps', section['steps'], any_of(ANNOTATION_STEPS))
+    check_part('annotation', {'type': 'PseudoLabels', **options}, STEP_LABELS, needed=True)
+    with refused_as('annotation'):
+        all_labels(experiment)
 
 
 def check_image_labels(config: Mapping[str, Any]) -> None:
@@ -94,8 +52,8 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
     labeller = (method.get('target_labeller') or {}).get('type')
     check_image_label_source('method.image_labels', labels)
     try_but_files('method.negatives', method.get('negatives'), DATASETS)
-    found = MODELS.get(labeller) if isinstance(labeller, str) else labeller
-    takes = getattr(found, 'takes_image_labels', False)
+    kind = MODELS.get(labeller) if isinstance(labeller, str) else labeller
+    takes = getattr(kind, 'takes_image_labels', False)
     if takes and labels is None:
         raise expected(
             'method.image_labels',
@@ -112,7 +70,7 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
     if labels is not None and method.get('memory'):
         raise InvalidInputError(
             'method.image_labels and method.memory do not go together: a step that learns from '
-            'image-level labels has no use for the masks of kept images'
+            'image-level labels has no use for the masks of earlier images'
         )
     if is_old_network_negatives(method.get('negatives')):
         raise expected(
@@ -138,7 +96,7 @@ def check_warmup(experiment: Experiment) -> None:
             fewer = f'--cfg-options warmup_epochs={epochs - 1}'
             raise InvalidInputError(
                 f'step {k} has {epochs} epoch(s), all of them within warmup_epochs = {warmup}, in '
-                f'which the localiser learns alone: pass --epochs {warmup + 1} or more, or {fewer}'
+                f'which only the localiser learns: pass --epochs {warmup + 1} or more, or {fewer}'
                 + (' or less' if epochs > 1 else '')
             )
 

@@ -47,28 +47,28 @@ def load_trained_config(
     """
     config = load_config(path, options)
     work_dir = Path(checkpoint).absolute().parent.parent
-    kept, ledger = read_run_config(work_dir), Ledger.read(work_dir)
-    if kept is None or ledger is None:
+    stored, ledger = read_run_config(work_dir), Ledger.read(work_dir)
+    if stored is None or ledger is None:
         return config, []
     place = f'{work_dir.name}/{CONFIG_FILE}'
     if ledger['config'] != Experiment(config).ledger_header()['config']:
-        return config, lines(f'other than in {place}', settings(config), settings(kept))
-    trained = with_settings(config, kept, options)
+        return config, lines(f'other than in {place}', settings(config), settings(stored))
+    trained = with_settings(config, stored, options)
     try:
         check_config(trained)
     except InvalidInputError as error:
         raise InvalidInputError(f'{place}, with which it was trained: {error}') from error
     return trained, [
         *lines(f'as in {place}', settings(trained), settings(config)),
-        *lines(f'other than in {place}', settings(trained), settings(kept), options),
+        *lines(f'other than in {place}', settings(trained), settings(stored), options),
     ]
 
 
-def with_settings(config: Config, kept: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
+def with_settings(config: Config, stored: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
     """Return the config with the stored settings in place of its own, and the options over them."""
     trained = deepcopy(config)
     written = as_written(config)
-    for key, value in kept.items():
+    for key, value in stored.items():
         taken = Path(str(value)).exists() if is_root(key) else not is_free(key)
         if taken and written.get(key) != value:
             trained[key] = value

@@ -9,6 +9,7 @@ from incseg.datasets import PseudoLabelFiles
 from incseg.datasets.pseudo_labels.pseudo_label_files import label_folders
 from incseg.engine.labels import StepLabels
 from incseg.engine.weak.evaluate_pseudo_labels import check_classes
+from incseg.engine.weak.label_settings import check_annotation
 from incseg.engine.weak.pseudo_labels import pseudo_label_job
 from incseg.engine.weak.seam_checks import check_labelling, check_start
 from incseg.engine.weak.seam_config import (
@@ -53,7 +54,8 @@ class PseudoLabels(StepLabels):
         all_images: Whether an image without any of the classes needs a label map too.
 
     Raises:
-        InvalidInputError: The method is joint; see :class:`JointPseudoLabels`.
+        InvalidInputError: An option is not allowed, or the method is joint (see
+            :class:`JointPseudoLabels`) or has a memory.
     """
 
     joint = False
@@ -75,8 +77,9 @@ class PseudoLabels(StepLabels):
                 type(self).__name__,
                 f'{kind!r} with method.joint={self.experiment.joint}',
             )
-        self.folder = folder
         self.reading = dict(threshold=threshold, uncertain=uncertain, gating=gating)
+        check_annotation(self.experiment.config, dict(self.reading, folder=folder))
+        self.folder = folder
 
     @property
     def needs_previous(self) -> bool:  # type: ignore[override]

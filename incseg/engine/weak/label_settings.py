@@ -1,4 +1,4 @@
-"""The settings of a config's ``seam`` by which pseudo-labels are made."""
+"""The settings of a config by which pseudo-labels are made (``seam``) and read (``annotation``)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,3 +101,31 @@ def check_inference(options: Any) -> None:
         rule = BackgroundRule.of(options['background'], f'{where}.background')
         if rule.mode == 'score':
             raise expected(f'{where}.background.mode', 'score', "'const' or 'pow'")
+
+
+#: rules of the options of ``annotation`` of pseudo-labels
+ANNOTATION_RULES: dict[str, Rule] = dict(
+    folder=(lambda value: value is None or isinstance(value, str), 'a folder, or None'),
+    threshold=or_none(SHARE),
+    uncertain=or_none(SHARE),
+    gating=SWITCH,
+)
+
+
+def check_annotation(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse options of ``annotation`` that are not allowed, or that do not fit the config.
+
+    Raises:
+        InvalidInputError: Naming the option.
+    """
+    check_values('annotation', options, ANNOTATION_RULES)
+    if config['method'].get('memory'):
+        raise InvalidInputError(
+            'annotation and method.memory do not go together: images of earlier steps have no '
+            'pseudo-labels of this step'
+        )
+    if options['folder'] is None and config.get('seam') is None:
+        raise InvalidInputError(
+            "annotation.folder is None and the config has no 'seam' to make pseudo-labels: name "
+            'their folder, or add one of configs/_base_/seam'
+        )

@@ -69,8 +69,8 @@ def test_a_methods_hook(tiny, option, value, message):
         ),
         (
             'mib_s/bisenet_r18_shapes_4-2',
-            "annotation = dict(_delete_=True, steps='all')",
-            r"the config has no 'annotation\.folder'",
+            "annotation = dict(_delete_=True, folder='x')",
+            r"the config has no 'annotation\.steps'",
         ),
     ],
 )

@@ -1,8 +1,9 @@
 """The schema says every setting once; what is derived from it fits the rest of the library."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from incseg.apis.config.schema import DEFAULTS, SETTINGS, evaluated, keys_of, sections
+from incseg.apis.config.schema import DEFAULTS, SETTINGS, evaluated, keys_of, sections, table
 from incseg.evaluation.run_settings import FREE, LABELS, is_free
 from incseg.utils.repository import library_files
 
@@ -53,3 +54,12 @@ def test_an_evaluation_depends_on():
     keys = evaluated(config)
     assert {'model', 'width', 'data_root', 'depth', 'size'} <= keys
     assert not keys & {'other', 'pretrained', 'schedule', 'batch_size'}
+
+
+def test_the_page_on_settings():
+    """If it fails, docs/settings.md is older than the schema.
+
+    ``python -c "from incseg.apis.config.schema import table; print(table())"`` prints its table.
+    """
+    page = Path(__file__).parents[3] / 'docs/settings.md'
+    assert f'\n{table()}\n' in page.read_text()

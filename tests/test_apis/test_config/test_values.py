@@ -304,3 +304,12 @@ def test_chunks(tiny_seam, key):
 def test_labels_that_are_there_need_no_seam(tmp_path):
     """Somebody else's pseudo-labels come without our network."""
     assert load_config(MIB_S, {'annotation.folder': str(tmp_path), 'seam': None}).annotation
+
+
+def test_arguments_of_annotation_have_defaults(tmp_path):
+    """If it fails, ``annotation`` is not a part like the others, with arguments of its class."""
+    leaf = tmp_path / 'leaf.py'
+    leaf.write_text(f"_base_ = '{MIB_S}'\nannotation = dict(_delete_=True, steps='all')\n")
+    assert load_config(leaf).annotation == dict(steps='all')
+    with pytest.raises(InvalidInputError, match="'annotation.gate' of PseudoLabels; did you mean"):
+        load_config(leaf, {'annotation': dict(steps='all', gate=True)})
