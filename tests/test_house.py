@@ -134,8 +134,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'renamed': [('names',)],
     'structures': [('network_outputs', 'seg_data_sample')],
     'utils': [
-        ('files', 'locks', 'pictures', 'precision', 'progress', 'repository', 'rules'),
+        ('files', 'locks', 'pictures', 'precision', 'progress', 'repository'),
         ('distributed',),
+        ('rules',),
     ],
 }
 

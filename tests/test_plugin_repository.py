@@ -396,7 +396,7 @@ def test_own_command_line(here, monkeypatch, capsys, arguments, expected):
             'show_plan.only is [0], expected a list of one or more, each a whole',
         ),
         (['--unit', 'g'], None, "error: show_plan.unit is 'g', expected 'k' or 'm'"),
-        (['--step', '5'], None, 'out of range'),
+        (['--step', '5'], None, '--steps is'),
         (['--cfg-options', 'epohcs=1'], None, "did you mean 'epochs'"),
     ],
 )

@@ -38,8 +38,8 @@ def expected(key: str, value: Any, what: str) -> InvalidInputError:
 
 
 def any_of(names: Iterable[Any]) -> str:
-    """Return the words for a choice: ``'a', 'b' or 'c'``."""
-    *others, last = map(repr, names)
+    """Return the words for a choice: ``'a', 'b' or 'c'``; ``nothing`` for no names."""
+    *others, last = [repr(name) for name in names] or ['nothing']
     return f'{", ".join(others)} or {last}' if others else last
 
 
@@ -180,7 +180,7 @@ DICT: Rule = (lambda value: isinstance(value, Mapping), 'a dict')
 NUMBER: Rule = (is_number, 'a number')
 POSITIVE: Rule = (lambda value: is_number(value) and value > 0, 'a number above 0')
 NOT_NEGATIVE: Rule = (lambda value: is_number(value) and value >= 0, 'a number of at least 0')
-SHARE: Rule = (lambda value: is_number(value) and 0 <= value <= 1, 'a number of 0 to 1')
+SHARE: Rule = (lambda value: is_number(value) and 0 <= value <= 1, 'a number from 0 to 1')
 SWITCH: Rule = (lambda value: isinstance(value, bool), 'True or False')
 
 

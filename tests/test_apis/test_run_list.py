@@ -79,7 +79,7 @@ def test_mistakes_in_a_file(tmp_path, listed, entry, message):
 @pytest.mark.parametrize('text', ['[]', '{"runs": []}', '{"runs": 1}', '{"runs": [{}], "x": 1}'])
 def test_other_files(tmp_path, listed, text):
     """Some JSON is not a file of runs."""
-    with pytest.raises(InvalidInputError, match=r'runs\.json: expected \{"runs": '):
+    with pytest.raises(InvalidInputError, match=r'runs\.json is .*, expected \{"runs": '):
         plan_runs([listed(text=text)], tmp_path)
     with pytest.raises(InvalidInputError, match=r'runs\.json cannot be read'):
         plan_runs([listed(text=text[:-1])], tmp_path)

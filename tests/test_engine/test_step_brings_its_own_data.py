@@ -132,7 +132,7 @@ def test_an_undeclared_class_from_a_new_folder(config, add_folder, tmp_path):
     first = train_protocol(config(), work_dir)
     assert [entry['step'] for entry in first.steps] == [0]
     assert first.header['protocol']['classes'] == SHAPES and first.added == []
-    with pytest.raises(InvalidInputError, match='--steps 1 is out of range'):
+    with pytest.raises(InvalidInputError, match='--steps is 1, expected 0'):
         train_protocol(config(), work_dir, steps=[1], resume=True)
     before = (work_dir / 'step_0/final.pth').read_bytes()
 

@@ -64,7 +64,7 @@ TINY_CAMVID = [
         ([SHAPES, '--epochs', '-3'], 'epochs is -3'),
         ([SHAPES, '--cfg-options', 'epohcs=3'], "did you mean 'epochs'"),
         ([SHAPES, '--cfg-options', 'epochs'], 'expected key=value'),
-        ([SHAPES, '--steps', '7'], '--steps 7 is out of range'),
+        ([SHAPES, '--steps', '7'], '--steps is 7, expected'),
         ([SHAPES, '--steps', '2'], 'step 2 starts from step 1, but there is no'),
         ([SHAPES, '--seed', '-1'], 'seed is -1'),
         ([SHAPES, '--launcher', 'pytorch'], 'dist_train.sh'),

@@ -75,7 +75,7 @@ def test_options_with_rules():
 def test_a_single_value():
     """If it fails, a checked value is lost, or a wrong one is not named."""
     assert checked('x', 0.5, SHARE) == 0.5
-    with pytest.raises(InvalidInputError, match=r"^x is 'a', expected a number of 0 to 1$"):
+    with pytest.raises(InvalidInputError, match=r"^x is 'a', expected a number from 0 to 1$"):
         checked('x', 'a', SHARE)
 
 

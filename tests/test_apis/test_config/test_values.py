@@ -76,13 +76,16 @@ NET = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18))
         ({'method.memory': 40}, 'method.memory is 40, expected a dict, or None'),
         (
             {'method.memory.strategy': 'random'},
-            'method.memory.size is None, expected a whole number',
+            "the config has no 'method.memory.size'",
         ),
         (
             {'method.memory': dict(size=4, labels='x')},
             "method.memory.labels is 'x', expected 'seen'",
         ),
-        ({'method.memory': dict(size=4, batch_share=0.01)}, 'which is 0 images of a batch of 16'),
+        (
+            {'method.memory': dict(size=4, batch_share=0.01)},
+            'batch_share is 0.01, expected a share',
+        ),
         (
             {'method.hooks.fusion': dict(type='WeightFusionHook', factor=2)},
             'method.hooks.fusion.factor is 2, expected a number from 0 to 1, or None',
@@ -145,7 +148,7 @@ def test_values(options, message):
         ({'seam.inference': 3}, 'seam.inference is 3, expected a dict'),
         (
             {'seam.inference.uncertain': -3},
-            'seam.inference.uncertain is -3, expected a number of 0',
+            'seam.inference.uncertain is -3, expected a number from 0',
         ),
         (
             {'seam.inference.background.value': 3},
@@ -210,8 +213,11 @@ def test_values_of_seam(options, message, tiny_seam):
     [
         ({'annotation.steps': 'base'}, r"annotation\.steps is 'base', expected 'added' or 'all'"),
         ({'annotation.folder': 3}, r'annotation\.folder is 3, expected a folder, or None'),
-        ({'annotation.threshold': 2}, r'annotation\.threshold is 2, expected a number of 0 to 1'),
-        ({'annotation.uncertain': True}, r'annotation\.uncertain is True, expected a number of 0'),
+        ({'annotation.threshold': 2}, r'annotation\.threshold is 2, expected a number from 0 to 1'),
+        (
+            {'annotation.uncertain': True},
+            r'annotation\.uncertain is True, expected a number from 0',
+        ),
         ({'annotation.gating': 1}, r'annotation\.gating is 1, expected True or False'),
         ({'seam': None}, "the config has no 'seam' to make pseudo-labels"),
         ({'method.memory.size': 3}, 'annotation and method.memory do not go together'),
@@ -245,7 +251,7 @@ def test_values_of_annotation(options, message):
             {'method.negatives': dict(type='OldModelLabels')},
             "method.negatives.type is 'OldModelLabels', expected 'NegativeFolder'",
         ),
-        ({'method.target_labeller.alpha': 2}, 'alpha is 2, expected a number of 0 to 1'),
+        ({'method.target_labeller.alpha': 2}, 'alpha is 2, expected a number from 0 to 1'),
         ({'method.target_labeller.source': 'aux'}, "target_labeller: source is 'aux', expected"),
         (
             {'method.loss_decode': dict(type='CrossEntropyLoss')},
@@ -258,7 +264,10 @@ def test_values_of_annotation(options, message):
         ),
         ({'epochs': 1}, r'pass --epochs 2 or more, or --cfg-options warmup_epochs=0$'),
         ({'warmup_epochs': -1}, 'warmup_epochs is -1, expected a whole number of at least 0'),
-        ({'schedule.lr_factors': dict(decode_haed=10.0)}, "lr_factors names 'decode_haed'"),
+        (
+            {'schedule.lr_factors': dict(decode_haed=10.0)},
+            "lr_factors is 'decode_haed', expected a part",
+        ),
         (
             {'schedule.lr_factors.decode_head': 0},
             "lr_factors is {'decode_head': 0, .*expected a dict",

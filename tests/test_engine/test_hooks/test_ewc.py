@@ -96,7 +96,7 @@ def test_zero_gradients(walk):
 @pytest.mark.parametrize('alpha', [-0.1, 1.5, float('nan'), 'x'])
 def test_alpha(alpha):
     """An average with a negative share would be no average."""
-    with pytest.raises(InvalidInputError, match=r'hooks.ewc.alpha is .*, expected a number of 0'):
+    with pytest.raises(InvalidInputError, match=r'hooks.ewc.alpha is .*, expected a number from 0'):
         EWCHook(alpha=alpha, name='ewc')
 
 

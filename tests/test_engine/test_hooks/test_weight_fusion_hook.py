@@ -139,7 +139,7 @@ def test_new_classifier_and_counts_stay():
 def test_bad_factor(factor):
     """One line that names the key, before anything is trained."""
     with pytest.raises(
-        InvalidInputError, match='method.hooks.fusion.factor is .* number of 0 to 1'
+        InvalidInputError, match='method.hooks.fusion.factor is .* number from 0 to 1'
     ):
         WeightFusionHook(factor, name='fusion')
 

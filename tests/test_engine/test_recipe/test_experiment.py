@@ -45,7 +45,9 @@ def test_epochs_per_step(tiny):
 
 def test_step_out_of_range(tiny):
     """The range is said."""
-    with pytest.raises(InvalidInputError, match=r'has 3 step\(s\), 0 to 2'):
+    with pytest.raises(
+        InvalidInputError, match=r'--steps is 3, expected 0 to 2: .* has 3 step\(s\)'
+    ):
         Experiment(tiny()).check_step(3)
     with pytest.raises(InvalidInputError, match='^--step 1 is out .* joint 4-1 .* only 0$'):
         check_step(1, 1, 'joint 4-1')

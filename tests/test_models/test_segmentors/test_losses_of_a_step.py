@@ -181,7 +181,7 @@ def test_the_term_shares_the_heads_pass(build_pair, monkeypatch, batch):
             'ewc',
             'hooks.ewc.alpha',
             'x',
-            "method.hooks.ewc.alpha is 'x', expected a number of 0 to 1",
+            "method.hooks.ewc.alpha is 'x', expected a number from 0 to 1",
         ),
         ('ewc', 'hooks.ewc.loss_weight', -1, 'method.hooks.ewc.loss_weight is -1, expected'),
         (

@@ -143,7 +143,7 @@ def test_teacher_of_another_size(network):
 @pytest.mark.parametrize(
     'options, message',
     [
-        (dict(alpha=1.5), 'OnlineLocaliser.alpha is 1.5, expected a number of 0 to 1'),
+        (dict(alpha=1.5), 'OnlineLocaliser.alpha is 1.5, expected a number from 0 to 1'),
         (dict(start_epoch=-1), 'OnlineLocaliser.start_epoch is -1, expected a whole number'),
         (dict(refine=dict(type='DenseCRF')), r"refine.type is 'DenseCRF', .*method refine_batch\("),
     ],
