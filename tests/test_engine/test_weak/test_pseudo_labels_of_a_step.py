@@ -165,6 +165,6 @@ def test_bad_configs_and_checkpoints(tiny, weak, checkpoint, tmp_path, colour_ca
         pseudo_label_job(weak(), checkpoint((1, 2, 3, 4, 5, 6)), out)
     with pytest.raises(InvalidInputError, match='--step is 2, but .* only the classes of step 1'):
         pseudo_label_job(weak(), checkpoint(), out, step=2)
-    with pytest.raises(InvalidInputError, match=r'--step 3 is out of range: 4-1 .* 0 to 2$'):
+    with pytest.raises(InvalidInputError, match='--step is 3, expected 0 to 2: 4-1 has 3 step'):
         pseudo_label_job(weak(), checkpoint((1, 2, 3, 4, 5, 6)), out, step=3)
     assert not PseudoLabelFiles.of_step(out, '4-1', 1).folder.exists()
