@@ -121,8 +121,8 @@ def test_mask_of_another_size(train, tmp_path):
     root = camvid(tmp_path / 'data')
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(root / 'labels/train/0.png')
     code, _ = train(CAMVID, '--data-root', 'data', '--no-reuse', *TINY_CAMVID)
-    assert code.startswith('error: label map') and '8 x 8' in code and '24 x 32' in code
-    assert 'labels/train/0.png' in code and 'images/train/0.jpg' in code
+    assert code.startswith('error: size of label map') and "labels/train/0.png' is (8, 8)" in code
+    assert 'expected (24, 32)' in code and 'images/train/0.jpg' in code
 
 
 def test_label_id_out_of_range(train, tmp_path):

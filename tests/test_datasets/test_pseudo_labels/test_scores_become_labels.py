@@ -90,7 +90,9 @@ def test_meta_round_trip():
 @pytest.mark.parametrize('uncertain', [-3, 2, 'a'])
 def test_bad_uncertain(uncertain):
     """A negative band would be none without a word, one of 2 would take every pixel."""
-    with pytest.raises(InvalidInputError, match='inference.uncertain is .*, expected a number of'):
+    with pytest.raises(
+        InvalidInputError, match='inference.uncertain is .*, expected a number from 0 to 1'
+    ):
         BackgroundRule('const', 0.3).label_map([7, 16], SCORES, uncertain)
 
 
@@ -178,7 +180,7 @@ def test_errors(files):
     with pytest.raises(InvalidInputError, match='of pseudo-labels is 26, expected a number'):
         PseudoLabelView(files.folder, 26)
     for value in ('0.3', True, float('nan'), [0.3]):
-        with pytest.raises(InvalidInputError, match='uncertain of pseudo-labels is .* of 0 to 1'):
+        with pytest.raises(InvalidInputError, match='uncertain of pseudo-labels is .* from 0 to 1'):
             PseudoLabelView(files.folder, uncertain=value)
     assert PseudoLabelView(files.folder, np.float32(0.5)).threshold == 0.5
     files.score_path('a').unlink()

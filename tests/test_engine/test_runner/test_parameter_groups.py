@@ -59,7 +59,9 @@ def test_frozen_parameters():
 
 def test_unknown_part():
     """If it fails, a typing mistake trains with the wrong rate in silence."""
-    with pytest.raises(InvalidInputError, match="names 'decode_haed', but no parameter is in it"):
+    with pytest.raises(
+        InvalidInputError, match="schedule.lr_factors is 'decode_haed', expected a part"
+    ):
         factor_groups(Network(), 1.0, {'decode_haed': 10.0})
 
 

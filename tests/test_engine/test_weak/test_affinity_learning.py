@@ -226,7 +226,7 @@ def test_checkpoint_fits_the_refinement(net, tmp_path):
 
 def test_errors(net):
     """If it fails, numbers out of range or a NaN loss go unnoticed."""
-    with pytest.raises(InvalidInputError, match='epochs=0, batch_size=8 and lr=0.01 of AffinityN'):
+    with pytest.raises(InvalidInputError, match='of AffinityNet is .0, 8, 0.01., expected whole'):
         train_affinity(net, Halves(), epochs=0)
     nn.init.constant_(net.joint.weight, float('nan'))
     with pytest.raises(NonFiniteLossError, match='became nan at iteration 0; lr=0.01 may be too'):

@@ -129,7 +129,7 @@ def test_errors(dataset, files, tmp_path):
     """If it fails, a folder of another split or size is evaluated as if it fitted."""
     with pytest.raises(MissingFileError, match='none of the 2 images of ShapesDataset val with'):
         eval_pseudo_labels(ShapesDataset(split='val', length=2), files.folder)
-    with pytest.raises(InvalidInputError, match=r'png. is 32 x 32, its mask 48 x 48 \(height'):
+    with pytest.raises(InvalidInputError, match=r"png' is \(32, 32\), expected \(48, 48\)"):
         eval_pseudo_labels(ShapesDataset(length=6, size=48), files.folder)
     with pytest.raises(MissingFileError, match='no pseudo-labels in'):
         eval_pseudo_labels(dataset, tmp_path)
@@ -143,7 +143,7 @@ def test_foreign_ids(dataset, files):
     with pytest.raises(InvalidInputError, match=r"00000\.npz' is \[3\], expected 0, 255"):
         eval_pseudo_labels(dataset, files.folder)
     files.write(first, np.full((32, 32), 77, np.uint8))
-    with pytest.raises(InvalidInputError, match=r"00000\.png' have the ids 77; .* names: 5, 2$"):
+    with pytest.raises(InvalidInputError, match=r"00000\.png' is \[77\], .* of meta.json: 5, 2$"):
         eval_pseudo_labels(dataset, files.folder)
 
 

@@ -150,7 +150,7 @@ def test_bad_configs_and_checkpoints(tiny, weak, checkpoint, tmp_path, colour_ca
         (dict(inference=dict(background=0.3)), 'seam.inference.background is 0.3, expected'),
         (
             dict(inference=dict(background=dict(mode='score'))),
-            "background.mode is 'score', which .* expected 'const' or 'pow'",
+            "background.mode is 'score', expected 'const' or 'pow'",
         ),
     ):
         with pytest.raises(InvalidInputError, match=message):

@@ -63,8 +63,8 @@ def test_labels_are_made_from_floats(make, dataset):
 @pytest.mark.parametrize(
     ('refine', 'message'),
     [
-        (lambda scores: scores[:1], r'refine\(\) of Own returned \(1, .*expected a tensor'),
-        (lambda scores: scores.numpy(), r'refine\(\) of Own returned ndarray, expected a tensor'),
+        (lambda scores: scores[:1], r'refine\(\) of Own is \(1, .*expected a tensor'),
+        (lambda scores: scores.numpy(), r'refine\(\) of Own is .ndarray., expected a tensor'),
         (lambda scores: scores * float('nan'), r'refine\(\) of Own returned scores that are NaN'),
     ],
 )

@@ -131,8 +131,8 @@ def test_autocast_does_not_reach_inside():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(cam=torch.ones(2, 3, 4, 5)), r'cam is \(2, 3, 4, 5\) and features are \(1, 6'),
-        (dict(cam=torch.ones(3, 4, 5)), r'cam is \(3, 4, 5\)'),
+        (dict(cam=torch.ones(2, 3, 4, 5)), r'cam and features is \(\(2, 3, 4, 5\), \(1, 6'),
+        (dict(cam=torch.ones(3, 4, 5)), r'cam and features is \(\(3, 4, 5\), '),
         (dict(chunk=0), 'chunk is 0, expected a whole number of at least 1, or None'),
         (dict(chunk=2.5), 'chunk is 2.5, expected a whole number'),
     ],

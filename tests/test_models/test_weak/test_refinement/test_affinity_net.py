@@ -76,7 +76,7 @@ def test_head_is_all_that_is_new(affinity_net):
 
 def test_three_maps_are_needed():
     """Said with the backbone's name."""
-    with pytest.raises(InvalidInputError, match='AffinityNet has 2 channels for 3 maps of ResNet'):
+    with pytest.raises(InvalidInputError, match='of AffinityNet is .2, 3., expected three'):
         AffinityNet(dict(type='ResNet', depth=18), channels=(3, 4))
 
 

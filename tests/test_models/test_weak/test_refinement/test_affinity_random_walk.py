@@ -69,7 +69,7 @@ def test_net_is_frozen(affinity_net):
         (dict(doublings=1.5), 'AffinityRandomWalk.doublings is 1.5, expected a whole'),
         (dict(checkpoint=3), "AffinityRandomWalk.checkpoint is 3, expected a file's path, or None"),
         (dict(net=3), 'AffinityRandomWalk.net is 3, expected an AffinityNet, or dict'),
-        (dict(net=dict(type='PAMR')), 'AffinityRandomWalk.net is a PAMR, expected an AffinityNet'),
+        (dict(net=dict(type='PAMR')), 'AffinityRandomWalk.net is .PAMR., expected an AffinityNet'),
     ],
 )
 def test_bad_arguments(arguments, message, affinity_net):
