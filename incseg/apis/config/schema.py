@@ -40,7 +40,7 @@ class Setting:
     Attributes:
         key: Its dotted key.
         rule: The values that it may have.
-        text: What it means, in one line.
+        text: Its meaning, in one line.
         required_by: Who refuses a config without it: ``'every config'``, or ``''`` where it
             is optional.  ``'the model'`` and ``'the data'`` say that it belongs to a base
             of that section, which requires it by using its ``'$name'``.

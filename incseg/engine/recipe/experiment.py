@@ -141,7 +141,7 @@ def check_step(k: int, num_steps: int, where: str, what: str = '--step') -> None
     Args:
         k: The step.
         num_steps: How many there are.
-        where: What has them, for the message: ``'mib 15-1'``.
+        where: The experiment, for the message: ``'mib 15-1'``.
         what: How the user said it.
 
     Raises:
