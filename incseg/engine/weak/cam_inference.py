@@ -19,21 +19,23 @@ RULES = dict(scales=several(POSITIVE), flip=SWITCH, maps=one_of(*MAPS))
 
 
 class CamInference:
-    """Class activation maps of images at several scales, with and without a flip.
+    """Class activation maps of images, summed over several scales and mirrored copies.
 
     Each image is resized to every scale (bicubic, to whole pixels and whole grey
-    levels).  Its maps are enlarged to the resized and then to the original size
-    and summed over all scales and flips.  The sum of each class is then scaled to
-    the range from 0 to almost 1.  All images and both flips of a scale are one
-    batch; only the maps of classes that an image shows are enlarged.
+    levels).  The network's maps are enlarged to the size of the resized image, then
+    to that of the original, and added up; maps of mirrored copies are mirrored back
+    first.  Each class of the sum is then stretched from its least to its greatest
+    value, to 0..1 (a small constant keeps it just below 1).  For each scale, the
+    images, which have one size, and their mirrored copies go through the network as
+    one batch.
 
     Args:
         model: A network with ``data_preprocessor`` and ``cams(inputs) -> (cam, refined)``:
             ``inputs`` float ``(N, 3, h, w)`` from its preprocessor, both maps
             ``(N, 1 + C, h', w')``, the background first.
         scales: Factors on the image's size.
-        flip: Whether the maps of the mirrored image are added.
-        maps: ``'refined'``, or ``'cam'`` for the maps before the pixel correlation.
+        flip: Whether mirrored copies are added.
+        maps: ``'refined'``, or ``'cam'`` for the maps before SEAM's pixel correlation.
 
     Raises:
         InvalidInputError: An argument is out of range.
@@ -95,7 +97,16 @@ class CamInference:
 
 
 def enlarged(maps: Tensor, size: Sequence[int], full_size: tuple[int, int]) -> Tensor:
-    """Enlarge maps ``(P, h, w)`` to the size of the network's input, then to the image's size."""
+    """Resize maps twice, bilinearly: to ``size``, then to ``full_size``.
+
+    Args:
+        maps: ``(P, h, w)``, one map per pair of an image and a class.
+        size: ``(h', w')`` of the network's input.
+        full_size: ``(H, W)`` of the image.
+
+    Returns:
+        ``(P, H, W)``.
+    """
     large = F.interpolate(maps[:, None].float(), list(size), mode='bilinear', align_corners=True)
     return F.interpolate(large, full_size, mode='bilinear', align_corners=False)[:, 0]
 

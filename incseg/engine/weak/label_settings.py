@@ -85,7 +85,10 @@ class SeamSettings:
 
 
 def check_inference(options: Any) -> None:
-    """Refuse options of ``seam.inference`` that are not allowed.
+    """Refuse an unknown key or a value out of range in the section ``seam.inference``.
+
+    Args:
+        options: The section.
 
     Raises:
         InvalidInputError: Naming the key and its value.

@@ -186,13 +186,13 @@ META = dict(ids=list, scope=str, pretrained=bool, seed=int)
 
 
 def read_seam_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Load ``{state_dict, meta}`` of a ``seam.pth`` and check that no key is missing.
+    """Load ``{state_dict, meta}`` of a ``seam.pth`` and check the keys of ``meta``.
 
     See :func:`incseg.engine.weak.seam_training.train_seam` for ``meta``.
 
     Raises:
         MissingFileError: The file does not exist.
-        InvalidInputError: It is damaged, or no checkpoint of SEAM.
+        InvalidInputError: The file is damaged or is not a checkpoint of SEAM.
     """
     content = read_step_checkpoint(path)
     for key, kind in META.items():

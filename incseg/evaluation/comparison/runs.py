@@ -64,7 +64,10 @@ class RunResult:
 
     @property
     def protocol(self) -> ProtocolKey:
-        """Return the key of the column: data set, name, setting and class order."""
+        """Return the column of the comparison table that the run belongs to.
+
+        It is ``(data set, name such as '15-1', setting, class names in learning order)``.
+        """
         protocol = self.content['protocol']
         return (
             protocol['dataset'],

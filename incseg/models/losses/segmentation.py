@@ -97,7 +97,10 @@ class CrossEntropyLoss(PixelCrossEntropy):
 
 @MODELS.register_module()
 class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
-    """MiB's cross-entropy: a label 0 means the background or any old class.
+    """The cross-entropy of MiB (Cermelli et al., CVPR 2020).
+
+    Where the label is 0, the pixel may show the background or any old class, so
+    their probabilities are added up; every other label stands for itself.
 
     Args:
         loss_weight, fused: See :class:`PixelCrossEntropy`.

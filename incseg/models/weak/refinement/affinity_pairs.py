@@ -57,7 +57,15 @@ def fitting_radius(size: tuple[int, int], radius: int = RADIUS) -> int:
 
 
 def has_pairs(size: tuple[int, int], radius: int = RADIUS) -> bool:
-    """Say whether a map is large enough for one pair: 2 rows and 3 columns."""
+    """Tell whether a map has at least one pair of pixels.
+
+    With the smallest radius, to which small maps fall back, that takes 2 rows and 3
+    columns.
+
+    Args:
+        size: ``(h, w)`` of the map.
+        radius: Distance within which pixels are paired, in larger maps.
+    """
     rows, columns = sources(size, fitting_radius(size, radius))
     return rows.stop > rows.start and columns.stop > columns.start
 
@@ -74,7 +82,15 @@ def offsets(radius: int = RADIUS) -> list[tuple[int, int]]:
 
 
 def sources(size: tuple[int, int], radius: int = RADIUS) -> tuple[slice, slice]:
-    """Return the rows and columns of the pixels with all neighbours within the map."""
+    """Return the rows and the columns of the pixels that are the first of a pair.
+
+    All their neighbours (see :func:`offsets`: below, and to both sides within
+    ``radius``) lie inside a map.
+
+    Args:
+        size: ``(h, w)`` of the map.
+        radius: Distance within which pixels are paired.
+    """
     reach = radius - 1
     return slice(0, max(size[0] - reach, 0)), slice(reach, max(size[1] - reach, reach))
 
