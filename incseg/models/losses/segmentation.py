@@ -97,7 +97,7 @@ class CrossEntropyLoss(PixelCrossEntropy):
 
 @MODELS.register_module()
 class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
-    """The cross-entropy of MiB (Cermelli et al., CVPR 2020).
+    """The cross-entropy of MiB.
 
     Where the label is 0, the pixel may show the background or any old class, so
     their probabilities are added up; every other label stands for itself.
@@ -106,6 +106,9 @@ class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
         loss_weight, fused: See :class:`PixelCrossEntropy`.
 
     See :func:`incseg.models.losses.functional.unbiased_cross_entropy`.
+
+    Source: Cermelli et al., "Modeling the Background for Incremental Learning in
+    Semantic Segmentation", CVPR 2020.
     """
 
     #: the equal loss of a step without old classes, so that all methods share the base step
