@@ -198,7 +198,7 @@ def test_one_way_down(folder):
     place = PACKAGE.joinpath(*folder.split('.')) if folder else PACKAGE
     floors = FLOORS[folder]
     level = {room: i for i, floor in enumerate(floors) for room in floor}
-    assert set(level) == rooms(place), 'each room has a floor'
+    assert set(level) == rooms(place), 'enter the floor of each room in FLOORS'
     wrong = sorted(
         {
             f'{module} imports {other}'
