@@ -268,9 +268,10 @@ def load_previous(model: nn.Module, state_dict: dict[str, Any], path: FilePath) 
     wrong = [name for name in state if name not in own or own[name].shape != state[name].shape]
     wrong += [name for name in own if name not in state and name not in new]
     if wrong:
-        raise InvalidInputError(
-            f'checkpoint {path} of the previous step does not fit the network: {wrong[0]}'
-        )
+        name = wrong[0]
+        why = 'missing' if name not in state else 'unknown' if name not in own else 'of another shape'
+        message = f'checkpoint {path} of the previous step does not fit the network: {name} is {why}'
+        raise InvalidInputError(f'{message} (see adapt_previous and new_parameter_names)')
     model.load_state_dict(state, strict=False)
 
 
