@@ -268,10 +268,10 @@ def load_previous(model: nn.Module, state_dict: dict[str, Any], path: FilePath) 
     wrong = [name for name in state if name not in own or own[name].shape != state[name].shape]
     wrong += [name for name in own if name not in state and name not in new]
     if wrong:
-        name = wrong[0]
-        why = 'missing' if name not in state else 'unknown' if name not in own else 'of another shape'
-        message = f'checkpoint {path} of the previous step does not fit the network: {name} is {why}'
-        raise InvalidInputError(f'{message} (see adapt_previous and new_parameter_names)')
+        why = 'missing' if wrong[0] not in state else 'unknown or of another shape'
+        raise InvalidInputError(
+            f'checkpoint {path} of the previous step does not fit the network: {wrong[0]} is {why}'
+        )
     model.load_state_dict(state, strict=False)
 
 

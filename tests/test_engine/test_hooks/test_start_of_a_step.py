@@ -97,7 +97,9 @@ def test_previous_step_of_another_network(step):
     content['state_dict'].pop('backbone.fusion.conv.conv.weight')
     save_atomically(content, step.path)
     step.runner.model.distillation.clear()
-    with pytest.raises(InvalidInputError, match='previous step does not fit the network: backbone.* is missing'):
+    with pytest.raises(
+        InvalidInputError, match='previous step does not fit the network: backbone.* is missing'
+    ):
         hook(step).before_train(step.runner)
 
 
