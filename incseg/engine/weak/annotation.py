@@ -138,7 +138,7 @@ class PseudoLabels(StepLabels):
         check_start(self.experiment)
 
     def make(self) -> None:
-        """Train SEAM and write the label maps, as far as they are missing."""
+        """Train SEAM and write the label maps that are missing."""
         if self.folder is not None:
             return
         experiment, networks = self.experiment, dict(step0=self.step0, previous=self.previous)
