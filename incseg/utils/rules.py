@@ -43,17 +43,20 @@ def any_of(names: Iterable[Any]) -> str:
     return f'{", ".join(others)} or {last}' if others else last
 
 
-def unknown_key(key: str, where: str, allowed: Iterable[str]) -> InvalidInputError:
+def unknown_key(
+    key: str, where: str, allowed: Iterable[str], advice: str = ''
+) -> InvalidInputError:
     """Return the error that refuses a key, with the most similar of the allowed keys.
 
     Args:
         key: The key, as the user writes it.
         where: The part that does not know the key.
         allowed: The keys that it knows, written in the same way.
+        advice: The end of the message where no key is similar.
     """
     allowed = sorted(allowed)
     close = get_close_matches(key, allowed, 1)
-    hint = f'did you mean {close[0]!r}?' if close else f'expected {any_of(allowed)}'
+    hint = f'did you mean {close[0]!r}?' if close else f'expected {any_of(allowed)}{advice}'
     return InvalidInputError(f'unknown key {key!r} of {where}; {hint}')
 
 

@@ -175,4 +175,9 @@ def check_part(key: str, part: Any, registry: Registry, needed: bool = False) ->
         allowed -= HANDED_OVER.get(registry.name, set())
     for name in part:
         if name != 'type' and allowed is not None and name not in allowed:
-            raise unknown_key(f'{key}.{name}', part['type'], {f'{key}.{a}' for a in allowed})
+            raise unknown_key(
+                f'{key}.{name}',
+                part['type'],
+                {f'{key}.{a}' for a in allowed},
+                f'; if it comes from a base, put _delete_=True into {key}',
+            )

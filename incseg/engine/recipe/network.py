@@ -31,11 +31,7 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
             head.setdefault('loss_decode', loss)
     model['outputs_per_step'] = list(experiment.sources.outputs_per_step(k))
     if k > 0:
-        model['distillation'] = dict(method.get('distillation') or {})
-        if method.get('target_labeller'):
-            model['target_labeller'] = method['target_labeller']
-        if method.get('frozen'):
-            model['frozen'] = method['frozen']
+        model |= {part: method[part] for part in METHOD_PARTS if method.get(part)}
     return model
 
 

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.registry import MODELS
+from incseg.utils.rules import expected
 
 #: names in 0.1 -> present names of the maps that class activation maps read, and their channels
 CAM_NAMES = {'taps': 'cam_stages', 'tap_channels': 'cam_stage_channels'}
@@ -120,6 +122,44 @@ class BaseBackbone(nn.Module, ABC):
 def hands_out_stages(backbone: nn.Module) -> bool:
     """Say whether a backbone of any class takes the argument ``stages``."""
     return 'stages' in inspect.signature(backbone.forward).parameters
+
+
+def check_maps(backbone: Any, maps: Any, attribute: str) -> tuple[Tensor, ...]:
+    """Return the maps of a backbone as a tuple if they have the channels that it declares.
+
+    Args:
+        backbone: The backbone.
+        maps: Its maps, each ``(N, C_i, h_i, w_i)``.
+        attribute: Its attribute with the ``C_i``: ``'out_channels'`` or ``'stage_channels'``.
+
+    Raises:
+        InvalidInputError: If they are no such maps.
+    """
+    listed = isinstance(maps, Sequence) and all(isinstance(each, Tensor) for each in maps)
+    channels = [each.shape[1] for each in maps] if listed else type(maps).__name__
+    declared = list(getattr(backbone, attribute, channels))
+    if channels != declared:
+        method = 'forward_maps' if attribute == 'out_channels' else 'forward_stages'
+        raise expected(
+            f'the list of channels that {type(backbone).__name__}.{method} returns',
+            channels,
+            f'{declared}, its {attribute}',
+        )
+    return tuple(maps)
+
+
+def check_pair(backbone: Any, pair: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Return the maps and the stages that a backbone handed out, see :func:`check_maps`."""
+    if not isinstance(pair, Sequence) or len(pair) != 2:
+        raise expected(
+            f'the result of {type(backbone).__name__}.forward_stages',
+            type(pair).__name__,
+            'a pair: the maps that heads read, and the residual stages',
+        )
+    maps, stages = pair
+    return check_maps(backbone, maps, 'out_channels'), check_maps(
+        backbone, stages, 'stage_channels'
+    )
 
 
 def complete_cam_names(backbone: nn.Module) -> nn.Module:

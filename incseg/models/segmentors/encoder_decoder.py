@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from incseg.constants import VOID
 from incseg.errors import InvalidInputError
-from incseg.models.backbones.base import hands_out_stages, no_stages
+from incseg.models.backbones.base import check_maps, check_pair, hands_out_stages, no_stages
 from incseg.models.decode_heads import BaseDecodeHead
 from incseg.models.decode_heads.class_map import class_map
 from incseg.models.segmentors.head_building import build_head
@@ -60,10 +60,14 @@ class EncoderDecoder(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
         self.outputs_per_step = tuple(outputs_per_step)
-        self.decode_head = build_head(decode_head, self.backbone, outputs_per_step)
+        self.decode_head = build_head(
+            'decode_head', decode_head, self.backbone, outputs_per_step
+        )
         self.auxiliary_head = nn.ModuleDict(
             {
-                name: build_head(head, self.backbone, outputs_per_step, shrink=2)
+                name: build_head(
+                    f'auxiliary_head.{name}', head, self.backbone, outputs_per_step, shrink=2
+                )
                 for name, head in (auxiliary_head or {}).items()
                 if head is not None
             }
@@ -133,7 +137,8 @@ class EncoderDecoder(BaseModel):
             intermediate: Whether the result has ``stages`` and ``head_features``.
 
         Raises:
-            InvalidInputError: If the backbone does not hand out its stages.
+            InvalidInputError: If the backbone does not hand out its stages, or its maps are not as
+                it says.
         """
         inputs = inputs.to(next(self.parameters()).dtype).contiguous(
             memory_format=self.memory_format
@@ -141,14 +146,14 @@ class EncoderDecoder(BaseModel):
         size = (inputs.shape[-2], inputs.shape[-1])
         heads = self.heads if auxiliary else {'decode_head': self.heads['decode_head']}
         if not intermediate:
-            maps = tuple(self.backbone(inputs))
+            maps = check_maps(self.backbone, self.backbone(inputs), 'out_channels')
             return NetworkOutputs(maps, {name: head(maps) for name, head in heads.items()}, size)
         if not hands_out_stages(self.backbone):
             raise InvalidInputError(f'the method reads {no_stages(self.backbone)}')
-        maps, stages = self.backbone(inputs, stages=True)
+        maps, stages = check_pair(self.backbone, self.backbone(inputs, stages=True))
         pairs = {name: head(maps, keep_features=True) for name, head in heads.items()}
         logits, features = ({name: pair[i] for name, pair in pairs.items()} for i in (0, 1))
-        return NetworkOutputs(tuple(maps), logits, size, tuple(stages), features)
+        return NetworkOutputs(maps, logits, size, stages, features)
 
     def forward(
         self,

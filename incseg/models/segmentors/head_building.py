@@ -10,11 +10,12 @@ from incseg.utils.rules import expected
 
 
 def build_head(
-    config: dict, backbone: Any, outputs_per_step: Sequence[int], shrink: int = 1
+    name: str, config: dict, backbone: Any, outputs_per_step: Sequence[int], shrink: int = 1
 ) -> nn.Module:
     """Build a head with its loss and its classifier.
 
     Args:
+        name: The head's key in the config of the model, for errors.
         config: Config of the head; ``in_channels`` and ``channels`` have defaults.
         backbone: The backbone, with ``out_channels``.
         outputs_per_step: Classes of each step so far, see :class:`EncoderDecoder`.
@@ -28,14 +29,17 @@ def build_head(
     index = cfg.get('in_index', -1)
     if not -len(offered) <= index < len(offered):
         raise expected(
-            f'in_index of {cfg["type"]}', index, f'one of the {len(offered)} maps of the backbone'
+            f'model.{name}.in_index',
+            index,
+            f'the index of one of the {len(offered)} maps of {type(backbone).__name__}',
         )
     in_channels = cfg.setdefault('in_channels', offered[index])
     if in_channels != offered[index]:
         raise expected(
-            f'in_channels of {cfg["type"]}',
+            f'model.{name}.in_channels',
             in_channels,
-            f"{offered[index]}, as the backbone's map {index} (its maps have {list(offered)})",
+            f'{offered[index]}, as map {index} of {type(backbone).__name__} (its maps have '
+            f'{list(offered)} channels)',
         )
     cfg.setdefault('channels', in_channels // shrink)
     loss = cfg.pop('loss_decode', None)  # a head need not take it as an argument

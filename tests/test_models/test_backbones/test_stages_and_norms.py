@@ -141,3 +141,24 @@ def test_becomes_sync_bn():
     """Several GPUs: the conversion must find it."""
     net = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(BatchNorm(3)))
     assert isinstance(net[0], nn.SyncBatchNorm)
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'intermediate', 'message'),
+    [
+        (lambda x: (x,), False, r'ResNet.forward_maps returns is \[3\], expected \[64, 128, 256, '),
+        (lambda x: x, False, "ResNet.forward_maps returns is 'Tensor', expected"),
+        (lambda x, stages: (x, x, x), True, "ResNet.forward_stages is 'tuple', expected a pair"),
+        (
+            lambda x, stages: (ResNet(18)(x), (x,)),
+            True,
+            r'ResNet.forward_stages returns is \[3\], expected \[64, .*, its stage_channels',
+        ),
+    ],
+)
+def test_maps_that_are_not_as_declared(wrong, intermediate, message):
+    """If it fails, a mistake in a user's own backbone is found inside somebody else's layer."""
+    net = EncoderDecoder(dict(type='ResNet', depth=18), dict(type='FCNHead', channels=8), [3])
+    net.backbone.forward = wrong
+    with pytest.raises(InvalidInputError, match=message):
+        net.extract(torch.randn(1, 3, 64, 64), intermediate=intermediate)

@@ -199,12 +199,15 @@ def test_head_widths(build):
     [
         (
             dict(decode_head=dict(type='FCNHead', in_index=1)),
-            'in_index of FCNHead is 1, expected one of the 1 maps',
+            'model.decode_head.in_index is 1, expected the index of one of the 1 maps of ',
         ),
-        (dict(decode_head=dict(type='FCNHead', in_index=-2)), 'in_index of FCNHead is -2'),
+        (
+            dict(auxiliary_head=dict(aux_16=dict(type='FCNHead', in_index=-2))),
+            'model.auxiliary_head.aux_16.in_index is -2',
+        ),
         (
             dict(decode_head=dict(type='FCNHead', in_channels=7)),
-            r"in_channels of FCNHead is 7, expected 6, as the backbone's map -1",
+            'model.decode_head.in_channels is 7, expected 6, as map -1 of ',
         ),
         (dict(auxiliary_head=dict(decode_head=dict(type='FCNHead'))), "named 'decode_head'"),
     ],

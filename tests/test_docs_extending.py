@@ -1,0 +1,65 @@
+"""The page about one's own data and parts works as it is written."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from incseg.apis import load_config
+from incseg.datasets.label_maps import write_label_file
+from incseg.engine import train_protocol
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = dict(
+    pretrained=False, epochs=1, batch_size=4, crop_size=32, num_workers=0, base_steps_dir='base'
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The files of the page in an empty folder, which is on the Python path."""
+    page = (ROOT / 'docs/extending.md').read_text()
+    for name, code in re.findall(r'```python\n# (\S+)\n(.*?)```', page, re.S):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code.replace('/path/to/incseg', str(ROOT)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def draw(images, labels, ids, void):
+    """Eight pictures of two splits, in each of which three classes are seen."""
+    for split in ('train', 'val'):
+        (images / split).mkdir(parents=True)
+        for i in range(4):
+            mask = np.full((40, 48), void, np.uint8)
+            for place, file_id in enumerate(ids):
+                mask[:36, 12 * place : 12 * place + 12] = file_id
+            pixels = np.repeat(mask[..., None] * np.uint8(5) + np.uint8(i), 3, axis=2)
+            Image.fromarray(pixels).save(images / split / f'{i}.jpg')
+            write_label_file(labels / split / f'{i}.png', mask)
+
+
+@pytest.mark.parametrize(
+    ('config', 'images', 'labels', 'ids', 'void'),
+    [
+        ('my_data.py', 'images', 'labels', (0, 1, 2, 3), 255),
+        ('my_class.py', 'photos', 'masks', (0, 10, 20, 30), 99),
+    ],
+)
+def test_own_data(folder, config, images, labels, ids, void):
+    """If it fails, who follows the page cannot train on pictures of their own."""
+    draw(folder / 'my_data' / images, folder / 'my_data' / labels, ids, void)
+    ledger = train_protocol(load_config(config, SMALL), 'run')
+    assert list(ledger.steps[1]['iou']) == ['background', 'apple', 'pear', 'plum']
+    assert [step['train_images'] for step in ledger.steps] == [4, 4]
+
+
+def test_own_backbone(folder):
+    """If it fails, who follows the page cannot train a backbone of their own."""
+    small = {'data.train.length': 32, 'data.test.length': 4, **SMALL}
+    ledger = train_protocol(load_config('my_network.py', {**small, 'protocol.name': '5-1'}), 'run')
+    assert len(ledger.steps) == 2
