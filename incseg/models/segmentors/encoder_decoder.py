@@ -60,9 +60,7 @@ class EncoderDecoder(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
         self.outputs_per_step = tuple(outputs_per_step)
-        self.decode_head = build_head(
-            'decode_head', decode_head, self.backbone, outputs_per_step
-        )
+        self.decode_head = build_head('decode_head', decode_head, self.backbone, outputs_per_step)
         self.auxiliary_head = nn.ModuleDict(
             {
                 name: build_head(
