@@ -152,7 +152,11 @@ def classes_in(label_map: Any, path: str, num_classes: int) -> npt.NDArray[np.bo
 
 
 def run_starts(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the first value and every value that differs from the one before it."""
+    """Return an array without repetitions in a row: ``[1, 1, 2, 1]`` becomes ``[1, 2, 1]``.
+
+    Args:
+        values: ``(n,)``, one or more.
+    """
     starts = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=starts[1:])
     return values[starts]

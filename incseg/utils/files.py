@@ -10,7 +10,10 @@ from incseg.errors import SaveError
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a name in the file's folder that no other process uses."""
+    """Return a path in the folder of ``path`` that no file has, for a file to be renamed later.
+
+    No other process and no other call gets the same path.  Nothing is created.
+    """
     return path.with_name(f'.{path.name}.{os.getpid()}.{uuid4().hex[:8]}.tmp')
 
 

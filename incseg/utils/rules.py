@@ -188,9 +188,16 @@ SWITCH: Rule = (lambda value: isinstance(value, bool), 'True or False')
 
 
 def arguments(function: Any) -> set[str] | None:
-    """Return the names of a class's or function's arguments; None if they cannot be known.
+    """Return the names of the arguments of a function, or of a class's constructor.
 
-    Those that a class hands on to its base classes as ``**kwargs`` are included.
+    Where a constructor hands ``**kwargs`` on to a base class, the base's arguments are
+    included; ``self`` is not.
+
+    Args:
+        function: A function or a class.
+
+    Returns:
+        The names, or None for a function that takes ``**kwargs``: they cannot be known.
     """
     if not inspect.isclass(function):
         parameters = list(inspect.signature(function).parameters.values())

@@ -83,7 +83,15 @@ def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
-    """Turn the colour circle by ``shift`` turns, -0.5 to 0.5.  uint8 ``(H, W, 3)`` BGR."""
+    """Return an image with every hue moved around the circle of hues.
+
+    Args:
+        img: uint8 ``(H, W, 3)``, BGR; it is not changed.
+        shift: Part of the whole circle, -0.5 to 0.5; 0.5 turns a colour into its opposite.
+
+    Returns:
+        uint8 ``(H, W, 3)``, BGR.
+    """
     hsv = cv2.cvtColor(img, cv2.COLOR_BGR2HSV_FULL)
     turned = (np.arange(256) + round(shift * 256)) % 256
     hsv[..., 0] = cv2.LUT(hsv[..., 0], turned.astype(np.uint8))

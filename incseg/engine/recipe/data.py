@@ -37,7 +37,11 @@ def pipeline(
 
 
 def without_labels(steps: list[dict]) -> list[dict]:
-    """Return a pipeline without the transform that loads masks."""
+    """Return the config of a pipeline without :class:`LoadLabels`, the transform that loads masks.
+
+    Args:
+        steps: Configs of transforms, in order; the list is not changed.
+    """
     return [step for step in steps if step['type'] != 'LoadLabels']
 
 

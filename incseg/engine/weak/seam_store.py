@@ -140,17 +140,20 @@ def labels_root(
     previous: FilePath | None = None,
     protocol: Protocol | None = None,
 ) -> Path:
-    """Return ``<seam_dir>/<hash>/labels_<hash>``, the root of ``<protocol>/<step>/``.
+    """Return the folder of the pseudo-labels of a step's SEAM network; it need not exist.
 
-    The second hash covers the options of the inference, defaults included, except
-    those that change only the speed; the refinement with the content of its
-    files; and the images and classes of the protocol's steps.
+    It is ``<seam_dir>/<network>/labels_<inference>``.  The labels themselves lie below it, in
+    ``<protocol>/<step>/``.  ``<network>`` is the hash of :func:`seam_folder`.  ``<inference>``
+    is a hash of all that turns this network into labels: the options of the inference, but
+    for those that change only its speed; the config of the refinement and the content of the
+    files that it names; the images and classes of every step of the protocol.
 
     Args:
         experiment: The experiment.
-        step: The step.
-        previous: ``final.pth`` of the previous step, if it exists.
-        protocol: The protocol whose step it is; by default the one that the
+        step: The step whose network makes the labels.
+        previous: The ``final.pth`` of the step before, which enters ``<network>``; None if
+            there is no such file yet.
+        protocol: The protocol that the labels are for; by default the one that the
             experiment trains.
     """
     seam = SeamSettings.of(experiment.config)

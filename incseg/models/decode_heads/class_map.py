@@ -21,18 +21,16 @@ Decision = Callable[[Tensor], Tensor]
 def class_map(logits: Tensor, *sizes: tuple[int, int], decide: Decision | None = None) -> Tensor:
     """Return the class of every pixel of one image at another size.
 
-    The result is that of ``decide`` on the logits after they are resized (bilinear,
-    ``align_corners=False``, float32 or wider) to one size after the other.  On
-    CPU a few rows are computed at a time, and all resizings along one axis are one
-    matrix, so that no full-size logits exist.  The order of the sums differs from
-    that of full-size logits, so a pixel may get another class where two classes are
-    equal up to about 1e-6 of the logits.
+    The logits are resized (bilinear, ``align_corners=False``, float32 or wider) to one size
+    after the other, and ``decide`` turns the result into classes.  On a CPU full-size logits
+    never exist: a few rows are resized and decided at a time, so ``decide`` has to work pixel
+    by pixel.  The order of the sums then differs, so a pixel may get another class where the
+    logits of two classes differ by less than about 1e-6 of their size.
 
     Args:
         logits: ``(C, h, w)``, floating point.
         sizes: One or more ``(H, W)``; the last is the result's.
-        decide: A head's decision, see :meth:`BaseDecodeHead.decide`; None for the
-            argmax, which is computed in blocks of channels.
+        decide: A head's decision, see :meth:`BaseDecodeHead.decide`; None for the argmax.
 
     Returns:
         ``(H, W)`` of train ids, uint8; int64 where there are more than 256 classes.

@@ -66,11 +66,17 @@ def pixel_correlation(cam: Tensor, features: Tensor, chunk: int | None = None) -
 
 
 def weighted_sums(votes: Tensor, unit: Tensor, part: Tensor) -> Tensor:
-    """Return the weighted sums ``(N, C, Q)`` of votes at some pixels.
+    """Return, at some pixels, the sum over all pixels of their scores, weighted by similarity.
+
+    The weight of two pixels is the cosine of their features, or 0 where it is negative.  The
+    sums are not divided by the sum of the weights.
 
     Args:
-        votes: ``(N, C, P)`` of all pixels.
-        unit: Features of all pixels, ``(N, D, P)``, of length 1.
-        part: Features of the pixels where the sums are taken, ``(N, D, Q)``.
+        votes: Scores of C classes at all P pixels, ``(N, C, P)``.
+        unit: Features of all pixels, ``(N, D, P)``, each pixel's D numbers of Euclidean norm 1.
+        part: The same for the Q pixels where the sums are taken, ``(N, D, Q)``.
+
+    Returns:
+        ``(N, C, Q)``.
     """
     return votes @ (unit.transpose(1, 2) @ part).relu_()

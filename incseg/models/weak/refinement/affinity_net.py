@@ -20,20 +20,23 @@ from incseg.utils.rules import expected
 
 @MODELS.register_module()
 class AffinityNet(FineTuned):
-    """A network of features whose distance shows whether two close pixels are of one class.
+    """A network of pixel features: two close pixels of one class have similar features.
 
     Each of the last three maps of a backbone, resized to stride 8, goes through a 1x1
     convolution and ELU; the concatenation goes through another 1x1 convolution and ELU.
+    :func:`affinity_loss` trains it.
 
     Args:
         backbone: Config of a :class:`BaseBackbone` with at least three maps.
         channels: Outputs of the three convolutions, shallow to deep; their sum
             is the number of features.
         data_preprocessor: Config of the preprocessor.
-        frozen: See :class:`FineTuned`.
+        frozen: Whether the backbone's early layers and normalisations keep their weights, see
+            :class:`FineTuned`.
 
     Raises:
-        InvalidInputError: If there are not three maps and three numbers of channels.
+        InvalidInputError: If the backbone has fewer than three maps, or ``channels`` other
+            than three numbers.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, section 3.1; channels, initial weights
     and frozen layers as in SEAM's code.
