@@ -30,6 +30,14 @@ TINY = {
 }
 
 
+def edit_json(path, change):
+    """Change the content of a file that ``write_json`` wrote, as a file without digest."""
+    content = json.loads(path.read_text())
+    content.pop('digest', None), content.pop('format', None)
+    change(content)
+    path.write_text(json.dumps(content))
+
+
 @pytest.fixture(autouse=True, scope='session')
 def interruptible():
     """A shell's background jobs ignore Ctrl-C, and so would all that the tests start."""

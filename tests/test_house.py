@@ -86,6 +86,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('image_batches',),
     ],
     'engine.weak.affinity': [('job',), ('training',), ('dataset',)],
+    'engine.work_dir': [('inputs',), ('files',), ('config',)],
     'evaluation': [
         ('comparison', 'metric', 'threshold_sweep'),
         ('confusion', 'ledger', 'run_settings'),
@@ -134,8 +135,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'renamed': [('names',)],
     'structures': [('network_outputs', 'seg_data_sample')],
     'utils': [
-        ('files', 'locks', 'pictures', 'precision', 'progress', 'repository'),
-        ('distributed',),
+        ('file_digests', 'locks', 'pictures', 'precision', 'progress', 'repository'),
+        ('distributed', 'files'),
         ('rules',),
     ],
 }

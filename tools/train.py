@@ -33,10 +33,18 @@ def main() -> None:
         '--resume', action='store_true', help='go on where an interrupted run stopped'
     )
     parser.add_argument(
+        '--redo-from',
+        type=int_argument,
+        metavar='K',
+        help='go on with a run, but remove what it made of step K and later, and train it anew',
+    )
+    parser.add_argument(
         '--no-reuse', action='store_true', help='neither take nor share the base step'
     )
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     args = parser.parse_args()
+    if args.steps is not None and args.redo_from is not None:
+        parser.error('--steps and --redo-from are both given, expected one of them')
     config = load_config(
         args.config,
         options_of(
@@ -50,6 +58,7 @@ def main() -> None:
         args.steps,
         resume=args.resume,
         reuse=not args.no_reuse,
+        redo_from=args.redo_from,
     )
     end_launcher()
 

@@ -1,5 +1,7 @@
+import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +14,8 @@ from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS, TRANSFORMS
+from incseg.utils.file_digests import file_digests
+from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
 
 
@@ -224,15 +228,38 @@ class SegDataset(BaseDataset):
         Args:
             indices: Indices of the images; None for all.
         """
+        return [
+            (os.path.basename(path), (state := os.stat(path)).st_size, state.st_mtime_ns)
+            for path in self._files(indices)
+        ]
+
+    def fingerprint(self, indices: Sequence[int] | None = None) -> str:
+        """Return 16 hexadecimal digits, different for other images, label maps or ids of images.
+
+        The files are read once; later calls compare their sizes, times and inodes.
+
+        Args:
+            indices: Indices of the images; None for all.
+
+        Raises:
+            MissingFileError: A file is missing.
+            InvalidInputError: A file cannot be read.
+        """
+        chosen = range(len(self)) if indices is None else indices
+        names = [super(SegDataset, self).get_data_info(int(i))['image_id'] for i in chosen]
+        files = self._files(indices)
+        with closing(Progress(len(files), 'reading images and masks', len(files) >= 1000)) as bar:
+            digests = file_digests(files, bar.update)
+        whole = hashlib.sha256('\0'.join(names).encode('utf-8', 'surrogateescape'))
+        whole.update(b''.join(digests))
+        return whole.hexdigest()[:16]
+
+    def _files(self, indices: Sequence[int] | None) -> list[str]:
         chosen = range(len(self)) if indices is None else indices
         infos = [super(SegDataset, self).get_data_info(int(i)) for i in chosen]
-        paths = [
+        return [
             info[key]
             for info in infos
             for key in ('img_path', 'seg_map_path')
             if key in info and (key == 'img_path' or info.get('has_mask', True))
-        ]
-        return [
-            (os.path.basename(path), (state := os.stat(path)).st_size, state.st_mtime_ns)
-            for path in paths
         ]

@@ -1,6 +1,5 @@
 """Base steps, shared by all methods and protocols that would train the same step 0."""
 
-import json
 import os
 import shutil
 import warnings
@@ -13,8 +12,9 @@ from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import config_hash
 from incseg.engine.recipe.names import names_in
+from incseg.errors import InvalidInputError
 from incseg.evaluation.run_settings import is_free
-from incseg.utils.files import temporary_name, write_atomically
+from incseg.utils.files import read_json, remove_leftovers, temporary_name, write_json
 
 #: parts of a Runner's config that do not shape its result
 BYSTANDERS = (
@@ -48,7 +48,7 @@ class BaseSteps:
         experiment: Experiment,
         step: Config,
         test: Config,
-        files: list[Any],
+        data: str,
         labels: Any = None,
     ) -> Path:
         """Return the folder of the base step of these configs.
@@ -57,8 +57,7 @@ class BaseSteps:
             experiment: The experiment.
             step: The Runner's config of step 0.
             test: The Runner's config of its evaluation.
-            files: Fingerprint of the training and test images: their ids, and the
-                states of their files.
+            data: Fingerprint of the training and test images and their masks.
             labels: What :meth:`StepLabels.identity` says of the step's labels.
         """
         shape: dict[str, Any] = {
@@ -80,7 +79,7 @@ class BaseSteps:
         shape['settings'] = {key: experiment.config[key] for key in sorted(settings | others)}
         shape['data_root'] = os.path.realpath(experiment.config['data_root'])
         shape['classes'] = experiment.classes_at(0)
-        shape['files'] = sorted(files)
+        shape['files'] = data
         if (sources := experiment.sources.identity()) is not None:
             shape['sources'] = sources
         if labels is not None:
@@ -93,8 +92,7 @@ class BaseSteps:
         if not place.is_dir():
             return None
         try:
-            metrics = json.loads((place / 'metrics.json').read_text())
-            return read_step_checkpoint(place / 'final.pth'), metrics
+            return read_step_checkpoint(place / 'final.pth'), read_metrics(place / 'metrics.json')
         except (OSError, ValueError) as error:
             warnings.warn(f'the shared base step {place} is not used: {error}')
             return None
@@ -111,10 +109,24 @@ class BaseSteps:
             if BaseSteps.load(place) is not None:
                 return
             shutil.rmtree(place, ignore_errors=True)
+            remove_leftovers(place.parent)
             save_atomically(checkpoint, private / 'final.pth')
-            write_atomically(private / 'metrics.json', json.dumps(metrics, indent=1) + '\n')
+            write_json(private / 'metrics.json', metrics)
             os.rename(private, place)
         except OSError as error:
             shutil.rmtree(private, ignore_errors=True)
             if BaseSteps.load(place) is None:  # else another run was faster
                 warnings.warn(f'the base step cannot be shared in {place}: {error}')
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read what :func:`evaluate` returned of a step.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InvalidInputError: It is damaged or was edited.
+    """
+    metrics = read_json(path, 'the record of a step')
+    if not isinstance(metrics.get('iou'), dict) or 'accuracy' not in metrics:
+        raise InvalidInputError(f'{path} is damaged: it lacks iou or accuracy')
+    return metrics

@@ -32,12 +32,14 @@ class StepLabels(ABC):
     Attributes:
         needs_previous: Whether the place or the content of the labels depends on the network of
             the previous step.  The step's data set is then built again once that network is there.
+        needs_step0: Whether the labels are made with the network of step 0.
         mask_classes: Dataset ids of the classes that the step learns from masks.
         step0: The checkpoint of step 0; None before :meth:`begin`, and at step 0.
         previous: The checkpoint of the previous step, likewise.
     """
 
     needs_previous: bool = False
+    needs_step0: bool = False
     mask_classes: tuple[int, ...] = ()
 
     def __init__(self, experiment: Experiment, step: int):
@@ -124,6 +126,16 @@ class StepLabels(ABC):
             return None
         new = list(self.experiment.training_protocol.new(self.step))
         return digest([dataset.indices.tolist(), labels[dataset.indices][:, new].tolist()])
+
+    def fingerprint(self, dataset: Any) -> str:
+        """Return a text that differs between steps with other images or masks.
+
+        Args:
+            dataset: What :meth:`build` returned.
+        """
+        return fingerprint_of(
+            getattr(dataset, 'dataset', dataset), getattr(dataset, 'indices', None)
+        )
 
     def ledger_entry(self) -> dict[str, Any]:
         """Return what ``results.json`` says of the labels, as keys of the step's entry."""
@@ -241,6 +253,34 @@ def check_masks(experiment: Experiment, dataset: SegDataset) -> None:
             f'{", ".join(names)} and no class of a step without masks, so the base step needs it '
             f'({len(lacking)} such images have none); {dataset.how_to_get}'
         )
+
+
+def fingerprint_of(source: Any, indices: Sequence[int] | None = None) -> str:
+    """Return :meth:`SegDataset.fingerprint`; a text for a data set of another kind."""
+    own = getattr(source, 'fingerprint', None)
+    return str(own(indices)) if own is not None else 'unknown'
+
+
+def check_old_networks(
+    labels: Sequence[StepLabels], steps: Sequence[int], keep: int | None
+) -> None:
+    """Refuse to remove the network of step 0 before a later step has read it.
+
+    Args:
+        labels: Those of all steps.
+        steps: The steps of the run.
+        keep: How many of the last networks stay; None for all.
+
+    Raises:
+        InvalidInputError: Naming the step that reads it.
+    """
+    for k in steps:
+        if keep is not None and labels[k].needs_step0 and k > keep:
+            raise expected(
+                'schedule.keep',
+                keep,
+                f"'all': the labels of step {k} are made with the network of step 0",
+            )
 
 
 def label_digests(labels: Sequence[StepLabels], datasets: Mapping[int, Any]) -> dict[str, str]:

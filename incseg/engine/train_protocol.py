@@ -1,6 +1,5 @@
 """Train the steps of a protocol, one after another."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
 from incseg import __version__
-from incseg.engine.base_steps import BaseSteps
+from incseg.engine.base_steps import BaseSteps, read_metrics
 from incseg.engine.checkpoint import (
     StepCheckpoint,
     check_finite,
@@ -20,19 +19,24 @@ from incseg.engine.checkpoint import (
 from incseg.engine.evaluate import evaluate
 from incseg.engine.hooks import SafeCheckpointHook
 from incseg.engine.hooks.method import hand_over, keep_states
-from incseg.engine.labels import all_labels, check_masks, label_digests, training_set
+from incseg.engine.labels import (
+    all_labels,
+    check_masks,
+    check_old_networks,
+    label_digests,
+    training_set,
+)
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.runner.step_runner import StepRunner
 from incseg.engine.step_context import StepContext
-from incseg.engine.work_dir import WorkDir
+from incseg.engine.work_dir import METRICS, RunInputs, WorkDir, networks_to_keep
 from incseg.evaluation import Ledger
 from incseg.registry import DATASETS
 from incseg.utils.distributed import on_rank_zero
-from incseg.utils.files import write_atomically
-
-METRICS = 'metrics.json'
+from incseg.utils.files import write_json
+from incseg.utils.locks import only_run
 
 
 def train_protocol(
@@ -41,6 +45,7 @@ def train_protocol(
     steps: Iterable[int] | None = None,
     resume: bool = False,
     reuse: bool = True,
+    redo_from: int | None = None,
 ) -> Ledger:
     """Train a config's protocol step by step and write the ledger.
 
@@ -50,6 +55,8 @@ def train_protocol(
         steps: The steps to train; all by default.
         resume: Continue an interrupted run; start anew where there is none.
         reuse: Whether the run takes step 0 from the shared base steps, or adds it there.
+        redo_from: The step from which an earlier run in ``work_dir`` is trained anew; what it
+            made of that step and all later ones is removed.  None removes nothing.
 
     Returns:
         The ledger, written after every step.
@@ -58,19 +65,32 @@ def train_protocol(
         UserError: The input is wrong; raised before any training where that can be
             known.
     """
-    return ProtocolRun(Experiment(config), Path(work_dir), resume, reuse).run(steps)
+    with only_run(Path(work_dir)):
+        return ProtocolRun(Experiment(config), Path(work_dir), resume, reuse, redo_from).run(steps)
 
 
 class ProtocolRun:
     """One run over the steps of a protocol; see :func:`train_protocol`."""
 
-    def __init__(self, experiment: Experiment, work_dir: Path, resume: bool, reuse: bool):
-        self.experiment, self.resume = experiment, resume
-        self.work_dir = WorkDir(work_dir, experiment, resume)
+    def __init__(
+        self,
+        experiment: Experiment,
+        work_dir: Path,
+        resume: bool,
+        reuse: bool,
+        redo_from: int | None = None,
+    ):
+        self.experiment = experiment
+        if redo_from is not None:
+            experiment.check_step(redo_from, '--redo-from')
+        self.work_dir = WorkDir(work_dir, experiment, resume, redo_from)
+        self.inputs = RunInputs(self.work_dir)
         self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if reuse else None
         self.ledger = experiment.new_ledger()
         self.labels = all_labels(experiment)
         self.memory = ReplayMemory(experiment.config['method'].get('memory'), experiment.seed)
+        self.keep = networks_to_keep(experiment.config['schedule'].get('keep'))
+        self.data: dict[str, str] = {}
 
     def run(self, steps: Iterable[int] | None) -> Ledger:
         experiment = self.experiment
@@ -78,16 +98,19 @@ class ProtocolRun:
         for k in chosen:
             experiment.check_step(k)
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
-        self.work_dir.check_start(chosen)
+        self.work_dir.check_start(chosen, self.ledger.steps)
+        check_old_networks(self.labels, chosen, self.keep)
         datasets = self._datasets(chosen)
         if remark := experiment.sources.remark():
             self._say(remark)
-        left = [k for k in chosen if not self._finished(k)]
+        digests = label_digests(self.labels, datasets)
+        self.data = on_rank_zero(lambda: self.inputs.fingerprints(self.labels, datasets))
+        self.inputs.check(digests, self.data)
+        left = [k for k in chosen if self.work_dir.redoes(k) or not self._finished(k)]
         for k in left:
             self.labels[k].check(datasets[k])
-        digests = label_digests(self.labels, datasets)
-        self.work_dir.check_labels(digests)
-        on_rank_zero(lambda: self.work_dir.write_settings(digests))
+        self.work_dir.tidy(self.ledger)
+        on_rank_zero(lambda: self.inputs.write(digests, self.data))
         for k in left:
             self._step(k, datasets[k])
         if not left:
@@ -109,18 +132,18 @@ class ProtocolRun:
         return datasets
 
     def _finished(self, k: int) -> bool:
-        return self.ledger.step(k) is not None and self._trained(k)
+        entry = self.ledger.step(k)
+        return entry is not None and (self._trained(k) or not entry.get('kept', True))
 
     def _trained(self, k: int) -> bool:
-        return self.resume and self.work_dir.checkpoint(k).is_file()
+        return self.work_dir.resume and self.work_dir.checkpoint(k).is_file()
 
     def _step(self, k: int, dataset: Any) -> None:
         experiment, work_dir, num_images = self.experiment, self.work_dir, len(dataset)
-        self.ledger.drop_from(k)
         evaluate_only = self._trained(k)  # cut off between the last save and the ledger
-        if not evaluate_only:
-            work_dir.clear(k)
         context = self._context(k)
+        if not evaluate_only:
+            on_rank_zero(lambda: self.inputs.check_continued(k, context.previous))
         previous, labels = context.previous, context.labels
         if labels.needs_previous:
             dataset = labels.build(dataset.dataset)
@@ -144,7 +167,7 @@ class ProtocolRun:
         meta = dict(self._meta(k), memory=self.memory.select(dataset, exemplars))
         place = None
         if k == 0 and self.base_steps is not None:
-            place = self._shared_place(config, dataset)
+            place = self._shared_place(config)
             if not config.resume and self._reuse(place, meta, num_images):
                 return
         if not evaluate_only:
@@ -153,13 +176,15 @@ class ProtocolRun:
         saved = work_dir.read(k)  # every process: the saved network
         metrics = evaluate(experiment, k, saved.content, str(saved), str(context.work_dir / 'test'))
         seconds = saved.meta.get('seconds', 0.0)
-        self._record(k, metrics, saved.meta, num_images, replayed, seconds)
+        self._record(k, metrics, saved, num_images, replayed, seconds)
         (context.work_dir / 'resume.pth').unlink(missing_ok=True)
         if place is not None and is_main_process():
             BaseSteps.store(place, saved.content, metrics)
 
     def _context(self, k: int) -> StepContext:
         previous, labels = self.work_dir.previous(k), self.labels[k]
+        if previous is not None:
+            self.inputs.check_network(previous, self.ledger.step(k - 1))
         step0 = previous if k < 2 else StepCheckpoint(self.work_dir.checkpoint(0))
         labels.begin(step0, previous)
         return StepContext(k, self.work_dir.step(k), previous, labels)
@@ -173,16 +198,12 @@ class ProtocolRun:
             + ', '.join(experiment.sources.new(k))
         )
 
-    def _shared_place(self, config: Any, dataset: Any) -> Path:
+    def _shared_place(self, config: Any) -> Path:
         """Return the folder of the shared base step with this config and these data."""
         assert self.base_steps is not None
         test = config_for_test(self.experiment, 0, '')
-        test_source = DATASETS.build(test.test_dataloader.dataset.dataset)
-        files = [[name] for name in dataset.image_ids]
-        files += map(list, dataset.dataset.file_states(dataset.indices))
-        files += map(list, test_source.file_states())
         return self.base_steps.place(
-            self.experiment, config, test, files, self.labels[0].identity()
+            self.experiment, config, test, self.data['0'], self.labels[0].identity()
         )
 
     def _train(self, context: StepContext, config: Any, dataset: Any, meta: dict[str, Any]) -> None:
@@ -212,7 +233,8 @@ class ProtocolRun:
         checkpoint['meta'].update(meta)
         on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(0)))
         self._say(f'reused the base step in {place}')
-        self._record(0, metrics, checkpoint['meta'], num_images, 0, 0.0, reused_from=str(place))
+        saved = self.work_dir.read(0)
+        self._record(0, metrics, saved, num_images, 0, 0.0, reused_from=str(place))
         return True
 
     def _meta(self, k: int) -> dict[str, Any]:
@@ -234,7 +256,7 @@ class ProtocolRun:
         earlier = [entry['iou'] for entry in self.ledger.steps if entry['step'] < k]
         record = self.work_dir.step(k - 1) / METRICS
         if record.is_file():
-            earlier.append(json.loads(record.read_text())['iou'])
+            earlier.append(read_metrics(record)['iou'])
         for iou in earlier:
             for name, value in iou.items():
                 if value is not None:
@@ -245,7 +267,7 @@ class ProtocolRun:
         self,
         k: int,
         metrics: dict[str, Any],
-        meta: dict[str, Any],
+        saved: StepCheckpoint,
         num_images: int,
         replayed: int,
         seconds: float,
@@ -260,16 +282,14 @@ class ProtocolRun:
             old,
             train_images=num_images,
             seconds=seconds,
-            history=[meta.get('best_iou', {})],
+            history=[saved.meta.get('best_iou', {})],
+            network=saved.digest,
             **self.labels[k].ledger_entry(),
             **extra,
         )
-        on_rank_zero(
-            lambda: write_atomically(
-                self.work_dir.step(k) / METRICS, json.dumps(metrics, indent=1) + '\n'
-            )
-        )
+        on_rank_zero(lambda: write_json(self.work_dir.step(k) / METRICS, metrics))
         on_rank_zero(lambda: self.ledger.write(self.work_dir.path))
+        self.work_dir.apply_policy(self.ledger, self.keep)
         self._say(self.ledger.table())
 
     @staticmethod

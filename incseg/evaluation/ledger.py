@@ -1,11 +1,16 @@
-import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from incseg.errors import InvalidInputError
-from incseg.evaluation.conventions import convention_means, forgetting
+from incseg.evaluation.conventions import CONVENTIONS, convention_means, forgetting
 from incseg.evaluation.report import class_table, results_table
-from incseg.utils.files import write_atomically
+from incseg.utils.files import read_json, write_atomically, write_json
+from incseg.utils.rules import expected
+
+#: keys of every ledger
+HEADER = ('config', 'method', 'seed', 'protocol', 'steps')
+#: the means of a convention
+COLUMNS = ('base', 'added', 'all')
 
 
 class Ledger:
@@ -44,24 +49,17 @@ class Ledger:
         Raises:
             InvalidInputError: If it cannot be read, is damaged or something else.
         """
-        try:
-            content = json.loads(path.read_text(), parse_constant=no_constant)
-        except OSError as error:
-            raise InvalidInputError(f'{path} cannot be read: {error.strerror or error}') from error
-        except ValueError as error:
-            raise InvalidInputError(f'{path} is not a ledger: {error}') from error
-        keys = ('config', 'method', 'seed', 'protocol', 'steps')
-        if not isinstance(content, dict) or any(key not in content for key in keys):
-            raise InvalidInputError(f'{path} is not a ledger: expected the keys {list(keys)}')
+        content = read_json(path, 'a ledger')
+        check_ledger(path, content)
         return content
 
     def step(self, k: int) -> dict[str, Any] | None:
         """Return the entry of step ``k``, or None."""
         return next((entry for entry in self.steps if entry['step'] == k), None)
 
-    def drop_from(self, k: int) -> None:
-        """Remove the entries of step ``k`` and later."""
-        self.steps = [entry for entry in self.steps if entry['step'] < k]
+    def drop(self, k: int) -> None:
+        """Remove the entry of step ``k``, if there is one."""
+        self.steps = [entry for entry in self.steps if entry['step'] != k]
 
     def add(
         self,
@@ -74,7 +72,7 @@ class Ledger:
         history: list[dict[str, float | None]] | None = None,
         **extra: Any,
     ) -> dict[str, Any]:
-        """Append the entry of step ``k``.
+        """Put in the entry of step ``k``, in the order of the steps; it replaces an earlier one.
 
         Args:
             k: The step.
@@ -82,15 +80,15 @@ class Ledger:
             old: Names of the classes learned before step ``k``.
             train_images: How many images the step was trained on.
             seconds: How long its training took; 0 if it was reused.
-            history: IoUs at earlier steps; those of the ledger by default.
+            history: IoUs at earlier steps; those of the ledger before step ``k`` by default.
             extra: Further keys, such as ``reused_from``.
 
         Returns:
             The entry.
         """
-        self.drop_from(k)
+        self.drop(k)
         if history is None:
-            history = [entry['iou'] for entry in self.steps]
+            history = [entry['iou'] for entry in self.steps if entry['step'] < k]
         entry = dict(
             step=k,
             train_images=train_images,
@@ -101,7 +99,7 @@ class Ledger:
             **convention_means(metrics['iou'], self.base, self.added),
             **extra,
         )
-        self.steps.append(entry)
+        self.steps = sorted([*self.steps, entry], key=lambda each: each['step'])
         return entry
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,10 +119,42 @@ class Ledger:
         """Write ``results.json`` and ``results.md``."""
         content = self.to_dict()
         folder = Path(work_dir)
-        write_atomically(folder / self.FILE, json.dumps(content, indent=1, allow_nan=False) + '\n')
+        write_json(folder / self.FILE, content)
         write_atomically(folder / 'results.md', results_table(content, markdown=True) + '\n')
 
 
-def no_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads although JSON has neither."""
-    raise ValueError(f'{name} is no number of JSON')
+def check_ledger(path: Path, content: dict[str, Any]) -> None:
+    """Refuse a file with the keys but not the content of a ledger; name the first wrong key."""
+
+    def expect(value: Any, kind: type, key: str, what: str) -> Any:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise expected(f'{path} is not a ledger: {key}', value, what)
+        return value
+
+    for key in ('config', 'method'):
+        expect(content.get(key), str, key, 'text')
+    expect(content.get('seed'), int, 'seed', 'an integer')
+    protocol = expect(content.get('protocol'), dict, 'protocol', 'an object')
+    for key in ('name', 'dataset', 'setting'):
+        expect(protocol.get(key), str, f'protocol.{key}', 'text')
+    for key, kind in (('steps', list), ('classes', str)):
+        for item in expect(protocol.get(key), list, f'protocol.{key}', 'a list'):
+            expect(item, kind, f'an item of protocol.{key}', f'a {kind.__name__}')
+    for i, entry in enumerate(expect(content.get('steps'), list, 'steps', 'a list')):
+        expect(entry, dict, f'steps[{i}]', 'an object')
+        expect(entry.get('step'), int, f'steps[{i}].step', 'an integer')
+        expect(entry.get('iou'), dict, f'steps[{i}].iou', 'an object')
+        for convention in CONVENTIONS:
+            where = f'steps[{i}].{convention}'
+            means = expect(entry.get(convention), dict, where, 'an object')
+            for column in COLUMNS:
+                value = means.get(column, '')
+                if value is not None and not isfinite(
+                    expect(
+                        value,
+                        (int, float),  # type: ignore[arg-type]
+                        f'{where}.{column}',
+                        'a number or null',
+                    )
+                ):
+                    raise expected(f'{path} is not a ledger: {where}.{column}', value, 'percent')

@@ -1,15 +1,17 @@
 """The config that a work dir stores with its results, as dotted keys."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from incseg.errors import InvalidInputError
+from incseg.utils.files import read_json
 
 CONFIG_FILE = 'config.json'
 #: the key of the fingerprints of the steps' image-level labels
 LABELS = 'image_labels'
+#: likewise of the images and masks, and of the network that a step began from
+DATA = 'data_fingerprints'
+STARTS = 'previous_networks'
 #: settings, besides roots of data, that shape no result: they may change between an interruption
 #: and the resumption, and two runs that differ in them are comparable
 FREE = (
@@ -20,9 +22,12 @@ FREE = (
     'schedule.log_interval',
     'schedule.checkpoint_interval',
     'schedule.pin_memory',
+    'schedule.keep',
     'seam.schedule.log_interval',
     'seam.schedule.checkpoint_interval',
     LABELS,
+    DATA,
+    STARTS,
 )
 
 
@@ -43,17 +48,7 @@ def read_run_config(work_dir: Path) -> dict[str, Any] | None:
         InvalidInputError: The file cannot be read or is damaged.
     """
     path = work_dir / CONFIG_FILE
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text())
-    except OSError as error:
-        raise InvalidInputError(f'{path} cannot be read: {error.strerror or error}') from error
-    except ValueError as error:
-        raise InvalidInputError(f'{path} is damaged: {error}') from error
-    if not isinstance(content, dict):
-        raise InvalidInputError(f'{path} is damaged: expected a config, not {content!r:.40}')
-    return content
+    return read_json(path, 'a config') if path.is_file() else None
 
 
 def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from incseg.constants import MAX_CLASSES
 from incseg.errors import MissingFileError, SaveError
 from incseg.protocols.label_scan import Presence, Reader, available_cores, parallel_scan
+from incseg.utils.file_digests import cache_folder
 from incseg.utils.files import write_atomically
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected, whole_number
@@ -130,7 +131,7 @@ class PresenceCache:
     """
 
     def __init__(self, key: str, cache_dir: str | os.PathLike[str] | None = None) -> None:
-        folder = _default_folder() if cache_dir is None else Path(cache_dir)
+        folder = cache_folder('class_index') if cache_dir is None else Path(cache_dir)
         self.path = folder / f'{key}.bin'
 
     def load(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
@@ -157,14 +158,6 @@ class PresenceCache:
         except SaveError as error:
             reason = getattr(error.__cause__, 'strerror', None) or error
             warnings.warn(f'class index not cached in {self.path.parent}: {reason}', stacklevel=3)
-
-
-def _default_folder() -> Path:
-    root = os.environ.get('INCSEG_CACHE_DIR')
-    if not root:
-        home = os.environ.get('XDG_CACHE_HOME') or os.path.join('~', '.cache')
-        root = os.path.join(home, 'incseg')
-    return Path(os.path.expanduser(root)) / 'class_index'
 
 
 FORMAT_VERSION = 1  # raise it when the meaning of a cached row changes

@@ -119,7 +119,6 @@ MODULES = {
     'engine.pseudo_label_meta': 'engine.weak.evaluate_pseudo_labels',
     'engine.pseudo_labels': 'engine.weak.pseudo_labels',
     'engine.resolve': 'engine.recipe.names',
-    'engine.run_config': 'engine.work_dir',
     'engine.run_matrix': 'engine.matrix.run_matrix',
     'engine.runner_parts': 'engine.recipe.step',
     'engine.seam_checkpoint': 'engine.weak.seam_store',

@@ -50,15 +50,19 @@ class DirLock:
             SaveError: The folder cannot be written or locked.
         """
         path = self.folder / self.FILE
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
-        if not self._taken():
-            owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
-            self._close()
-            return owner
+        while True:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            except OSError as error:
+                raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
+            if not self._taken():
+                owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
+                self._close()
+                return owner
+            if self._is_in_place():
+                break
+            self._close()  # the last holder has removed the file meanwhile
         try:
             os.ftruncate(self.fd, 0)
             os.pwrite(self.fd, f'{os.getpid()}\n'.encode(), 0)
@@ -67,9 +71,23 @@ class DirLock:
             raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
         return None
 
-    def leave(self) -> None:
-        """Release the lock, also for processes forked meanwhile, such as a loader's workers."""
+    def _is_in_place(self) -> bool:
+        """Say whether the file that is locked still has its name."""
+        try:
+            return os.path.samestat(os.fstat(self.fd), os.stat(self.folder / self.FILE))
+        except FileNotFoundError:
+            return False
+
+    def leave(self, tidy: bool = False) -> None:
+        """Release the lock, also for processes forked meanwhile, such as a loader's workers.
+
+        Args:
+            tidy: Whether to remove the folder if nothing but the lock is in it.
+        """
         if self.fd >= 0:
+            if tidy and os.listdir(self.folder) == [self.FILE]:
+                (self.folder / self.FILE).unlink()
+                self.folder.rmdir()
             fcntl.flock(self.fd, fcntl.LOCK_UN)
         self._close()
 
@@ -138,6 +156,37 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
     finally:
         if is_main_process():
             lock.leave()
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a work dir, as a context, and refuse to enter where one works.
+
+    Every process of a group enters the context; the first process holds the lock.  A folder
+    in which nothing was written is removed at the end.  On a file system without locks the
+    function warns and goes on.
+
+    Args:
+        folder: The folder; it is created if it is missing.
+
+    Raises:
+        InvalidInputError: If another run works in the folder; names its process.
+    """
+    lock = DirLock(folder)
+    on_rank_zero(lambda: wait_shortly(lock))
+    try:
+        yield
+    finally:
+        if is_main_process():
+            lock.leave(tidy=True)
+
+
+def wait_shortly(lock: DirLock) -> None:
+    """Take a lock as :class:`DirLock` does; warn where the file system has no locks."""
+    try:
+        lock.__enter__()
+    except SaveError as error:
+        warnings.warn(f'{error}: another run might work in this folder at the same time')
 
 
 def enter(lock: DirLock) -> str | None:

@@ -9,6 +9,7 @@ from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.errors import InvalidInputError, NonFiniteLossError
 from incseg.registry import HOOKS, MODELS
+from tests.conftest import edit_json
 
 
 class PowerCutError(Exception):
@@ -124,9 +125,7 @@ def test_trained_but_not_evaluated(tiny, tmp_path):
     """Cut off between the last save and the ledger: resuming evaluates, without training."""
     config = tiny(**{'protocol.name': '5-1'})
     first = train_protocol(config, tmp_path / 'run', reuse=False)
-    ledger = json.loads((tmp_path / 'run/results.json').read_text())
-    ledger['steps'].pop()
-    (tmp_path / 'run/results.json').write_text(json.dumps(ledger))
+    edit_json(tmp_path / 'run/results.json', lambda ledger: ledger['steps'].pop())
     stamp = (tmp_path / 'run/step_1/final.pth').stat().st_mtime_ns
     again = train_protocol(config, tmp_path / 'run', resume=True, reuse=False)
     assert again.steps == first.steps

@@ -29,7 +29,7 @@ def test_read_settings(tmp_path):
     assert read_settings(tmp_path) == {'a.b': 1}
     for text in ('{"a":', '[1]'):
         (tmp_path / 'config.json').write_text(text)
-        with pytest.raises(InvalidInputError, match=r'config\.json is damaged'):
+        with pytest.raises(InvalidInputError, match=r'config\.json is not a config'):
             read_settings(tmp_path)
 
 
@@ -40,6 +40,6 @@ def test_unreadable_settings_are_named(tmp_path, monkeypatch):
     def refuse(path):
         raise PermissionError(13, 'Permission denied', str(path))
 
-    monkeypatch.setattr(type(tmp_path), 'read_text', refuse)
+    monkeypatch.setattr(type(tmp_path), 'read_bytes', refuse)
     with pytest.raises(InvalidInputError, match=r'config\.json cannot be read: Permission denied'):
         read_settings(tmp_path)

@@ -30,6 +30,10 @@ from incseg.utils.rules import (
 )
 
 BELOW_1: Rule = (lambda value: is_number(value) and 0 <= value < 1, 'a number from 0 to below 1')
+KEEP: Rule = (
+    lambda value: value in ('all', 'last') or whole(1)[0](value),
+    "'all', 'last' or a whole number of at least 1",
+)
 AMP: Rule = (lambda value: isinstance(value, bool) or value == 'auto', "True, False or 'auto'")
 
 
@@ -157,6 +161,11 @@ SETTINGS: dict[str, Setting] = {
         setting('schedule.amp', AMP, 'Whether to use bfloat16 autocast.'),
         optional('schedule.compile', or_none(SWITCH), 'Whether to compile the network.'),
         optional('schedule.tf32', or_none(SWITCH), 'Whether a GPU may round float32 products.'),
+        optional(
+            'schedule.keep',
+            KEEP,
+            "Networks that stay: 'all' (the default), 'last', or how many of the last.",
+        ),
         optional('schedule.pin_memory', or_none(SWITCH), 'Whether loaders pin memory.'),
         setting('schedule.log_interval', whole(1), 'Iterations between two lines of the log.'),
         setting('schedule.checkpoint_interval', whole(1), 'Iterations between two checkpoints.'),

@@ -10,7 +10,8 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import as_written, check_run_config
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
-from incseg.evaluation.comparison.runs import COLUMNS, RunResult
+from incseg.evaluation.comparison.runs import RunResult
+from incseg.evaluation.ledger import COLUMNS
 from incseg.evaluation.report import number
 from incseg.evaluation.run_settings import flatten, row_settings
 

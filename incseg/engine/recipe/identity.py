@@ -13,8 +13,8 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size
 
 from incseg import __version__
-from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+from incseg.utils.file_digests import digest_of
 
 
 def config_hash(shape: Mapping[str, Any]) -> str:
@@ -95,8 +95,4 @@ def file_sha(path: str | os.PathLike) -> str:
     Raises:
         InvalidInputError: The file cannot be read.
     """
-    try:
-        with open(path, 'rb') as file:
-            return hashlib.file_digest(file, 'sha256').hexdigest()
-    except OSError as error:
-        raise InvalidInputError(f'{path} cannot be read: {error.strerror or error}') from error
+    return digest_of(path).hex()

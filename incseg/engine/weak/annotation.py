@@ -86,6 +86,11 @@ class PseudoLabels(StepLabels):
         return self.folder is None and needs_old_network(self.experiment, self.step)
 
     @property
+    def needs_step0(self) -> bool:  # type: ignore[override]
+        seam = self.experiment.config.get('seam') or {}
+        return self.folder is None and seam.get('init_from') == 'step0'
+
+    @property
     def parts(self) -> list[tuple[Protocol, int]]:
         """Protocols and their steps whose pseudo-labels this step reads."""
         return [(self.experiment.training_protocol, self.step)]

@@ -14,8 +14,9 @@ from incseg.evaluation.comparison.rows import (
     row_rank,
     row_titles,
 )
-from incseg.evaluation.comparison.runs import COLUMNS, ProtocolKey, RunResult
+from incseg.evaluation.comparison.runs import ProtocolKey, RunResult
 from incseg.evaluation.conventions import CONVENTIONS
+from incseg.evaluation.ledger import COLUMNS
 from incseg.evaluation.report import number
 from incseg.evaluation.run_settings import CONFIG_FILE
 from incseg.utils.rules import any_of, expected

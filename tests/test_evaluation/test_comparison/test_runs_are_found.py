@@ -1,6 +1,5 @@
 """Ledgers are found where the user names them, and refused where they are damaged."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.comparison.runs import RunResult, find_runs, is_ledger
+from tests.conftest import edit_json
 
 STEPS = [(80.0, 60.0), (50.0, 40.0, 30.0)]
 
@@ -89,6 +89,9 @@ def test_a_kept_ledger_that_is_damaged(make_run, tmp_path):
     text = (run / 'results.json').read_text().replace('"seed": 0', '"seed": "0"')
     (tmp_path / 'kept').mkdir()
     (tmp_path / 'kept/mib.json').write_text(text)
+    with pytest.raises(InvalidInputError, match='mib.json is damaged or was edited'):
+        find_runs([str(tmp_path / 'kept')])
+    edit_json(tmp_path / 'kept/mib.json', lambda content: content.update(seed='0'))
     with pytest.raises(InvalidInputError, match="mib.json is not a ledger: seed is '0'"):
         find_runs([str(tmp_path / 'kept')])
 
@@ -137,9 +140,7 @@ def test_finished(make_run):
 def test_a_later_step_alone_is_not_finished(make_run):
     """A ledger that lost step 0 still has the last step's numbers; it is no whole run."""
     path = make_run('mib', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)]) / 'results.json'
-    content = json.loads(path.read_text())
-    del content['steps'][0]
-    path.write_text(json.dumps(content))
+    edit_json(path, lambda content: content['steps'].pop(0))
     assert not RunResult.read(path).finished
 
 
@@ -171,9 +172,7 @@ def test_settings(make_run):
 def test_foreign_files(make_run, change, message):
     """What only looks like a ledger is refused by file and key, before it enters a mean."""
     path = make_run('mib', 0, [(80.0, 60.0), (50.0, 40.0, 30.0)]) / 'results.json'
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+    edit_json(path, change)
     with pytest.raises(InvalidInputError, match=rf'results\.json is not a ledger: {message}'):
         RunResult.read(path)
 
@@ -182,7 +181,7 @@ def test_foreign_files(make_run, change, message):
 def test_texts_of_a_ledger_are_texts(make_run, key):
     """If it fails, a number in the place of a text ends in a traceback later."""
     path = make_run('ft', 0, [(80.0, 60.0)]) / 'results.json'
-    path.write_text(json.dumps({**json.loads(path.read_text()), key: 5}))
+    edit_json(path, lambda content: content.update({key: 5}))
     with pytest.raises(InvalidInputError, match=f'{key} is 5'):
         RunResult.read(path)
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from incseg.errors import InvalidInputError
 from incseg.evaluation.comparison.compare import compare
 from incseg.evaluation.comparison.runs import find_runs
 from incseg.evaluation.comparison.table import ComparisonTable, Spread
+from tests.conftest import edit_json
 
 STEPS = [(80.0, 60.0), (50.0, 40.0, 30.0)]
 
@@ -302,7 +302,5 @@ def test_bases_and_steps_order_the_columns(make_run, compared, tmp_path):
     for name, steps in shapes.items():
         values = [(80.0, 60.0), *[(50.0, 40.0, 30.0)] * (len(steps) - 1)]
         path = make_run('mib', 0, values, name=name) / 'results.json'
-        content = json.loads(path.read_text())
-        content['protocol']['steps'] = steps
-        path.write_text(json.dumps(content))
+        edit_json(path, lambda content, steps=steps: content['protocol'].update(steps=steps))
     assert [key[1] for key in compared().protocols] == ['2-1a', '2-1b', '1-2', '1-1']

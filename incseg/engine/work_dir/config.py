@@ -1,0 +1,47 @@
+"""The config of a run as its work dir keeps it: written at the start, compared on resume."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from incseg.errors import InvalidInputError
+from incseg.evaluation.run_settings import CONFIG_FILE, flatten, is_free, read_settings
+from incseg.utils.files import write_json
+
+
+def write_run_config(config: Any, work_dir: Path) -> None:
+    """Write the complete config to ``config.json``."""
+    write_json(work_dir / CONFIG_FILE, as_written(config))
+
+
+def as_written(config: Any) -> Any:
+    """Return a config, or a part of one, as it is read again from ``config.json``."""
+    return json.loads(json.dumps(dict(config), default=repr))
+
+
+def check_run_config(config: Any, work_dir: Path, ignored: Collection[str] = ()) -> None:
+    """Refuse to resume with a config that would train something else.
+
+    Args:
+        config: The config of now.
+        work_dir: The folder with the config of the earlier run.
+        ignored: Keys to ignore.
+
+    Raises:
+        InvalidInputError: Names the first key that differs and both values.
+    """
+    before = read_settings(work_dir)
+    if before is None:
+        return
+    now = dict(flatten(as_written(config)))
+    names_first = sorted(
+        {*before, *now} - {*ignored},
+        key=lambda key: (not key.endswith('.name'), key.startswith('files.'), key),
+    )  # what was meant comes first
+    for key in names_first:
+        if not is_free(key) and before.get(key) != now.get(key):
+            raise InvalidInputError(
+                f'{work_dir} was started with {key} = {before.get(key)!r}, this config says '
+                f'{now.get(key)!r}; resume with the same config, or pass another --work-dir'
+            )

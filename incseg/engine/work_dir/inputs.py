@@ -1,0 +1,118 @@
+"""Everything that a run was begun with, as fingerprints, and the refusal of anything else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from incseg.engine.checkpoint import StepCheckpoint
+from incseg.engine.labels import fingerprint_of
+from incseg.engine.recipe.step import config_for_test
+from incseg.engine.work_dir.config import write_run_config
+from incseg.engine.work_dir.files import STEP_FILES, WorkDir
+from incseg.errors import InvalidInputError
+from incseg.evaluation import Ledger
+from incseg.evaluation.run_settings import DATA, LABELS, STARTS, read_run_config
+from incseg.registry import DATASETS
+
+
+class RunInputs:
+    """The fingerprints of a run's images, labels and networks, kept in its ``config.json``.
+
+    Args:
+        work_dir: The run's work dir.
+    """
+
+    def __init__(self, work_dir: WorkDir):
+        self.work_dir = work_dir
+
+    def fingerprints(self, labels: Sequence[Any], datasets: Mapping[int, Any]) -> dict[str, str]:
+        """Return a fingerprint of the images and masks of each step and of its test.
+
+        Args:
+            labels: The :class:`StepLabels` of all steps.
+            datasets: What their ``build`` returned, by step.
+
+        Returns:
+            The fingerprints, by step as text.
+        """
+        experiment, tests, found = self.work_dir.experiment, {}, {}
+        for k, dataset in datasets.items():
+            test = config_for_test(experiment, k, '').test_dataloader.dataset.dataset
+            if repr(test) not in tests:
+                tests[repr(test)] = fingerprint_of(DATASETS.build(test))
+            found[str(k)] = f'{labels[k].fingerprint(dataset)}-{tests[repr(test)]}'
+        return found
+
+    def recorded(self, kind: str) -> dict[str, str]:
+        """Return the fingerprints of one kind in ``config.json``, by step as text.
+
+        Args:
+            kind: ``LABELS``, ``DATA`` or ``STARTS`` of :mod:`run_settings`.
+        """
+        return (read_run_config(self.work_dir.path) or {}).get(kind) or {}
+
+    def check(self, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
+        """Refuse to go on with steps whose images, masks or image-level labels have changed.
+
+        Args:
+            labels: The fingerprints of the image-level labels now, by step as text.
+            data: Those of the images and masks.
+
+        Raises:
+            InvalidInputError: Naming the step.
+        """
+        if not self.work_dir.resume:
+            return
+        kinds = ((LABELS, 'image-level labels', labels), (DATA, 'images or masks', data))
+        for kind, what, now in kinds:
+            before = self.recorded(kind)
+            for k, value in now.items():
+                if before.get(k, value) != value and self._keeps(int(k)):
+                    raise InvalidInputError(
+                        f'{self.work_dir.path}: the {what} of step {k} are others than those that '
+                        'it was trained on; pass another --work-dir, or put them back'
+                    )
+
+    def _keeps(self, k: int) -> bool:
+        """Say whether a part of an earlier training of step ``k`` stays in this run."""
+        there = any((self.work_dir.step(k) / name).is_file() for name in STEP_FILES)
+        return there and not self.work_dir.redoes(k)
+
+    @staticmethod
+    def check_network(checkpoint: StepCheckpoint, entry: Mapping[str, Any] | None) -> None:
+        """Refuse a network that is not the one whose numbers stand in the ledger.
+
+        Args:
+            checkpoint: The network of a step.
+            entry: The step's entry; None, or one of incseg 0.1, has nothing to compare.
+        """
+        if entry is not None and entry.get('network', checkpoint.digest) != checkpoint.digest:
+            raise InvalidInputError(
+                f'{checkpoint} is not the network whose numbers stand in {Ledger.FILE}: put the '
+                f'file back, or pass --redo-from {entry["step"]}'
+            )
+
+    def check_continued(self, k: int, previous: StepCheckpoint | None) -> None:
+        """Refuse to go on with an interrupted step ``k`` that began from another network.
+
+        Else write into ``config.json`` from which it begins.  The first process alone calls this.
+        """
+        if previous is None:
+            return
+        before = self.recorded(STARTS).get(str(k), previous.digest)
+        if before != previous.digest and self.work_dir.interrupted(k) is not None:
+            raise InvalidInputError(
+                f'step {k} was begun from another network than {previous} is now: put that file '
+                f'back, or pass --redo-from {k}'
+            )
+        self._write({}, {}, {str(k): previous.digest})
+
+    def write(self, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
+        """Write the complete config and the fingerprints of a run's inputs to ``config.json``."""
+        self._write(labels, data, {})
+
+    def _write(self, *fingerprints: Mapping[str, str]) -> None:
+        config: dict[str, Any] = dict(self.work_dir.experiment.raw_config)
+        for kind, now in zip((LABELS, DATA, STARTS), fingerprints, strict=True):
+            if known := {**self.recorded(kind), **now}:
+                config[kind] = known
+        write_run_config(config, self.work_dir.path)
