@@ -27,8 +27,8 @@ class ClassIndex:
     """The classes that occur in each image of a data set.
 
     Args:
-        files: The label files.
-        presence: Bool ``(files, C + 1)``: whether the file holds the dataset id of the column.
+        files: Paths of the label files, one per image.
+        presence: Bool ``(files, C + 1)``: whether the file (row) holds the dataset id (column).
 
     Attributes:
         files: The label files, in the order of the argument.
@@ -122,7 +122,10 @@ class ClassIndex:
 
 
 class PresenceCache:
-    """The cache file of one scan: the SHA-256 of the rows, then the rows, one byte per bool.
+    """The file that keeps the result of one scan of label files, ``<cache_dir>/<key>.bin``.
+
+    Its first 32 bytes are the SHA-256 of the rest, which shows damage.  The rest is the bool
+    table ``presence`` of :class:`ClassIndex`, one byte per entry.
 
     Args:
         key: Identifies the scan, see :func:`incseg.protocols.class_index.scan_key`.
@@ -135,7 +138,15 @@ class PresenceCache:
         self.path = folder / f'{key}.bin'
 
     def load(self, shape: tuple[int, int]) -> npt.NDArray[np.bool_] | None:
-        """Return the cached rows, bool; None if there are none or they are damaged."""
+        """Read the table that an earlier scan saved.
+
+        Args:
+            shape: ``(files, C + 1)`` of the table.
+
+        Returns:
+            Bool of that shape, read-only; None if there is no such file, or if it is damaged or
+            holds a table of another size.
+        """
         try:
             content = self.path.read_bytes()
         except OSError:
@@ -146,11 +157,14 @@ class PresenceCache:
         return np.frombuffer(rows, np.bool_).reshape(shape)
 
     def save(self, rows: npt.NDArray[np.bool_]) -> None:
-        """Write the rows, whole or not at all.
+        """Write the table to the file, whole or not at all.
+
+        Args:
+            rows: Bool ``(files, C + 1)``.
 
         Warns:
-            UserWarning: The rows could not be written.  The warning names the line that called
-                the caller.
+            UserWarning: The file could not be written.  The warning points at the line that
+                called the caller of this method.
         """
         content = rows.tobytes()
         try:
@@ -165,7 +179,10 @@ FileState = tuple[str, int, int]
 
 
 def file_states(paths: list[str]) -> list[FileState]:
-    """Return (name below the common folder, size, modification time in ns) of every file.
+    """Return (name, size in bytes, modification time in ns) of every label file, in order.
+
+    A name is the path below the deepest folder that contains all files, so the states do not
+    change when the whole data set is moved.
 
     Raises:
         MissingFileError: A file does not exist.
@@ -188,9 +205,12 @@ def file_states(paths: list[str]) -> list[FileState]:
 
 
 def scan_key(states: list[FileState], read: Any, num_classes: int) -> str:
-    """Return a text that is different for other files, another reader or other classes.
+    """Return the name of a scan in the cache: a SHA-256 that changes with files, reader or classes.
 
-    :meth:`incseg.protocols.ClassIndex.scan` says how a reader is identified.
+    Args:
+        states: Sorted result of :func:`file_states`.
+        read: The reader; :meth:`incseg.protocols.ClassIndex.scan` says how it is identified.
+        num_classes: C, classes without background.
 
     Raises:
         InvalidInputError: The reader has no ``cache_key`` and cannot be pickled.

@@ -23,12 +23,13 @@ def random_exemplars(
     Args:
         ranks: Int64 ``(candidates,)``: positions in one random order of all images, which is the
             same at every step.
-        presence: Bool ``(candidates, classes)``: whether the class is annotated in the candidate.
+        presence: Bool ``(candidates, classes)``: whether the class is annotated in the candidate;
+            not used here.
         size: Number of images to keep, at most.
         generator: Source of other random choices; not used here.
 
     Returns:
-        Positions among the candidates, int64, sorted.
+        Positions among the candidates, int64 ``(min(size, candidates),)``, sorted.
     """
     return np.sort(np.argsort(ranks)[:size])
 
@@ -38,9 +39,16 @@ def class_balanced_exemplars(
 ) -> Indices:
     """Keep the same number of images for every class, as far as there are enough.
 
-    The classes take turns in a random order.  Each takes the image of lowest rank that shows it
-    and that no class has taken, until ``size`` images are taken or no image is left.  Arguments
-    and result are those of :func:`random_exemplars`.
+    The classes choose one image each, one class after the other in a random order that is then
+    repeated, until ``size`` images are chosen or none is left.  A class chooses the image of
+    lowest rank among those that show it and are not chosen yet.
+
+    Args:
+        ranks, presence, size: As for :func:`random_exemplars`; here all are used.
+        generator: Draws the order of the classes.
+
+    Returns:
+        Positions among the candidates, int64 ``(n,)``, ``n <= size``, sorted.
 
     Source: Cha et al., "SSUL", NeurIPS 2021, and its published code.
     """
@@ -84,14 +92,16 @@ def exemplar_lut(
 
     * ``'seen'``: every class seen so far becomes its train id, future classes background.
     * ``'own_step'``: the classes that were annotated when the image was trained on become their
-      train id.  Unannotated pixels are void, and so is the background.
+      train id.  All other pixels, those of the background too, become void (255).
 
     Args:
         protocol: The protocol.
-        k: The step that replays the image.
-        steps: The steps that have the image among their training images.
+        k: The step that replays the image, from 0.
+        steps: The steps that have the image among their training images; only ``'own_step'``
+            reads them.
         labels: One of ``LABELS``.
-        void_as_background: See :meth:`Protocol.train_lut`; ignored with ``'own_step'``.
+        void_as_background: Whether void becomes background (0) instead of 255; ignored with
+            ``'own_step'``.
 
     Returns:
         uint8 ``(256,)``.

@@ -36,21 +36,21 @@ def parallel_scan(
     workers: int,
     on_progress: Callable[[int], None],
 ) -> Presence:
-    """Find the classes of every file.
+    """Read every label file and return which classes occur in it.
 
     Args:
         paths: The label files.
         read: Picklable ``read(path)`` returning uint8 dataset ids.
         num_classes: C, classes without background.
-        workers: Number of processes.  A few files are read in this process, and so are all
-            files with fewer than two workers.
+        workers: Number of processes.  Fewer than 64 files are read in this process, and so are
+            all files with fewer than two workers.
         on_progress: Called with the number of files that were read since the last call.
 
     Returns:
-        Bool ``(files, C + 1)``.
+        Bool ``(files, C + 1)``: whether the file (row) holds the dataset id (column).
 
     Raises:
-        InvalidInputError: :func:`classes_in` refuses a label map.
+        InvalidInputError: A label map is not uint8, or holds an id above C other than 255.
         Exception: Any error of ``read``.
     """
     presence = np.zeros((len(paths), num_classes + 1), np.bool_)
@@ -77,7 +77,10 @@ def available_cores() -> int:
 
 
 def _in_pool(job: Job, paths: list[str], chunks: list[slice], workers: int) -> Chunks:
-    """Yield chunks in the order of their end; on an error or Ctrl-C workers end after one file."""
+    """Yield each chunk of files with its rows of the result, as soon as a worker has read it.
+
+    On an error or Ctrl-C every worker ends after the file that it is reading.
+    """
     # Python 3.12+ warns of fork in a process with threads: a lock that another thread holds stays
     # locked in the child.  These workers only read files, so fork is safe.  It takes 0.7 s of
     # processor time for 200 label maps; spawn takes 11 s, since every worker imports torch with

@@ -113,7 +113,7 @@ class Protocol:
 
     @cached_property
     def steps(self) -> tuple[tuple[int, ...], ...]:
-        """For each step, the dataset ids that it learns."""
+        """The dataset ids that each step learns, one tuple per step, in learning order."""
         starts = [0]
         if self.increment:
             starts += range(self.base, self.num_classes, self.increment)
@@ -129,22 +129,22 @@ class Protocol:
 
     @property
     def remainder(self) -> int:
-        """Number of classes of a last step that is smaller than the increment; 0 if none is."""
+        """Number of classes of the last step if it has fewer than ``increment``, else 0."""
         return (self.num_classes - self.base) % self.increment if self.increment else 0
 
     @property
     def name(self) -> str:
-        """``'<base>-<increment>'``, or ``'offline'`` if there is one step; see :meth:`parse`."""
+        """The name for :meth:`parse`: ``'<base>-<increment>'``, or ``'offline'`` for one step."""
         return f'{self.base}-{self.increment}' if self.increment else 'offline'
 
     @property
     def base_classes(self) -> tuple[int, ...]:
-        """Dataset ids of step 0."""
+        """Dataset ids that step 0 learns."""
         return self.class_order[: self.base]
 
     @property
     def added_classes(self) -> tuple[int, ...]:
-        """Dataset ids of all later steps together."""
+        """Dataset ids that all later steps learn, in learning order; empty if there is one step."""
         return self.class_order[self.base :]
 
     def new(self, k: int) -> tuple[int, ...]:
@@ -152,7 +152,7 @@ class Protocol:
         return self.steps[self._step(k)]
 
     def old(self, k: int) -> tuple[int, ...]:
-        """Return the dataset ids learnt before step ``k``."""
+        """Return the dataset ids learnt before step ``k``, in learning order; none for step 0."""
         return self.class_order[: self._bounds(k)[0]]
 
     def seen(self, k: int) -> tuple[int, ...]:
@@ -160,11 +160,14 @@ class Protocol:
         return self.class_order[: self._bounds(k)[1]]
 
     def future(self, k: int) -> tuple[int, ...]:
-        """Return the dataset ids learnt after step ``k``."""
+        """Return the dataset ids learnt after step ``k``; none for the last step."""
         return self.class_order[self._bounds(k)[1] :]
 
     def outputs_per_step(self, k: int) -> tuple[int, ...]:
-        """Return the channels of the classifiers of steps 0..``k``, the background in the first."""
+        """Return how many output channels the classifier gets at each of the steps 0..``k``.
+
+        There is one channel per new class, and at step 0 one more for the background.
+        """
         sizes = [len(step) for step in self.steps[: self._step(k) + 1]]
         return (1 + sizes[0], *sizes[1:])
 
@@ -174,10 +177,10 @@ class Protocol:
         Args:
             presence: Bool ``(images, C + 1)``: whether the image shows the dataset id of the
                 column.  The background's column is ignored.
-            k: The step.
+            k: The step, from 0.
 
         Returns:
-            Row numbers of the images, int64 ``(n,)``, sorted.
+            Row numbers of the images, int64 ``(n,)``, sorted; empty if no image qualifies.
 
         Raises:
             InvalidInputError: ``presence`` has another shape or dtype, or there is no step ``k``.
@@ -199,12 +202,12 @@ class Protocol:
     def train_lut(self, k: int, void_as_background: bool = False) -> npt.NDArray[np.uint8]:
         """Return the table from dataset id to train id for the training images of step ``k``.
 
-        New classes become their train id.  Background, old and future classes become 0; in
-        ``sequential`` old classes become their train id.  Void and ids outside the data set
-        become 255.
+        Train ids number the classes in learning order from 1; 0 is the background.  New classes
+        become their train id.  Background, old and future classes become 0; in ``sequential`` old
+        classes become their train id.  Void and ids outside the data set become 255.
 
         Args:
-            k: The step.
+            k: The step, from 0.
             void_as_background: Turn void into 0 too, as MiB's own code does on VOC.
 
         Returns:
@@ -219,8 +222,11 @@ class Protocol:
     def eval_lut(self, k: int) -> npt.NDArray[np.uint8]:
         """Return the table from dataset id to train id for the test images after step ``k``.
 
-        Seen classes become their train id, the background 0; future classes, void and ids
-        outside the data set become 255.
+        Seen classes become their train id, the background 0.  Future classes, void and ids
+        outside the data set become 255, so that they are not evaluated.
+
+        Args:
+            k: The step, from 0.
 
         Returns:
             uint8 ``(256,)``.
@@ -228,7 +234,11 @@ class Protocol:
         return self._lut(0, self._bounds(k)[1], unlabelled=VOID)
 
     def _lut(self, start: int, stop: int, unlabelled: int) -> npt.NDArray[np.uint8]:
-        """Map positions ``start`` to ``stop`` of the order to train ids, all others to one id."""
+        """Return a table from dataset id to train id, uint8 ``(256,)``.
+
+        The classes ``class_order[start:stop]`` become their train ids, all other classes
+        ``unlabelled``, the background 0, void and ids outside the data set 255.
+        """
         lut = np.full(256, VOID, np.uint8)
         lut[0] = 0
         lut[1 : self.num_classes + 1] = unlabelled
@@ -236,7 +246,7 @@ class Protocol:
         return lut
 
     def _bounds(self, k: int) -> tuple[int, int]:
-        """Return start and stop of step ``k`` in the class order."""
+        """Return ``start, stop``: step ``k`` learns ``class_order[start:stop]``."""
         k = self._step(k)
         start = self.base + (k - 1) * self.increment if k else 0
         return start, start + len(self.steps[k])

@@ -30,8 +30,11 @@ class NetworkOutputs:
     def full_size(self, head: str) -> Tensor:
         """Return the logits of a head at the input's size, ``(N, C, H, W)``, float32 or wider.
 
-        They are resized by :func:`upsample` once; the segmentation loss and the
-        distillation read the same tensor.
+        They are resized by :func:`upsample` at the first call and kept, so that the segmentation
+        loss and the distillation read the same tensor.
+
+        Args:
+            head: Name of the head, a key of ``logits``.
         """
         if head not in self._upsampled:
             self._upsampled[head] = upsample(self.logits[head], self.size)
@@ -42,11 +45,11 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize logits bilinearly (``align_corners=False``); half types become float32.
 
     Args:
-        logits: ``(N, C, h, w)``.
-        size: ``(H, W)``.
+        logits: ``(N, C, h, w)``; not changed.
+        size: ``(H, W)`` of the result in pixels.
 
     Returns:
-        ``(N, C, H, W)``; the logits themselves if they have that size.
+        ``(N, C, H, W)``; the logits themselves if they have that size and are float32 or wider.
     """
     if logits.dtype.itemsize < 4:
         logits = logits.float()

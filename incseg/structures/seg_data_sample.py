@@ -36,7 +36,7 @@ class SegDataSample(BaseDataElement):
 
     @property
     def gt_sem_seg(self) -> PixelData:
-        """The label map."""
+        """The label map; its ``data`` is uint8 ``(1, H, W)`` of train ids."""
         return self._gt_sem_seg
 
     @gt_sem_seg.setter
@@ -48,7 +48,10 @@ class SegDataSample(BaseDataElement):
         del self._gt_sem_seg
 
     def pin_memory(self) -> 'SegDataSample':
-        """Return the sample with its labels in page-locked memory; torch's DataLoader calls it."""
+        """Return a copy of the sample with its label map, if it has one, in page-locked memory.
+
+        Torch's DataLoader calls this method with ``pin_memory=True``.
+        """
         pinned = self.new()
         if 'gt_sem_seg' in self:
             pinned.gt_sem_seg = PixelData(data=self.gt_sem_seg.data.pin_memory())
@@ -56,7 +59,7 @@ class SegDataSample(BaseDataElement):
 
     @property
     def pred_sem_seg(self) -> PixelData:
-        """The prediction."""
+        """The predicted class of every pixel; its ``data`` is uint8 ``(1, H, W)`` of train ids."""
         return self._pred_sem_seg
 
     @pred_sem_seg.setter
