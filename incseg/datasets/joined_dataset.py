@@ -59,10 +59,20 @@ class JoinedDataset(SegDataset):
 
     @abstractmethod
     def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
-        """Return the data set of a split, and the images to take: int64 indices ``(n,)``."""
+        """Return the data set that a split stands for, and the images to take from it.
+
+        Args:
+            split: One of the names in the argument ``split`` of the class.
+
+        Returns:
+            The data set, and int64 ``(n,)``: the indices of the images in it.
+        """
 
     def load_data_list(self) -> list[dict]:
-        """Return the entries of all parts, each with its ``part`` and its ``index`` there.
+        """Return the entries of all parts, one part after the other.
+
+        An entry also has ``part``, the number of its part, and ``index``, the index of the
+        image in that part.
 
         Raises:
             InvalidInputError: A part has a class that this data set does not have, or an
@@ -87,13 +97,20 @@ class JoinedDataset(SegDataset):
         return data_list
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """As :meth:`SegDataset.get_data_info`, with the part's own ``label_reader``."""
+        """Return the input of a pipeline for one image, as :meth:`SegDataset.get_data_info` does.
+
+        Its ``label_reader`` turns the file ids of the image's part into joined dataset ids.
+        """
         info = super().get_data_info(idx)
         info['label_reader'] = self.part_readers[info['part']]
         return info
 
     def places(self) -> np.ndarray:
-        """Return the part of each image and its index there: int64 ``(len(self), 2)``."""
+        """Return the place of each image in the parts.
+
+        Returns:
+            int64 ``(len(self), 2)``: the number of the part, and the image's index in it.
+        """
         infos = map(self.get_data_info, range(len(self)))
         return np.array([(info['part'], info['index']) for info in infos], np.int64).reshape(-1, 2)
 
@@ -105,7 +122,8 @@ class JoinedDataset(SegDataset):
                 column = dataset id of the part.
 
         Returns:
-            Bool ``(len(self), C + 1)``, column = joined dataset id.
+            Bool ``(len(self), C + 1)``, column = joined dataset id; True if the image's
+            row has one of the classes that get this id.
         """
         joined = np.zeros((len(self), self.num_classes + 1), np.bool_)
         places = self.places()

@@ -21,7 +21,7 @@ from incseg.utils.rules import expected
 
 @DATASETS.register_module()
 class SegDataset(BaseDataset):
-    """Images and their label maps: the base of every data set.
+    """A data set of images and label maps; the base class of every data set.
 
     A data set is declared, not programmed.  A subclass names its folders
     (``DATA_PREFIX``, ``ANN_FILE``), its classes (``METAINFO``, the background
@@ -36,14 +36,16 @@ class SegDataset(BaseDataset):
             ``{split}`` in the paths below.
         pipeline: Transforms, or their config dicts.
         data_prefix: ``dict(img_path=…, seg_map_path=…)``, the folders of
-            images and label maps below ``data_root``.
-        ann_file: List of image ids, one per line, below ``data_root``.  Empty:
-            every image in the folder, sorted by name.
+            images and label maps below ``data_root``; replaces parts of
+            ``DATA_PREFIX``.
+        ann_file: List of image ids, one per line, below ``data_root``; None for
+            ``ANN_FILE``.  If it is ``''``, every image in the folder is used, sorted
+            by name.
         img_suffix: Ending of image files, or several endings.
         seg_map_suffix: Ending of label files.
         metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
-        partly_labelled: Whether images may lack their label map; see
-            :attr:`has_mask`.
+        partly_labelled: Whether images may lack their label map, so that they serve
+            only for learning from image-level labels; see :attr:`has_mask`.
         **kwargs: Of :class:`mmengine.dataset.BaseDataset` (``indices``,
             ``test_mode``, ``lazy_init``, …).
 
@@ -112,26 +114,32 @@ class SegDataset(BaseDataset):
 
     @property
     def has_mask(self) -> np.ndarray:
-        """Bool ``(len(self),)``: the images with a label map.
+        """Bool ``(len(self),)``: whether each image has a label map.
 
-        The others serve for learning from image-level labels only.
+        All have one, unless the data set is ``partly_labelled``.
         """
         infos = [super(SegDataset, self).get_data_info(i) for i in range(len(self))]
         return np.array([info.get('has_mask', True) for info in infos], np.bool_)
 
     def make_label_reader(self) -> LabelReader:
-        """Return the reader of the label files; by default their ids are dataset ids."""
+        """Return the reader of the label files; by default the ids in them are dataset ids.
+
+        Override it for a data set whose files have other ids.
+        """
         return LabelReader(self.num_classes)
 
     def list_image_ids(self, split: str) -> list[str]:
-        """Return the image ids of one split: paths below the image folder, without ending."""
+        """Return the image ids of one split, as its list or else its image folder gives them.
+
+        An id is the path of the image below the image folder, without the ending.
+        """
         if self.ann_file:
             return image_lists.read_id_list(at_split(self.ann_file, split), self.how_to_get)
         folder = at_split(self.data_prefix['img_path'], split)
         return image_lists.ids_in_folder(folder, self.img_suffix, self.how_to_get)
 
     def load_data_list(self) -> list[dict]:
-        """Return ``image_id``, ``img_path`` and ``seg_map_path`` of every image."""
+        """Return a dict of ``image_id``, ``img_path`` and ``seg_map_path`` for every image."""
         image_lists.check_root(self.data_root, self.how_to_get)
         data_list: list[dict] = []
         for split in self.splits:
@@ -148,7 +156,15 @@ class SegDataset(BaseDataset):
         return data_list
 
     def get_data_info(self, idx: int) -> dict:
-        """Return the input of a pipeline: paths, ``image_id`` and the ``label_reader``."""
+        """Return the input of a pipeline for one image.
+
+        Args:
+            idx: Index of the image.
+
+        Returns:
+            A new dict: the entry of :meth:`load_data_list`, ``label_reader``, and
+            ``seg_fields``, an empty list for the keys of label maps.
+        """
         info = super().get_data_info(idx)
         info.update(seg_fields=[], label_reader=self.label_reader)
         return info
@@ -191,11 +207,15 @@ class SegDataset(BaseDataset):
 
     @classmethod
     def resolve_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return ``classes`` (background first) and ``palette``, without reading files.
+        """Return the classes and the colours of a data set, without reading files.
 
         Args:
             metainfo: Replaces parts of ``METAINFO``.  New classes without a
                 palette get the colours of VOC.
+
+        Returns:
+            A dict of ``classes``, the names with the background first, and ``palette``,
+            one ``[red, green, blue]`` per class.
 
         Raises:
             InvalidInputError: The classes are not as described, or the palette
@@ -221,9 +241,10 @@ class SegDataset(BaseDataset):
         return dict(merged, classes=classes, palette=[list(map(int, c)) for c in palette])
 
     def file_states(self, indices: Sequence[int] | None = None) -> list[tuple[str, int, int]]:
-        """Return the name, size and modification time of the files of images.
+        """Return (name, size in bytes, modification time in ns) of the files of images.
 
-        Two data sets with equal states have the same images and labels.
+        Each image gives one entry for the image file, and one for the label map if it
+        has one.  Equal states of two data sets mean the same images and labels.
 
         Args:
             indices: Indices of the images; None for all.

@@ -14,7 +14,9 @@ from incseg.utils.rules import any_of, expected
 
 
 class BaseImageLabels(ABC):
-    """A source of image-level labels; a subclass returns the classes of one image.
+    """Base class of the sources of image-level labels: the classes that each image shows.
+
+    A subclass implements :meth:`class_ids`.
 
     Args:
         dataset: The data set; its classes are the allowed names.
@@ -57,7 +59,11 @@ class BaseImageLabels(ABC):
 
     @abstractmethod
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Return the dataset ids of the classes in one image, with or without 0 (background)."""
+        """Return the dataset ids of the classes in one image, with or without 0 (background).
+
+        Args:
+            image_id: One of ``SegDataset.image_ids``.
+        """
 
     def ids_of_names(self, names: Iterable[str], where: str) -> list[int]:
         """Return the dataset ids of class names.
@@ -95,15 +101,15 @@ def visible_labels(
     """Return the image-level labels that weak supervision may see at a step.
 
     Args:
-        labels: Bool ``(images, C + 1)``, column = dataset id.
+        labels: Bool ``(images, C + 1)``, column = dataset id; not changed.
         protocol: The protocol.
-        step: The step.
+        step: Number of the step, from 0.
         scope: ``'step'``: the step's new classes only, as in WILSON; ``'all'``:
             every class.
 
     Returns:
         Bool ``(images, C + 1)``, a copy of ``labels`` in which the other
-        classes are False; the background stays.
+        classes are False; the background's column stays.
 
     Raises:
         InvalidInputError: There is no such scope or step.
@@ -123,10 +129,10 @@ def visible_labels(
 def write_image_labels(
     path: str | Path, image_ids: Sequence[str], labels: np.ndarray, classes: Sequence[str]
 ) -> None:
-    """Write image-level labels as :class:`JSONImageLabels` reads them.
+    """Write image-level labels to a JSON file that :class:`JSONImageLabels` reads.
 
     Args:
-        path: The file.
+        path: The file; an existing one is replaced.
         image_ids: One for each row.
         labels: Bool ``(images, C + 1)``, column = dataset id; the background
             is not written.

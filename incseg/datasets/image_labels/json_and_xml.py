@@ -20,8 +20,8 @@ class JSONImageLabels(BaseImageLabels):
     """Image-level labels from a JSON file, ``{image id: [class names]}``.
 
     Args:
-        dataset: The data set.
-        path: The file.
+        dataset: The data set; its classes are the allowed names.
+        path: The file, read at once.
 
     Raises:
         MissingFileError: There is no such file.
@@ -39,7 +39,7 @@ class JSONImageLabels(BaseImageLabels):
         """Return which classes the images show, see :meth:`BaseImageLabels.labels`.
 
         Raises:
-            MissingFileError: The file lacks an image; counts the images that it lacks.
+            MissingFileError: The file lacks images; the message has the first one and their number.
             InvalidInputError: The file names a class that the data set does not have.
         """
         missing = [image_id for image_id in image_ids if image_id not in self._names]

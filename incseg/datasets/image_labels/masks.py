@@ -48,9 +48,9 @@ class PartImageLabels(BaseImageLabels):
     """Image-level labels of a :class:`JoinedDataset`, each part from its own source.
 
     Args:
-        dataset: The data set.
+        dataset: The joined data set.
         parts: Config of the source by the name of the split, as in
-            ``dict(voc_train_aug=dict(type='VOCXMLImageLabels'))``; the source
+            ``dict(voc_train_aug=dict(type='VOCXMLImageLabels'))``.  The source
             uses the class names of the part.  A part without a config has
             :class:`MaskImageLabels`.
 
@@ -86,7 +86,7 @@ class PartImageLabels(BaseImageLabels):
                 )
 
     def class_ids(self, image_id: str) -> Iterable[int]:
-        """Return the joined dataset ids of the classes that the part's source names.
+        """Return the joined dataset ids of the classes that the source of the image's part names.
 
         Raises:
             MissingFileError: The data set does not have the image.

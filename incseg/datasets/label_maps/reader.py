@@ -12,7 +12,7 @@ from incseg.utils.rules import expected
 
 
 class LabelReader:
-    """Reads label files of one data set as dataset ids.
+    """Reads the label files of one data set as dataset ids.
 
     One table of 256 entries turns *file ids*, the ids in the files, into
     dataset ids: 0 background, 1..C the classes, 255 void.  A file id that the
@@ -24,7 +24,7 @@ class LabelReader:
         num_classes: C, without the background; at most 254.
         file_ids: Dataset id of each file id.  By default the identity,
             ``{0: 0, …, C: C}``.
-        void_ids: File ids of pixels without a known class.
+        void_ids: File ids of pixels without a known class; they become 255.
 
     Raises:
         InvalidInputError: C or an id is out of range.
@@ -55,7 +55,7 @@ class LabelReader:
 
     @property
     def cache_key(self) -> str:
-        """A text that is different for a reader that reads the same files differently."""
+        """A text of the reader's table: readers with the same text read a file in the same way."""
         digest = hashlib.sha1(self.table.tobytes() + self._refused.tobytes()).hexdigest()
         return f'{self.num_classes} classes, {digest}'
 
@@ -76,7 +76,7 @@ class LabelReader:
         """Turn file ids into dataset ids, or with ``lut`` directly into train ids.
 
         Args:
-            label_map: uint8 ``(H, W)`` of file ids.
+            label_map: uint8 ``(H, W)`` of file ids; not changed.
             name: Name of the label map in errors.
             lut: uint8 ``(256,)`` from dataset id to train id; it is composed
                 with this reader's table, so that each pixel is mapped once.
@@ -107,7 +107,11 @@ class LabelReader:
         )
 
     def has_foreign(self, label_map: np.ndarray) -> bool:
-        """Return whether file ids, uint8 ``(H, W)`` or other, hold one that is not allowed."""
+        """Say whether a label map holds a file id that the data set does not have.
+
+        Args:
+            label_map: uint8 ``(H, W)`` of file ids, at least one pixel.
+        """
         # A maximum is ten times cheaper than a table.  It decides for label maps without void, then
         # for those with void, moved from 255 to 0.  The table decides the rest.
         if label_map.max() <= self._last_of_run:

@@ -9,11 +9,11 @@ from incseg.registry import DATASETS
 
 @DATASETS.register_module()
 class NegativeFolder:
-    """A folder of images that show none of a step's classes; see :class:`WeakDataset`.
+    """A folder of images that show none of the classes that a step learns.
 
-    They should differ from the other images only in the class.  A network
-    recognises pictures of another kind by their kind and does not learn the
-    class.
+    :class:`WeakDataset` adds them to the step's images.  They should differ from those
+    only in the class.  A network recognises pictures of another kind by their kind and
+    does not learn the class.
 
     Args:
         folder: Folder of the images; images in its subfolders count too.
@@ -37,12 +37,20 @@ class NegativeFolder:
         return len(self.paths)
 
     def file_states(self) -> list[tuple[str, int, int]]:
-        """Return name, size and modification time of each image, as :class:`SegDataset` does."""
+        """Return (name, size in bytes, modification time in ns) of each image file."""
         return [
             (path.name, (state := os.stat(path)).st_size, state.st_mtime_ns) for path in self.paths
         ]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Return the input of a pipeline: ``image_id`` and ``img_path``."""
+        """Return the input of a pipeline for one image.
+
+        Args:
+            idx: Index of the image.
+
+        Returns:
+            A dict of ``image_id`` (``negative_<name>``), ``img_path`` and an empty list
+            ``seg_fields``.
+        """
         path = self.paths[idx]
         return dict(image_id=f'negative_{path.stem}', img_path=str(path), seg_fields=[])

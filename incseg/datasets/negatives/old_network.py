@@ -13,11 +13,11 @@ from incseg.utils.rules import Rule, check_values, checked, is_number, several
 
 
 class OldNetworkNegatives(ABC):
-    """Negatives from the predictions of the previous step's network.
+    """Base class of negatives that are found with the network of the previous step.
 
-    These are further images without any new class, and possibly further
-    classes that the new ones have to be distinguished from; see
-    :class:`WeakDataset`.  The network does not know the new classes: it
+    They are further images without any new class, and possibly further
+    classes that the new ones have to be distinguished from.  :class:`WeakDataset`
+    adds both to the step's data.  The network does not know the new classes: it
     predicts background or an old class in their place.
 
     Attributes:
@@ -34,7 +34,7 @@ class OldNetworkNegatives(ABC):
 
     @abstractmethod
     def look(self, label: np.ndarray, confidence: np.ndarray) -> Any:
-        """Return the findings in one image.
+        """Look for negatives in one image of the step, given the network's prediction.
 
         Args:
             label: uint8 ``(H, W)``, the most likely class: 0 or the dataset id
@@ -42,17 +42,17 @@ class OldNetworkNegatives(ABC):
             confidence: float32 ``(H, W)``, the probability of that class.
 
         Returns:
-            Plain data, which is sent between processes.
+            The findings for :meth:`gather`: plain data, which is sent between processes.
         """
 
     @abstractmethod
     def gather(self, dataset: SegDataset, indices: Sequence[int], findings: Sequence[Any]) -> None:
-        """Make further images and classes of the findings, and set the attributes.
+        """Make the further images and classes from the findings in all images; set the attributes.
 
         Args:
-            dataset: The data set.
+            dataset: The data set that has the step's images.
             indices: Indices of the step's images in it.
-            findings: The result of :meth:`look` for each of them.
+            findings: The result of :meth:`look` for each of them, in that order.
 
         Raises:
             InvalidInputError: The findings give no further image.
@@ -64,7 +64,14 @@ class OldNetworkNegatives(ABC):
 
     @abstractmethod
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Return ``image_id`` and ``img`` or ``img_path`` of a further image."""
+        """Return the input of a pipeline for one further image.
+
+        Args:
+            idx: Index of the further image.
+
+        Returns:
+            A dict of ``image_id``, and of ``img``, uint8 ``(H, W, 3)`` BGR, or ``img_path``.
+        """
 
 
 Box = tuple[int, int, int, int]
@@ -112,7 +119,11 @@ class BackgroundCrops(OldNetworkNegatives):
         self._dataset: SegDataset
 
     def look(self, label: np.ndarray, confidence: np.ndarray) -> Box | None:
-        """Return ``(top, left, height, width)`` of an image's crop in pixels, or None."""
+        """Return the crop of one image, see :meth:`OldNetworkNegatives.look`.
+
+        Returns:
+            ``(top, left, height, width)`` in pixels; None if no crop has enough sure pixels.
+        """
         sure = (label > 0) & (confidence >= self.confidence)
         height, width = sure.shape
         for size in self.sizes:
@@ -126,7 +137,7 @@ class BackgroundCrops(OldNetworkNegatives):
     def gather(
         self, dataset: SegDataset, indices: Sequence[int], findings: Sequence[Box | None]
     ) -> None:
-        """Keep the crops.
+        """Keep the crops; there are no further classes.
 
         Raises:
             InvalidInputError: No image has a crop.
@@ -149,7 +160,15 @@ class BackgroundCrops(OldNetworkNegatives):
         return len(self._crops)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Return ``image_id`` and ``img``, the enlarged crop, uint8 ``(H, W, 3)``, BGR."""
+        """Load one image and return its crop, enlarged to the image's size.
+
+        Args:
+            idx: Index of the crop.
+
+        Returns:
+            A dict of ``image_id`` (``crop_<image id>``), ``img``, uint8 ``(H, W, 3)`` BGR,
+            and an empty list ``seg_fields``.
+        """
         index, (top, left, height, width) = self._crops[idx]
         info = self._load.transform(self._dataset.get_data_info(index))
         image = info['img']
@@ -159,7 +178,11 @@ class BackgroundCrops(OldNetworkNegatives):
 
 
 def window_sums(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Count True in every window of a bool ``(H, W)``.
+    """Count the True pixels in every window of one size.
+
+    Args:
+        mask: Bool ``(H, W)``.
+        height, width: Size of the windows, at most ``(H, W)``.
 
     Returns:
         int64 ``(H - height + 1, W - width + 1)``, by the window's upper left corner.
@@ -200,9 +223,11 @@ class OldModelLabels(BackgroundCrops):
     def look(  # type: ignore[override]
         self, label: np.ndarray, confidence: np.ndarray
     ) -> tuple[list[int], Box | None, list[int]]:
-        """Return the old classes in an image, its crop or None, and the old classes in the crop.
+        """Return the findings in one image, see :meth:`OldNetworkNegatives.look`.
 
-        For the arguments see :meth:`OldNetworkNegatives.look`.
+        Returns:
+            The dataset ids of the old classes in the image; its crop or None, as
+            :meth:`BackgroundCrops.look` returns it; the ids of the old classes in the crop.
         """
         box = super().look(label, confidence)
         if box is None:
@@ -215,13 +240,20 @@ class OldModelLabels(BackgroundCrops):
         )
 
     def classes_in(self, label: np.ndarray) -> list[int]:
-        """Return the dataset ids of the old classes in a part of an image, uint8 ``(h, w)``."""
+        """Return the old classes that are predicted in enough pixels.
+
+        Args:
+            label: uint8 ``(h, w)`` of dataset ids, 0 background: an image or a part of one.
+
+        Returns:
+            Sorted dataset ids of the classes with at least ``label_share`` of the pixels.
+        """
         pixels = np.bincount(label.ravel(), minlength=256)
         pixels[0] = 0
         return np.flatnonzero(pixels >= self.label_share * label.size).tolist()
 
     def gather(self, dataset: SegDataset, indices: Sequence[int], findings: Sequence[Any]) -> None:
-        """Keep the crops, and every old class in one of the images or crops.
+        """Keep the crops; the further classes are all old classes in an image or a crop.
 
         Raises:
             InvalidInputError: No image has a crop.
@@ -235,7 +267,14 @@ class OldModelLabels(BackgroundCrops):
 
 
 def rows(ids: Sequence[Sequence[int]]) -> np.ndarray:
-    """Turn lists of dataset ids into bool ``(len(ids), 256)``."""
+    """Turn lists of dataset ids into a table.
+
+    Args:
+        ids: One list of ids, 0 to 255, for each row; it may be empty.
+
+    Returns:
+        Bool ``(len(ids), 256)``: whether the row's list has the id of the column.
+    """
     table = np.zeros((len(ids), 256), np.bool_)
     for row, chosen in zip(table, ids, strict=True):
         row[list(chosen)] = True

@@ -89,7 +89,15 @@ def category_map(
 def decode(
     annotation: Mapping[str, Any], height: int, width: int, source: str | Path
 ) -> np.ndarray:
-    """Decode an object's polygons or run-length code into a mask, bool ``(height, width)``.
+    """Return the pixels of one object, drawn from its polygons or run-length code.
+
+    Args:
+        annotation: COCO's annotation of the object; its ``segmentation`` is read.
+        height, width: Size of the image in pixels.
+        source: File of the annotation, for errors.
+
+    Returns:
+        Bool ``(height, width)``.
 
     Raises:
         InvalidInputError: The ``segmentation`` has another form, or another size.

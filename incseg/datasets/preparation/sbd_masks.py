@@ -63,7 +63,13 @@ def make_sbd_masks(
 
 
 def read_sbd_mask(path: Path) -> np.ndarray:
-    """Read a mask from one of SBD's ``cls/*.mat``: uint8 ``(H, W)``, 0 to 20.
+    """Read a mask from one of SBD's files ``cls/*.mat``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        uint8 ``(H, W)`` of VOC's classes, 0 (background) to 20; there is no void.
 
     Raises:
         MissingFileError: The file is missing, or scipy is not installed.

@@ -18,16 +18,16 @@ UNCERTAIN = dict(uncertain=or_none(SHARE))
 
 
 class BackgroundRule:
-    """The background's score: a class becomes a pixel's label if its score is higher.
+    """The score of the background: a class becomes a pixel's label if its score is higher.
 
-    * ``const``: one number, SEAM's background threshold (0.26 in its code).
+    * ``const``: one number for all pixels, SEAM's background threshold (0.26 in its code).
     * ``pow``: ``(1 - max of the scores) ** value``.  The base is at most 1, so
       a large exponent means a weak background.
     * ``score``: the background has a map of its own among the scores, with
       id 0, as after a refinement.
 
     Args:
-        mode: One of these.
+        mode: ``'const'``, ``'pow'`` or ``'score'``.
         value: The threshold, 0 to 1, or the exponent, above 0; None for ``score``.
 
     Raises:
@@ -44,7 +44,7 @@ class BackgroundRule:
 
     @classmethod
     def of(cls, settings: Any, where: str) -> 'BackgroundRule':
-        """Return the rule of a mapping ``{mode, value}``.
+        """Return the rule that a mapping ``{mode, value}`` describes; ``value`` may be missing.
 
         Args:
             settings: The mapping.
@@ -65,14 +65,17 @@ class BackgroundRule:
             raise InvalidInputError(f'{where}: {error}') from None
 
     def as_meta(self) -> dict[str, Any]:
-        """Return the rule as it stands in ``meta.json``: ``{mode, value}``."""
+        """Return the rule as ``meta.json`` of the pseudo-labels holds it: ``{mode, value}``."""
         return dict(mode=self.mode, value=self.value)
 
     def background(self, scores: Tensor) -> Tensor:
-        """Return the background's score in each pixel, ``(1, H, W)``, for ``const`` and ``pow``.
+        """Return the background's score in each pixel, for ``const`` and ``pow``.
 
         Args:
-            scores: ``(k, H, W)`` of 0 to 1, without the background.
+            scores: ``(k, H, W)`` of 0 to 1, without the background; k may be 0.
+
+        Returns:
+            ``(1, H, W)``.
 
         Raises:
             ValueError: The mode is ``score``.
@@ -94,10 +97,10 @@ class BackgroundRule:
         """Return the best class of each pixel.
 
         Args:
-            ids: k dataset ids; with ``score``, 0 first.
-            scores: ``(k, H, W)`` of 0 to 1.
+            ids: k dataset ids of the maps; with ``score``, 0 first.
+            scores: ``(k, H, W)`` of 0 to 1; not changed.
             uncertain: 0 to 1; a pixel becomes 255 if the score of its best class
-                differs from the background's by less than this.
+                differs from the background's by less than this.  None for no such pixels.
 
         Returns:
             uint8 ``(H, W)`` of dataset ids; 0 where no class has a higher score

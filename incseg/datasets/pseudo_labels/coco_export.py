@@ -56,10 +56,14 @@ def export_coco(
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
-    """Return ``segmentation`` (compressed RLE), ``area`` and ``bbox`` of a mask.
+    """Return a mask as an object of COCO's JSON.
 
     Args:
         mask: Bool ``(H, W)``.
+
+    Returns:
+        A dict of ``segmentation`` (compressed run-length code), ``area`` in pixels and
+        ``bbox``, ``[left, top, width, height]``.
     """
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     area, box = int(coco_mask.area(rle)), coco_mask.toBbox(rle).tolist()

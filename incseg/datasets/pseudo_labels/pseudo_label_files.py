@@ -23,13 +23,16 @@ VERSION = 1
 class PseudoLabelFiles:
     """The pseudo-labels of one step on disk, format version 1.
 
-    ``<folder>/meta.json`` records how they were made; ``labels/<image id>.png``
-    are palette PNGs of dataset ids, 255 = uncertain; the optional
-    ``scores/<image id>.npz`` hold 8-bit scores (:class:`ScoreFile`).  Slashes
-    in an image id are subfolders.  See ``docs/pseudo_labels.md``.
+    Below the folder lie
+
+    * ``meta.json``, the record of how they were made;
+    * ``labels/<image id>.png``, palette PNGs of dataset ids, 255 = uncertain;
+    * ``scores/<image id>.npz``, 8-bit scores (:class:`ScoreFile`), optional.
+
+    A slash in an image id makes a subfolder.  See ``docs/pseudo_labels.md``.
 
     Args:
-        folder: ``<root>/<protocol>/<step>``.
+        folder: ``<root>/<protocol>/<step>``; it need not exist.
     """
 
     def __init__(self, folder: str | os.PathLike) -> None:
@@ -37,7 +40,13 @@ class PseudoLabelFiles:
 
     @classmethod
     def of_step(cls, root: str | os.PathLike, protocol: str, step: int) -> 'PseudoLabelFiles':
-        """Return the files of a step below the root of all pseudo-labels."""
+        """Return the pseudo-labels of a step.
+
+        Args:
+            root: Root of the pseudo-labels of all protocols.
+            protocol: Name of the protocol's folder.
+            step: Number of the step, from 0.
+        """
         return cls(Path(root, protocol, str(step)))
 
     @property
@@ -70,7 +79,10 @@ class PseudoLabelFiles:
         write_label_file(self.label_path(image_id), label)
 
     def states(self) -> list[tuple[str, int, int]]:
-        """Return name, size and modification time of every file of labels and scores, sorted."""
+        """Return (name, size in bytes, modification time in ns) of every PNG and score file.
+
+        A name is the path below the folder.  The PNGs come first, each kind is sorted by name.
+        """
         states = []
         for folder in ('labels', 'scores'):
             for path in sorted((self.folder / folder).rglob('*.*')):
@@ -139,7 +151,7 @@ class PseudoLabelFiles:
             return False
 
     def write_meta(self, meta: Mapping[str, Any]) -> None:
-        """Write ``meta.json``; ``version`` is added.
+        """Write ``meta.json``: the given entries, and the ``version`` of the format.
 
         Raises:
             SaveError: The file cannot be written.
@@ -192,9 +204,12 @@ DEEPEST = 2
 
 
 def label_folders(folder: Path) -> list[str]:
-    """Return ``<protocol>/<step>`` of the subfolders that have a ``meta.json``, sorted.
+    """Return the subfolders of a root that hold pseudo-labels, as ``'<protocol>/<step>'``, sorted.
 
-    In the folder of a protocol, return ``<step>``.
+    A subfolder holds pseudo-labels if it has a ``meta.json``.
+
+    Args:
+        folder: The root, or the folder of one protocol; of that, ``'<step>'`` is returned.
     """
     folders = [
         path.parent.relative_to(folder)
@@ -205,7 +220,11 @@ def label_folders(folder: Path) -> list[str]:
 
 
 def no_labels(folder: Path) -> str:
-    """Return the message for a folder without ``meta.json``: the expected and the present ones."""
+    """Return the error message for a folder without ``meta.json``.
+
+    It names the expected folder and, if there are pseudo-labels nearby, the folders that hold
+    them.
+    """
     message = f"no pseudo-labels in '{folder}': "
     if not folder.is_dir():
         return (

@@ -16,9 +16,9 @@ class PseudoLabelView:
     Args:
         folder: ``<root>/<protocol>/<step>``.
         threshold: The background's score, 0 to 1.  It replaces the rule in
-            ``meta.json``, and with refined scores the background's map.
+            ``meta.json``, and with refined scores the background's map.  None keeps them.
         uncertain: 0 to 1; a pixel becomes 255 if the score of its best class
-            differs from the background's by less than this.
+            differs from the background's by less than this.  None for no such pixels.
 
     Raises:
         InvalidInputError: An argument is not a number, or out of range.
@@ -54,6 +54,8 @@ class PseudoLabelView:
 
     def label_map(self, image_id: str, visible: np.ndarray | None = None) -> np.ndarray:
         """Return the dataset ids of an image, uint8 ``(H, W)``, 255 = uncertain.
+
+        The PNG is read if ``threshold``, ``uncertain`` and ``visible`` are None, else the scores.
 
         Args:
             image_id: Id of the image.

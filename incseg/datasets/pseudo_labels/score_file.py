@@ -40,13 +40,14 @@ class ScoreFile:
 
     @classmethod
     def quantise(cls, ids: Sequence[int], scores: np.ndarray, stride: int = 1) -> 'ScoreFile':
-        """Turn float scores into 8-bit scores.
+        """Turn float scores into 8-bit scores, in the whole image or as means of blocks.
 
         Args:
-            ids: k dataset ids.
-            scores: ``(k, H, W)`` of 0 to 1.
-            stride: Side of the blocks of pixels whose mean is kept.  Incomplete
-                blocks at the right and bottom repeat the last row and column.
+            ids: k dataset ids of the maps.
+            scores: ``(k, H, W)`` of 0 to 1; not changed.
+            stride: Side of the square blocks of pixels whose mean is kept; 1 keeps every
+                pixel.  Incomplete blocks at the right and bottom repeat the last row and
+                column.
         """
         height, width = scores.shape[1:]
         if stride > 1:
@@ -98,7 +99,7 @@ class ScoreFile:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> 'ScoreFile':
-        """Read a file, without unpickling.
+        """Read a file of scores that :meth:`write` wrote; nothing is unpickled.
 
         Raises:
             MissingFileError: There is no such file.

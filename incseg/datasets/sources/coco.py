@@ -150,7 +150,7 @@ class COCODataset(SegDataset):
     )
 
     def make_label_reader(self) -> LabelReader:
-        """Return the reader that turns category ids into 1..80."""
+        """Return the reader that turns COCO's category ids into dataset ids 1..80."""
         ids = {category: i for i, category in enumerate(COCO_CATEGORIES, 1)}
         return LabelReader(self.num_classes, {0: 0, **ids})
 
@@ -209,10 +209,15 @@ class COCOVOCDataset(JoinedDataset):
         super().__init__(data_root, split, pipeline, **kwargs)
 
     def make_part(self, split: str) -> tuple[SegDataset, np.ndarray]:
-        """Return COCO's or VOC's split of that name; ``coco_train`` without VOC's classes.
+        """Return COCO's or VOC's split of that name, and the images to take from it.
+
+        All images are taken, but with ``coco_train`` only those without VOC's classes.
+
+        Args:
+            split: ``'coco_train'``, ``'coco_val'`` or ``'voc_<list>'``.
 
         Returns:
-            The data set, and the images to take: int64 indices ``(n,)``.
+            The data set, and the indices of the images: int64 ``(n,)``.
 
         Raises:
             MissingFileError: VOC's folder is missing.

@@ -26,9 +26,9 @@ class ShapesDataset(SegDataset):
 
     Args:
         data_root: Not used; every data set has this argument.
-        split: ``'train'``, ``'val'`` or ``'test'``.
+        split: ``'train'``, ``'val'`` or ``'test'``; one only.
         pipeline: Transforms, or their config dicts.
-        length: Number of pictures.
+        length: Number of pictures, at least 1.
         size: Side of the square pictures in pixels, at least 16.
         seed: Seed of the whole data set, 0 or more.
         **kwargs: Of :class:`SegDataset`.
@@ -72,12 +72,21 @@ class ShapesDataset(SegDataset):
         super().__init__(data_root, split, pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Return ``image_id`` and ``index`` of every picture."""
+        """Return a dict of ``image_id`` and ``index``, from 0, for every picture."""
         split = self.splits[0]
         return [dict(image_id=f'shapes_{split}_{i:05d}', index=i) for i in range(self.length)]
 
     def get_data_info(self, idx: int) -> dict:
-        """Return ``image_id``, ``img`` uint8 ``(H, W, 3)`` BGR, ``gt_seg_map`` uint8 ``(H, W)``."""
+        """Draw one picture and return the input of a pipeline.
+
+        Args:
+            idx: Index of the picture.
+
+        Returns:
+            A dict of ``image_id``, ``img`` uint8 ``(H, W, 3)`` BGR, ``gt_seg_map`` uint8
+            ``(H, W)`` of dataset ids, and the other entries of
+            :meth:`SegDataset.get_data_info`.
+        """
         info = super().get_data_info(idx)
         info['img'], info['gt_seg_map'] = draw_scene(self._rng(info['index']), self.size)
         return info

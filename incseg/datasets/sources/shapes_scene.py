@@ -23,7 +23,7 @@ def draw_scene(
     without the picture the labels are the same, and much faster to draw.
 
     Args:
-        rng: Source of all random choices.
+        rng: Source of all random choices; its state is changed.
         size: Side of the square picture in pixels.
         with_image: Whether the picture is drawn.
 
@@ -44,7 +44,16 @@ def draw_scene(
 def _place_shapes(
     rng: np.random.Generator, size: int, label: np.ndarray
 ) -> list[tuple[int, np.ndarray, tuple[slice, slice]]]:
-    """Draw 2 to 4 shapes of different classes into ``label``, later ones over earlier ones."""
+    """Draw 2 to 4 shapes of different classes into the label map, later ones over earlier ones.
+
+    Args:
+        rng: Source of all random choices.
+        size: Side of the picture in pixels.
+        label: uint8 ``(size, size)``; it is changed.
+
+    Returns:
+        The class, the mask, bool ``(h, w)``, and the window in the picture of each shape.
+    """
     wanted = rng.permutation(NUM_CLASSES)[: rng.integers(2, 5)] + 1
     placed: list[tuple[int, np.ndarray, tuple[slice, slice]]] = []
     areas = np.zeros(NUM_CLASSES + 1)
@@ -67,7 +76,7 @@ def _place_shapes(
 
 
 def _background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return uint8 ``(size, size, 3)``: soft clouds of colour, a texture, and distractors."""
+    """Draw clouds of colour, a texture and distractors: uint8 ``(size, size, 3)``, BGR."""
     clouds = cv2.resize(
         rng.integers(50, 180, (4, 4, 3), dtype=np.uint8),
         (size, size),
@@ -90,7 +99,15 @@ def _background(rng: np.random.Generator, size: int) -> np.ndarray:
 def _fabric(
     rng: np.random.Generator, shape: tuple[int, ...], size: int, class_id: int
 ) -> np.ndarray:
-    """Return uint8 ``(*shape, 3)``: a texture in two tones typical of the class (0: any)."""
+    """Return a piece of a random texture in two similar colours: uint8 ``(*shape, 3)``, BGR.
+
+    Args:
+        rng: Source of all random choices.
+        shape: ``(h, w)`` of the piece, each at most ``size``.
+        size: Side of the picture in pixels; it scales the pattern.
+        class_id: 1..6: the pattern and the colours are often those that are typical of the
+            class; 0: any colours.
+    """
     kind = rng.integers(len(KINDS)) if rng.random() < 0.5 else class_id % len(KINDS)
     textures = texture_bank(size)[kind]
     texture = textures[rng.integers(len(textures))]
@@ -101,7 +118,11 @@ def _fabric(
 
 
 def _tones(rng: np.random.Generator, class_id: int) -> np.ndarray:
-    """Return two BGR colours, float32 ``(2, 3)``; typical hues are 60 degrees apart and overlap."""
+    """Return two similar BGR colours of 0 to 255, float32 ``(2, 3)``.
+
+    Their hue is mostly near ``60 * class_id`` degrees, so that the classes' hues overlap a
+    little.  It is random in one of ten cases, and always for class 0.
+    """
     share = rng.random(6)
     spread = rng.standard_normal(2)
     typical = class_id > 0 and share[0] < 0.9
@@ -124,7 +145,7 @@ def _tones(rng: np.random.Generator, class_id: int) -> np.ndarray:
 
 
 def _develop(rng: np.random.Generator, img: np.ndarray) -> np.ndarray:
-    """Add blur, uneven light and sensor noise; uint8 ``(H, W, 3)`` in and out."""
+    """Return the picture with blur, random brightness and noise; uint8 ``(H, W, 3)`` in and out."""
     blurred = cv2.GaussianBlur(img, (3, 3), rng.uniform(0.3, 0.8))
     noise = rng.standard_normal(img.shape[:2], dtype=np.float32) * np.float32(rng.uniform(3, 9))
     light = blurred * np.float32(rng.uniform(0.75, 1.15)) + noise[..., None]
@@ -166,14 +187,14 @@ BAR = np.array([[-1.0, -0.06], [1.0, -0.06], [1.0, 0.06], [-1.0, 0.06]])
 def fill(
     outline: list[np.ndarray], centre: np.ndarray, radius: float, angle: float, size: int
 ) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """Rasterise a polygon.
+    """Turn an outline into a mask of the pixels inside it.
 
     Args:
         outline: Its parts in a unit circle, each ``(points, 2)`` of x and y; a second part is a
             hole.
-        centre: ``(x, y)`` in the picture, in pixels.
-        radius: In pixels.
-        angle: In radians.
+        centre: ``(x, y)`` of the circle's centre in the picture, in pixels.
+        radius: Radius of the circle in pixels.
+        angle: Angle of the rotation in radians.
         size: Side of the picture in pixels.
 
     Returns:
@@ -210,7 +231,10 @@ def texture_bank(size: int) -> tuple[tuple[np.ndarray, ...], ...]:
 
 
 def _texture(rng: np.random.Generator, kind: str, size: int) -> np.ndarray:
-    """Draw one texture: a random angle, and a period of 6 to 14 % of the side."""
+    """Draw one texture, uint8 ``(size, size)``, read-only.
+
+    Stripes, checks and dots have a random angle and a period of 6 to 14 % of the side.
+    """
     if kind == 'noise':
         grain = rng.integers(0, 256, (22, 22), dtype=np.uint8)
         texture = cv2.resize(grain, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -70,7 +70,10 @@ class VOCDataset(SegDataset):
         super().__init__(*args, **kwargs)
 
     def list_image_ids(self, split: str) -> list[str]:
-        """Return the ids of a list in ``ImageSets/Segmentation``; ``train_aug`` may be derived."""
+        """Return the ids in the list of a split, ``ImageSets/Segmentation/<split>.txt``.
+
+        Without a file ``train_aug.txt`` its ids are derived, see :func:`voc_aug_ids`.
+        """
         if split == 'train_aug' and self.ann_file:
             return voc_aug_ids(self.ann_file, self.data_root, self.sbd_root, self.how_to_get)
         return super().list_image_ids(split)
@@ -87,15 +90,15 @@ def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get:
     converter writes, or in SBD's own ``train.txt`` and ``val.txt``.
 
     Args:
-        ann_file: Path of the lists with ``{split}`` for the name.
+        ann_file: Path of the lists, with ``{split}`` in place of a list's name.
         data_root: Folder of VOC 2012.
-        sbd_root: Folder of SBD's lists, by default
+        sbd_root: Folder of SBD's lists; None for
             ``<data_root>/../../benchmark_RELEASE/dataset``.
         how_to_get: Ends the message of an error.
 
     Returns:
         The ids, in the order of ``train_aug.txt``, or sorted if they are
-        derived.  A warning is logged if there are not 10,582.
+        derived.  A warning is logged if derived ids are not 10,582.
 
     Raises:
         MissingFileError: The lists are missing; the message names all of them.

@@ -10,12 +10,12 @@ from incseg.utils.rules import expected
 
 @DATA_SAMPLERS.register_module()
 class StepBatchSampler:
-    """The batches of one training step, each a function of the iteration only.
+    """The batches of one incremental step, each a function of the iteration only.
 
-    Epoch *e* is a permutation that depends on ``(seed, e)``.  Global batches
-    are consecutive parts of it, and a last short batch is dropped; a data set
-    smaller than one batch keeps its one short batch.  Every process takes its
-    contiguous share of a global batch, so the global batches are the same for
+    Epoch *e* is a permutation that depends on ``(seed, e)``.  Global batches, those of
+    all processes together, are consecutive parts of it, and a last short batch is
+    dropped; a data set smaller than one batch keeps its one short batch.  Every process
+    takes its contiguous share of a global batch, so the global batches are the same for
     any number of processes.  Nothing depends on earlier draws, so a resumed
     training starts at any iteration without repeating the earlier ones.
 
@@ -25,13 +25,13 @@ class StepBatchSampler:
     Args:
         sampler: A sampler of the data set, as mmengine builds it; only the
             length of its data set is used.
-        batch_size: Images per process.
-        total_batch_size: Images over all processes; by default
-            ``batch_size * world_size``.
+        batch_size: Images per process, at least 1.
+        total_batch_size: Images over all processes; by default, and otherwise
+            required to be, ``batch_size * world_size``.
         num_iters: Length of the step in iterations; either this or ``epochs``.
         epochs: Length of the step in epochs.
         seed: Seed of the run, 0 or more.
-        start_iter: The first iteration.
+        start_iter: The first iteration, 0 to the length of the step.
         rank: Number of this process; by default mmengine's.
         world_size: Number of processes; by default mmengine's.
 
@@ -92,16 +92,20 @@ class StepBatchSampler:
         self.set_start(start_iter)
 
     def count(self, dataset: Any) -> int:
-        """Return the number of images of an epoch."""
+        """Return how many images of the data set make one epoch; here all."""
         return len(dataset)
 
     def images_per_batch(self) -> int:
-        """Return how many of these images are in a batch, over all processes."""
+        """Return how many of the images of :meth:`count` are in a global batch; here all of it."""
         return self.total_batch_size
 
     @staticmethod
     def iters_per_epoch(num_images: int, total_batch_size: int) -> int:
-        """Return the number of batches per epoch: without a last short one, but at least one.
+        """Return the number of global batches per epoch, without a last short one, at least 1.
+
+        Args:
+            num_images: Images per epoch.
+            total_batch_size: Images per batch, over all processes.
 
         Raises:
             InvalidInputError: There is no image, or the batch size is not positive.
@@ -115,7 +119,10 @@ class StepBatchSampler:
         return max(1, num_images // total_batch_size)
 
     def set_start(self, iteration: int) -> None:
-        """Start from this iteration, for example when a run is resumed.
+        """Let the next iterator start at an iteration, for example when a run is resumed.
+
+        Args:
+            iteration: The first iteration, 0 to the length of the step.
 
         Raises:
             InvalidInputError: The step does not have such an iteration.
@@ -134,7 +141,14 @@ class StepBatchSampler:
             yield [(index, self._sample_seed(epoch, index)) for epoch, index in share]
 
     def global_batch(self, iteration: int) -> list[tuple[int, int]]:
-        """Return the images of one iteration over all processes: ``(epoch, index)`` of each."""
+        """Return the images of one iteration over all processes.
+
+        Args:
+            iteration: The iteration of the step, from 0.
+
+        Returns:
+            ``(epoch, index in the data set)`` of each image.
+        """
         epoch, place = divmod(iteration, self.epoch_iters)
         if epoch != self._epoch:
             self._epoch = epoch
@@ -143,7 +157,10 @@ class StepBatchSampler:
         return [(epoch, int(i)) for i in self._order[first : first + self.images_per_batch()]]
 
     def _share(self, batch: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Return this process's part; with fewer images than processes, images are repeated."""
+        """Return this process's part of a global batch.
+
+        With fewer images than processes, images are repeated, so that each process has one.
+        """
         positions = np.arange(len(batch))
         if len(batch) < self.world_size:
             positions = np.resize(positions, self.world_size)
@@ -164,7 +181,7 @@ def _dataset(sampler: Any) -> Any:
 
 @DATA_SAMPLERS.register_module()
 class ReplayBatchSampler(StepBatchSampler):
-    """Batches that each hold the same number of exemplars.
+    """Batches that each hold the same number of exemplars (images of earlier steps).
 
     An epoch is one pass over the step's own images.  The passes over the
     exemplars follow one another, each in a new order; in a batch the exemplars

@@ -16,7 +16,8 @@ def collate_samples(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Args:
         samples: Samples from :class:`PackSegInputs`, each a dict of ``inputs``,
-            uint8 ``(3, H, W)``, and ``data_samples``, a :class:`SegDataSample`.
+            uint8 ``(3, H, W)``, and ``data_samples``, a :class:`SegDataSample`,
+            which loses its ``gt_sem_seg`` to ``labels``.
 
     Returns:
         ``inputs``, uint8 ``(N, 3, H, W)``; ``data_samples``, a list of N samples
@@ -41,7 +42,7 @@ def collate_samples(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def shapes(sample: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the shape of the image and of the label map, each None if it is missing."""
+    """Return the shapes of a sample's image and of its label map, each None if it is missing."""
     packed = sample.get('data_samples', {})
     return (
         getattr(sample.get('inputs'), 'shape', None),

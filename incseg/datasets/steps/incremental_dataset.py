@@ -140,6 +140,9 @@ class IncrementalDataset(Dataset):
             seed: Seed of the random transforms; None does not seed them.
             extra: Further entries of the pipeline's input.
 
+        Returns:
+            The pipeline's result, for example that of :class:`PackSegInputs`.
+
         Raises:
             InvalidInputError: A transform returned None.
         """
@@ -177,7 +180,16 @@ class IncrementalDataset(Dataset):
 
 
 def _protocol_for(protocol: Any, num_classes: int) -> Any:
-    """Build the protocol from its arguments, and check that it has the data set's classes."""
+    """Build the protocol from its arguments, and check that it has the data set's classes.
+
+    Args:
+        protocol: See :class:`IncrementalDataset`.
+        num_classes: C of the data set.
+
+    Raises:
+        InvalidInputError: The arguments are not those of :class:`Protocol`, or the protocol
+            is for another number of classes.
+    """
     if isinstance(protocol, Mapping) and 'type' in protocol:
         return TASK_UTILS.build(dict(protocol))
     if isinstance(protocol, Mapping):

@@ -10,17 +10,18 @@ from incseg.protocols.exemplars import exemplar_lut
 
 
 class ReplayDataset(Dataset):
-    """The images of a step, followed by exemplars of earlier steps.
+    """The images of a step, followed by exemplars: images of earlier steps that are kept.
 
     An exemplar that is also one of the step's images occurs once, among the
     step's images.  Every exemplar's sample has ``exemplar=True`` in its meta
-    information, and its labels come from
-    :func:`incseg.protocols.exemplars.exemplar_lut`.
+    information.
 
     Args:
         dataset: The step's images.
         exemplars: For each image id, the earlier steps that trained on the image.
-        labels: ``'seen'`` or ``'own_step'``.
+        labels: The classes that stay annotated in an exemplar: ``'seen'``, every class
+            seen so far, or ``'own_step'``, those of the steps that trained on it; see
+            :func:`incseg.protocols.exemplars.exemplar_lut`.
 
     Attributes:
         num_step_images: Number of the step's own images; they come first.

@@ -122,10 +122,14 @@ class WeakDataset(Dataset):
         Without an :class:`OldNetworkNegatives` it does nothing.
 
         Args:
-            old_network: The previous step's network.
+            old_network: Predicts with the previous step's network.  It is called with a
+                data set and indices of its images, and yields for each its index, the
+                most likely classes, uint8 ``(H, W)`` of dataset ids, and their
+                probabilities, float32 ``(H, W)``.
 
         Raises:
-            InvalidInputError: The network finds no negatives.
+            InvalidInputError: The network finds no negatives, or every image still shows
+                one of the step's classes.
         """
         negatives = self.negatives
         if not isinstance(negatives, OldNetworkNegatives):
@@ -155,7 +159,7 @@ class WeakDataset(Dataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """``classes`` and ``palette`` of the labels' columns."""
+        """Names (``classes``) and colours (``palette``) of the classes in ``class_ids``."""
         meta = self.dataset.metainfo
         return dict(
             classes=tuple(meta['classes'][i] for i in self.class_ids),

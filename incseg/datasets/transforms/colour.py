@@ -20,10 +20,11 @@ class ColourJitter(BaseTransform):
     Args:
         brightness: A number x: the factor is uniform in
             ``[max(0, 1 - x), 1 + x]``.  Or ``(low, high)`` of the factor.
-        contrast: Likewise; the factor 0 gives uniform grey.
-        saturation: Likewise; the factor 0 gives black and white.
-        hue: A number x: the shift, in turns of the colour circle, is uniform
-            in ``[-x, x]``.  Or ``(low, high)`` of the shift, within -0.5..0.5.
+        contrast: As ``brightness``; the factor 0 gives uniform grey.
+        saturation: As ``brightness``; the factor 0 gives black and white.
+        hue: A number x: the shift, as part of the whole circle of hues, is
+            uniform in ``[-x, x]``.  Or ``(low, high)`` of the shift, within
+            -0.5..0.5.
 
     Raises:
         InvalidInputError: An argument is out of range.
@@ -64,12 +65,28 @@ class ColourJitter(BaseTransform):
 
 
 def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with black: 0 black, 1 unchanged.  uint8 ``(H, W, 3)`` in and out."""
+    """Return an image with every value multiplied by a factor, cut off at 255.
+
+    Args:
+        img: uint8 ``(H, W, 3)``; not changed.
+        factor: 0 or more: 0 gives black, 1 the same image.
+
+    Returns:
+        uint8 ``(H, W, 3)``.
+    """
     return cv2.LUT(img, np.clip(_LEVELS * factor, 0, 255).astype(np.uint8))
 
 
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the image's mean grey: 0 uniform grey, 1 unchanged.  uint8 ``(H, W, 3)`` BGR."""
+    """Return ``factor * image + (1 - factor) * mean grey of the image``, cut off at 0 and 255.
+
+    Args:
+        img: uint8 ``(H, W, 3)``, BGR; not changed.
+        factor: 0 or more: 0 gives uniform grey, 1 the same image.
+
+    Returns:
+        uint8 ``(H, W, 3)``, BGR.
+    """
     grey = cv2.cvtColor(img, cv2.COLOR_BGR2GRAY)
     mean = cv2.sumElems(grey)[0] / grey.size
     levels = _LEVELS * factor + mean * (1 - factor)
@@ -77,7 +94,15 @@ def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the image in grey: 0 black and white, 1 unchanged.  uint8 ``(H, W, 3)`` BGR."""
+    """Return ``factor * image + (1 - factor) * image in grey``, cut off at 0 and 255.
+
+    Args:
+        img: uint8 ``(H, W, 3)``, BGR; not changed.
+        factor: 0 or more: 0 gives black and white, 1 the same image.
+
+    Returns:
+        uint8 ``(H, W, 3)``, BGR.
+    """
     grey = cv2.cvtColor(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     return cv2.addWeighted(img, factor, grey, 1 - factor, 0)
 

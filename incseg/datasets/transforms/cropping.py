@@ -13,8 +13,8 @@ from incseg.utils.rules import expected
 class RandomCrop(BaseTransform):
     """Cut a window of fixed size at a random position.
 
-    A smaller image is padded, also at a random position, with the ImageNet
-    mean colour and label 255.
+    A smaller image is padded to that size, with a random share of the padding on
+    each side, in the ImageNet mean colour and with label 255.
 
     With ``scale`` both sides of the image are scaled first, by one random
     factor.  This has the effect of a :class:`RandomScale` before the crop, with
@@ -62,7 +62,15 @@ class RandomCrop(BaseTransform):
 
 
 def _source(start: int, length: int, scaled: int, side: int) -> tuple[int, int]:
-    """Map start and length of a window from an image of ``scaled`` pixels to one of ``side``."""
+    """Return where a window of the scaled image lies in the original image, along one axis.
+
+    Args:
+        start, length: First pixel and number of pixels of the window in the scaled image.
+        scaled, side: Number of pixels of the whole scaled and of the whole original image.
+
+    Returns:
+        First pixel and number of pixels, at least 1, in the original image.
+    """
     first = min(round(start * side / scaled), side - 1)
     return first, max(1, round((start + length) * side / scaled) - first)
 
@@ -101,13 +109,13 @@ class RandomResizedCrop(BaseTransform):
 
     The window's area is a uniform share of the image's area, its aspect ratio
     is log-uniform.  If none of ten drawn windows fits into the image, the
-    largest central window of an allowed ratio is taken; with shares above 1,
+    largest central window of an allowed ratio is taken.  With shares above 1,
     as in MiB's recipe, that is often the whole image.
 
     Args:
         size: ``(height, width)`` of the result in pixels, or an int for a square.
-        scale: Lowest and highest share of the image's area.
-        ratio: Lowest and highest width / height.
+        scale: Lowest and highest share of the image's area, above 0.
+        ratio: Lowest and highest width / height, above 0.
 
     Raises:
         InvalidInputError: An argument is out of range.
@@ -129,7 +137,14 @@ class RandomResizedCrop(BaseTransform):
         return results
 
     def window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Draw ``(top, left, height, width)`` in pixels for an image of that size."""
+        """Draw a random window of an image.
+
+        Args:
+            height, width: Size of the image in pixels.
+
+        Returns:
+            ``(top, left, height, width)`` of the window in pixels.
+        """
         low, high = np.log(self.ratio)
         for _ in range(10):
             area = height * width * np.random.uniform(*self.scale)
@@ -147,12 +162,13 @@ class RandomResizedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Pad(BaseTransform):
-    """Add rows at the bottom and columns at the right: mean colour, label 255.
+    """Add rows at the bottom and columns at the right, in the ImageNet mean colour, label 255.
 
     Args:
         size: Least ``(height, width)`` of the result in pixels, or an int for
             a square.  Larger images do not change.
-        divisor: Instead of a size: pad to the next multiple of this many pixels.
+        divisor: Both sides grow to the next multiple of this many pixels.  Set
+            either ``size`` or ``divisor``.
 
     Raises:
         InvalidInputError: Both or neither of them is set, or it is not positive.

@@ -23,13 +23,30 @@ MEAN_COLOUR = (104, 116, 124)
 
 
 def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
-    """Cut the window with that upper left corner and size, in pixels, inside the image."""
+    """Cut a window out of the image and its label maps.
+
+    Args:
+        results: The sample; it is changed.
+        top, left: The window's upper left corner in pixels.
+        height, width: Size of the window, which has to lie inside the image.
+
+    Raises:
+        InvalidInputError: A label map has another size than the image.
+    """
     window = (slice(top, top + height), slice(left, left + width))
     _move(results, 'crop', lambda img: img[window], lambda label: label[window])
 
 
 def pad(results: dict, top: int, bottom: int, left: int, right: int) -> None:
-    """Add this number of rows and columns at each side."""
+    """Add rows and columns, in the ImageNet mean colour and with label 255.
+
+    Args:
+        results: The sample; it is changed.
+        top, bottom, left, right: Number of rows or columns at each side, 0 or more.
+
+    Raises:
+        InvalidInputError: A label map has another size than the image.
+    """
     if not (top or bottom or left or right):
         return
 
@@ -42,12 +59,28 @@ def pad(results: dict, top: int, bottom: int, left: int, right: int) -> None:
 
 
 def flip(results: dict, code: int) -> None:
-    """Mirror: ``code`` 1 left to right, 0 top to bottom (as in OpenCV)."""
+    """Mirror the image and its label maps.
+
+    Args:
+        results: The sample; it is changed.
+        code: 1 left to right, 0 top to bottom, as in OpenCV.
+
+    Raises:
+        InvalidInputError: A label map has another size than the image.
+    """
     _move(results, 'flip', lambda img: cv2.flip(img, code), lambda label: cv2.flip(label, code))
 
 
 def rotate(results: dict, degrees: float) -> None:
-    """Rotate counter-clockwise about the centre; the size does not change."""
+    """Rotate the image and its label maps about the centre; the size does not change.
+
+    Args:
+        results: The sample; it is changed.
+        degrees: The angle, counter-clockwise.
+
+    Raises:
+        InvalidInputError: A label map has another size than the image.
+    """
     height, width = results['img'].shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
 
@@ -73,13 +106,14 @@ def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
     """Scale the image bilinearly and label maps with the nearest neighbour.
 
     Args:
-        results: The sample.
+        results: The sample; it is changed.
         height, width: Size of the result in pixels.
-        labels: Whether label maps are scaled too; they are not for evaluation
-            at their own resolution.
+        labels: Whether label maps are scaled too.  False is for evaluation at the
+            label maps' own resolution.
 
     Raises:
-        InvalidInputError: A label map has another size than the image.
+        InvalidInputError: ``labels`` is set, and a label map has another size than
+            the image.
     """
     if labels:
         _check_same_size(results)
@@ -98,6 +132,10 @@ def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
 def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     """Return ``(height, width)`` from an int (a square) or two ints, all at least 1.
 
+    Args:
+        value: The int, or a sequence of two.
+        name: Name of the value in the error.
+
     Raises:
         InvalidInputError: The value has another form.
     """
@@ -114,7 +152,12 @@ def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
 def interval(
     value: Sequence[float], name: str, lowest: float = -math.inf, highest: float = math.inf
 ) -> tuple[float, float]:
-    """Return ``(low, high)`` if ``lowest <= low <= high <= highest``.
+    """Return ``(low, high)`` as floats if ``lowest <= low <= high <= highest``.
+
+    Args:
+        value: The sequence ``(low, high)``.
+        name: Name of the value in the error.
+        lowest, highest: Limits of both numbers.
 
     Raises:
         InvalidInputError: The value is not such a pair.
@@ -158,11 +201,11 @@ _CODES = {'horizontal': 1, 'vertical': 0}
 
 @TRANSFORMS.register_module()
 class RandomFlip(BaseTransform):
-    """Mirror image and labels with some probability.
+    """Mirror the image and its labels with some probability.
 
     Args:
-        direction: ``'horizontal'`` (left to right) or ``'vertical'``.
-        prob: Probability that an image is mirrored.
+        direction: ``'horizontal'`` (left to right) or ``'vertical'`` (top to bottom).
+        prob: Probability, 0 to 1, that an image is mirrored.
 
     Raises:
         InvalidInputError: An argument is out of range.
@@ -185,14 +228,15 @@ class RandomFlip(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomRotation(BaseTransform):
-    """Rotate about the centre by a random angle; the size does not change.
+    """Rotate the image and its labels about the centre by a random angle; the size does not change.
 
     Corners from outside the image get the ImageNet mean colour and label 255.
 
     Args:
         degrees: A number: the angle is uniform in ``[-degrees, degrees]``.  Or
-            ``(low, high)`` of the angle.  Positive is counter-clockwise.
-        prob: Probability that an image is rotated.
+            ``(low, high)`` of the angle, within -360..360.  Positive is
+            counter-clockwise.
+        prob: Probability, 0 to 1, that an image is rotated.
 
     Raises:
         InvalidInputError: An argument is out of range.

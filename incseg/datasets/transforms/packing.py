@@ -12,7 +12,7 @@ _META_KEYS = ('image_id', 'img_path', 'ori_shape', 'img_shape', 'exemplar')
 
 @TRANSFORMS.register_module()
 class PackSegInputs(BaseTransform):
-    """Pack a sample for the model; image and label map stay uint8.
+    """Turn the results of the other transforms into tensors for the model, uint8 as before.
 
     Returns ``dict(inputs=…, data_samples=…)``: ``inputs`` is uint8
     ``(3, H, W)``, BGR; ``data_samples`` is a :class:`SegDataSample`, whose

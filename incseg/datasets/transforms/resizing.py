@@ -10,15 +10,17 @@ from incseg.utils.rules import expected
 
 @TRANSFORMS.register_module()
 class Resize(BaseTransform):
-    """Scale to a fixed size, by a fixed factor, or to a fixed short side.
+    """Scale an image to a fixed size, by a fixed factor, or to a fixed short side.
 
-    The image is scaled bilinearly, labels with the nearest neighbour.
+    The image is scaled bilinearly, its label maps with the nearest neighbour.  Set
+    exactly one of the first three arguments.
 
     Args:
         scale_factor: Factor of both sides; the result has at least one pixel.
         size: ``(height, width)`` in pixels, or an int for a square.
         short_side: The shorter side in pixels; the aspect ratio does not change.
-        resize_labels: False leaves labels at their own resolution.
+        resize_labels: Whether label maps are scaled too; False leaves them at their own
+            resolution.
 
     Raises:
         InvalidInputError: None or several of the first three are set, or one is
@@ -63,7 +65,7 @@ class Resize(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomScale(BaseTransform):
-    """Scale both sides by one random factor, uniform between ``low`` and ``high``.
+    """Scale image and labels by one random factor for both sides, uniform from ``low`` to ``high``.
 
     Args:
         low: Lowest factor, above 0.
@@ -92,7 +94,8 @@ class RandomLongSide(BaseTransform):
 
     Args:
         low: Least length in pixels, at least 1.
-        high: Greatest length in pixels, inclusive.
+        high: Greatest length in pixels; every whole number from ``low`` to ``high`` is
+            equally likely.
 
     Raises:
         InvalidInputError: They are not whole numbers in that order.
