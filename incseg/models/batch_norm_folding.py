@@ -48,7 +48,16 @@ def fold_batch_norm(
 
 
 def fold(parent: nn.Module, name: str, is_same: Callable[[], bool]) -> bool:
-    """Fold the norms of a submodule, or of its submodules; say whether any norm was folded."""
+    """Fold the norms of a submodule, or else of its submodules, in place.
+
+    Args:
+        parent: The module that has the submodule.
+        name: Name of the submodule; a folded copy takes its place.
+        is_same: Says whether the network's outputs are as before; if not, the fold is undone.
+
+    Returns:
+        Whether any norm was folded.
+    """
     part = getattr(parent, name)
     if not norms_of(part):
         return False
@@ -65,10 +74,10 @@ def fold(parent: nn.Module, name: str, is_same: Callable[[], bool]) -> bool:
 
 
 def can_fold(part: nn.Module) -> bool:
-    """Say whether all norms of a part are a factor and an offset."""
+    """Say whether all BatchNorms in a module have learnt weights and running statistics."""
     return all(norm.affine and norm.track_running_stats for norm in norms_of(part))
 
 
 def norms_of(part: nn.Module) -> list[_BatchNorm]:
-    """Return all BatchNorms of a module."""
+    """Return all BatchNorms in a module, itself included."""
     return [module for module in part.modules() if isinstance(module, _BatchNorm)]

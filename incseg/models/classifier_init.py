@@ -25,7 +25,11 @@ class RandomInit:
         self.std = std
 
     def __call__(self, classifier: GrowingClassifier) -> None:
-        """Initialise the newest classifier in place."""
+        """Initialise the newest step's classifier in place.
+
+        Args:
+            classifier: The classifier of all steps.
+        """
         new = classifier.convs[-1]
         nn.init.normal_(new.weight, std=self.std)
         nn.init.zeros_(new.bias)  # type: ignore[arg-type]
@@ -48,7 +52,10 @@ class BackgroundBalancedInit:
 
     @torch.no_grad()
     def __call__(self, classifier: GrowingClassifier) -> None:
-        """Initialise the newest classifier and the background's bias in place.
+        """Initialise the newest step's classifier and the background's bias in place.
+
+        Args:
+            classifier: The classifier of all steps, with the previous step's weights.
 
         Raises:
             ValueError: If there is only one step.

@@ -90,5 +90,14 @@ class SegDataPreProcessor(BaseDataPreprocessor):
 
 
 def pad_to(x: Tensor, size: tuple[int, int], value: float) -> Tensor:
-    """Pad ``(…, h, w)`` at the right and bottom to ``size``, ``(H, W)``."""
+    """Pad a tensor at the right and bottom.
+
+    Args:
+        x: ``(…, h, w)``; not changed.
+        size: ``(H, W)`` of the result, at least ``(h, w)``.
+        value: Value of the padding.
+
+    Returns:
+        ``(…, H, W)``.
+    """
     return F.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]), value=value)

@@ -55,7 +55,7 @@ class BaseBackbone(nn.Module, ABC):
     taps, tap_channels = cam_stages, cam_stage_channels  # their names in 0.1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let a method that is overridden under one of its two names have both."""
+        """Give a map that a subclass overrides under its old or its present name both names."""
         super().__init_subclass__(**kwargs)
         for old, new in CAM_NAMES.items():
             if new in vars(cls):
@@ -69,11 +69,11 @@ class BaseBackbone(nn.Module, ABC):
                 setattr(cls, new, vars(cls)[old])
 
     def early_layers(self) -> tuple[nn.Module, ...]:
-        """Return the layers that fine-tuning leaves as they were (:class:`SEAM`); default none."""
+        """Return the layers that fine-tuning (:class:`SEAM`) does not train; by default none."""
         return ()
 
     def init_weights(self) -> None:
-        """Load pretrained weights, if there are some and the config asks for them."""
+        """Load pretrained weights if the config asks for them; by default there are none."""
 
     def norm_layers(self) -> tuple[nn.Module, ...]:
         """Return the layers with running statistics of their input; by default every BatchNorm.
@@ -90,6 +90,9 @@ class BaseBackbone(nn.Module, ABC):
             x: ``(N, 3, H, W)``, normalised.
             stages: Whether the result is that of :meth:`forward_stages`, not of
                 :meth:`forward_maps`.
+
+        Returns:
+            A tuple of maps, each ``(N, C_i, h_i, w_i)``; with ``stages`` a pair of such tuples.
         """
         return self.forward_stages(x) if stages else self.forward_maps(x)
 
@@ -113,14 +116,14 @@ class BaseBackbone(nn.Module, ABC):
 
         Returns:
             The maps of :meth:`forward_maps`; and one map ``(N, C_i, h_i, w_i)`` per residual
-            stage, shallow to deep: the sum in its last block, before the activation.  Terms
-            that compare networks layer by layer (PLOP's pooled distillation)
+            stage, shallow to deep: the sum of branch and short cut in its last block, before the
+            activation.  Terms that compare networks layer by layer (PLOP's pooled distillation)
             read the stages.
         """
 
 
 def hands_out_stages(backbone: nn.Module) -> bool:
-    """Say whether a backbone of any class takes the argument ``stages``."""
+    """Say whether ``forward`` of a backbone takes the argument ``stages``."""
     return 'stages' in inspect.signature(backbone.forward).parameters
 
 
@@ -149,7 +152,15 @@ def check_maps(backbone: Any, maps: Any, attribute: str) -> tuple[Tensor, ...]:
 
 
 def check_pair(backbone: Any, pair: Any) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Return the maps and the stages that a backbone handed out, see :func:`check_maps`."""
+    """Return the result of ``forward_stages`` as two tuples of tensors, if it has the right form.
+
+    Args:
+        backbone: The backbone.
+        pair: Its result: the maps that heads read, and the residual stages.
+
+    Raises:
+        InvalidInputError: If it is no pair, or :func:`check_maps` refuses the maps or stages.
+    """
     if not isinstance(pair, Sequence) or len(pair) != 2:
         raise expected(
             f'the result of {type(backbone).__name__}.forward_stages',
@@ -163,7 +174,10 @@ def check_pair(backbone: Any, pair: Any) -> tuple[tuple[Tensor, ...], tuple[Tens
 
 
 def complete_cam_names(backbone: nn.Module) -> nn.Module:
-    """Give a backbone that is no :class:`BaseBackbone` the present names of its maps."""
+    """Give a backbone that only has the names of incseg 0.1 for its maps their present names too.
+
+    The backbone itself is changed and returned.
+    """
     for old, new in CAM_NAMES.items():
         if hasattr(backbone, old) and not hasattr(backbone, new):
             object.__setattr__(backbone, new, getattr(backbone, old))
@@ -171,7 +185,7 @@ def complete_cam_names(backbone: nn.Module) -> nn.Module:
 
 
 def no_stages(backbone: nn.Module) -> str:
-    """Return the end of an error about a backbone that does not hand out its stages."""
+    """Return the end of an error message about a backbone that does not return its stages."""
     return (
         f"the backbone's residual stages, which {type(backbone).__name__} does not offer: "
         'its forward() has no argument stages, see BaseBackbone'
@@ -190,7 +204,14 @@ class BatchNorm(nn.BatchNorm2d):
     _abbr_ = 'bn'
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return ``(N, C, H, W)``, normalised, of ``(N, C, H, W)``."""
+        """Normalise a batch.
+
+        Args:
+            x: ``(N, C, H, W)``.
+
+        Returns:
+            ``(N, C, H, W)``.
+        """
         if not self.training or x.numel() > x.shape[1] or not self.track_running_stats:
             return super().forward(x)
         return F.batch_norm(

@@ -29,7 +29,7 @@ class BiSeNet(BaseBackbone):
             costs 47 GMAC at 512x512) or ``'wide'`` (four times the channels,
             as mmsegmentation's R50 and R101 have; 118 GMAC).
         pretrained: Whether the ResNet starts from ImageNet weights.
-        norm_cfg: Normalisation of every layer.
+        norm_cfg: Config of the normalisation of every layer; None for :class:`BatchNorm`.
 
     Attributes:
         out_channels: Channels of the three maps that heads read: the deep context,
@@ -84,15 +84,16 @@ class BiSeNet(BaseBackbone):
 
 
 class ContextPath(nn.Module):
-    """BiSeNet's context path: a ResNet whose deep stages are refined and brought up.
+    """BiSeNet's context path: a ResNet whose stages at strides 16 and 32 are refined and enlarged.
 
-    The global average joins the stage of stride 32; each refined stage is
-    upsampled (nearest, to the exact size of the one above) and smoothed.
+    The global average is added to the refined stage of stride 32.  The result is enlarged
+    (nearest) to the size of stride 16, smoothed and added to the refined stage there; the same
+    happens once more towards stride 8.
 
     Args:
         resnet: The context network.
-        channels: Width of the refined maps.
-        norm_cfg: Normalisation of every layer.
+        channels: Channels of the refined maps.
+        norm_cfg: Config of the normalisation of every layer.
 
     Source: Yu et al., "BiSeNet", ECCV 2018, section 3.2.
     """
@@ -108,11 +109,22 @@ class ContextPath(nn.Module):
         self.smooth32 = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the deep map at stride 16 and the finer one at stride 8 of ``(N, 3, H, W)``."""
+        """Return two maps of images: the deep one at stride 16 and the finer one at stride 8.
+
+        Args:
+            x: ``(N, 3, H, W)``, normalised.
+
+        Returns:
+            Each ``(N, channels, h, w)``.
+        """
         return self._refine(self.resnet(x))
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
-        """Return the two maps, and the ResNet's four stages before their last ReLU."""
+        """Return the maps of :meth:`forward`, and the ResNet's four stages before their last ReLU.
+
+        Args:
+            x: ``(N, 3, H, W)``, normalised.
+        """
         maps, stages = self.resnet.forward_stages(x)
         return self._refine(maps), stages
 
@@ -153,14 +165,15 @@ class SpatialPath(nn.Module):
 class FeatureFusion(nn.Module):
     """BiSeNet's feature fusion module (FFM).
 
-    Concatenate, 1x1 convolution, then add the map weighted by its own channel
-    attention: pooling, 1x1, ReLU, 1x1, sigmoid, without normalisation.
+    The two maps are concatenated and go through a 1x1 convolution.  To the result it adds the
+    same map weighted by its channel attention (pooling, 1x1, ReLU, 1x1, sigmoid, without
+    normalisation).
 
     Args:
         in_channels: Channels of both inputs together.
         channels: Channels of the result.
-        norm_cfg: Normalisation of the first convolution.
-        reduction: How much narrower the attention's hidden layer is.
+        norm_cfg: Config of the normalisation of the first convolution.
+        reduction: Divisor: the attention's hidden layer has ``channels // reduction`` channels.
 
     Source: Yu et al., "BiSeNet", ECCV 2018, fig. 2 (c).
     """
@@ -172,7 +185,15 @@ class FeatureFusion(nn.Module):
         self.excite = ConvModule(channels // reduction, channels, 1, act_cfg=dict(type='Sigmoid'))
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
-        """Fuse two maps of one size to ``(N, channels, h, w)``."""
+        """Fuse two maps of one size.
+
+        Args:
+            spatial: ``(N, C_1, h, w)``.
+            context: ``(N, C_2, h, w)``; ``C_1 + C_2`` is ``in_channels``.
+
+        Returns:
+            ``(N, channels, h, w)``.
+        """
         x = self.conv(torch.cat([spatial, context], 1))
         return x + x * self.excite(self.squeeze(x))
 
@@ -180,13 +201,13 @@ class FeatureFusion(nn.Module):
 class AttentionRefinement(nn.Module):
     """BiSeNet's attention refinement module (ARM).
 
-    A 3x3 convolution brings the map to ``channels``; global pooling, a 1x1
-    convolution, normalisation and a sigmoid weigh its channels.
+    A 3x3 convolution brings the map to ``channels``.  Each channel is then multiplied by a
+    weight of 0 to 1, computed by global pooling, a 1x1 convolution, normalisation and a sigmoid.
 
     Args:
         in_channels: Channels of the context network's stage.
         channels: Channels of the result.
-        norm_cfg: Normalisation of both convolutions.
+        norm_cfg: Config of the normalisation of both convolutions.
 
     Source: Yu et al., "BiSeNet", ECCV 2018, fig. 2 (b).
     """
@@ -203,13 +224,13 @@ class AttentionRefinement(nn.Module):
 
 
 class PooledConv(nn.Module):
-    """Global average pooling, 1x1 convolution, normalisation, activation.
+    """Global average pooling, then 1x1 convolution, normalisation and activation.
 
     Args:
         in_channels: Channels of the map to pool.
         out_channels: Channels of the result.
-        norm_cfg: Normalisation, or None for none (the convolution then has a bias).
-        act_cfg: Activation, or None for none.
+        norm_cfg: Config of the normalisation, or None for none (the convolution then has a bias).
+        act_cfg: Config of the activation, or None for none.
     """
 
     def __init__(

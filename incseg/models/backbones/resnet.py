@@ -90,7 +90,7 @@ class ResNet(BaseBackbone):
         ]
 
     def early_layers(self) -> tuple[nn.Module, ...]:
-        """Return the stem and the first stage."""
+        """Return the first convolution, its norm and the first stage; fine-tuning skips them."""
         return self.conv1, self.bn1, self.layer1
 
     def init_weights(self) -> None:
@@ -141,7 +141,7 @@ class ResNet(BaseBackbone):
         return tuple(maps)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return the maps with and without their last ReLU, see :class:`BaseBackbone`."""
+        """Return the maps after and before their last ReLU, see :class:`BaseBackbone`."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         maps, sums = [], []
         for stage in self.stages():
@@ -155,7 +155,15 @@ class ResNet(BaseBackbone):
 
 
 def before_relu(block: nn.Module, x: Tensor) -> Tensor:
-    """Return the sum of branch and short cut in a residual block of torchvision's."""
+    """Run a residual block of torchvision's ResNet without its last ReLU.
+
+    Args:
+        block: A ``BasicBlock`` or ``Bottleneck``.
+        x: ``(N, C, h, w)``; not changed.
+
+    Returns:
+        The sum of branch and short cut, ``(N, C', h', w')``.
+    """
     shortcut = x if block.downsample is None else block.downsample(x)  # type: ignore[operator]
     layers = [(block.conv1, block.bn1), (block.conv2, block.bn2)]
     if hasattr(block, 'conv3'):
@@ -167,10 +175,14 @@ def before_relu(block: nn.Module, x: Tensor) -> Tensor:
 
 
 def dilate(stage: nn.Module, dilation: int) -> None:
-    """Replace the stride of a stage by dilation, so that each weight sees the same place.
+    """Replace the stride of a stage by dilation in place, so that each weight sees the same place.
 
     The convolution that had the stride reads a map that is ``dilation / 2``
     times as fine as before; all others read one that is ``dilation`` times as fine.
+
+    Args:
+        stage: A residual stage.
+        dilation: Factor by which the stage's result gets finer, 2 or a higher power of 2.
     """
     for conv in stage.modules():
         if isinstance(conv, nn.Conv2d):

@@ -69,11 +69,11 @@ class ResNet38d(BaseBackbone):
 
     @property
     def cam_stage_channels(self) -> tuple[int, ...]:
-        """Channels of the maps of :meth:`forward`."""
+        """Channels of the three maps of :meth:`cam_stages`, here those of :meth:`forward`."""
         return self.out_channels
 
     def early_layers(self) -> tuple[nn.Module, ...]:
-        """Return the stem and the first stage."""
+        """Return the first convolution and ``stage2``, the first stage; fine-tuning skips them."""
         return self.stem, self.stage2
 
     def init_weights(self) -> None:
@@ -108,11 +108,14 @@ class ResNet38d(BaseBackbone):
         self.load_state_dict(state, strict=False)
 
     def cam_stages(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the three maps that heads read, see :class:`BaseBackbone`."""
+        """Return the three maps that heads read, see :meth:`BaseBackbone.cam_stages`."""
         return self(x)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return three activated maps and the six raw stages, see :class:`BaseBackbone`."""
+        """Return the three maps that heads read and the six stages, see :class:`BaseBackbone`.
+
+        The maps are normalised and activated; the stages are the sums that the blocks return.
+        """
         x = self.stem(x)
         maps, stages = [], []
         for stage in (self.stage2, self.stage3, self.stage4, self.stage5, self.stage6, self.stage7):
@@ -130,7 +133,14 @@ class ResNet38d(BaseBackbone):
 
 
 def plain_stage(blocks: int, in_channels: int, channels: int, norm: dict) -> nn.Sequential:
-    """Build a stage of blocks of one width, the first with stride 2."""
+    """Build a stage of :class:`PreActivationBlock` with one number of channels.
+
+    Args:
+        blocks: Number of blocks, at least 1; the first has stride 2.
+        in_channels: Channels of the input.
+        channels: Channels between and after the blocks.
+        norm: Config of the normalisation.
+    """
     return nn.Sequential(
         PreActivationBlock(in_channels, channels, channels, norm, stride=2),
         *(PreActivationBlock(channels, channels, channels, norm) for _ in range(blocks - 1)),
@@ -178,7 +188,14 @@ class PreActivationBlock(nn.Module):
         )
 
     def activate(self, x: Tensor) -> Tensor:
-        """Return the input of both branches: normalised, then ReLU."""
+        """Return what both branches read: the input after normalisation and ReLU.
+
+        Args:
+            x: ``(N, in_channels, h, w)``; not changed.
+
+        Returns:
+            ``(N, in_channels, h, w)``.
+        """
         return F.relu(self.norm1(x))
 
     def forward(self, x: Tensor, activated: Tensor | None = None) -> Tensor:
@@ -186,7 +203,7 @@ class PreActivationBlock(nn.Module):
 
         Args:
             x: ``(N, in_channels, h, w)``.
-            activated: :meth:`activate` of it, if it is computed already.
+            activated: The result of :meth:`activate` for ``x`` if it is known; None computes it.
         """
         activated = self.activate(x) if activated is None else activated
         branch = self.conv2(F.relu(self.norm2(self.conv1(activated))))
@@ -194,15 +211,15 @@ class PreActivationBlock(nn.Module):
 
 
 class PreActivationBottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolution, each after normalisation and ReLU; 1x1 short cut.
+    """1x1, 3x3 and 1x1 convolution, each after normalisation and ReLU, and a 1x1 short cut.
 
-    Dropout drops whole channels before the second and the third convolution.  The
-    branch has a quarter, then half, then all of the channels.
+    Dropout drops whole channels before the second and the third convolution.  The three
+    convolutions return a quarter, half and all of ``out_channels``.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the result.
-        norm_cfg: Normalisation.
+        norm_cfg: Config of the normalisation.
         dilation: Dilation of the 3x3 convolution.
         dropout_ratio: Share of the channels that are dropped.
 
@@ -229,7 +246,14 @@ class PreActivationBottleneck(nn.Module):
         self.dropout = nn.Dropout2d(dropout_ratio)
 
     def activate(self, x: Tensor) -> Tensor:
-        """Return the input of both branches: normalised, then ReLU."""
+        """Return what both branches read: the input after normalisation and ReLU.
+
+        Args:
+            x: ``(N, in_channels, h, w)``; not changed.
+
+        Returns:
+            ``(N, in_channels, h, w)``.
+        """
         return F.relu(self.norm1(x))
 
     def forward(self, x: Tensor, activated: Tensor | None = None) -> Tensor:
@@ -237,7 +261,7 @@ class PreActivationBottleneck(nn.Module):
 
         Args:
             x: ``(N, in_channels, h, w)``.
-            activated: :meth:`activate` of it, if it is computed already.
+            activated: The result of :meth:`activate` for ``x`` if it is known; None computes it.
         """
         activated = self.activate(x) if activated is None else activated
         branch = self.dropout(F.relu(self.norm2(self.conv1(activated))))
@@ -248,8 +272,11 @@ class PreActivationBottleneck(nn.Module):
 def read_resnet38_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     """Read a file of weights that ``tools/convert_resnet38_params.py`` wrote.
 
+    Args:
+        path: The file; it has to exist.
+
     Returns:
-        Tensors by name.
+        Tensors on the CPU by their names in the network's ``state_dict``.
 
     Raises:
         InvalidInputError: If the file is damaged, or holds more than tensors.

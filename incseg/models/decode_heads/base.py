@@ -55,7 +55,10 @@ class BaseDecodeHead(nn.Module, ABC):
         self.classifier: GrowingClassifier | None = None
 
     def build_classifier(self, outputs_per_step: Sequence[int]) -> None:
-        """Build the classifier of all steps up to this one; see :class:`GrowingClassifier`.
+        """Build the classifier of all steps up to this one, with small random weights.
+
+        Args:
+            outputs_per_step: Classes of each step; the first number includes the background.
 
         Raises:
             TypeError: If the head has no background output and no decision of its own.
@@ -68,13 +71,13 @@ class BaseDecodeHead(nn.Module, ABC):
 
     @property
     def num_old(self) -> int:
-        """Classes before this step, the background included; 1 at step 0."""
+        """Number of train ids before this step, the background included; 1 at step 0."""
         if self.classifier is None:
             raise self._no_classifier()
         return self.classifier.num_old
 
     def new_parameter_names(self) -> list[str]:
-        """Return the names in ``state_dict`` of the parameters that this step adds."""
+        """Return the names in the head's ``state_dict`` of the parameters that this step adds."""
         if self.classifier is None:
             raise self._no_classifier()
         last = len(self.classifier.steps) - 1
@@ -98,7 +101,7 @@ class BaseDecodeHead(nn.Module, ABC):
 
     @property
     def own_decision(self) -> Decision | None:
-        """:meth:`decide` of a subclass; None for the argmax, which has faster forms."""
+        """The method :meth:`decide` of a subclass that has one; None for argmax (faster code)."""
         return None if type(self).decide is BaseDecodeHead.decide else self.decide
 
     @abstractmethod
@@ -111,9 +114,15 @@ class BaseDecodeHead(nn.Module, ABC):
         """
 
     def forward(self, feats: tuple[Tensor, ...], keep_features: bool = False) -> Any:
-        """Return the logits ``(N, num_outputs, h, w)`` of the backbone's maps.
+        """Return the logits of the backbone's maps.
 
-        With ``keep_features`` the second value is the result of :meth:`forward_features`.
+        Args:
+            feats: All of the backbone's maps, each ``(N, C_i, h_i, w_i)``.
+            keep_features: Whether the features that the classifier reads are returned too.
+
+        Returns:
+            Logits ``(N, num_outputs, h, w)``; with ``keep_features`` a pair of them and the
+            result of :meth:`forward_features`.
         """
         features = self.forward_features(feats)
         logits = self.classify(features)

@@ -80,7 +80,15 @@ def class_map(logits: Tensor, *sizes: tuple[int, int], decide: Decision | None =
 def class_map_at_once(
     logits: Tensor, *sizes: tuple[int, int], decide: Decision | None = None
 ) -> Tensor:
-    """Return the same as :func:`class_map`, from full-size logits."""
+    """Return the result of :func:`class_map`, computed from full-size logits, on any device.
+
+    Args:
+        logits: ``(C, h, w)``.
+        sizes, decide: As for :func:`class_map`.
+
+    Returns:
+        ``(H, W)`` of train ids.
+    """
     scores = logits[None]
     for size in sizes:
         scores = upsample(scores, size)
@@ -89,14 +97,26 @@ def class_map_at_once(
 
 
 def classes_of_rows(scores: Tensor, decide: Decision | None) -> Tensor:
-    """Return the classes ``(R, W)`` of rows of logits ``(R, C, W)``."""
+    """Return the class of each pixel of some rows of an image.
+
+    Args:
+        scores: Logits ``(R, C, W)``; not changed.
+        decide: A head's decision, see :meth:`BaseDecodeHead.decide`; None for the argmax.
+
+    Returns:
+        ``(R, W)`` of train ids.
+    """
     return first_best(scores) if decide is None else decide(scores.unsqueeze(2)).squeeze(1)
 
 
 def label_type(channels: int, decide: Decision | None = None) -> torch.dtype:
-    """Return the type of train ids: uint8, or int64 where a byte cannot hold them.
+    """Return the dtype of train ids: uint8, or int64 where a byte cannot hold them.
 
     A head with its own decision may have one class more than channels, the background.
+
+    Args:
+        channels: Number of channels of the logits.
+        decide: The head's own decision, or None for the argmax.
     """
     return torch.uint8 if channels + (decide is not None) <= 256 else torch.int64
 
@@ -125,7 +145,11 @@ def first_best(scores: Tensor, peaks: Tensor | None = None) -> Tensor:
 
 @lru_cache(maxsize=64)
 def resize_matrix(sizes: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return the matrix that resizes one axis from each size to the next one.
+    """Return the matrix that resizes one axis bilinearly, from each size to the next one.
+
+    Args:
+        sizes: Two or more numbers of pixels.
+        dtype: Type of the result.
 
     Returns:
         ``(sizes[-1], sizes[0])``; it is shared, so do not write to it.

@@ -24,5 +24,9 @@ class FCNHead(BaseDecodeHead):
         self.conv = ConvModule(in_channels, channels, 3, padding=1, norm_cfg=self.norm_cfg)
 
     def forward_features(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Return ``(N, channels, h, w)`` of the map ``in_index``, ``(N, in_channels, h, w)``."""
+        """Return the features that are classified, ``(N, channels, h, w)``.
+
+        Args:
+            feats: The backbone's maps, each ``(N, C_i, h_i, w_i)``; ``feats[in_index]`` is read.
+        """
         return self.conv(feats[self.in_index])

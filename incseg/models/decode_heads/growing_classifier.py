@@ -10,7 +10,7 @@ from incseg.utils.rules import expected
 
 
 class GrowingClassifier(nn.Module):
-    """One 1x1 classifier per step, logits concatenated in learning order.
+    """A 1x1 convolution for the classes of each step; the logits are joined in learning order.
 
     However many steps there were, the forward pass is a single convolution
     over the concatenated weights.
@@ -46,22 +46,22 @@ class GrowingClassifier(nn.Module):
 
     @property
     def convs(self) -> list[nn.Conv2d]:
-        """The classifiers, one per step."""
+        """The 1x1 convolutions, one per step, the newest last."""
         return [conv for conv in self.steps if isinstance(conv, nn.Conv2d)]
 
     @property
     def num_outputs(self) -> int:
-        """Outputs of all steps together."""
+        """Number of output channels of all steps together."""
         return sum(conv.out_channels for conv in self.convs)
 
     @property
     def num_classes(self) -> int:
-        """Train ids so far, the background included."""
+        """Number of train ids so far, the background included."""
         return sum(self.outputs_per_step)
 
     @property
     def num_old(self) -> int:
-        """Train ids before the newest step, the background included; 1 at step 0."""
+        """Number of train ids before the newest step, the background included; 1 at step 0."""
         return sum(self.outputs_per_step[:-1]) or 1
 
     def forward(self, x: Tensor) -> Tensor:

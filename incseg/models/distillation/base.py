@@ -40,6 +40,9 @@ class BaseDistillation(nn.Module, ABC):
 
         Called when a config is checked.
 
+        Args:
+            network: The :class:`IncrementalSegmentor`, the student.
+
         Raises:
             InvalidInputError: Naming the argument and the allowed values.
         """
@@ -50,8 +53,16 @@ class BaseDistillation(nn.Module, ABC):
 
     @abstractmethod
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Return the un-weighted term, a scalar."""
+        """Return the term without its factor ``loss_weight``, a scalar.
+
+        Args:
+            student, teacher: Outputs of both networks on the same images.
+        """
 
     def forward(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Return the weighted term, a scalar."""
+        """Return the term times ``loss_weight``, a scalar.
+
+        Args:
+            student, teacher: Outputs of both networks on the same images.
+        """
         return self.loss_weight * self.compare(student, teacher)

@@ -17,11 +17,11 @@ from incseg.utils.rules import NOT_NEGATIVE, checked, expected
 
 @MODELS.register_module()
 class FeatureDistillation(BaseDistillation):
-    """ILT's term: mean squared difference of a map that the backbone returns.
+    """ILT's term: mean squared difference of student and teacher in one of the backbone's maps.
 
     Args:
         loss_weight: Factor on the term; 100 is customary.
-        index: Which of the backbone's maps; by default the last one, which the
+        index: Index of the map; by default the last one, which the
             principal head reads (in BiSeNet the fused map).
 
     Source: Michieli and Zanuttigh, "Incremental Learning Techniques for
@@ -54,13 +54,13 @@ class FeatureDistillation(BaseDistillation):
 
 @MODELS.register_module()
 class PooledDistillation(BaseDistillation):
-    """PLOP's term: tile-wise pooled activations of every layer, and of the logits.
+    """PLOP's term: difference of student and teacher in pooled activations of every layer.
 
-    The layers are the backbone's residual stages before their activation, the
-    features that the head's classifier reads, and the head's logits at their own
-    resolution.  The term grows with the number of classes: it is multiplied by
-    ``sqrt(C / N)`` with ``C`` outputs of the student, background included, of which
-    ``N`` are new.
+    Means of rows and columns are compared, taken in tiles of the maps at several scales.  The
+    layers are the backbone's residual stages before their activation, the features that the
+    head's classifier reads, and the head's logits at their own resolution.  The term grows with
+    the number of classes: it is multiplied by ``sqrt(C / N)`` with ``C`` outputs of the student,
+    background included, of which ``N`` are new.
 
     Args:
         loss_weight: Factor on the term.
@@ -105,7 +105,7 @@ class PooledDistillation(BaseDistillation):
         self.scales = tuple(scales)
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Return the un-weighted term, a scalar of float32 or wider."""
+        """Return the term without ``loss_weight``, a scalar of float32 or wider."""
         ours, theirs = (
             [*outputs.stages, outputs.head_features[self.source], outputs.logits[self.source]]
             for outputs in (student, teacher)

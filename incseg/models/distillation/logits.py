@@ -20,7 +20,7 @@ from incseg.utils.rules import NOT_NEGATIVE, checked, expected
 
 
 class SoftLabelDistillation(BaseDistillation):
-    """Base class of the terms on a head's probabilities.
+    """Base class of the terms that compare a head's class probabilities with the teacher's.
 
     Args:
         loss_weight: Factor on the term, 0 or more.
@@ -52,7 +52,7 @@ class SoftLabelDistillation(BaseDistillation):
         self.fused = fused
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Return the un-weighted term, a scalar of float32 or wider."""
+        """Return the term without ``loss_weight``, a scalar of float32 or wider."""
         if self.fused:
             _, loss = fused_losses(
                 student.logits[self.source],
@@ -96,7 +96,7 @@ class UnbiasedLogitsDistillation(SoftLabelDistillation):
     unbiased = True
 
     def check(self, network: Any) -> None:
-        """Refuse a network without the head, or whose head has no background output.
+        """Refuse a network that does not have the head, or whose head has no background output.
 
         Raises:
             InvalidInputError: Naming the argument.
@@ -128,7 +128,7 @@ class BinaryDistillation(BaseDistillation):
         self.fused = fused
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Return the un-weighted term, a scalar of float32 or wider."""
+        """Return the term without ``loss_weight``, a scalar of float32 or wider."""
         if not self.fused:
             return binary_distillation(
                 student.full_size(self.source), teacher.full_size(self.source)
@@ -165,8 +165,10 @@ def losses_in_one_pass(
 ) -> tuple[Tensor, Tensor]:
     """Return a head's weighted loss and the weighted term on the same head, two scalars.
 
+    Both are computed from the same upsampled logits, a few rows at a time.
+
     Args:
-        criterion: The head's loss.
+        criterion: The head's loss; :func:`shares_a_pass` is True for it and the term.
         term: The term on the same head.
         logits: Student, ``(N, C, h, w)``.
         teacher_logits: Teacher, ``(N, K, h, w)``.

@@ -40,14 +40,17 @@ class BaseLabeller:
     takes_image_labels: bool = False
 
     def build_for(self, network: Any) -> None:
-        """Look at the finished student, or build parameters for it.
+        """Prepare the labeller for a network: read its parts, or build own parameters that fit it.
 
         Args:
-            network: The :class:`IncrementalSegmentor`, before the optimiser is built.
+            network: The :class:`IncrementalSegmentor`, the student, before the optimiser is built.
         """
 
     def check(self, network: Any) -> None:
         """Refuse a network that lacks something that the labeller reads.
+
+        Args:
+            network: The :class:`IncrementalSegmentor`, the student.
 
         Raises:
             InvalidInputError: Naming the argument and the allowed values.
@@ -65,7 +68,11 @@ class BaseLabeller:
         """
 
     def set_epoch(self, epoch: int) -> None:
-        """Take note of the step's epoch, from 0; called before every iteration."""
+        """Tell the labeller the epoch; called before every iteration.
+
+        Args:
+            epoch: The epoch of the incremental step, from 0.
+        """
 
 
 @dataclass

@@ -79,7 +79,11 @@ class EntropyPseudoLabeller(BaseLabeller):
         self.has_background = True
 
     def build_for(self, network: Any) -> None:
-        """Take the decision of the student's head; that of the teacher's head is the same."""
+        """Take the head's rule for turning logits into classes; the teacher's head has the same.
+
+        Args:
+            network: The :class:`IncrementalSegmentor`, the student.
+        """
         if self.source in network.heads:  # check() refuses it otherwise
             head = network.heads[self.source]
             self.decide, self.has_background = head.own_decision, head.has_background
@@ -122,32 +126,37 @@ class EntropyPseudoLabeller(BaseLabeller):
         print_log(f'pseudo-labels: thresholds from {least:.4g} to {most:.4g}', 'current')
 
     def _unit(self, num_old: int, num_classes: int) -> float:
-        """Return the divisor of entropies in nats."""
+        """Return the number by which entropies in nats are divided to get the unit of ``median``.
+
+        Args:
+            num_old: Classes of the teacher, the background included.
+            num_classes: Classes of the student, the background included.
+        """
         if self.median == 'fixed':
             return log(max(num_old, 2))
         return num_old * log(num_old + 1e-8) * log(num_classes)
 
     def _num_classes(self, logits: Tensor) -> int:
-        """Return the number of classes that the teacher's logits stand for."""
+        """Return the number of classes of the teacher's logits, the background included."""
         return logits.shape[1] + (not self.has_background)
 
     def _is_old(self, labels: Tensor, num_old: int) -> Tensor:
-        """Say which pixels are background or of an old class, but not void."""
+        """Return where labels are below ``num_old`` (background or old) and not void: bool."""
         return (labels < num_old) & (labels != self.ignore_index)
 
     def __call__(
         self, labels: Tensor, student: NetworkOutputs, teacher: NetworkOutputs
     ) -> tuple[Tensor, Tensor]:
-        """Replace the labels of one batch.
+        """Return new labels of one batch, and the weights of its images.
 
         Args:
-            labels: ``(N, H, W)`` of train ids.
+            labels: ``(N, H, W)`` of train ids; not changed.
             student: Not read.
             teacher: Outputs on the same images, with logits of ``source``.
 
         Returns:
-            Labels of the same type (int64 where uint8 cannot hold the old
-            classes), and ``(N,)``, float32, in [0, 1].
+            Labels ``(N, H, W)`` of the same type (int64 where uint8 cannot hold the old
+            classes), and weights ``(N,)``, float32, in [0, 1].
 
         Raises:
             RuntimeError: If :meth:`prepare` was not called.
@@ -171,7 +180,7 @@ class EntropyPseudoLabeller(BaseLabeller):
 
 
 def class_medians(histograms: Tensor) -> Tensor:
-    """Return the medians of classes from histograms over [0, 1].
+    """Return the median of each class's values from its histogram over [0, 1].
 
     Values count as spread evenly over their bin; a class without values has the median 0.
 

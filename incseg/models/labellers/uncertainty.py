@@ -14,7 +14,15 @@ from incseg.utils.precision import at_least_float32
 def entropy_maps(
     logits: Tensor, size: tuple[int, int], decide: Decision | None = None
 ) -> list[tuple[Tensor, Tensor]]:
-    """Return :func:`entropy_map` of each image, for logits ``(N, C, h, w)``."""
+    """Return class and entropy of every pixel of each image at another size, without gradient.
+
+    Args:
+        logits: ``(N, C, h, w)``.
+        size, decide: As for :func:`entropy_map`.
+
+    Returns:
+        For each image the result of :func:`entropy_map`, two maps ``(H, W)``.
+    """
     with torch.autocast(logits.device.type, enabled=False):
         threads = min(torch.get_num_threads(), len(logits)) if logits.device.type == 'cpu' else 1
         return map_in_threads(lambda image: entropy_map(image, size, decide), logits, threads)
@@ -61,7 +69,14 @@ def entropy_map(
 
 
 def entropy_of(scores: Tensor) -> Tensor:
-    """Return the entropy of the softmax over ``C`` of ``(R, C, …)``; overwrites the scores."""
+    """Return the entropy of the softmax over the channels, in nats.
+
+    Args:
+        scores: Logits ``(R, C, …)``; they are overwritten.
+
+    Returns:
+        ``(R, …)``.
+    """
     scores -= scores.amax(1, keepdim=True)
     parts = scores.exp()
     total = parts.sum(1)

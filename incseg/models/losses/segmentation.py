@@ -23,7 +23,8 @@ class PixelCrossEntropy(nn.Module, ABC):
     Args:
         loss_weight: Factor on the loss, 0 or more.
         fused: Whether the loss takes the head's low-resolution logits and upsamples
-            them a few rows at a time; else the logits come at the target's size.
+            them a few rows at a time, which saves memory; else it takes logits of the
+            target's size.
 
     Raises:
         InvalidInputError: If ``loss_weight`` is not allowed.
@@ -41,10 +42,13 @@ class PixelCrossEntropy(nn.Module, ABC):
 
     @abstractmethod
     def merged(self, num_old: int) -> int:
-        """Return the number of outputs, the first ones, that count as background.
+        """Return how many of the first outputs are added up to one class, the label 0.
 
         Args:
             num_old: Outputs before this step, the background included.
+
+        Returns:
+            0 if every output is a class of its own.
         """
 
     def forward(
@@ -97,7 +101,7 @@ class CrossEntropyLoss(PixelCrossEntropy):
 
 @MODELS.register_module()
 class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
-    """The cross-entropy of MiB.
+    """The cross-entropy of MiB, which knows that label 0 also covers the old classes.
 
     Where the label is 0, the pixel may show the background or any old class, so
     their probabilities are added up; every other label stands for itself.

@@ -92,11 +92,11 @@ class EncoderDecoder(BaseModel):
 
     @property
     def num_classes(self) -> int:
-        """Train ids that the network predicts, the background included."""
+        """Number of train ids that the network predicts, the background included."""
         return sum(self.outputs_per_step)
 
     def new_parameter_names(self) -> list[str]:
-        """Return the names in ``state_dict`` of the newest classifiers, of all heads."""
+        """Return the names in ``state_dict`` of the newest step's classifiers, of all heads."""
         prefixes = {name: f'auxiliary_head.{name}.' for name in self.auxiliary_head}
         prefixes['decode_head'] = 'decode_head.'
         return [
@@ -120,14 +120,14 @@ class EncoderDecoder(BaseModel):
         return state
 
     def init_weights(self) -> None:
-        """Load pretrained weights if the backbone has some."""
+        """Load pretrained weights of the backbone if its config asks for them."""
         if hasattr(self.backbone, 'init_weights'):
             self.backbone.init_weights()
 
     def extract(
         self, inputs: Tensor, auxiliary: bool = True, intermediate: bool = False
     ) -> NetworkOutputs:
-        """Return features and low-resolution logits from one pass.
+        """Return the backbone's maps and the heads' logits at their own resolution, from one pass.
 
         Args:
             inputs: Normalised images ``(N, 3, H, W)``; they are cast to the parameters' dtype.
@@ -202,7 +202,12 @@ class EncoderDecoder(BaseModel):
     def segmentation_losses(
         self, outputs: NetworkOutputs, labels: Tensor, exemplars: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return the weighted loss of each head, ``'<head>.loss'``, see :meth:`loss`."""
+        """Return the weighted loss of each head as ``'<head>.loss'``, scalars.
+
+        Args:
+            outputs: Outputs of this network.
+            labels, exemplars: See :meth:`loss`.
+        """
         return {
             f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
             for name in self.heads
@@ -240,7 +245,7 @@ class EncoderDecoder(BaseModel):
         return self.head_weight(name) * loss
 
     def head_weight(self, name: str) -> float:
-        """Return the factor on a head's loss."""
+        """Return the factor on a head's loss: 1, or ``auxiliary_weight`` for an auxiliary head."""
         return 1.0 if name == 'decode_head' else self.auxiliary_weight
 
     def predict(
@@ -254,7 +259,8 @@ class EncoderDecoder(BaseModel):
         Args:
             inputs: Normalised images ``(N, 3, H, W)``, maybe padded.
             data_samples: One per image, with ``img_shape`` (without padding) and
-                ``ori_shape`` where these differ from the input's size; or None.
+                ``ori_shape`` where these differ from the input's size.  They are changed and
+                returned.  None makes new ones.
         """
         if data_samples is None:
             data_samples = [SegDataSample() for _ in inputs]
@@ -279,7 +285,11 @@ class EncoderDecoder(BaseModel):
 
 
 def without_labels(forward: Callable) -> Callable:
-    """Return a ``forward`` that ignores the argument ``labels``; the samples have them too."""
+    """Return a ``forward`` that ignores the argument ``labels``.
+
+    Args:
+        forward: The method of a class of incseg 0.1, which takes the labels from the samples.
+    """
 
     @functools.wraps(forward)
     def wrapped(self: EncoderDecoder, *args: Any, labels: Tensor | None = None, **kwargs: Any):

@@ -33,7 +33,10 @@ class FrozenParts:
         self.names = tuple(names)
 
     def freeze(self, network: Any) -> None:
-        """Switch the gradients off; call it before the optimiser and DDP are built.
+        """Switch the gradients of the parts off; call it before the optimiser and DDP are built.
+
+        Args:
+            network: The :class:`IncrementalSegmentor`; it is changed.
 
         Raises:
             InvalidInputError: If the backbone has no ``norm_layers()`` and needs it.
@@ -58,7 +61,11 @@ class FrozenParts:
             module.eval()
 
     def modules(self, network: Any) -> Iterator[nn.Module]:
-        """Yield the outermost frozen modules."""
+        """Yield the frozen modules of a network; a module inside one of them is not yielded.
+
+        Args:
+            network: The :class:`IncrementalSegmentor`.
+        """
         if 'backbone' in self.names:
             yield network.backbone
         elif 'backbone_norm' in self.names:

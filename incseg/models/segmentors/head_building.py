@@ -16,7 +16,8 @@ def build_head(
 
     Args:
         name: The head's key in the config of the model, for errors.
-        config: Config of the head; ``in_channels`` and ``channels`` have defaults.
+        config: Config of the head, not changed.  ``in_channels`` defaults to the channels of
+            the backbone's map, ``channels`` to that number divided by ``shrink``.
         backbone: The backbone, with ``out_channels``.
         outputs_per_step: Classes of each step so far, see :class:`EncoderDecoder`.
         shrink: Divisor of the default of ``channels``.

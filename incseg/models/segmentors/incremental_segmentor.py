@@ -73,11 +73,16 @@ class IncrementalSegmentor(EncoderDecoder):
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether a part of the method reads the teacher."""
+        """Whether there are distillation terms or a labeller, which read the teacher."""
         return len(self.distillation) > 0 or self.target_labeller is not None
 
     def set_teacher(self, teacher: EncoderDecoder | None) -> None:
-        """Freeze a network and take it as the teacher; None removes the teacher."""
+        """Take a network as the teacher.
+
+        Args:
+            teacher: The network of the previous step, which is frozen in place; None removes the
+                teacher.
+        """
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
 
     def forward(
@@ -142,7 +147,11 @@ class IncrementalSegmentor(EncoderDecoder):
         teacher: NetworkOutputs,
         exemplars: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Return the labeller's labels and image weights; exemplars keep their labels."""
+        """Return the labels that the labeller makes, ``(N, H, W)``, and its image weights.
+
+        Exemplars keep their labels and get the weight 1.  The weights are ``(N,)``, or None if the
+        labeller has none.
+        """
         result = self.target_labeller(labels, student, teacher)  # type: ignore[misc]
         replaced, weight = result if isinstance(result, tuple) else (result, None)
         if exemplars is not None:
@@ -151,7 +160,10 @@ class IncrementalSegmentor(EncoderDecoder):
         return replaced, weight
 
     def _term_in_one_pass(self, head: str) -> str | None:
-        """Return the name of the term that is computed together with a head's own loss."""
+        """Return the name of the distillation term that is computed together with a head's loss.
+
+        None if there is no such term.
+        """
         for name, term in self.distillation.items():
             if shares_a_pass(self.heads[head].loss_decode, term) and term.source == head:
                 return name
@@ -166,7 +178,10 @@ class IncrementalSegmentor(EncoderDecoder):
         labels: Tensor,
         image_weight: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the weighted loss of a head and a weighted term on the same head."""
+        """Return the weighted loss of head ``name`` and its weighted term ``term``, two scalars.
+
+        Both come from one pass over the head's logits, see :func:`losses_in_one_pass`.
+        """
         head, compare = self.heads[name], cast(SoftLabelDistillation, self.distillation[term])
         loss, distilled = losses_in_one_pass(
             head.loss_decode,
@@ -209,10 +224,13 @@ class IncrementalSegmentor(EncoderDecoder):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The parts of a network's outputs that the method reads besides logits."""
+        """The parts of :class:`NetworkOutputs` besides logits that the method reads.
+
+        A set of ``'features'`` and ``'intermediate'``, see :class:`BaseDistillation`.
+        """
         return frozenset().union(*(part.reads for part in self._method_parts()))
 
     def _method_parts(self) -> list[Any]:
-        """Return the terms of distillation and the labeller."""
+        """Return the distillation terms and, if there is one, the target labeller."""
         labeller = [] if self.target_labeller is None else [self.target_labeller]
         return [*self.distillation.values(), *labeller]

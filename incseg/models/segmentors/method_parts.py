@@ -12,7 +12,11 @@ from incseg.registry import MODELS
 
 
 def build_terms(configs: Mapping[str, dict | None] | None) -> nn.ModuleDict:
-    """Build the terms of distillation by name; those that are None are left out.
+    """Build the distillation terms of a method.
+
+    Args:
+        configs: Config of each term by name; a term whose config is None is left out.  None for
+            no terms.
 
     Raises:
         InvalidInputError: Naming the term whose argument is not allowed.
@@ -28,7 +32,10 @@ def build_terms(configs: Mapping[str, dict | None] | None) -> nn.ModuleDict:
 
 
 def complete_term(term: nn.Module) -> nn.Module:
-    """Complete a term of distillation that does not inherit from :class:`BaseDistillation`."""
+    """Give a term that does not inherit from :class:`BaseDistillation` the attributes it lacks.
+
+    The term itself is changed and returned.
+    """
     if isinstance(term, BaseDistillation):
         return term
     return with_defaults(
@@ -37,10 +44,10 @@ def complete_term(term: nn.Module) -> nn.Module:
 
 
 def complete_labeller(labeller: Any) -> Any:
-    """Complete a labeller that does not inherit from :class:`BaseLabeller`; None stays None.
+    """Give a labeller that does not inherit from :class:`BaseLabeller` the attributes it lacks.
 
-    The object itself is changed, not wrapped: other parts of its repository may look at
-    its attributes, and a module keeps the names of its weights.
+    The object itself is changed and returned, not wrapped: other parts of its repository may
+    look at its attributes, and a module keeps the names of its weights.  None stays None.
     """
     if labeller is None or isinstance(labeller, BaseLabeller):
         return labeller
@@ -50,7 +57,7 @@ def complete_labeller(labeller: Any) -> Any:
 
 
 def with_defaults(part: Any, defaults: Mapping[str, Any]) -> Any:
-    """Set the attributes that an object lacks."""
+    """Set those of the attributes that an object lacks, and return the object."""
     for name, value in defaults.items():
         if not hasattr(part, name):
             object.__setattr__(part, name, value)  # also of a frozen dataclass

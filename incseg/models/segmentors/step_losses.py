@@ -126,7 +126,17 @@ def weak_losses(network: Any, inputs: Tensor, image_labels: Tensor) -> dict[str,
 
 
 def soft_loss(head: Any, name: str, student: NetworkOutputs, localised: Localisation) -> Tensor:
-    """Return the loss of one head without its weight; 0 if there are no soft labels."""
+    """Return the loss of one head against the labeller's soft labels, without the head's weight.
+
+    Args:
+        head: The head.
+        name: The head's name, a key of ``student.logits``.
+        student: Outputs of the network.
+        localised: The labeller's result; without soft labels the loss is 0.
+
+    Returns:
+        Scalar.
+    """
     if localised.targets is None:  # with a gradient of zero: DDP waits for every parameter's
         return 0.0 * student.logits[name].sum()
     return weighted_by_image(

@@ -156,7 +156,11 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
                 )
 
     def set_epoch(self, epoch: int) -> None:
-        """Take note of the step's epoch, from 0."""
+        """Tell the labeller the epoch; called before every iteration.
+
+        Args:
+            epoch: The epoch of the incremental step, from 0.
+        """
         self.epoch = epoch
 
     def forward(
@@ -198,10 +202,10 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         )
 
     def masks(self, features: Tensor) -> Tensor:
-        """Return the probabilities of classes in evaluation mode, without gradient.
+        """Return the class probabilities of the convolutions in evaluation mode, without gradient.
 
         Args:
-            features: ``(N, channels, h, w)``, the student's map.
+            features: ``(N, C_i, h, w)``, the student's map ``index``.
 
         Returns:
             ``(N, C, h, w)`` of 0 to 1, float32 or wider.
@@ -215,14 +219,14 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
 
     @torch.no_grad()
     def refined(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Return the masks, refined by the images' colours at the masks' size.
+        """Return the masks refined by the images' colours, at the masks' size.
 
         Args:
             images: ``(N, 3, H, W)``.
             masks: ``(N, C, h, w)`` of 0 to 1.
 
         Returns:
-            ``(N, C, h, w)``.
+            ``(N, C, h, w)``; ``masks`` itself without ``refine``.
         """
         if self.refine is None:
             return masks

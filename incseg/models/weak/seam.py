@@ -121,7 +121,7 @@ class SEAM(FineTuned, BaseModel):
         self.freeze(frozen)
 
     def init_weights(self) -> None:
-        """Load pretrained weights if the backbone has some."""
+        """Load pretrained weights of the backbone if its config asks for them."""
         if hasattr(self.backbone, 'init_weights'):
             self.backbone.init_weights()
 
@@ -148,10 +148,10 @@ class SEAM(FineTuned, BaseModel):
         raise expected('mode', mode, any_of(('loss', 'predict', 'tensor')))
 
     def loss(self, inputs: Tensor, image_labels: Tensor) -> dict[str, Tensor]:
-        """Return the scalars of :func:`equivariant_losses` by name.
+        """Return SEAM's losses of a batch, the scalars of :func:`equivariant_losses` by name.
 
         Args:
-            inputs: Normalised images ``(N, 3, H, W)``.
+            inputs: Normalised images ``(N, 3, H, W)``; the smaller copies are made here.
             image_labels: ``(N, C)``, 0 or 1.
 
         Raises:
@@ -178,17 +178,27 @@ class SEAM(FineTuned, BaseModel):
 
     @torch.no_grad()
     def cams(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return low-resolution maps of normalised images ``(N, 3, H, W)``, without gradient.
+        """Return the maps of :meth:`maps` without gradient; the training mode is not changed.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
 
         Returns:
-            Raw class activation maps and refined scores, both ``(N, 1 + C, h, w)``,
-            channel 0 the background (zero in the first).  Pseudo-labels are made
-            from the refined scores.
+            Raw class activation maps and refined scores, each ``(N, 1 + C, h, w)`` at a
+            resolution of its own, channel 0 the background (zero in the first).
+            Pseudo-labels are made from the refined scores.
         """
         return self.maps(inputs)
 
     def maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return both maps with gradients, see :meth:`cams`."""
+        """Return class activation maps and their refinement, with gradients.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+
+        Returns:
+            As :meth:`cams`: two maps ``(N, 1 + C, h, w)``, each at its own resolution.
+        """
         # with channels last, torch 2.14's backward pass through narrow networks corrupts memory
         inputs = inputs.contiguous()
         return self.head(self.backbone.cam_stages(inputs), inputs)
@@ -196,7 +206,10 @@ class SEAM(FineTuned, BaseModel):
 
 @contextmanager
 def running_statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Keep running statistics as they are, while training BatchNorms use those of the batch."""
+    """Keep the running statistics of all BatchNorms in a module as they are, inside the context.
+
+    BatchNorms in training mode still normalise by the statistics of the batch.
+    """
     momenta = [(part, part.momentum) for part in batch_norms(module)]
     try:
         for part, _ in momenta:

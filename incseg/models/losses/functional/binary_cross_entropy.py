@@ -57,7 +57,14 @@ def binary_cross_entropy(
 
 
 def softplus(logits: Tensor) -> Tensor:
-    """Return ``log(1 + exp(z))``, the binary cross-entropy for the target 0."""
+    """Return ``log(1 + exp(z))`` of each logit: the binary cross-entropy for the target 0.
+
+    Args:
+        logits: Any shape.
+
+    Returns:
+        The same shape and dtype.
+    """
     return F.softplus(logits, threshold=LINEAR_FROM)
 
 

@@ -73,6 +73,11 @@ def check_target(target: Tensor, num_channels: int, ignore_index: int) -> None:
 
     Labels on a GPU are not looked at: reading them would wait for the device.
 
+    Args:
+        target: ``(N, H, W)``, integer labels.
+        num_channels: Number of the logits' channels.
+        ignore_index: The label of ignored pixels.
+
     Raises:
         ValueError: Naming the first such label.
     """
@@ -90,7 +95,14 @@ def check_target(target: Tensor, num_channels: int, ignore_index: int) -> None:
 
 
 def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:
-    """Return the weights in the logits' dtype and on their device.
+    """Return the weights in the logits' dtype and on their device, without gradient.
+
+    Args:
+        image_weight: ``(N,)``.
+        logits: ``(N, …)``.
+
+    Returns:
+        ``(N,)``.
 
     Raises:
         ValueError: If there is not one weight per image.

@@ -69,7 +69,11 @@ def unbiased_distillation(logits: Tensor, teacher_logits: Tensor, alpha: float =
 
 
 def num_teacher_outputs(logits: Tensor, teacher_logits: Tensor) -> int:
-    """Return ``K``, the number of the teacher's outputs.
+    """Return ``K``, the number of the teacher's outputs, if the shapes of the logits fit.
+
+    Args:
+        logits: Student, ``(N, C, H, W)``.
+        teacher_logits: Teacher, ``(N, K, H, W)``, ``1 <= K <= C``.
 
     Raises:
         ValueError: If the shapes do not fit, or there is no image.

@@ -71,7 +71,15 @@ def pooled_distillation(
 
 
 def as_teacher_sees(logits: Tensor, num_old: int) -> Tensor:
-    """Return ``(N, num_old, H, W)``: logits whose new classes are added to the background."""
+    """Add the channels of the new classes to the background's channel.
+
+    Args:
+        logits: ``(N, C, H, W)``, the background first, the new classes from ``num_old`` on.
+        num_old: Number of channels to keep.
+
+    Returns:
+        ``(N, num_old, H, W)``; the logits themselves if they have that many channels.
+    """
     if logits.shape[1] == num_old:
         return logits
     background = logits[:, :1] + logits[:, num_old:].sum(1, keepdim=True)
@@ -95,7 +103,7 @@ def strips(x: Tensor, scales: tuple[int, ...]) -> Tensor:
 
 
 def strips_by_means(x: Tensor, scales: tuple[int, ...]) -> Tensor:
-    """Return :func:`strips` by its definition, tile by tile."""
+    """Compute :func:`strips` by its definition, tile by tile; the arguments are the same."""
     parts = [x.new_zeros(len(x), 0)]
     for s in scales:
         height, width = x.shape[-2] // s, x.shape[-1] // s
@@ -107,7 +115,7 @@ def strips_by_means(x: Tensor, scales: tuple[int, ...]) -> Tensor:
 
 
 def strips_by_products(x: Tensor, scales: tuple[int, ...]) -> Tensor:
-    """Return :func:`strips` of all scales from two matrix products.
+    """Compute :func:`strips` of all scales by two matrix products; the arguments are the same.
 
     Rows and columns that no tile covers are zeros.  The map is read twice instead of
     six times, and in its own layout where channels come last.
@@ -123,7 +131,16 @@ def strips_by_products(x: Tensor, scales: tuple[int, ...]) -> Tensor:
 
 @lru_cache(maxsize=64)
 def tile_means(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return the matrix ``(tiles of all scales, side)`` of means; shared, do not write to it."""
+    """Return the matrix that takes the means of all tiles along one axis.
+
+    Args:
+        side: Number of pixels along the axis.
+        scales: Numbers of tiles.
+        dtype: Type of the result.
+
+    Returns:
+        ``(tiles of all scales, side)``; it is shared, so do not write to it.
+    """
     matrix = torch.zeros(sum(scales), side, dtype=dtype)
     row = 0
     for s in scales:
@@ -136,7 +153,12 @@ def tile_means(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor
 
 @lru_cache(maxsize=64)
 def covered(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return ``(tiles of all scales, side)``: 1 where the tile's scale covers the position."""
+    """Return which positions along one axis belong to a tile, for each row of :func:`tile_means`.
+
+    Returns:
+        ``(tiles of all scales, side)``: 1 where any tile of that scale covers the position,
+        else 0; shared, do not write to it.
+    """
     return torch.cat(
         [(torch.arange(side) < side // s * s).to(dtype).expand(s, -1) for s in scales]
         or [torch.zeros(0, side, dtype=dtype)]
@@ -145,6 +167,10 @@ def covered(side: int, scales: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 def check_maps(student: Tensor, teacher: Tensor, num_old: int) -> None:
     """Refuse the maps of a layer that cannot be compared.
+
+    Args:
+        student, teacher: See :func:`pooled_distillation`.
+        num_old: Number of outputs before this step, the background included.
 
     Raises:
         ValueError: Naming both shapes.

@@ -17,6 +17,11 @@ def bilinear_matrix(source: int, target: int, dtype: torch.dtype = torch.float32
     ``(y + 1/2) * source / target - 1/2`` of the source, clamped to its ends.
     Rows sum to one and have at most two entries.  The matrix is on the CPU and shared:
     do not write to it.
+
+    Args:
+        source: Number of pixels before.
+        target: Number of pixels after.
+        dtype: Type of the result.
     """
     position = (torch.arange(target, dtype=torch.float64) + 0.5) * (source / target) - 0.5
     position = position.clamp(0, source - 1)
@@ -30,16 +35,27 @@ def bilinear_matrix(source: int, target: int, dtype: torch.dtype = torch.float32
 
 
 def source_of(weights: Tensor) -> slice:
-    """Return the range of source samples that some rows of a resizing matrix read."""
+    """Return the range of source pixels that some rows of a resizing matrix read.
+
+    Args:
+        weights: ``(rows, source)``, rows of :func:`bilinear_matrix`.
+    """
     used = weights.any(0).nonzero()
     return slice(int(used[0]), int(used[-1]) + 1)
 
 
 def widen(logits: Tensor, across: Tensor) -> Tensor:
-    """Resize ``(C, h, w)`` along the width; returns ``(h, C * W)``, rows first.
+    """Resize logits along the width.
 
     A band of columns is computed from the few columns that it reads, so the work is
     linear in the pixels; that of a product with the whole matrix is not.
+
+    Args:
+        logits: ``(C, h, w)``; not changed.
+        across: ``(W, w)``, see :func:`bilinear_matrix`.
+
+    Returns:
+        ``(h, C * W)``, rows first.
     """
     channels, height, width = logits.shape
     rows = logits.transpose(0, 1).reshape(height * channels, width)
@@ -51,7 +67,15 @@ def widen(logits: Tensor, across: Tensor) -> Tensor:
 
 
 def narrow(wide: Tensor, across: Tensor) -> Tensor:
-    """Return the gradient ``(C, h, w)`` of :func:`widen` from that of its result ``(h, C * W)``."""
+    """Return the gradient of :func:`widen` by its logits.
+
+    Args:
+        wide: Gradient by the result, ``(h, C * W)``.
+        across: ``(W, w)``, the matrix of the forward pass.
+
+    Returns:
+        ``(C, h, w)``.
+    """
     rows = wide.view(-1, len(across))
     logits = wide.new_zeros(len(rows), across.shape[1])
     for band in bands(across):
@@ -61,5 +85,5 @@ def narrow(wide: Tensor, across: Tensor) -> Tensor:
 
 
 def bands(matrix: Tensor) -> list[slice]:
-    """Return the rows of a resizing matrix, ``BAND`` at a time."""
+    """Return slices that cover the rows of a resizing matrix, ``BAND`` rows each."""
     return [slice(start, start + BAND) for start in range(0, len(matrix), BAND)]

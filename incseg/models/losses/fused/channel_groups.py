@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class ChannelGroups:
-    """Runs of channels that a loss treats in the same way: background, old, new.
+    """Groups of consecutive channels that a loss treats in the same way: background, old, new.
 
     Every quantity of the losses is computed from each group's log-sum-exp, one map
     per group, so that the work per channel is one exponential.  Each group is
@@ -16,7 +16,7 @@ class ChannelGroups:
 
     Args:
         num_channels: ``C``.
-        cuts: First channels of groups, in addition to 0 and 1.
+        cuts: First channels of groups, in addition to 0 and 1; others than 1..C-1 are ignored.
     """
 
     def __init__(self, num_channels: int, cuts: Iterable[int]):
@@ -28,10 +28,13 @@ class ChannelGroups:
         return sum(group.stop <= channel for group in self.slices)
 
     def exp_(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Replace logits ``(R, C, W)`` by ``exp(logit - peak of its group)``, in place.
+        """Replace logits by ``exp(logit - peak of its group)``, in place.
+
+        Args:
+            logits: ``(R, C, W)``; it is changed.
 
         Returns:
-            Peaks and log-sum-exps, ``(groups, R, W)`` each.
+            Peaks (largest logits) and log-sum-exps of the groups, ``(groups, R, W)`` each.
         """
         peaks = logits.new_empty(len(self.slices), logits.shape[0], logits.shape[2])
         sums = torch.empty_like(peaks)
@@ -43,14 +46,30 @@ class ChannelGroups:
         return peaks, sums.log_().add_(peaks)
 
     def scale(self, parts: Tensor, factors: Tensor, out: Tensor) -> Tensor:
-        """Multiply each channel of ``(R, C, W)`` by its group's map of ``(groups, R, W)``."""
+        """Multiply each channel by the map of its group.
+
+        Args:
+            parts: ``(R, C, W)``.
+            factors: ``(groups, R, W)``.
+            out: ``(R, C, W)``, gets the result; it may be ``parts``.
+
+        Returns:
+            ``out``.
+        """
         for i, group in enumerate(self.slices):
             torch.mul(parts[:, group], factors[i].unsqueeze(1), out=out[:, group])
         return out
 
 
 def log_add_exp(maps: Tensor) -> Tensor:
-    """Return the log of the sum of exponentials over groups, ``(groups, R, W)`` to ``(R, W)``."""
+    """Return the log of the sum of exponentials over groups.
+
+    Args:
+        maps: ``(groups, R, W)``, log-sum-exps of one or more groups; not changed.
+
+    Returns:
+        ``(R, W)``; for one group a view of ``maps``.
+    """
     total = maps[0]
     for other in maps[1:]:
         total = torch.logaddexp(total, other)

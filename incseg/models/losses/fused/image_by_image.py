@@ -43,7 +43,10 @@ def image_by_image(
 
 
 class _ImageByImage(torch.autograd.Function):
-    """Computes the gradient with the loss; the backward pass only scales it."""
+    """Autograd function that computes the gradient together with the loss.
+
+    The backward pass only multiplies it by the incoming gradient.
+    """
 
     @staticmethod
     def forward(

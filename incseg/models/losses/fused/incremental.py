@@ -84,7 +84,8 @@ def fused_losses(
         logits: Student, ``(N, C, h, w)``.
         teacher_logits: Teacher, ``(N, K, h, w)``; None for no distillation.
         target: ``(N, H, W)``; None for no cross-entropy.
-        size: ``(H, W)``; the target's by default.
+        size: ``(H, W)`` to which logits are upsampled; ignored if there is a target, whose
+            size is taken.
         num_old, alpha, ignore_index: See :func:`fused_incremental_loss`.
         unbiased: Whether the distillation is :func:`unbiased_distillation`,
             else :func:`distillation`.
@@ -136,7 +137,11 @@ def plain_losses(
     ignore_index: int,
     image_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the same two scalars from full-size logits: the reference, and the fallback."""
+    """Return the two scalars of :func:`fused_losses`, computed from full-size logits.
+
+    It is the reference for tests, and used where there is no other form.  The arguments are
+    those of :func:`fused_losses`, the teacher's logits already multiplied by ``alpha``.
+    """
     logits = upsample(logits, size)
     cross_entropy = distilled = logits.new_zeros(())
     if target is not None:
@@ -148,7 +153,17 @@ def plain_losses(
 
 
 def has_one_pass(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int, int]) -> bool:
-    """Say whether there is a form without full-size logits for these sizes and this device."""
+    """Say whether the losses can be computed without full-size logits.
+
+    They can on a CPU, and on a GPU if Triton is installed and its kernel serves the arguments;
+    not if the logits have the full size already.
+
+    Args:
+        logits: ``(N, C, h, w)``.
+        num_teacher: The teacher's outputs; 0 without distillation.
+        num_old: Number of the first outputs that the cross-entropy adds up to the background.
+        size: ``(H, W)`` to which the logits are upsampled.
+    """
     if tuple(logits.shape[-2:]) == tuple(size):
         return False
     if logits.is_cuda and find_spec('triton') is not None:
@@ -159,7 +174,10 @@ def has_one_pass(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int
 
 
 class _OnePass(torch.autograd.Function):
-    """Computes the gradients with the losses; the backward pass only scales them."""
+    """Autograd function that computes the gradients together with the losses.
+
+    The backward pass only multiplies them by the incoming gradients.
+    """
 
     @staticmethod
     def forward(

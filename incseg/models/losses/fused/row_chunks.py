@@ -15,17 +15,17 @@ CHUNK = 1 << 18
 
 
 class Scratch:
-    """Memory that every chunk of rows uses again: fresh pages cost more than the sums.
+    """Memory that every chunk of rows uses again: new memory costs more than the arithmetic.
 
     Args:
-        logits: ``(N, C, h, w)``; dtype and sizes are taken from it.
-        num_teacher: ``K``, 0 without distillation.
+        logits: ``(N, C, h, w)``; only dtype, device and sizes are read.
+        num_teacher: ``K``, the teacher's outputs; 0 without distillation.
         size: ``(H, W)`` of the upsampled logits.
         grads: Names of the gradients that are computed.
 
     Attributes:
-        rows: Rows of a chunk.
-        wide_grads: Per name ``(h, C * W)``.
+        rows: Number of rows of a chunk.
+        wide_grads: By name, a gradient at full width and low height, ``(h, C * W)``.
     """
 
     def __init__(self, logits: Tensor, num_teacher: int, size: tuple[int, int], grads: list[str]):
@@ -38,23 +38,24 @@ class Scratch:
         self.wide_grads = {name: logits.new_empty(height, channels * size[1]) for name in grads}
 
     def student(self, rows: int) -> Tensor:
-        """Return the student's upsampled logits, ``(rows, C, W)``."""
+        """Return memory for the student's upsampled logits, ``(rows, C, W)``."""
         return self._student[:rows]
 
     def grad(self, rows: int) -> Tensor:
-        """Return memory ``(rows, C, W)`` for a gradient; a single gradient takes the student's."""
+        """Return memory ``(rows, C, W)`` for a gradient; if there is only one, the student's."""
         return self._grad[:rows]
 
     def teacher(self, rows: int) -> Tensor:
-        """Return the teacher's logits and probabilities, ``(2, rows, K, W)``."""
+        """Return memory for the teacher's logits and probabilities, ``(2, rows, K, W)``."""
         return self._teacher[:, :rows]
 
 
 @dataclass
 class FusedLosses:
-    """Scalar means over pixels (and the teacher's classes), and their gradients ``(N, C, h, w)``.
+    """Cross-entropy and distillation of a batch, and their gradients by the student's logits.
 
-    Values that were not requested are None.
+    The losses are scalars: means over pixels, the distillation also over the teacher's classes.
+    The gradients are ``(N, C, h, w)``.  Values that were not requested are None.
     """
 
     cross_entropy: Tensor | None = None
@@ -64,7 +65,7 @@ class FusedLosses:
 
 
 class RowChunks:
-    """Compute the losses and their gradients in one pass over the pixels.
+    """Computes the losses and their gradients on a CPU in one pass over the pixels.
 
     The logits of one image are upsampled along its width, then a few rows at a
     time along its height; each chunk's gradient is brought back to the low
@@ -73,7 +74,7 @@ class RowChunks:
     Args:
         num_channels: ``C``, the student's outputs.
         num_teacher: ``K``, the teacher's outputs; 0 without distillation.
-        num_old: Outputs merged into the background by the cross-entropy.
+        num_old: Number of the first outputs that the cross-entropy adds up to the background.
         unbiased: Whether the teacher's background is matched by background
             plus new classes (MiB), or the new classes are left out (LwF).
         ignore_index: Pixels with this label add nothing to the cross-entropy.
@@ -110,9 +111,9 @@ class RowChunks:
 
         Args:
             logits: ``(N, C, h, w)``, float32 or float64.
-            teacher_logits: ``(N, K, h, w)`` of the same dtype, or None.
-            target: ``(N, H, W)`` of train ids, or None.
-            size: ``(H, W)``.
+            teacher_logits: ``(N, K, h, w)`` of the same dtype; None for no distillation.
+            target: ``(N, H, W)`` of train ids; None for no cross-entropy.
+            size: ``(H, W)`` to which the logits are upsampled.
             image_weight: ``(N,)`` of the same dtype, a factor on each image's
                 cross-entropy, or None.
         """
@@ -165,7 +166,10 @@ class RowChunks:
         scratch: Scratch,
         grads: dict[str, Tensor],
     ) -> dict[str, Tensor]:
-        """Return one image's sums over pixels, float64; write its gradients ``(C, h, w)``."""
+        """Return the sums of one image's losses over its pixels, float64 scalars by name.
+
+        Its gradients ``(C, h, w)`` are written to the tensors of ``grads``.
+        """
         (height, width), size = logits.shape[1:], scratch.size
         down = bilinear_matrix(height, size[0], logits.dtype)
         across = bilinear_matrix(width, size[1], logits.dtype)
@@ -217,10 +221,19 @@ class RowChunks:
     def _cross_entropy(
         self, peaks: Tensor, lse: Tensor, own: Tensor, index: Tensor, valid: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the sum over pixels, and the factors of the gradient.
+        """Return the sum of some rows' cross-entropy, and the factors of its gradient.
 
         The gradient is each group's factor times its ``exp(logit - peak)``,
-        plus the last map at the pixel's own class.
+        plus the last factor at the pixel's own class.
+
+        Args:
+            peaks, lse: Of :meth:`ChannelGroups.exp_`, ``(groups, R, W)``.
+            own: Logit of each pixel's label, ``(R, W)``.
+            index: The labels, ``(R, 1, W)``; merged and ignored ones are 0.
+            valid: Bool ``(R, W)``, False for ignored pixels.
+
+        Returns:
+            Scalar, and ``(groups + 1, R, W)``.
         """
         total = log_add_exp(lse)
         is_valid = valid.to(total.dtype)
@@ -239,10 +252,19 @@ class RowChunks:
     def _distillation(
         self, peaks: Tensor, lse: Tensor, teacher_background: Tensor, matched: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the sum over pixels, and each group's factor of the gradient.
+        """Return the sum of some rows' distillation, and the factors of its gradient.
 
-        The gradient is the factor times ``exp(logit - peak)``, minus the
+        The gradient is each group's factor times its ``exp(logit - peak)``, minus the
         teacher's probabilities at the old classes.
+
+        Args:
+            peaks, lse: Of :meth:`ChannelGroups.exp_`, ``(groups, R, W)``.
+            teacher_background: The teacher's probability of the background, ``(R, W)``.
+            matched: Sum over old classes of the teacher's probability times the student's
+                logit, ``(R, W)``.
+
+        Returns:
+            Scalar, and ``(groups, R, W)``.
         """
         counted = len(lse) if self.unbiased else self.num_known
         total = log_add_exp(lse[:counted])

@@ -193,14 +193,18 @@ def cell_losses(
 
 @triton.jit
 def first_pixel(cell, low, full):
-    """Return a cell's first output row, in whole numbers: cells neither overlap nor leave gaps."""
+    """Return the first output row of a cell, computed in whole numbers.
+
+    Cells neither overlap nor leave gaps.  ``cell`` is 0 to ``low + 1``, ``low`` and ``full`` are
+    the numbers of rows before and after upsampling; the same holds for columns.
+    """
     first = ((2 * cell - 1) * full - low + 2 * low - 1) // (2 * low)
     return tl.where(cell == 0, 0, tl.where(cell == low + 1, full, first))
 
 
 @triton.jit
 def upsampled(corner0, corner1, corner2, corner3, w0, w1, w2, w3, channel, stride, mask):
-    """Return ``(pixels, channels)`` from the four corners, float32."""
+    """Return upsampled logits ``(pixels, channels)``, float32, from those at the four corners."""
     offset = channel * stride
     return (
         w0[:, None] * tl.load(corner0 + offset, mask=mask, other=0.0).to(tl.float32)
@@ -212,7 +216,10 @@ def upsampled(corner0, corner1, corner2, corner3, w0, w1, w2, w3, channel, strid
 
 @triton.jit
 def more_exponentials(peak, total, z, mask):
-    """Add a block of channels to a running sum of exponentials; returns peak and sum."""
+    """Add a block of channels to a running sum of exponentials.
+
+    Returns the new peak (largest logit so far) and the sum of ``exp(logit - peak)``.
+    """
     higher = tl.maximum(peak, tl.max(tl.where(mask, z, NO_LOGIT), 1))
     shift = finite(higher)
     block = tl.sum(tl.where(mask, tl.exp(tl.minimum(z - shift[:, None], 0.0)), 0.0), 1)
@@ -221,13 +228,13 @@ def more_exponentials(peak, total, z, mask):
 
 @triton.jit
 def finite(peak):
-    """Return the peak, or 0 where there is none yet."""
+    """Return the peak, or 0 where it is minus infinity because no logit was seen yet."""
     return tl.where(peak == NO_LOGIT, 0.0, peak)
 
 
 @triton.jit
 def log_add_exp(a, b):
-    """Return the log of the sum of exponentials; ``b`` may be minus infinity."""
+    """Return ``log(exp(a) + exp(b))``; ``b`` may be minus infinity."""
     peak = tl.maximum(a, b)
     return peak + tl.log(tl.exp(a - peak) + tl.exp(b - peak))
 

@@ -12,7 +12,17 @@ BLOCK = 32
 
 
 def serves(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int, int]) -> bool:
-    """Say whether the kernel can be used: float32, no downsampling, one cut between old and new."""
+    """Say whether the kernel can compute the losses.
+
+    It needs float32, logits that are not larger than ``size``, and with a teacher a
+    ``num_old`` of 0, 1 or the number of the teacher's outputs.
+
+    Args:
+        logits: ``(N, C, h, w)``.
+        num_teacher: The teacher's outputs; 0 without distillation.
+        num_old: Number of the first outputs that the cross-entropy adds up to the background.
+        size: ``(H, W)`` to which the logits are upsampled.
+    """
     return (
         logits.dtype is torch.float32
         and all(low <= full for low, full in zip(logits.shape[-2:], size))
@@ -31,9 +41,10 @@ def losses_in_triton(
     need_grad: bool,
     image_weight: Tensor | None = None,
 ) -> FusedLosses:
-    """Return the same as :meth:`RowChunks.run`; for arguments that :func:`serves` allows.
+    """Return the losses and gradients of :meth:`RowChunks.run`, computed on a GPU.
 
-    Tensors may have any strides.
+    The arguments are those of :class:`RowChunks` and :meth:`RowChunks.run`; :func:`serves` has
+    to be True for them.  Tensors may have any strides.
     """
     images, channels, height, width = logits.shape
     cells = (images, height + 1, width + 1)
@@ -89,7 +100,9 @@ def losses_in_triton(
 
 
 def fold_corners(corners: Tensor) -> Tensor:
-    """Add up the gradients at each cell's corners to those at each low-resolution logit.
+    """Add up the gradients at the corners of the cells to those of the low-resolution logits.
+
+    A cell is the area between four neighbouring logits; each logit is a corner of four cells.
 
     Args:
         corners: ``(N, h + 1, w + 1, terms, 2, 2, C)``, top before bottom, left

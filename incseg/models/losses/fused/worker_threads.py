@@ -39,7 +39,7 @@ def map_in_threads(
 
 @lru_cache(maxsize=4)
 def pool(threads: int) -> ThreadPoolExecutor:
-    """Return a pool of threads in which torch uses one core each."""
+    """Return a pool of that many threads, in each of which torch uses one core; made once."""
     own = torch.get_num_threads()
     everyone = Barrier(threads)
     executor = ThreadPoolExecutor(threads, 'incseg', initializer=use_one_core)

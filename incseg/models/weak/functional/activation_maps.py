@@ -54,7 +54,14 @@ def cam_scores(activations: Tensor) -> Tensor:
 
 
 def with_background(scores: Tensor) -> Tensor:
-    """Return ``(N, 1 + C, h, w)``: ``1 - best``, and the classes, 0 where they are not the best."""
+    """Put a background before the classes, and set every class that is not a pixel's best to 0.
+
+    Args:
+        scores: ``(N, C, h, w)`` of 0 to 1; not changed.
+
+    Returns:
+        ``(N, 1 + C, h, w)``; the background is ``1 - best``.
+    """
     best = scores.amax(1, keepdim=True)
     return torch.cat([1 - best, torch.where(scores < best, 0.0, scores)], 1)
 

@@ -98,6 +98,9 @@ def min_pooling(scores: Tensor) -> Tensor:
 
     Args:
         scores: ``(N, C, H, W)``.
+
+    Returns:
+        Scalar.
     """
     best = scores.amax(1).flatten(1)
     count = max(1, best.shape[1] // 4)
@@ -108,6 +111,13 @@ def hardest(difference: Tensor, count: int) -> Tensor:
     """Return the mean of the ``count`` largest absolute entries of each image, over all images.
 
     Where an image has fewer entries, the missing ones count as 0.
+
+    Args:
+        difference: ``(N, …)``.
+        count: Number of entries, at least 1.
+
+    Returns:
+        Scalar.
     """
     entries = difference.abs().flatten(1)
     largest = entries.topk(min(count, entries.shape[1]), sorted=False).values
@@ -122,7 +132,7 @@ def check_sizes(
     image_labels: Tensor,
     scale: float,
 ) -> None:
-    """Refuse maps and labels that do not belong together.
+    """Refuse maps and labels of :func:`equivariant_losses` that do not belong together.
 
     Raises:
         InvalidInputError: Naming the argument, its size and the expected one.

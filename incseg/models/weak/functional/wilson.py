@@ -12,7 +12,7 @@ LEAST_SHARE = 0.01
 
 
 def ngwp_scores(logits: Tensor) -> Tensor:
-    """Return the score of each class in an image, pooled from its map.
+    """Return one logit for each class in an image, pooled from the class's map of logits.
 
     Normalised global weighted pooling, and a focal penalty for small classes, with the
     probabilities ``m = softmax(z)`` over the classes::
@@ -171,9 +171,10 @@ def segmentation_targets(teacher_logits: Tensor, masks: Tensor) -> Tensor:
 
 
 def image_weights(masks: Tensor, image_labels: Tensor) -> Tensor:
-    """Return the weights of images: only images whose masks have all of their new classes count.
+    """Return a weight for each image: only images whose masks show all their new classes count.
 
-    With ``alpha`` below 1 every present class has a mask above 0, so all images count.
+    With ``alpha`` of :func:`smoothed_masks` below 1 every present class has a mask above 0, so
+    all images count.
 
     Args:
         masks: ``(N, C, h, w)``, smoothed masks, new classes last, absent ones 0.

@@ -69,7 +69,7 @@ class AffinityNet(FineTuned):
 
     @property
     def head(self) -> nn.ModuleList:
-        """The convolutions on the backbone, which train with a higher learning rate."""
+        """The four convolutions on the backbone's maps, which train with a higher learning rate."""
         return nn.ModuleList([*self.sides, self.joint])
 
     def init_weights(self) -> None:
@@ -77,7 +77,14 @@ class AffinityNet(FineTuned):
         self.backbone.init_weights()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return ``(N, F, ceil(H / 8), ceil(W / 8))`` of normalised images ``(N, 3, H, W)``."""
+        """Return the features of images at stride 8.
+
+        Args:
+            inputs: Normalised images ``(N, 3, H, W)``.
+
+        Returns:
+            ``(N, F, ceil(H / 8), ceil(W / 8))``; F is the sum of ``channels``.
+        """
         size = [-(-n // STRIDE) for n in inputs.shape[2:]]
         maps = []
         for side, stage in zip(self.sides, self.backbone(inputs)[-3:]):
@@ -88,7 +95,7 @@ class AffinityNet(FineTuned):
         return F.elu(self.joint(torch.cat(maps, 1)))
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Return :func:`affinity_loss` of a batch, a scalar: in float32 also under autocast.
+        """Return :func:`affinity_loss` of a batch, a scalar; float32 also under autocast.
 
         Args:
             inputs: Normalised images ``(N, 3, H, W)``.

@@ -13,7 +13,7 @@ LEAST = 1e-5
 
 
 def affinity_labels(ids: Sequence[int], strong: Tensor, weak: Tensor) -> Tensor:
-    """Return the labels of blocks on which two sets of scores leave no doubt.
+    """Return the class of each block of pixels on which two sets of scores leave no doubt.
 
     Scores are averaged over blocks of 8x8.  A block whose best score is a class although
     the background is strong gets that class.  A block whose best score is the background
@@ -22,8 +22,8 @@ def affinity_labels(ids: Sequence[int], strong: Tensor, weak: Tensor) -> Tensor:
 
     Args:
         ids: Dataset ids of the channels, 0 first.
-        strong: Scores ``(1 + k, H, W)`` with background power 4.
-        weak: Scores ``(1 + k, H, W)`` with background power 24.
+        strong: Scores ``(1 + k, H, W)``, made with the background ``(1 - best) ** 4``.
+        weak: Scores ``(1 + k, H, W)``, made with the background ``(1 - best) ** 24``.
 
     Returns:
         uint8 ``(ceil(H / 8), ceil(W / 8))``: dataset ids, 255 = ignored.
@@ -45,12 +45,16 @@ LEAST_RADIUS = 2
 
 
 def fitting_radius(size: tuple[int, int], radius: int = RADIUS) -> int:
-    """Return the radius on a map ``(h, w)``; it is smaller if ``2 radius + 1`` pixels do not fit.
+    """Return the radius within which pixels of a map are paired: smaller on a small map.
 
     On a map whose shorter edge is ``n < 2 radius + 1`` the radius is ``(n - 1) // 2``, as
     in the published random walk; here also in training.  It is 3 on a map of 8 x 8, of
     an image of 64 x 64 pixels.  It is at least 2; on maps with an edge of 4 or less the
     published code stops with an error.
+
+    Args:
+        size: ``(h, w)`` of the map.
+        radius: Distance within which pixels are paired, in larger maps.
     """
     edge = min(size)
     return radius if edge > 2 * radius else max((edge - 1) // 2, LEAST_RADIUS)
@@ -71,7 +75,11 @@ def has_pairs(size: tuple[int, int], radius: int = RADIUS) -> bool:
 
 
 def offsets(radius: int = RADIUS) -> list[tuple[int, int]]:
-    """Return ``(dy, dx)`` within a radius, without opposite ones: 34 for a radius of 5."""
+    """Return the steps ``(dy, dx)`` from a pixel to the neighbours that it is paired with.
+
+    They are shorter than the radius.  Of two opposite ones only that down, or to the right, is
+    returned: 34 for a radius of 5.
+    """
     reach = radius - 1
     return [
         (dy, dx)
@@ -119,14 +127,14 @@ def pixel_pairs(maps: Tensor, radius: int = RADIUS) -> tuple[Tensor, Iterator[Te
 
 
 def pixel_affinities(features: Tensor, radius: int = RADIUS) -> Tensor:
-    """Return the affinities ``exp(-mean over channels of |f_i - f_j|)`` of pixel pairs.
+    """Return the affinities ``exp(-mean over channels of |f_i - f_j|)`` of close pixels.
 
     Args:
         features: ``(N, C, h, w)``.
-        radius: See :func:`pixel_pairs`.
+        radius: Neighbours are nearer than this, see :func:`pixel_pairs`.
 
     Returns:
-        ``(N, P, s)`` of 0 to 1, P offsets and s sources.
+        ``(N, P, s)`` of 0 to 1: for each of P offsets, s pairs of pixels.
 
     Source: Ahn and Kwak, AffinityNet, CVPR 2018, equation 3.
     """

@@ -38,7 +38,7 @@ class AffinityRandomWalk:
     """A random walk of scores over the image, along the affinities of AffinityNet.
 
     Scores are averaged over blocks of 8 x 8, multiplied by the transition matrix
-    to the power ``2^doublings``, and enlarged again.  The customary background is
+    to the power ``2^doublings``, and enlarged again.  The customary rule for the background is
     ``dict(mode='pow', value=6)``.  An image of up to 8 rows or 16 columns has no
     pixel pairs: its scores are only averaged.
 
@@ -46,7 +46,7 @@ class AffinityRandomWalk:
         net: An :class:`AffinityNet`, or its config.
         checkpoint: File of its weights, written by ``tools/train_affinity.py``; None
             for the weights that ``net`` has.
-        exponent: Exponent of the affinities.
+        exponent: Exponent of the affinities, above 0.
         doublings: Number of times that the transition matrix is squared.
 
     Raises:
@@ -104,7 +104,9 @@ class AffinityRandomWalk:
 
 
 def _load(net: AffinityNet, path: str) -> None:
-    """Load ``{state_dict}`` from a file without unpickling objects.
+    """Load the weights of a network from the entry ``state_dict`` of a file.
+
+    Nothing but tensors and plain data is unpickled.
 
     Raises:
         MissingFileError: If there is no such file.

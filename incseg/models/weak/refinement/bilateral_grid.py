@@ -80,7 +80,14 @@ class BilateralGrid:
         ]
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return the filtered values ``(pixels, C)``, not normalised."""
+        """Filter values over place and colour of the image.
+
+        Args:
+            values: float ``(pixels, C)``, the pixels of the image row by row.
+
+        Returns:
+            ``(pixels, C)``, not normalised.
+        """
         grid = F.embedding_bag(
             self._spread_pixels,
             values,
@@ -99,14 +106,21 @@ class BilateralGrid:
 
 
 def _taps() -> tuple[float, float]:
-    """Return the weights at distances 1 and 2 of 5 Gaussian taps that sum to 1."""
+    """Return the weights at distances 1 and 2 of a 5-tap Gaussian filter whose sum is 1."""
     taps = torch.exp(-(torch.arange(3.0) ** 2) / (2 * BLUR_VARIANCE))
     taps /= taps[0] + 2 * taps[1] + 2 * taps[2]
     return float(taps[1]), float(taps[2])
 
 
 def _corner_shares(fraction: Tensor) -> Tensor:
-    """Return the linear weights ``(pixels, 32)`` of corners for places ``(5, pixels)`` in cells."""
+    """Return how a pixel's value is shared among the 32 corners of its cell, linearly.
+
+    Args:
+        fraction: Place of each pixel in its cell, ``(5, pixels)`` of 0 to 1.
+
+    Returns:
+        ``(pixels, 32)``; each row sums to 1.
+    """
     shares = torch.ones_like(fraction[0])[:, None]
     for axis in fraction:
         pair = torch.stack([1 - axis, axis], 1)
@@ -115,6 +129,9 @@ def _corner_shares(fraction: Tensor) -> Tensor:
 
 
 def _find(numbers: Tensor, values: Tensor) -> Tensor:
-    """Return the places of values in the sorted ``numbers``; the length for a missing value."""
+    """Return the index of each value in ``numbers``, which is sorted.
+
+    Where a value is missing, the result is ``len(numbers)``.
+    """
     place = torch.searchsorted(numbers, values).clamp_(max=len(numbers) - 1)
     return torch.where(numbers[place] == values, place, len(numbers))

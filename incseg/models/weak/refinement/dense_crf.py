@@ -87,11 +87,11 @@ class DenseCRF:
         self.backend = 'torch' if backend == 'auto' and not installed else backend
 
     def refine(self, image: Tensor, scores: Tensor) -> Tensor:
-        """Return probabilities ``(1 + k, H, W)``, float32.
+        """Return the class probabilities after the CRF, float32 ``(1 + k, H, W)``.
 
         Args:
             image: uint8 ``(3, H, W)``, BGR.
-            scores: float32 ``(1 + k, H, W)`` of 0 to 1, the background first.
+            scores: float32 ``(1 + k, H, W)`` of 0 to 1, the background first; not changed.
         """
         if self.backend == 'pydensecrf' or (self.backend == 'auto' and scores.device.type == 'cpu'):
             return self._refine_by_package(image, scores)
@@ -133,12 +133,30 @@ class DenseCRF:
 
 
 def gaussian(length: int, deviation: float, device: torch.device) -> Tensor:
-    """Return the matrix ``exp(-(i - j)^2 / (2 deviation^2))``, ``(length, length)``."""
+    """Return the Gaussian kernel between all places of one axis.
+
+    Args:
+        length: Number of pixels along the axis.
+        deviation: Deviation in pixels.
+        device: Device of the result.
+
+    Returns:
+        ``(length, length)``: ``exp(-(i - j)^2 / (2 deviation^2))``.
+    """
     place = torch.arange(length, device=device) / deviation
     return torch.exp(-((place[:, None] - place) ** 2) / 2)
 
 
 def blur(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Filter ``(pixels, C)`` over place, with a matrix for the rows and one for the columns."""
+    """Filter values over place, with a matrix for the rows and one for the columns.
+
+    Args:
+        values: ``(pixels, C)``, the pixels of an image row by row.
+        rows: ``(H, H)``.
+        columns: ``(W, W)``.
+
+    Returns:
+        ``(pixels, C)``.
+    """
     maps = values.T.reshape(-1, len(rows), len(columns))
     return (rows @ maps @ columns).flatten(1).T

@@ -14,7 +14,7 @@ RULES = dict(num_iters=whole(0), dilations=several(whole(1)))
 
 @MODELS.register_module()
 class PAMR:
-    """Pixel-adaptive mask refinement: scores flow to neighbours of similar colour.
+    """Pixel-adaptive mask refinement: each pixel takes scores over from pixels of similar colour.
 
     The scores of each pixel become the weighted mean over 8 neighbours at each dilation.
     The weights are a softmax over all neighbours of the similarity of colours in
@@ -65,7 +65,7 @@ class PAMR:
 
 
 def neighbours(dilations: Sequence[int]) -> list[tuple[int, int]]:
-    """Return ``(dy, dx)`` of the 8 neighbours at each dilation."""
+    """Return ``(dy, dx)`` in pixels to the 8 neighbours at each dilation."""
     return [
         (dy * d, dx * d)
         for d in dilations
@@ -76,14 +76,23 @@ def neighbours(dilations: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def shifted(padded: Tensor, offset: tuple[int, int], reach: int) -> Tensor:
-    """Return the values at an offset from each pixel of a map that is padded by ``reach``."""
+    """Return the values at one offset from each pixel, of the size before padding.
+
+    Args:
+        padded: ``(…, H + 2 reach, W + 2 reach)``.
+        offset: ``(dy, dx)``, each at most ``reach``.
+        reach: Number of padded pixels on each side.
+
+    Returns:
+        ``(…, H, W)``, a view.
+    """
     height, width = padded.shape[-2] - 2 * reach, padded.shape[-1] - 2 * reach
     top, left = reach + offset[0], reach + offset[1]
     return padded[..., top : top + height, left : left + width]
 
 
 def affinities(images: Tensor, offsets: Sequence[tuple[int, int]]) -> Tensor:
-    """Return the softmax weights of the neighbours.
+    """Return the weights of each pixel's neighbours, a softmax of the similarity of colours.
 
     The local deviation is taken over all neighbours and the pixel itself, which counts
     once for each dilation.
