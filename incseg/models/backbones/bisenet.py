@@ -78,7 +78,10 @@ class BiSeNet(BaseBackbone):
         return deep, fine, self.fusion(self.spatial_path(x), fine)
 
     def forward_stages(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return the three maps and the context path's four stages, see :class:`BaseBackbone`."""
+        """Return the three maps of :meth:`forward_maps` and the context path's four stages.
+
+        See :meth:`BaseBackbone.forward_stages`.
+        """
         (deep, fine), stages = self.context_path.forward_stages(x)
         return (deep, fine, self.fusion(self.spatial_path(x), fine)), stages
 

@@ -45,7 +45,7 @@ class FeatureDistillation(BaseDistillation):
             raise expected('index', self.index, f'{-maps} to {maps - 1}')
 
     def compare(self, student: NetworkOutputs, teacher: NetworkOutputs) -> Tensor:
-        """Return a scalar: the mean over all ``N * C * h * w`` elements, float32 or wider."""
+        """Return the mean squared difference of the two maps, a scalar of float32 or wider."""
         return F.mse_loss(
             at_least_float32(student.features[self.index]),
             at_least_float32(teacher.features[self.index].detach()),

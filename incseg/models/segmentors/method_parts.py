@@ -57,7 +57,12 @@ def complete_labeller(labeller: Any) -> Any:
 
 
 def with_defaults(part: Any, defaults: Mapping[str, Any]) -> Any:
-    """Set those of the attributes that an object lacks, and return the object."""
+    """Give an object those attributes of ``defaults`` that it lacks.
+
+    Args:
+        part: The object; it is changed and returned.
+        defaults: Value by the attribute's name.
+    """
     for name, value in defaults.items():
         if not hasattr(part, name):
             object.__setattr__(part, name, value)  # also of a frozen dataclass

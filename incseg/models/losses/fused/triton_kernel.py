@@ -241,7 +241,15 @@ def log_add_exp(a, b):
 
 @triton.jit
 def store_corners(place, grad, w0, w1, w2, w3, channel, mask, CHANNELS: tl.constexpr):
-    """Write the cell's gradient by the logits at its four corners, ``(4, C)``."""
+    """Write the gradient of a cell's loss by the logits at its four corners, ``(4, C)``.
+
+    Args:
+        place: Pointer to the result.
+        grad: Gradient by the upsampled logits, ``(pixels, channels)``.
+        w0, w1, w2, w3: Weight of each corner in each pixel.
+        channel, mask: The channels, and whether they exist.
+        CHANNELS: Number of all channels.
+    """
     channel = tl.sum(channel, 0)
     mask = tl.max(mask.to(tl.int32), 0) > 0
     tl.store(place + channel, tl.sum(w0[:, None] * grad, 0), mask=mask)

@@ -137,5 +137,5 @@ def affinity_loss(affinities: Tensor, labels: Tensor, radius: int = RADIUS) -> T
 
 
 def _mean(values: Tensor, chosen: Tensor) -> Tensor:
-    """Return the mean over the chosen values, and 0 if none is chosen."""
+    """Return the mean of ``values`` where ``chosen`` (bool, same shape) is True; 0 if nowhere."""
     return (values * chosen).sum() / (chosen.sum() + EPSILON)
