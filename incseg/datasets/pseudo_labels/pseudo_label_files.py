@@ -185,7 +185,7 @@ class PseudoLabelFiles:
 
 @lru_cache
 def _reader_of(ids: tuple[int, ...]) -> LabelReader:
-    """Return a reader that finds foreign ids in a label map in one pass."""
+    """Return a :class:`LabelReader` that refuses all ids but these, 0 and 255; it is cached."""
     return LabelReader(MAX_CLASSES, {i: i for i in (0, *ids)})
 
 

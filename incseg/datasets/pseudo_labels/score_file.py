@@ -68,7 +68,10 @@ class ScoreFile:
         )
 
     def full_size(self) -> np.ndarray:
-        """Return float32 scores ``(k, H, W)`` of 0 to 1; bilinear between the blocks' centres."""
+        """Return the scores at the image's size, float32 ``(k, H, W)`` of 0 to 1.
+
+        With a stride above 1 they are interpolated bilinearly between the blocks' centres.
+        """
         scores = self.score.astype(np.float32) / 255
         if self.stride == 1:
             return scores

@@ -26,8 +26,8 @@ class StepBatchSampler:
         sampler: A sampler of the data set, as mmengine builds it; only the
             length of its data set is used.
         batch_size: Images per process, at least 1.
-        total_batch_size: Images over all processes; by default, and otherwise
-            required to be, ``batch_size * world_size``.
+        total_batch_size: Images over all processes: ``batch_size * world_size``, or
+            None for this number.
         num_iters: Length of the step in iterations; either this or ``epochs``.
         epochs: Length of the step in epochs.
         seed: Seed of the run, 0 or more.
