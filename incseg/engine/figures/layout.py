@@ -12,7 +12,15 @@ ENLARGE, HEAD = 2, 22
 
 
 def grid(columns: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
-    """Put columns of pictures, uint8 ``(H, W, 3)`` of one size, under their titles."""
+    """Put columns of pictures under their titles, on white, at twice their size.
+
+    Args:
+        columns: Pictures by title, uint8 ``(h, w, 3)``, BGR, all of one size, and equally many
+            in each column.
+
+    Returns:
+        uint8 ``(H, W, 3)``.
+    """
     height, width = (ENLARGE * side for side in next(iter(columns.values()))[0].shape[:2])
     rows = len(next(iter(columns.values())))
     canvas = np.full(
@@ -41,13 +49,16 @@ def grid(columns: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
 def with_row_names(
     picture: np.ndarray, names: Sequence[str], top: int, distance: int
 ) -> np.ndarray:
-    """Write a name to the right of each row.
+    """Return a wider picture with a name to the right of each row.
 
     Args:
-        picture: uint8 ``(H, W, 3)``, BGR.
+        picture: uint8 ``(H, W, 3)``, BGR; it is not changed.
         names: one name per row.
         top: the y coordinate of the first row, in pixels.
         distance: the distance between two rows, in pixels.
+
+    Returns:
+        uint8 ``(H, W', 3)``.
     """
     width = picture.shape[1]
     wider = _padded(picture, right=2 * GAP + max(map(text_width, names)))
@@ -57,11 +68,14 @@ def with_row_names(
 
 
 def with_legend(picture: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """Add a legend below a picture: a coloured box and a name for each class.
+    """Return a taller picture with a legend below: a coloured box and a name for each class.
 
     Args:
-        picture: uint8 ``(H, W, 3)``, BGR; widened if a name needs more space.
-        classes: name -> colour, RGB.
+        picture: uint8 ``(H, W, 3)``, BGR; not changed.  The result is wider if a name needs it.
+        classes: colour, RGB, by name.
+
+    Returns:
+        uint8 ``(H', W', 3)``.
     """
     widths = [BOX + 4 * GAP + text_width(name) for name in classes]
     picture = _padded(picture, right=max(0, max(widths) - picture.shape[1]))

@@ -23,7 +23,7 @@ def draw_comparison(
 
     Args:
         config: A complete, checked config; truth shows the classes of its last step.
-        runs: The title of each column and the ``final.pth`` of a step of the
+        runs: For the title of each column, the ``final.pth`` of a step of the
             config's protocol, of any method.
         images: Indices of test images, one row each.
         path: The picture to write.
@@ -57,7 +57,15 @@ def draw_comparison(
 
 
 def load_network(experiment: Experiment, path: str) -> Any:
-    """Load a step's network, of any method; its checkpoint says how many outputs it has."""
+    """Return the network that a step has saved, in evaluation mode.
+
+    Args:
+        experiment: An experiment with the network's protocol and model; its method may differ.
+        path: The ``final.pth``, which says how many outputs the network has.
+
+    Raises:
+        UserError: The file is missing or damaged, or does not fit.
+    """
     checkpoint = StepCheckpoint(path)
     meta = checkpoint.meta
     check_protocol(meta, experiment.describe_protocol(meta['step']), checkpoint)

@@ -24,8 +24,8 @@ def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], 
 
     Args:
         dataset: A :class:`SegDataset` with the images' masks.
-        folder: ``<root>/<protocol>/<step>``.
-        images: Their ids, one row each; all of one size.
+        folder: The folder of the pseudo-labels, ``<root>/<protocol>/<step>``.
+        images: Ids of the images, one row each; all of one size.
         path: The picture to write.
 
     Raises:

@@ -27,7 +27,7 @@ def data_pass(runner: Any, dataset: Any = None) -> Iterator[dict[str, Any]]:
 
     Args:
         runner: The Runner of the step.
-        dataset: An ``IncrementalDataset``; by default the one of the training.
+        dataset: An ``IncrementalDataset``; None for the one of the training.
 
     Yields:
         The output of the model's preprocessor: ``inputs`` float32
@@ -50,10 +50,13 @@ def step_images(runner: Any) -> Any:
 
 
 def teacher_pass(runner: Any) -> Iterator[tuple[Tensor, NetworkOutputs]]:
-    """:func:`data_pass` over the step's own images, through the teacher.
+    """Yield one epoch of the step's own images as labels and outputs of the teacher.
 
-    It runs under the training's autocast.  Exemplars of a memory are left out:
-    a labeller does not replace their labels.
+    It is a :func:`data_pass` under the training's autocast.  Exemplars of a memory are left
+    out: a labeller does not replace their labels.
+
+    Args:
+        runner: The Runner of the step.
 
     Yields:
         Labels ``(N, H, W)`` of train ids, and the teacher's outputs.
@@ -78,12 +81,13 @@ def fisher_pass(
     Args:
         runner: The Runner of the step that follows.
         previous: The previous step's ``final.pth``.
-        alpha: See :func:`~incseg.engine.hooks.importance.fisher_average`; it starts at 1.
-        sources: The data sets of the steps; by default both steps share one.
+        alpha: Share of the newest batch in the running average, 0 to 1; see
+            :func:`~incseg.engine.hooks.importance.fisher_average`.  The average starts at 1.
+        sources: The data sets of the steps; None if both steps share one.
 
     Returns:
-        The Fisher information by parameter name, on the model's device, equal in all
-        processes.
+        The Fisher information by parameter name, each tensor of the parameter's shape and on
+        the model's device, equal in all processes.
 
     Raises:
         InvalidInputError: The running step learns from image-level labels, so its

@@ -50,16 +50,24 @@ class ImportanceHook(MethodHook):
 
     @property
     def key(self) -> str:
-        """Return the key of the hook in the config, for messages."""
+        """The key of the hook in the config, for messages."""
         return f'method.hooks.{self.name}'
 
     @abstractmethod
     def old_importance(self) -> dict[str, Tensor]:
-        """Return the importance by name, from ``previous_state``."""
+        """Return the importance of each parameter, 0 or more, from ``previous_state``.
+
+        It is called before the training; the tensors, by parameter name, have the parameters'
+        shapes.
+        """
 
     @abstractmethod
     def gather(self, gradients: dict[str, Tensor]) -> None:
-        """Update the importance from the gradients of the task loss, by name, before the update."""
+        """Update what the hook knows of importance, before each update of the parameters.
+
+        Args:
+            gradients: Gradients of the task loss, without the penalty, by parameter name.
+        """
 
     def before_train(self, runner: Any) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -111,28 +119,32 @@ class ImportanceHook(MethodHook):
 
 
 def normalised(values: Tensor) -> Tensor:
-    """Scale one tensor to 0..1: ``(v - min) / (max - min + 1e-8)``; all 0 where all are equal."""
+    """Return a tensor scaled to 0..1: ``(v - min) / (max - min + 1e-8)``.
+
+    All entries are 0 where all values are equal.
+    """
     least = values.min()
     return (values - least) / (values.max() - least + 1e-8)
 
 
 def fisher_average(fisher: Tensor, gradient: Tensor, alpha: float) -> Tensor:
-    """Update the running Fisher information: ``alpha * g^2 + (1 - alpha) * F``.
+    """Return the running Fisher information after a batch: ``alpha * g^2 + (1 - alpha) * F``.
 
     Args:
-        fisher: The average so far.
-        gradient: The gradient of the task loss on one batch.
+        fisher: The average ``F`` so far.
+        gradient: The gradient ``g`` of the task loss on the batch.
         alpha: Share of the newest batch, 0 to 1.
     """
     return alpha * gradient.square() + (1 - alpha) * fisher
 
 
 def path_score(path: Tensor, gap: Tensor, damping: float) -> Tensor:
-    """Compute the loss saved per squared distance: ``max(0, path / (gap^2 + damping))``.
+    """Return the loss saved per squared distance: ``max(0, path / (gap^2 + damping))``.
 
     Args:
-        path: Decrease of the loss by the moves of a step, to first order.
-        gap: Distance of the parameter from its value at the start of the step.
+        path: Decrease of the loss by the moves of the parameter in an incremental step, to
+            first order.
+        gap: Distance of the parameter from its value at the start of that step.
         damping: More than 0; it keeps the score small where the gap is small.
 
     Source: Zenke et al., "Continual Learning Through Synaptic Intelligence",
@@ -142,12 +154,14 @@ def path_score(path: Tensor, gap: Tensor, damping: float) -> Tensor:
 
 
 def walk_score(gradient: Tensor, move: Tensor, fisher: Tensor) -> Tensor:
-    """Compute the loss saved per distance on the manifold: ``-g * move / (F * move^2 / 2 + 1e-8)``.
+    """Return the loss saved per distance: ``-g * move / (F * move^2 / 2 + 1e-8)``.
+
+    The distance of a move is measured by the Fisher information (on the Riemannian manifold).
 
     Args:
-        gradient: The gradient at the end of the move.
+        gradient: The gradient ``g`` at the end of the move.
         move: The change of the parameter.
-        fisher: The running Fisher information.
+        fisher: The running Fisher information ``F``.
 
     Source: Chaudhry et al., "Riemannian Walk for Incremental Learning", ECCV
     2018, eq. 8.
@@ -158,19 +172,19 @@ def walk_score(gradient: Tensor, move: Tensor, fisher: Tensor) -> Tensor:
 def clipped_strength(importance: Tensor, weight: float, lr: float) -> Tensor:
     """Return ``weight * importance``, but at most ``1 / (2 lr)``.
 
-    At this limit one step of gradient descent brings a parameter exactly back to
+    At this limit one update by gradient descent brings a parameter exactly back to
     its old value.  A larger factor would move it past that value, further each time.
 
     Args:
         importance: 0 or more.
         weight: Weight of the penalty.
-        lr: The current learning rate of the parameter.
+        lr: The current learning rate of the parameter; with 0 there is no limit.
     """
     return (weight * importance).clamp_max(0.5 / lr if lr > 0 else float('inf'))
 
 
 def quadratic_penalty(gap: Tensor, firm: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute ``sum(firm * gap^2)``, a scalar without a factor of 1/2, and its gradient.
+    """Return ``sum(firm * gap^2)``, a scalar, and its gradient ``2 * firm * gap``.
 
     Args:
         gap: The parameter minus its old value.
@@ -188,6 +202,9 @@ def matching_copies(
     Args:
         stored: Tensors by name; names without a parameter are left out.
         parameters: Parameters by name; those without a stored tensor are left out.
+
+    Returns:
+        The copies by name.
 
     Raises:
         InvalidInputError: A shape differs from the parameter's.
@@ -208,7 +225,10 @@ def matching_copies(
 def copies_with_default(
     stored: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter], fill: float
 ) -> dict[str, Tensor]:
-    """Return :func:`matching_copies`, and tensors of ``fill`` for every new parameter."""
+    """Return a tensor for every parameter: a copy of the stored one, or else one full of ``fill``.
+
+    See :func:`matching_copies`.
+    """
     fresh = {
         name: torch.full_like(parameter, fill, requires_grad=False)
         for name, parameter in parameters.items()

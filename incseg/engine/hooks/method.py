@@ -11,7 +11,7 @@ from incseg.engine.step_context import StepContext
 
 
 class StepHook(Hook):
-    """A hook that knows the step it works in.
+    """A hook that knows the incremental step in which it works.
 
     Args:
         previous: The ``final.pth`` of the previous step; None at step 0.
@@ -28,7 +28,11 @@ class StepHook(Hook):
         self.previous = None if previous is None else StepCheckpoint.of(previous)
 
     def use_context(self, context: StepContext) -> None:
-        """Take the step; all hooks then share one checkpoint of the previous step."""
+        """Take the step's context, so that all hooks share one checkpoint of the previous step.
+
+        Args:
+            context: The step; its ``previous`` replaces that of the hook.
+        """
         self.context, self.previous = context, context.previous
 
 
@@ -62,7 +66,7 @@ class MethodHook(StepHook):
 
     @property
     def previous_state(self) -> dict[str, Any]:
-        """Return the state of the same hook in the previous step; empty without one."""
+        """The state of the hook of this name in the previous step; empty without one."""
         if self._previous_state is None:
             states = {} if self.previous is None else self.previous.method_state
             self._previous_state = states.get(self.name, {})
@@ -73,15 +77,18 @@ class MethodHook(StepHook):
         self._previous_state = state
 
     def state(self) -> dict[str, Any]:
-        """Return tensors and plain data for the next step; nothing by default."""
+        """Return what the hook hands to the next step, tensors and plain data by name.
+
+        By default it is empty.
+        """
         return {}
 
     def progress(self) -> dict[str, Any]:
-        """Return the state that a resumed step needs; by default that of :meth:`state`."""
+        """Return the state that a resumed step needs; by default the result of :meth:`state`."""
         return self.state()
 
     def losses(self) -> dict[str, Tensor]:
-        """Return scalars of this iteration, logged and checked as losses ``<name>.<key>``."""
+        """Return scalars of this iteration by key, logged and checked as ``<name>.<key>``."""
         return {}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
@@ -93,14 +100,25 @@ class MethodHook(StepHook):
 
 
 def hand_over(hooks: Iterable[Hook], context: StepContext) -> None:
-    """Give the step to all hooks that ask for it."""
+    """Give the context of a step to all hooks that are a :class:`StepHook`.
+
+    Args:
+        hooks: The hooks of the Runner.
+        context: The step.
+    """
     for hook in hooks:
         if isinstance(hook, StepHook):
             hook.use_context(context)
 
 
 def keep_states(hooks: Iterable[Hook], checkpoint: dict) -> None:
-    """Put the states of the method's hooks into a step's checkpoint."""
+    """Put the states of the method's hooks into a step's checkpoint.
+
+    Args:
+        hooks: The hooks of the Runner.
+        checkpoint: The content of ``final.pth``; its ``method_state`` is filled by the hooks'
+            names.
+    """
     for hook in hooks:
         if isinstance(hook, MethodHook) and (state := hook.state()):
             checkpoint.setdefault('method_state', {})[hook.name] = state

@@ -15,8 +15,8 @@ class PaintHook(Hook):
     """Write a picture per test image: image, truth and prediction side by side.
 
     Args:
-        folder: The folder of the pictures ``<image id>.png``.
-        palette: ``[r, g, b]`` per train id.
+        folder: The folder of the pictures ``<image id>.png``; it is created.
+        palette: The colour of each train id, ``[r, g, b]``.
     """
 
     def __init__(self, folder: str | Path, palette: list[list[int]]):

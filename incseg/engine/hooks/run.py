@@ -134,7 +134,12 @@ class SafeCheckpointHook(Hook):
             on_rank_zero(lambda: save_atomically(self.content(runner, done), self.path))
 
     def content(self, runner: Any, done: int) -> dict[str, Any]:
-        """Return the content for mmengine's ``Runner.resume``, in plain types."""
+        """Return the content of the file in plain types, as mmengine's ``Runner.resume`` reads it.
+
+        Args:
+            runner: The Runner.
+            done: Number of finished iterations.
+        """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         checkpoint = dict(
             meta=dict(epoch=0, iter=done, seed=runner.seed, seconds=self.seconds),
@@ -198,6 +203,6 @@ class CompileHook(Hook):
 
 
 def compile_in_place(module: nn.Module, options: dict[str, Any]) -> None:
-    """Call ``module.compile()`` once."""
+    """Call ``module.compile()`` with the options, unless the module is compiled already."""
     if module._compiled_call_impl is None:
         module.compile(**options)

@@ -27,8 +27,8 @@ class IncrementalHook(StepHook):
     If the method needs a teacher, it is built outside the module tree and loaded
     with the network of the previous step.  Unless the step is resumed, the student
     gets the same weights, and the new classifier of every head is initialised in
-    place.  A target labeller that wants preparation gets a pass over the step's
-    data, the same one when the step is resumed.  The labeller is told every epoch.
+    place.  The target labeller, if there is one, gets a pass over the step's data
+    (``prepare``), also when the step is resumed, and is told every epoch.
 
     Args:
         previous: The previous step's ``final.pth``.
@@ -73,7 +73,7 @@ class StartBackboneHook(Hook):
     """Start a network's backbone from the ResNet of a step's network, unless resuming.
 
     Args:
-        checkpoint: The ``final.pth`` of a step.
+        checkpoint: The ``final.pth`` of that step.
     """
 
     priority = 'HIGH'
@@ -88,7 +88,11 @@ class StartBackboneHook(Hook):
 
 
 def load_backbone(backbone: nn.Module, checkpoint: str) -> None:
-    """Copy every weight of a backbone from a step's network, which has further weights.
+    """Copy every weight of a backbone from the network of a step, which has further weights.
+
+    Args:
+        backbone: The backbone; it is changed.
+        checkpoint: The ``final.pth`` of the step.
 
     Raises:
         MissingFileError, InvalidInputError: The file is missing or not a step's, or

@@ -17,15 +17,15 @@ class WeightFusionHook(MethodHook):
 
     With *K* old outputs (background included) and *N* new ones, the shared weights
     become ``(1 - a) old + a new`` with ``a = sqrt(N / (N + K))`` after the last
-    iteration.  The fused network is saved, evaluated and extended by the next step;
-    a file to resume from is never fused.
+    iteration.  The fused network is saved, evaluated and extended by the next step.
+    A file that an interrupted step is resumed from is never fused.
 
     Source: Xiao et al., "Endpoints Weight Fusion for Class Incremental Semantic
     Segmentation", CVPR 2023.
 
     Args:
-        factor: A fixed *a* from 0 (keep the old network) to 1 (no fusion); by
-            default computed from the numbers of outputs.
+        factor: A fixed *a* from 0 (keep the old network) to 1 (no fusion); None
+            computes it from the numbers of outputs.
         kwargs: See :class:`MethodHook`.
 
     Raises:
@@ -51,11 +51,11 @@ class WeightFusionHook(MethodHook):
 
 
 def fusion_factor(num_old: int, num_outputs: int) -> float:
-    """Return the share *a* of the new weights.
+    """Return the share *a* of the new weights, ``sqrt(new outputs / all outputs)``.
 
     Args:
-        num_old: Outputs before the step, background included.
-        num_outputs: Outputs after it.
+        num_old: Number of outputs before the step, background included.
+        num_outputs: Number of outputs after it.
     """
     return sqrt((num_outputs - num_old) / num_outputs)
 
@@ -68,7 +68,7 @@ def fuse_weights(network: nn.Module, old: Mapping[str, Tensor], factor: float) -
     count of batches) and weights that ``old`` lacks stay.
 
     Args:
-        network: The new network.
+        network: The new network; it is changed.
         old: State dict of the old one, on any device.
         factor: Share of the new network, 0 to 1.
     """

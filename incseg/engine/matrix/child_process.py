@@ -33,7 +33,12 @@ def tool_command(name: str, *arguments: str, processes: int = 0) -> list[str]:
 
 
 def environment(processes: int) -> dict[str, str]:
-    """Return the environment of a tool; torchrun also gets this Python and a free port."""
+    """Return the environment variables for a tool.
+
+    Args:
+        processes: The number of processes for torchrun; if it is not 0, the environment also
+            names this Python and a free port.
+    """
     if not processes:
         return dict(os.environ)
     with socket.socket() as probe:
@@ -79,7 +84,13 @@ def run_logged(
 
 
 def stop(process: subprocess.Popen) -> None:
-    """Interrupt a process group; kill it if it has not ended after :data:`GRACE` seconds."""
+    """Interrupt a process group, and kill what is left of it.
+
+    The group gets up to :data:`GRACE` seconds between the two.
+
+    Args:
+        process: The first process of the group.
+    """
     try:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
@@ -93,7 +104,10 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """Return a function that ties a new process to this one, or None where Linux is missing."""
+    """Return a function that lets a new process end when this one dies; None outside Linux.
+
+    The new process has to call it before it starts its program.
+    """
     if not sys.platform.startswith('linux'):
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()

@@ -25,7 +25,8 @@ class MatrixRun:
         options: Overrides by dotted key, without the seed.
         config: The complete, checked config with options and seed.
         folder: The folder of all work dirs.
-        name: The title of its row, which also tells runs of one config apart.
+        name: The title of the run's row in the table, which also tells runs of one config
+            apart; None for the method's name.
     """
 
     config_path: str
@@ -40,33 +41,33 @@ class MatrixRun:
 
     @property
     def title(self) -> str:
-        """Return ``<method folder>/<config stem>[_<name>]_seed<seed>``, unique in a matrix."""
+        """``<method folder>/<config stem>[_<name>]_seed<seed>``, unique in a matrix."""
         path = Path(self.config_path).resolve()
         name = f'_{self.name}' if self.name else ''
         return f'{path.parent.name}/{path.stem}{name}_seed{self.experiment.seed}'
 
     @property
     def work_dir(self) -> Path:
-        """Return the work dir of the run."""
+        """The work dir of the run, below ``folder``."""
         return self.folder / self.title
 
     @property
     def log(self) -> Path:
-        """Return the file with the output of all attempts."""
+        """The file with the output of all attempts."""
         return self.work_dir / 'train.log'
 
     @property
     def argument(self) -> str:
-        """Return the run as an argument of :func:`incseg.evaluation.comparison.compare.compare`."""
+        """The run as an argument of :func:`incseg.evaluation.comparison.compare.compare`."""
         return f'{self.name}={self.work_dir}' if self.name else str(self.work_dir)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the settings, by dotted key, that all seeds of a row share."""
+        """The settings, by dotted key, that all seeds of a row share."""
         return row_settings(dict(flatten(as_written(self.config))))
 
     def ledger(self) -> RunResult | None:
-        """Read the ledger of the work dir, if there is one.
+        """Read the ledger of the work dir; None if there is none yet.
 
         Raises:
             InvalidInputError: The file is damaged or no ledger.
@@ -101,7 +102,11 @@ class MatrixRun:
         return (self.work_dir / 'step_0').is_dir()
 
     def result(self, convention: str) -> str:
-        """Return ``base …, added …, all …`` of a run with a ledger."""
+        """Return the final mIoUs of the run as text, ``base …, added …, all …``.
+
+        Args:
+            convention: Which IoUs are averaged: ``'mib'``, ``'plop'`` or ``'wilson'``.
+        """
         ledger = self.ledger()
         return ', '.join(
             f'{column} {number(ledger.final(convention, column) if ledger else None)}'
@@ -109,11 +114,13 @@ class MatrixRun:
         )
 
     def command(self, processes: int = 0, reuse: bool = True) -> list[str]:
-        """Return the command line, with ``--resume``: it also continues an interrupted run.
+        """Return the command line that trains the run.
+
+        It has ``--resume``, so it also continues an interrupted run.
 
         Args:
             processes: The number of processes for torchrun; 0 starts no torchrun.
-            reuse: Whether the base step may be shared.
+            reuse: Whether the base step may be shared with other runs.
         """
         options = [f'{key}={as_text(value)}' for key, value in self.options.items()]
         return tool_command(
@@ -126,7 +133,7 @@ class MatrixRun:
         )
 
     def printed_command(self, processes: int = 0, reuse: bool = True) -> str:
-        """Return the command line as a user would type it."""
+        """Return :meth:`command` as one line that a user would type."""
         command = self.command(processes, reuse)
         return shlex.join(['python' if part == sys.executable else part for part in command])
 

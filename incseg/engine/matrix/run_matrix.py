@@ -37,7 +37,8 @@ def run_matrix(
     Args:
         runs: The runs, in order.
         folder: The folder of the matrix, with all work dirs and ``comparison/``.
-        convention: The convention of the printed numbers.
+        convention: Which IoUs the printed numbers average: ``'mib'``, ``'plop'`` or
+            ``'wilson'``.
         processes: Processes of each run under torchrun; 0 starts no torchrun.
         reuse: Whether base steps may be shared.
         dry_run: Only print the plan.
@@ -73,6 +74,9 @@ def check_distinct(runs: Sequence[MatrixRun]) -> None:
 
     A name may be used on several protocols, but only for one method; on one
     protocol it stands for one config with its options.
+
+    Raises:
+        InvalidInputError: Naming two such runs.
     """
     seen: dict[Path, MatrixRun] = {}
     for run in runs:
@@ -95,7 +99,10 @@ def check_distinct(runs: Sequence[MatrixRun]) -> None:
 
 
 def row_conflict(first: MatrixRun, second: MatrixRun) -> str | None:
-    """Return the first setting that keeps two runs out of one row, or None."""
+    """Return the key of the first setting that keeps two runs out of one row; None if none does.
+
+    Runs of different protocols conflict only if their methods differ.
+    """
     if first.experiment.method != second.experiment.method:
         return 'method'
     if first.experiment.describe_protocol() != second.experiment.describe_protocol():
@@ -104,7 +111,12 @@ def row_conflict(first: MatrixRun, second: MatrixRun) -> str | None:
 
 
 def plan(run: MatrixRun, convention: str, processes: int, reuse: bool) -> str:
-    """Describe what a matrix would do with a run."""
+    """Return a line that says what a matrix would do with a run.
+
+    Args:
+        run: The run.
+        convention, processes, reuse: As for :func:`run_matrix`.
+    """
     try:
         run.check()
     except UserError as error:
@@ -116,18 +128,33 @@ def plan(run: MatrixRun, convention: str, processes: int, reuse: bool) -> str:
 
 
 class Attempt:
-    """One attempt to finish a run, reported line by line."""
+    """One attempt to finish a run, reported line by line.
+
+    Args:
+        run: The run.
+        place: Its place in the matrix, ``'[1/4]'``, with which each line starts.
+        say: Called with each line.
+        convention: As for :func:`run_matrix`.
+
+    Attributes:
+        refused: Whether its work dir holds the results of something else.
+    """
 
     def __init__(self, run: MatrixRun, place: str, say: Say, convention: str):
         self.run, self.place, self.say, self.convention = run, place, say, convention
         self.refused = True
 
     def tell(self, verb: str, text: object) -> None:
-        """Print an event of the run."""
+        """Report an event of the run, as ``<place> <verb> <title>: <text>``."""
         self.say(f'{self.place} {verb} {self.run.title}: {text}')
 
     def run_to_end(self, processes: int, reuse: bool, lock: int) -> bool:
-        """Train the run unless it is finished; tell whether it is finished now."""
+        """Train the run unless it is finished; return whether it is finished now.
+
+        Args:
+            processes, reuse: As for :func:`run_matrix`.
+            lock: File descriptor of the matrix's lock, which the training inherits.
+        """
         try:
             return self._skip() or self._train(processes, reuse, lock)
         except (UserError, OSError) as error:
@@ -159,7 +186,13 @@ class Attempt:
 
 
 def reason(log: Path, start: int, status: int) -> str:
-    """Return why a run failed: the last error, or last line, of its log since ``start``."""
+    """Return the cause of a failed run: the last error in its log, or else the last line.
+
+    Args:
+        log: The log of all attempts.
+        start: Its size in bytes before this attempt.
+        status: Exit status; negative for the signal that killed the run.
+    """
     with log.open('rb') as file:
         file.seek(start)
         lines = [line.strip() for line in file.read().decode(errors='replace').splitlines()]
@@ -182,8 +215,11 @@ def table(runs: Sequence[MatrixRun], refused: int, folder: Path, convention: str
     Args:
         runs: The runs to compare.
         refused: The number of runs whose work dirs were refused.
-        folder: The folder of the matrix.
-        convention: The convention of the printed numbers.
+        folder: The folder of the matrix; the files go to ``comparison/`` in it.
+        convention: As for :func:`run_matrix`.
+
+    Returns:
+        The table, or one line that says why there is none.
     """
     begun = [run.argument for run in runs if (run.work_dir / CONFIG_FILE).is_file()]
     note = ''
@@ -200,7 +236,7 @@ def table(runs: Sequence[MatrixRun], refused: int, folder: Path, convention: str
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM stop the matrix as cleanly as Ctrl-C."""
+    """Let SIGTERM stop the matrix as cleanly as Ctrl-C does, inside the context."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -18,7 +18,7 @@ def pipeline(
     labels_follow: bool,
     labels_loader: Mapping[str, Any] | None = LOAD_MASKS,
 ) -> list[dict]:
-    """Put named transforms between loading and packing.
+    """Return the config of a pipeline: load image and labels, the named transforms, pack.
 
     Args:
         transforms: Configs by name, in order; None leaves one out.
@@ -54,16 +54,16 @@ def dataset_config(
     image_labels: Mapping[str, Any] | None = None,
     source: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the config of the data of step ``k``.
+    """Return the config of the :class:`IncrementalDataset` of step ``k``.
 
     Args:
         experiment: The experiment.
-        k: The step.
+        k: Number of the step, from 0.
         mode: ``'train'`` or ``'test'``.
-        loader: Config of the transform that loads label maps.
+        loader: Config of the transform that loads label maps; None for no label maps.
         image_labels: Config of the source of image-level labels by which the images are chosen;
             None to choose them by their masks.
-        source: Config of the whole data set; by default that of the mode.
+        source: Config of the whole data set; None for that of the step and the mode.
 
     Raises:
         InvalidInputError: The config has no test pipeline of the name ``eval_mode``.
@@ -90,11 +90,11 @@ def dataset_config(
 
 
 def training_images(experiment: Experiment, k: int, partly_labelled: bool) -> dict[str, Any]:
-    """Return the config of the data set that step ``k`` is learned from.
+    """Return the config of the data set that step ``k`` is learned from, with all its images.
 
     Args:
         experiment: The experiment.
-        k: The step.
+        k: Number of the step, from 0.
         partly_labelled: Whether an image may be without a mask.
     """
     images = experiment.sources.data(k, 'train')
@@ -102,7 +102,13 @@ def training_images(experiment: Experiment, k: int, partly_labelled: bool) -> di
 
 
 def loader_config(experiment: Experiment, dataset: Any, **kwargs: Any) -> dict[str, Any]:
-    """Return the config of a DataLoader; the number of workers does not change results."""
+    """Return the config of a DataLoader; the number of workers does not change results.
+
+    Args:
+        experiment: The experiment.
+        dataset: The data set or its config.
+        kwargs: Further entries, such as ``batch_size`` or ``batch_sampler``.
+    """
     workers = experiment.config['num_workers']
     return dict(
         dataset=dataset,

@@ -72,7 +72,7 @@ class Experiment:
 
     @property
     def palette(self) -> list[list[int]]:
-        """The colours of these classes, ``[r, g, b]``."""
+        """The colours of :attr:`classes`, ``[r, g, b]`` each."""
         return self._one_dataset().all_colours
 
     def _one_dataset(self) -> OneDataset:
@@ -86,7 +86,7 @@ class Experiment:
 
     @property
     def method(self) -> str:
-        """The method's name."""
+        """The name of the method, such as ``'mib'``."""
         return self.config['method']['name']
 
     @property
@@ -96,29 +96,36 @@ class Experiment:
 
     @property
     def tf32(self) -> bool:
-        """Tell whether a GPU may round float32 products to 19 bits."""
+        """Whether a GPU may round the factors of float32 products to 19 bits (TF32)."""
         return bool(self.config['schedule'].get('tf32', True))
 
     def names(self, ids: Sequence[int]) -> list[str]:
-        """Return the names of dataset ids."""
+        """Return the class names of dataset ids, in their order."""
         return self._one_dataset().names(ids)
 
     def classes_at(self, k: int) -> list[str]:
-        """Return the names of the network's outputs at step ``k``, background first."""
+        """Return the names of all classes learned up to step ``k``, background first."""
         return self.sources.classes(k)
 
     def epochs(self, k: int) -> int:
-        """Return the epochs of step ``k``."""
+        """Return the number of epochs that step ``k`` is trained.
+
+        Where the config has a list, its last entry counts for all further steps.
+        """
         epochs = self.config['epochs']
         return epochs[min(k, len(epochs) - 1)] if isinstance(epochs, (list, tuple)) else epochs
 
     def describe_protocol(self, k: int | None = None) -> dict[str, Any]:
-        """Return the protocol as the ledger and the checkpoint of step ``k`` describe it."""
+        """Return the protocol as the ledger, or the checkpoint of step ``k``, describes it.
+
+        See :meth:`StepSources.describe`.  All steps are described if ``k`` is None or no step of
+        the experiment.
+        """
         known = k is not None and 0 <= k < self.num_steps
         return self.sources.describe(k if known else None)
 
     def ledger_header(self) -> dict[str, Any]:
-        """Return the head of ``results.json``."""
+        """Return the entries of ``results.json`` that stand before those of the steps."""
         return dict(
             config=relative_to_library(getattr(self.raw_config, 'filename', None) or ''),
             method=self.method,
@@ -131,7 +138,15 @@ class Experiment:
         return Ledger(self.ledger_header(), *self.sources.reported())
 
     def check_step(self, k: int, what: str = '--steps') -> None:
-        """Refuse a step that the experiment does not have."""
+        """Refuse a step that the experiment does not have.
+
+        Args:
+            k: Number of the step.
+            what: How the user said it, for the message.
+
+        Raises:
+            InvalidInputError: Naming the steps that are allowed.
+        """
         check_step(k, self.num_steps, f'{self.method} {self.sources.name}', what)
 
 
@@ -139,10 +154,10 @@ def check_step(k: int, num_steps: int, where: str, what: str = '--step') -> None
     """Refuse a step that is not there.
 
     Args:
-        k: The step.
-        num_steps: How many there are.
+        k: Number of the step.
+        num_steps: How many steps there are.
         where: The experiment, for the message: ``'mib 15-1'``.
-        what: How the user said it.
+        what: How the user said it, for the message.
 
     Raises:
         InvalidInputError: Naming the steps that are allowed.

@@ -18,11 +18,14 @@ from incseg.utils.file_digests import digest_of
 
 
 def config_hash(shape: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that differ where the result would differ.
+    """Return 16 hexadecimal digits that differ where the result of a training would differ.
 
     The hash covers ``shape``, the source code of registered types from outside the
     library, the versions of the library and of torch, the kind of device and the
     number of processes.
+
+    Args:
+        shape: All settings that shape the result, as nested dicts and lists.
     """
     whole = {
         **shape,
@@ -36,18 +39,29 @@ def config_hash(shape: Mapping[str, Any]) -> str:
 
 
 def digest(data: Any) -> str:
-    """Return 16 hexadecimal digits of plain data, independent of the order of keys."""
+    """Return a hash of plain data, 16 hexadecimal digits; the order of keys does not matter.
+
+    Args:
+        data: Nested dicts and lists; a value that JSON does not know counts by its repr.
+    """
     text = json.dumps(data, sort_keys=True, default=describe)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def describe(value: Any) -> Any:
-    """Turn a value that json does not know into a dict (a config) or its repr."""
+    """Turn a value that JSON does not know into a dict if it is a mapping, else into its repr."""
     return dict(value) if isinstance(value, Mapping) else repr(value)
 
 
 def foreign_sources(part: Any) -> dict[str, str]:
-    """Return the digest of the source file of every registered type from outside the library."""
+    """Return the SHA-256 of the source file of every type in a config from outside the library.
+
+    Args:
+        part: A config or a part of one; types are the strings at its keys ``type``.
+
+    Returns:
+        64 hexadecimal digits by the name of the type.
+    """
     if isinstance(part, (list, tuple)):
         return {key: value for item in part for key, value in foreign_sources(item).items()}
     if not isinstance(part, Mapping):

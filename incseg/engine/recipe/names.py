@@ -14,11 +14,11 @@ def resolve(value: Any, settings: Mapping[str, Any]) -> Any:
     """Replace every string ``'$name'`` in a value by the top-level setting ``name``.
 
     Args:
-        value: A config or a part of one: dicts, lists and tuples of any values.
+        value: A config or a part of one: dicts, lists and tuples of any values; not changed.
         settings: The top-level settings.
 
     Returns:
-        A copy of plain dicts, lists and tuples.
+        A copy made of plain dicts, lists and tuples.
 
     Raises:
         InvalidInputError: There is no such setting, or settings name each other in a circle.
@@ -27,7 +27,13 @@ def resolve(value: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def _resolve(value: Any, settings: Mapping[str, Any], key: str, path: tuple[str, ...]) -> Any:
-    """Resolve the value of a dotted key that was reached through the settings of ``path``."""
+    """Do the work of :func:`resolve` for one value inside a config.
+
+    Args:
+        value, settings: As for :func:`resolve`.
+        key: Dotted key of the value, for errors.
+        path: Names of the settings through which the value was reached.
+    """
     if (name := name_of(value)) is not None:
         if name in path:
             circle = ' -> '.join(f'${each}' for each in (*path[path.index(name) :], name))
@@ -54,8 +60,8 @@ def names_in(value: Any, settings: Mapping[str, Any] | None = None) -> set[str]:
 
     Args:
         value: A config or a part of one.
-        settings: The top-level settings; with them, also the names that the named
-            settings use in turn.
+        settings: The top-level settings; with them, also the names that the values of the
+            named settings use.
     """
     names: set[str] = set()
     left = [value]

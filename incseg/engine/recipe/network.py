@@ -11,11 +11,11 @@ METHOD_PARTS = ('distillation', 'target_labeller', 'frozen')
 
 
 def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str, Any]:
-    """Return the config of the network of step ``k`` with its losses.
+    """Return the config of the network of step ``k`` with its losses and the parts of the method.
 
     Args:
         experiment: The experiment.
-        k: The step.
+        k: Number of the step, from 0.
         init: Whether pretrained weights may be loaded.  They matter only for step 0;
             later steps start from the previous one.
     """
@@ -36,14 +36,21 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
 
 
 def network_config(experiment: Experiment, k: int) -> dict[str, Any]:
-    """Return the config of the saved network of step ``k``, without the parts of its training."""
+    """Return the config of the network that step ``k`` saves.
+
+    It lacks the parts that only serve its training: distillation, labeller and frozen parts.
+    """
     return {
         key: value for key, value in model_config(experiment, k).items() if key not in METHOD_PARTS
     }
 
 
 def teacher_config(model: dict) -> dict:
-    """Return the config of the network one step earlier, without the parts of a method."""
+    """Return the config of the network of the previous step, without the parts of a method.
+
+    Args:
+        model: Config of the student; it is not changed.
+    """
     config = {key: value for key, value in model.items() if key not in METHOD_PARTS}
     config['outputs_per_step'] = list(model['outputs_per_step'])[:-1]
     return config

@@ -37,14 +37,17 @@ def config_for_step(
 
     Args:
         experiment: The experiment.
-        k: The step.
-        num_images: How many images the step has.
+        k: Number of the step, from 0.
+        num_images: How many images the step has, those of a memory not counted.
         work_dir: The step's folder.
         num_replayed: How many images of a memory are added.
         memory_batch: How many images of a batch are of the memory, if it has any; 0 to mix them.
         previous: The previous step's ``final.pth``; None at step 0.
-        resume_from: A checkpoint of this step to go on from.
-        dataset: Config of the step's images and labels; by default masks.
+        resume_from: A checkpoint of this step to go on from; None to start the step.
+        dataset: Config of the step's images and labels; None for images with masks.
+
+    Raises:
+        InvalidInputError: The processes cannot share a batch equally.
     """
     config, schedule = experiment.config, experiment.config['schedule']
     batch = config['batch_size']
@@ -94,7 +97,7 @@ def config_for_step(
 
 
 def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
-    """Return the config of the Runner that evaluates step ``k`` on all its seen classes."""
+    """Return the config of the Runner that evaluates step ``k``'s network on all seen classes."""
     return runner_config(
         experiment,
         work_dir,
@@ -114,7 +117,10 @@ def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
 def sampler_config(
     experiment: Experiment, k: int, num_images: int, num_replayed: int = 0, memory_batch: int = 0
 ) -> dict[str, Any]:
-    """Return the config of the batches of step ``k``, see :func:`config_for_step`."""
+    """Return the config of the batch sampler of step ``k``, its number of iterations included.
+
+    The arguments are those of :func:`config_for_step`.
+    """
     batch = experiment.config['batch_size']
     memory_batch = memory_batch if num_replayed else 0
     in_an_epoch = num_images if memory_batch else num_images + num_replayed
@@ -135,6 +141,11 @@ def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
 
     It is ``schedule.lr_schedule``; where the config names none, PolyLR, or HeldPolyLR in an
     added step with ``warmup_epochs``.
+
+    Args:
+        experiment: The experiment.
+        k: Number of the step, from 0.
+        iters: Number of iterations of the step.
     """
     schedule = experiment.config['schedule']
     warmup = experiment.config.get('warmup_epochs', 0) if k > 0 else 0
@@ -149,14 +160,17 @@ def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
 def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> dict[str, Any]:
     """Complete a config of a registered ``PARAM_SCHEDULERS`` type for one training.
 
-    Arguments that the choice leaves out are filled in where its class has them:
+    Arguments that the config leaves out are filled in where its class has them:
     ``begin=0``, ``end=iters + 1``, ``by_epoch=False``, ``num_iters=iters`` and
     the options.
 
     Args:
-        choice: ``dict(type=…, …)``.
-        iters: Iterations of the training.
-        options: Further arguments, ``power`` and ``hold``, in iterations.
+        choice: ``dict(type=…, …)``; it is not changed.
+        iters: Number of iterations of the training.
+        options: Further arguments: ``power``, and ``hold`` in iterations.
+
+    Returns:
+        The complete config.
     """
     kind = choice['type']
     known = arguments(PARAM_SCHEDULERS.get(kind) if isinstance(kind, str) else kind) or set()
@@ -165,7 +179,11 @@ def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> di
 
 
 def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """Return the groups of parameters: by the factors of the learning rate, in added steps."""
+    """Return the entries of the optimiser's config that give parts of the network other rates.
+
+    They come from ``schedule.lr_factors``, the factors on the learning rate by part.  The
+    result is empty at step 0 and without factors.
+    """
     if k == 0 or not schedule.get('lr_factors'):
         return {}
     return dict(
@@ -175,7 +193,13 @@ def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:
 
 
 def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> list[dict[str, Any]]:
-    """Return the configs of the method's hooks at step ``k``, names and previous file included."""
+    """Return the configs of the method's hooks that take part in step ``k``.
+
+    Args:
+        method: The config's section ``method``; a hook that is None is left out.
+        k: Number of the step, from 0.
+        previous: The previous step's ``final.pth``, which every hook gets; None at step 0.
+    """
     return [
         dict(hook, name=name, previous=previous)
         for name, hook in (method.get('hooks') or {}).items()
@@ -190,7 +214,14 @@ FUSED_OPTIMIZERS = ('SGD', 'Adam', 'AdamW')
 
 
 def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any) -> Config:
-    """Return the config that all Runners share."""
+    """Return the config of a Runner: the given parts, and the entries that all Runners share.
+
+    Args:
+        experiment: The experiment.
+        work_dir: The folder of the Runner.
+        name: Name of the run, as ``'step_0'``; a number makes it unique in the process.
+        parts: The other entries of the config.
+    """
     distributed = get_world_size() > 1
     if distributed and not torch.cuda.is_available():
         parts['model_wrapper_cfg'] = dict(
@@ -217,7 +248,13 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
 
 
 def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dict[str, Any]:
-    """Return the hooks that log and save, at the intervals of a schedule."""
+    """Return the configs of mmengine's default hooks, which log and save a training.
+
+    Args:
+        schedule: The section with ``log_interval`` and ``checkpoint_interval``, in iterations.
+        step: Number of the step, for messages.
+        work_dir: The folder of ``resume.pth``.
+    """
     log, save = schedule['log_interval'], schedule['checkpoint_interval']
     return dict(
         sampler_seed=None,
@@ -228,7 +265,15 @@ def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dic
 
 
 def optimizer_config(optimizer: dict, lr: float) -> dict:
-    """Return the config of the optimiser, fused where torch offers it; ``fused`` overrides."""
+    """Return the config of an optimiser with its learning rate.
+
+    It is fused (one kernel for all parameters) where torch offers that; an entry ``fused`` of
+    the config decides otherwise.
+
+    Args:
+        optimizer: The config, ``dict(type=…, …)``; it is not changed.
+        lr: The learning rate.
+    """
     other = optimizer.get('foreach') or optimizer.get('differentiable')  # torch takes one of them
     fused = dict(fused=True) if optimizer['type'] in FUSED_OPTIMIZERS and not other else {}
     return {**fused, **optimizer, 'lr': lr}

@@ -14,14 +14,15 @@ class StepSources(ABC):
 
     The engine asks this object for all of them, so that nobody needs the classes of a later step
     before it begins.  A subclass, registered in ``STEP_SOURCES``, is named by ``protocol.type``;
-    the other keys of ``protocol`` are its arguments.
+    the other keys of ``protocol`` are its arguments.  In all methods ``k`` is the number of a
+    step, from 0.
 
     Args:
         config: The resolved config of the experiment.
 
     Attributes:
-        name: The name of the protocol, as the ledger shows it.
-        setting: Its setting.
+        name: The name of the protocol, as the ledger shows it, such as ``'15-1'``.
+        setting: The protocol's setting, such as ``'overlap'``.
         num_steps: The number of steps that are trained.
     """
 
@@ -34,25 +35,33 @@ class StepSources(ABC):
 
     @abstractmethod
     def classes(self, k: int) -> list[str]:
-        """Return the names of the network's outputs at step ``k``, background first."""
+        """Return the names of all classes learned up to step ``k``, background first."""
 
     @abstractmethod
     def palette(self, k: int) -> list[list[int]]:
-        """Return the colours of these classes, ``[r, g, b]``."""
+        """Return the colours of :meth:`classes`, ``[r, g, b]`` each."""
 
     @abstractmethod
     def outputs_per_step(self, k: int) -> Sequence[int]:
-        """Return the outputs of the classifiers up to step ``k``; the first has the background."""
+        """Return how many outputs the classifier gets at each of the steps 0 to ``k``.
+
+        The first number includes the background.
+        """
 
     @abstractmethod
     def data(self, k: int, mode: str) -> dict[str, Any]:
-        """Return the config of the data set of step ``k``; ``mode`` is 'train' or 'test'."""
+        """Return the config of the data set that step ``k`` is trained or tested on.
+
+        Args:
+            k: Number of the step.
+            mode: ``'train'`` or ``'test'``.
+        """
 
     @abstractmethod
     def labelling(self, k: int) -> dict[str, Any]:
         """Return what an :class:`IncrementalDataset` of step ``k`` needs to know, as plain data.
 
-        Its key ``protocol`` chooses images and gives the look-up tables from the dataset ids of
+        Its key ``protocol`` chooses images and gives the tables from the dataset ids of
         :meth:`data` to train ids; ``metainfo`` may name the classes of the tables.
         """
 
@@ -60,9 +69,12 @@ class StepSources(ABC):
     def describe(self, k: int | None = None) -> dict[str, Any]:
         """Return the protocol as a checkpoint of step ``k`` and the ledger describe it.
 
+        Args:
+            k: Number of the step; None for all steps that are known.
+
         Returns:
-            ``{name, dataset, setting, steps, classes}``: ``classes`` are names in learning order,
-            background first; ``k`` is None for all steps that are known.
+            ``{name, dataset, setting, steps, classes}``: ``steps`` has a list of classes per step,
+            ``classes`` the names in learning order, background first.
         """
 
     def new(self, k: int) -> list[str]:
@@ -70,17 +82,20 @@ class StepSources(ABC):
         return self.classes(k)[1 + len(self.old(k)) :]
 
     def old(self, k: int) -> list[str]:
-        """Return the names of the classes of all steps before ``k``, without background."""
+        """Return the names of the classes of all steps before ``k``; the background is not one."""
         return self.classes(k - 1)[1:] if k else []
 
     def reported(self) -> tuple[list[str], list[str]]:
-        """Return the names of the base classes and of the added ones, as tables report them."""
+        """Return two lists of class names, by which tables report results.
+
+        They are the classes of step 0 and those of all later steps, each without background.
+        """
         everything = self.classes(self.num_steps - 1)
         base = len(self.classes(0))
         return everything[1:base], everything[base:]
 
     def identity(self) -> Any:
-        """Return plain data that differs between sources of step 0 with different results.
+        """Return plain data that tells apart two sources whose step 0 has different results.
 
         None where the config's ``data`` and ``protocol`` say it all.
         """
@@ -129,7 +144,7 @@ class OneDataset(StepSources):
         self._name_of = dict(zip(order, self.all_classes))
 
     def names(self, ids: Sequence[int]) -> list[str]:
-        """Return the names of dataset ids."""
+        """Return the class names of dataset ids, in their order."""
         return [self._name_of[i] for i in ids]
 
     def classes(self, k: int) -> list[str]:
@@ -181,7 +196,14 @@ class OneDataset(StepSources):
 
 
 def step_sources(config: Mapping[str, Any]) -> StepSources:
-    """Build the step sources that a resolved config names, by default :class:`OneDataset`."""
+    """Build the :class:`StepSources` of an experiment.
+
+    Args:
+        config: The resolved config; without ``protocol.type`` it is :class:`OneDataset`.
+
+    Raises:
+        InvalidInputError: The type is not registered, or its arguments are not allowed.
+    """
     arguments = dict(config['protocol'])
     kind = arguments.pop('type', 'OneDataset')
     sources = STEP_SOURCES.get(kind) if isinstance(kind, str) else None

@@ -15,7 +15,7 @@ from incseg.utils.rules import any_of, expected
 
 @OPTIM_WRAPPERS.register_module()
 class StepOptimWrapper(OptimWrapper):
-    """mmengine's wrapper with bfloat16 autocast and callbacks around the update.
+    """mmengine's wrapper of an optimiser, with bfloat16 autocast and callbacks around the update.
 
     mmengine runs backward, step and zero_grad in one call; methods that act on
     parameters (EWC, PI, RW, …) register callbacks between them.
@@ -53,10 +53,10 @@ class StepOptimWrapper(OptimWrapper):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name=['PartwiseOptimConstructor', 'PartOptim'])
 class PartwiseOptimConstructor:
-    """An optimiser with factors on the learning rate of parts of the network.
+    """Builds an optimiser in which parts of the network have their own learning rate.
 
-    Each factor has one group of parameters.  Parameters that are frozen when the
-    optimiser is built are in no group.
+    Parameters with the same factor on the learning rate form one group.  Parameters that are
+    frozen when the optimiser is built are in no group.
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
@@ -70,7 +70,11 @@ class PartwiseOptimConstructor:
         self.factors = dict(paramwise_cfg['lr_factors'])
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Build the optimiser and its wrapper for a network, or for a wrapped one."""
+        """Build the optimiser and its wrapper; call it once.
+
+        Args:
+            model: The network, or mmengine's wrapper of it.
+        """
         network: Any = model.module if is_model_wrapper(model) else model
         config = dict(self.wrapper.pop('optimizer'))
         groups = factor_groups(network, config['lr'], self.factors)
@@ -81,9 +85,15 @@ class PartwiseOptimConstructor:
 def factor_groups(
     network: nn.Module, lr: float, factors: Mapping[str, float | None]
 ) -> list[dict[str, Any]]:
-    """Return ``dict(params=…, lr=…)`` for each factor, those of factor 1 first.
+    """Return the groups of an optimiser, one for each factor on the learning rate.
 
-    A factor of None is ignored.
+    Args:
+        network: The network; its frozen parameters are left out.
+        lr: The learning rate with the factor 1.
+        factors: A factor per prefix of parameter names; None is ignored.
+
+    Returns:
+        ``dict(params=…, lr=…)`` per factor, that of factor 1 first; no group is empty.
 
     Raises:
         InvalidInputError: No parameter has the prefix of a factor.
@@ -108,13 +118,18 @@ def factor_groups(
 
 
 def is_part(name: str, part: str) -> bool:
-    """Tell whether a parameter's dotted name is that of a part, or lies below it."""
+    """Tell whether a parameter belongs to a part of the network.
+
+    Args:
+        name: Dotted name of the parameter.
+        part: Dotted name of the part, or of a parameter.
+    """
     return name == part or name.startswith(f'{part}.')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name=['FineTuneOptimConstructor', 'FineTuneOptim'])
 class FineTuneOptimConstructor:
-    """An optimiser for a trained backbone and an untrained head.
+    """Builds an optimiser for a network of a trained backbone and an untrained head.
 
     It has four groups, with factors on the learning rate: the backbone's weights
     (1), its biases (2, without weight decay), the head's weights (``head_factor``)
@@ -123,7 +138,7 @@ class FineTuneOptimConstructor:
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
-        paramwise_cfg: ``dict(head_factor=…)``.
+        paramwise_cfg: ``dict(head_factor=…)``; the default is 10.
 
     Source: SEAM's training code (a habit of weakly supervised segmentation
     since PSA, Ahn and Kwak, CVPR 2018).
@@ -134,7 +149,11 @@ class FineTuneOptimConstructor:
         self.head_factor = float((paramwise_cfg or {}).get('head_factor', 10.0))
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Build the optimiser and its wrapper for a network, or for a wrapped one."""
+        """Build the optimiser and its wrapper; call it once.
+
+        Args:
+            model: A network that has a ``head``, or mmengine's wrapper of it.
+        """
         network = model.module if is_model_wrapper(model) else model
         config = dict(self.wrapper.pop('optimizer'))
         groups = self.groups(network, config['lr'], config.get('weight_decay', 0.0))
@@ -142,7 +161,13 @@ class FineTuneOptimConstructor:
         return OPTIM_WRAPPERS.build(self.wrapper, default_args=dict(optimizer=optimizer))
 
     def groups(self, network: Any, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Return the non-empty parameter groups of a network that has a ``head``."""
+        """Return the groups of an optimiser that are not empty, in the order of the class.
+
+        Args:
+            network: A network with a ``head``; all other parameters are the backbone's.
+            lr: The learning rate of the backbone's weights.
+            weight_decay: That of all weights but biases.
+        """
         head = {id(parameter) for parameter in network.head.parameters()}
         groups = []
         for in_head in (False, True):

@@ -10,16 +10,16 @@ from incseg.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class HeldPolyLR(LRSchedulerMixin, _ParamScheduler):
-    """Constant for ``hold`` iterations, then jumps to the poly schedule.
+    """A learning rate that is constant for ``hold`` iterations, then jumps to the poly schedule.
 
     From iteration *t* = ``hold`` on it is ``lr (1 - t / num_iters)^power``, as if it had
     decayed from the start.
 
     Args:
         optimizer: The optimiser or its wrapper.
-        num_iters: Iterations of the training.
-        hold: Iterations with the full learning rate.
-        power: Of the decay.
+        num_iters: Number of iterations of the training.
+        hold: Number of iterations with the full learning rate.
+        power: Exponent of the decay.
         kwargs: Arguments of mmengine's schedulers.  A Runner's config needs
             ``by_epoch=False``: a step is a single epoch for the Runner.
 

@@ -39,21 +39,29 @@ class StepRunner(Runner):
         return super().train()
 
     def dump_config(self) -> None:
-        """Write no config: the visualizer and the run store it already."""
+        """Do nothing: the visualizer and the run store the config already."""
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up the environment and ``tf32``: float32 products may be rounded to 19 bits."""
+        """Set up the environment and TF32.
+
+        Args:
+            env_cfg: mmengine's settings; with ``tf32`` (the default) a GPU may round the factors
+                of float32 products to 19 bits.
+        """
         super().setup_env(env_cfg)
         allowed = bool(env_cfg.get('tf32', True))
         torch.backends.cuda.matmul.allow_tf32 = allowed
         torch.backends.cudnn.allow_tf32 = allowed
 
     def use_dataset(self, dataset: Any) -> None:
-        """Train on a data set that is built already."""
+        """Train on a data set that is built already, instead of the one in the config."""
         self._train_dataloader['dataset'] = dataset
 
     def close(self) -> None:
-        """Close log files and remove mmengine's global instances, one of each per Runner."""
+        """Close the log files, and remove this Runner's logger, message hub and visualizer.
+
+        mmengine keeps one of each per Runner in global tables.
+        """
         self.visualizer.close()
         for handler in self.logger.handlers:
             if isinstance(handler, logging.FileHandler):
@@ -95,7 +103,7 @@ class StepTrainLoop(BaseLoop):
         return self._iter
 
     def run(self) -> Any:
-        """Train from the current iteration to the last."""
+        """Train from the current iteration to the last, and return the model."""
         call_hook = self.runner.call_hook
         call_hook('before_train')
         call_hook('before_train_epoch')

@@ -45,9 +45,12 @@ class PseudoLabels(StepLabels):
 
     Args:
         folder: The root of pseudo-labels that are there already; None to make them.
-        threshold: See :class:`~incseg.datasets.LoadPseudoLabels`.
-        uncertain: Likewise.
-        gating: Likewise.
+        threshold: Background score, 0 to 1, by which label maps are made anew from the scores;
+            None for the label maps as written.
+        uncertain: Pixels whose best class is closer than this to the background become 255; None
+            for no such pixels.
+        gating: Whether scores of classes that an image does not show, by its image-level labels,
+            are ignored.
         kwargs: See :class:`~incseg.engine.labels.StepLabels`.
 
     Attributes:
@@ -92,19 +95,19 @@ class PseudoLabels(StepLabels):
 
     @property
     def parts(self) -> list[tuple[Protocol, int]]:
-        """Protocols and their steps whose pseudo-labels this step reads."""
+        """The protocol and the number of each step whose pseudo-labels this step reads."""
         return [(self.experiment.training_protocol, self.step)]
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The settings by which label maps are made anew from the scores."""
+        """Those of the options ``threshold``, ``uncertain`` and ``gating`` that are set."""
         return {k: v for k, v in self.reading.items() if v is not None and v is not False}
 
     def files(self) -> list[PseudoLabelFiles]:
         """Return the pseudo-labels of each part, whether or not they exist.
 
-        Where ``seam.negatives`` looks through the network of the previous step, their place
-        depends on that network, see :meth:`begin`.
+        Where ``seam.negatives`` uses the network of the previous step, their folder depends on that
+        network, see :meth:`begin`.
         """
         return [
             PseudoLabelFiles.of_step(
@@ -143,7 +146,7 @@ class PseudoLabels(StepLabels):
         check_start(self.experiment)
 
     def make(self) -> None:
-        """Train SEAM and write the label maps that are missing."""
+        """Train SEAM and write the missing label maps; with ``folder`` do nothing."""
         if self.folder is not None:
             return
         experiment, networks = self.experiment, dict(step0=self.step0, previous=self.previous)
@@ -162,14 +165,14 @@ class PseudoLabels(StepLabels):
             )
 
     def identity(self) -> Any:
-        """Return how the label maps are loaded, and the states of the files in a folder."""
+        """Return plain data: how label maps are loaded and, with ``folder``, its files' states."""
         states = [] if self.folder is None else [files.states() for files in self.files()]
         return [self.loader(), states]
 
     def ledger_entry(self) -> dict[str, Any]:
-        """Return how the labels were made, and the settings of the config that changed them.
+        """Return ``pseudo_labels`` for the ledger: for each part a dict of how labels were made.
 
-        The former are keys of their ``meta.json``, of a path the last part.
+        It has keys of ``meta.json``, of a path the last part, and ``annotation``, the set options.
         """
         changes = dict(annotation=self.changes) if self.changes else {}
         metas = [files.read_meta() for files in self.files()]
@@ -252,7 +255,7 @@ def check_label_folder(labels: PseudoLabels, dataset: Any) -> None:
 def check_images(
     labels: PseudoLabels, files: PseudoLabelFiles, ids: list[int], dataset: Any
 ) -> None:
-    """Refuse an image with one of the classes that has no label map, or no scores to read.
+    """Refuse an image that shows one of the ids but lacks its label map, or its scores if read.
 
     Raises:
         MissingFileError: Naming the first such file.
@@ -276,7 +279,12 @@ def check_images(
 
 
 def where_expected(given: Path, leaf: str) -> str:
-    """Return the message for a folder without ``<leaf>/meta.json``."""
+    """Return the message for a folder of pseudo-labels that lacks ``<leaf>/meta.json``.
+
+    Args:
+        given: The folder that the user names.
+        leaf: ``<protocol>/<step>``.
+    """
     message = (
         f"annotation.folder is '{given}': expected is the root of pseudo-labels, the folder "
         f"that holds '{leaf}/meta.json'"

@@ -83,7 +83,14 @@ class CamInference:
         return list(stretched(total).split(presence.sum(1).tolist()))
 
     def _maps(self, images: Tensor, scale: float, rows: Tensor, channels: Tensor) -> Tensor:
-        """Return the maps ``(P, H, W)`` of P pairs of an image and a class at one scale."""
+        """Return the maps of P pairs of an image and a class at one scale, ``(P, H, W)``.
+
+        Args:
+            images: float ``(N, 3, H, W)``.
+            scale: Factor on the images' size.
+            rows: ``(P,)``, the image of each pair.
+            channels: ``(P,)``, the channel of its class in the network's maps.
+        """
         height, width = images.shape[2:]
         inputs = self.model.data_preprocessor(dict(inputs=resized(images, scale)))['inputs']
         size = inputs.shape[2:]
@@ -112,5 +119,12 @@ def enlarged(maps: Tensor, size: Sequence[int], full_size: tuple[int, int]) -> T
 
 
 def stretched(total: Tensor) -> Tensor:
-    """Scale each map ``(P, H, W)`` from its least and greatest value to 0 and almost 1."""
+    """Scale each map so that its lowest value is 0 and its highest almost 1.
+
+    Args:
+        total: ``(P, H, W)``, negative values count as 0; not changed.
+
+    Returns:
+        ``(P, H, W)``.
+    """
     return max_norm(total[None])[0]

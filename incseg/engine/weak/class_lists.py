@@ -52,5 +52,9 @@ class ImageLabels(StepLabels):
         )
 
     def digest(self, dataset: Any) -> str:
-        """Return a fingerprint of the images and of their labels, which are of new classes only."""
+        """Return a hash of the step's images and of their labels, which are of new classes only.
+
+        Args:
+            dataset: The step's :class:`WeakDataset`.
+        """
         return digest([dataset.indices.tolist(), dataset.image_labels.tolist()])

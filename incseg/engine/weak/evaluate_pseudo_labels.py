@@ -129,7 +129,14 @@ def eval_pseudo_labels(
 def _read(
     dataset: Any, index: int, files: PseudoLabelFiles, ids: list[int], with_scores: bool
 ) -> tuple[np.ndarray, ...]:
-    """Return truth, label and, with scores, best class and score of an image, uint8 ``(H, W)``."""
+    """Return what is compared in one image: maps of uint8 ``(H, W)``.
+
+    Classes are numbered by their place in ``ids``, from 1; 0 is background, 255 void.
+
+    Returns:
+        Truth and label; with scores also the class of the highest score, 0 where there is none,
+        and 255 times that score.
+    """
     info = dataset.get_data_info(index)
     lut = np.zeros(256, np.uint8)  # from a dataset id to the class's place in ids, from 1
     lut[ids] = np.arange(1, len(ids) + 1)
@@ -158,9 +165,12 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
     """Evaluate pseudo-labels, write ``sweep.json`` and ``sweep.png``, and return a report.
 
     Args:
-        dataset: See :func:`eval_pseudo_labels`.
+        dataset: A :class:`SegDataset` with masks.
         folder: ``<root>/<protocol>/<step>``; it receives the two files.
         thresholds: Background scores to try.
+
+    Returns:
+        Text of several lines.
 
     Raises:
         UserError: See :func:`eval_pseudo_labels`; or a file cannot be written.
@@ -208,7 +218,11 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
 
 
 def check_classes(files: PseudoLabelFiles, dataset: Any) -> None:
-    """Refuse pseudo-labels whose ids stand for other classes in a data set.
+    """Refuse pseudo-labels whose dataset ids stand for other classes in a data set.
+
+    Args:
+        files: The pseudo-labels, whose ``meta.json`` names their classes.
+        dataset: A :class:`SegDataset`.
 
     Raises:
         InvalidInputError: Naming both data sets and the first such class.
@@ -228,7 +242,11 @@ def check_classes(files: PseudoLabelFiles, dataset: Any) -> None:
 
 
 def new_ids(meta: dict[str, Any]) -> list[int]:
-    """Return the dataset ids that are new in the labels' step; all if ``meta`` has no steps."""
+    """Return the dataset ids that are new in the step of pseudo-labels.
+
+    Args:
+        meta: Content of their ``meta.json``; if it has no steps, all its ids are returned.
+    """
     steps, step = (meta.get('protocol') or {}).get('steps'), meta.get('step')
     if steps is None or step is None:
         return list(meta['ids'])
@@ -236,9 +254,14 @@ def new_ids(meta: dict[str, Any]) -> list[int]:
 
 
 def count_made(files: PseudoLabelFiles, dataset: Any) -> tuple[int, int]:
-    """Count a data set's images with a label map, and those that should have one.
+    """Count the images of a step with a label map, and all images of the step.
 
-    Both are equal without an ``image_labels.json``, which lists the images of the step.
+    The images of the step are listed in ``image_labels.json``; without that file both numbers
+    are that of the images with a label map.
+
+    Args:
+        files: The pseudo-labels.
+        dataset: The :class:`SegDataset`; images that it does not have are not counted.
 
     Raises:
         InvalidInputError: That file is damaged.

@@ -76,13 +76,27 @@ def _read_ahead(
 
 
 def _batch(group: list[tuple[int, np.ndarray]]) -> tuple[list[int], Tensor]:
-    """Stack images of one size: their indices, and uint8 ``(N, 3, H, W)``."""
+    """Stack images of one size.
+
+    Args:
+        group: Index and image, uint8 ``(H, W, 3)``, of each.
+
+    Returns:
+        The indices, and uint8 ``(N, 3, H, W)``.
+    """
     images = torch.from_numpy(np.stack([image for _, image in group]))
     return [index for index, _ in group], images.permute(0, 3, 1, 2).contiguous()
 
 
 def resized(images: Tensor, scale: float) -> Tensor:
-    """Resize float images ``(N, 3, H, W)`` of 0..255 by a factor, bicubic, to whole grey levels.
+    """Resize images by a factor, bicubic, to whole grey levels.
+
+    Args:
+        images: float ``(N, 3, H, W)`` of 0..255; not changed.
+        scale: Factor on both sides, above 0.
+
+    Returns:
+        ``(N, 3, H', W')``; the images themselves if the size does not change.
 
     Raises:
         InvalidInputError: See :func:`scaled_size`.
@@ -98,7 +112,11 @@ def resized(images: Tensor, scale: float) -> Tensor:
 
 
 def scaled_size(size: Sequence[int], scale: float) -> list[int]:
-    """Return height and width times a scale, in whole pixels, at least 1.
+    """Return ``[height, width]`` times a scale, rounded to whole pixels, at least 1.
+
+    Args:
+        size: ``(height, width)`` of the image in pixels.
+        scale: The factor, above 0.
 
     Raises:
         InvalidInputError: Both would be 0.

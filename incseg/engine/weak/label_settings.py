@@ -64,10 +64,13 @@ class SeamSettings:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> 'SeamSettings':
-        """Read a config's ``seam``.
+        """Read the settings from the section ``seam`` of a config; missing ones get their default.
+
+        Args:
+            config: The whole config.
 
         Raises:
-            InvalidInputError: It is missing, has an unknown key, or a value that is
+            InvalidInputError: The section is missing, has an unknown key, or a value that is
                 not allowed.
         """
         if 'model' not in (config.get('seam') or {}):
@@ -117,6 +120,10 @@ ANNOTATION_RULES: dict[str, Rule] = dict(
 
 def check_annotation(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Refuse options of ``annotation`` that are not allowed, or that do not fit the config.
+
+    Args:
+        config: The whole config.
+        options: ``folder``, ``threshold``, ``uncertain`` and ``gating``.
 
     Raises:
         InvalidInputError: Naming the option.

@@ -21,16 +21,16 @@ class OldNetwork:
     """The network of the previous step, which finds old classes in the images of a step.
 
     It reads whole images at the config's ``image_scale``.  Its logits are
-    enlarged to the image's size; probabilities are their softmax, and classes are
-    the decision of its head.
+    enlarged to the image's size.  Probabilities are their softmax; classes are
+    what the network's head decides on.
 
     Args:
         experiment: The experiment.
-        step: The step, from 1.
+        step: Number of the step, from 1.
         checkpoint: ``final.pth`` of the previous step.
 
     Attributes:
-        ids: uint8, the dataset id of each output of the network.
+        ids: uint8 ``(outputs,)``, the dataset id of each output of the network.
 
     Raises:
         MissingFileError: The checkpoint does not exist.
@@ -78,10 +78,10 @@ class OldNetwork:
         """Return the class of each pixel and its probability.
 
         Args:
-            images: uint8 ``(N, 3, H, W)``, BGR.
+            images: uint8 ``(N, 3, H, W)``, BGR, on any device.
 
         Returns:
-            Probabilities, float32 ``(N, H, W)``, and indices of classes, int64 ``(N, H, W)``.
+            Probabilities, float32 ``(N, H, W)``, and indices of outputs, int64 ``(N, H, W)``.
         """
         size = images.shape[2:]
         inputs = resized(images.to(self.device).float(), self.scale)

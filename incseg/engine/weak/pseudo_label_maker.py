@@ -28,11 +28,12 @@ class PseudoLabelMaker:
         inference: Computes the scores.
         class_ids: Dataset ids of the model's outputs after the background.
         files: Receives label maps and scores.
-        background: The score that a class has to exceed; as a map it is the first
-            that a refinement gets.
-        refinement: See :mod:`incseg.models.weak.refinement`.
+        background: The rule for the score that a class has to exceed.  With a refinement,
+            this score is the first map that the refinement gets.
+        refinement: A part with ``refine(image, scores)``, see
+            :mod:`incseg.models.weak.refinement`; None for none.
         uncertain: Pixels whose best class is closer than this to the background
-            become 255.
+            become 255; None for no such pixels.
         score_stride: Stride of the stored scores; 0: no scores are stored.
         batch_size: Images of one size that are computed together; None: 4 on a
             GPU, 1 on a CPU, where larger batches only fill the caches.
@@ -69,7 +70,7 @@ class PseudoLabelMaker:
 
     @property
     def rule(self) -> BackgroundRule:
-        """The rule that makes the labels from the stored scores."""
+        """The rule for the background by which labels are made from the stored scores."""
         refined = not isinstance(self.refinement, NoRefinement)
         return BackgroundRule('score') if refined else self.background
 
@@ -106,13 +107,13 @@ class PseudoLabelMaker:
 
     @torch.no_grad()
     def finish(self, image_id: str, image: Tensor, ids: Sequence[int], scores: Tensor) -> None:
-        """Refine the scores ``(k, H, W)`` of an image and write its files.
+        """Refine the scores of an image and write its files.
 
         Args:
             image_id: The image.
             image: uint8 ``(3, H, W)``, BGR.
             ids: Dataset ids of the ``k`` classes.
-            scores: float32, 0 to 1.
+            scores: float32 ``(k, H, W)`` of 0 to 1.
 
         Raises:
             InvalidInputError: The refinement returns something else than scores.
@@ -133,10 +134,15 @@ class PseudoLabelMaker:
 
 
 def check_refined(scores: Any, unrefined: Tensor, name: str) -> None:
-    """Refuse scores from a refinement that no labels can be made from.
+    """Refuse the result of a refinement if no labels can be made from it.
+
+    Args:
+        scores: The result.
+        unrefined: The scores that were refined, ``(1 + k, H, W)``.
+        name: Name of the refinement, for errors.
 
     Raises:
-        InvalidInputError: They are no tensor of the shape of ``unrefined``, or not finite.
+        InvalidInputError: It is no tensor of the shape of ``unrefined``, or not finite.
     """
     if not isinstance(scores, Tensor) or scores.shape != unrefined.shape:
         result = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
@@ -167,7 +173,10 @@ class BoundedPool:
         self._max_unfinished = max_unfinished
 
     def submit(self, task: Callable[..., Any], *args: Any) -> None:
-        """Run ``task(*args)`` in a thread."""
+        """Run ``task(*args)`` in a thread, as soon as there are few enough unfinished tasks.
+
+        An error of an earlier task may be raised here.
+        """
         while len(self._tasks) >= self._max_unfinished:
             self._tasks.popleft().result()
         self._tasks.append(self._pool.submit(task, *args))

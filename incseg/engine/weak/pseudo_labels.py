@@ -44,7 +44,7 @@ def pseudo_label_job(
     coco: bool = False,
     protocol: Protocol | None = None,
 ) -> PseudoLabelFiles:
-    """Make the pseudo-labels of one step with a trained network.
+    """Make the pseudo-labels of one step with a trained SEAM network.
 
     All processes of a group call this and share the images.
 
@@ -52,7 +52,7 @@ def pseudo_label_job(
         experiment: The experiment, with ``seam`` in its config.
         checkpoint: The network's ``seam.pth``.
         out: The root; ``<protocol>/<step>`` below it receives the files.
-        step: The step; by default the network's own.  A network of scope ``'all'``
+        step: Number of the step; by default the network's own.  A network of scope ``'all'``
             has none.
         resume: Whether to complete the labels of an interrupted run.
         coco: Whether to write ``coco.json`` as well.
@@ -120,7 +120,11 @@ def pseudo_label_job(
 
 
 def optimise_for_inference(model: SEAM) -> None:
-    """Fold a network's BatchNorm, move it to the device and to the channels-last layout."""
+    """Make a SEAM network faster for prediction, in place.
+
+    Its BatchNorms are folded into convolutions; it moves to the GPU, if there is one, and to the
+    channels-last layout, and gets no gradients any more.
+    """
     fold_batch_norm(
         model,
         [name for name, _ in model.named_children()],
@@ -131,7 +135,12 @@ def optimise_for_inference(model: SEAM) -> None:
 
 
 def describe_network(meta: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
-    """Return the network's entries of ``meta.json``: its scope, its classes and its start."""
+    """Return the entries of the labels' ``meta.json`` that describe the network.
+
+    Args:
+        meta: ``meta`` of the network's checkpoint.
+        experiment: The experiment, which names the classes.
+    """
     own = own_ids(meta)
     return dict(
         scope=meta['scope'],
@@ -145,11 +154,11 @@ def describe_network(meta: dict[str, Any], experiment: Experiment) -> dict[str, 
 
 
 def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: str | Path) -> int:
-    """Return the step whose labels a network makes.
+    """Return the number of the step whose pseudo-labels a network makes.
 
     Args:
         meta: ``meta`` of the network's checkpoint.
-        step: The step that the user names, if any.
+        step: The step that the user names, or None.
         protocol: The protocol.
         path: The checkpoint, for messages.
 
@@ -259,13 +268,18 @@ def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
 
 
 def _digest(image_ids: list[str], labels: np.ndarray) -> str:
-    """Return the SHA-256 of the classes that images may show."""
+    """Return the SHA-256 of the classes that images may show.
+
+    Args:
+        image_ids: Ids of the images.
+        labels: Bool ``(images, C + 1)``, column = dataset id.
+    """
     digest = hashlib.sha256(json.dumps([image_ids, labels.shape]).encode())
     digest.update(np.ascontiguousarray(labels, np.bool_).tobytes())
     return digest.hexdigest()
 
 
 def _title(files: PseudoLabelFiles) -> str:
-    """Return the words before the progress bar."""
+    """Return the name of the work in the progress line."""
     share = f', process 1 of {get_world_size()}' if get_world_size() > 1 else ''
     return f'pseudo-labels {files.folder.parent.name} step {files.folder.name}{share}'

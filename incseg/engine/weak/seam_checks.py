@@ -21,7 +21,9 @@ from incseg.registry import MODELS
 
 
 def check_start(experiment: Experiment) -> None:
-    """Refuse a start of SEAM from files that do not exist or do not fit.
+    """Refuse a config whose SEAM starts from files that do not exist or do not fit.
+
+    Step 0's checkpoint is not checked, because step 0 may not be trained yet.
 
     Raises:
         MissingFileError: A file does not exist.
@@ -38,7 +40,7 @@ def check_start(experiment: Experiment) -> None:
 
 
 def start_of_backbone(experiment: Experiment, step0: FilePath | None) -> str | None:
-    """Return the step's checkpoint that the backbone starts from; None without ``init_from``.
+    """Return the checkpoint that SEAM's backbone starts from; None without ``seam.init_from``.
 
     Args:
         experiment: The experiment.
@@ -90,7 +92,11 @@ CONTENT = (IMAGES, 'files', 'negatives')
 
 
 def images_fingerprint(dataset: WeakDataset) -> str:
-    """Return a hash of the images' ids, the sizes of their files, and their image-level labels."""
+    """Return a hash of the images of a SEAM training.
+
+    It covers the ids of all images of the data set, and the sizes of the files and the
+    image-level labels of the images that are trained on.
+    """
     files = [
         (name, size) for name, size, _ in dataset.dataset.file_states(dataset.indices.tolist())
     ]

@@ -38,7 +38,7 @@ def from_imagenet(experiment: Experiment) -> bool:
 def seam_model_config(
     experiment: Experiment, num_classes: int, init: bool = False
 ) -> dict[str, Any]:
-    """Return the config of the network.
+    """Return the config of the :class:`SEAM` network.
 
     Without ImageNet weights nothing is frozen, unless ``seam.model.frozen`` is set.
 
@@ -54,7 +54,12 @@ def seam_model_config(
 
 
 def seam_pipeline(transforms: Mapping[str, Any], image_scale: float) -> list[dict]:
-    """Return the pipeline: load the image, the named transforms that are not None, pack."""
+    """Return the config of SEAM's pipeline: load the image, the named transforms, pack.
+
+    Args:
+        transforms: Configs by name, in order; None leaves one out.
+        image_scale: Factor on every image before them.
+    """
     steps: list[dict] = [dict(type='LoadImage')]
     if image_scale != 1:
         steps.append(dict(type='Resize', scale_factor=image_scale))
@@ -63,19 +68,22 @@ def seam_pipeline(transforms: Mapping[str, Any], image_scale: float) -> list[dic
 
 
 def seam_image_labels(experiment: Experiment) -> dict[str, Any]:
-    """Return the config of the source of image-level labels, masks by default."""
+    """Return the config of the source of image-level labels; by default the masks."""
     seam = experiment.config.get('seam') or {}
     source: dict[str, Any] = seam.get('image_labels') or dict(type='MaskImageLabels')
     return source
 
 
 def weak_training_set(experiment: Experiment) -> dict[str, Any]:
-    """Return the config of the training images where only image-level labels are read."""
+    """Return the config of the training images, of which only image-level labels are read.
+
+    Images may lack their mask unless the labels come from masks.
+    """
     return training_images(experiment, 0, not masks_needed(seam_image_labels(experiment)))
 
 
 def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:
-    """Return the config of the images of a step with their image-level labels."""
+    """Return the config of the :class:`WeakDataset` on which SEAM of a step is trained."""
     config, seam = experiment.config, experiment.config['seam']
     return dict(
         type='WeakDataset',
@@ -160,7 +168,11 @@ def seam_runner_config(
 
 
 def is_old_network_negatives(negatives: Any) -> bool:
-    """Return whether negatives, by their config, need the network of the previous step."""
+    """Return whether negatives need the network of the previous step.
+
+    Args:
+        negatives: Config of the negatives, or None.
+    """
     kind = (negatives or {}).get('type')
     registered = DATASETS.get(kind) if isinstance(kind, str) else kind
     return isinstance(registered, type) and issubclass(registered, OldNetworkNegatives)
@@ -174,13 +186,20 @@ def negatives_config(experiment: Experiment, step: int) -> dict[str, Any] | None
 
 
 def describe_negatives(experiment: Experiment, step: int) -> dict[str, Any] | None:
-    """Return type and options of ``seam.negatives`` at a step, as files record them."""
+    """Return type and options of ``seam.negatives`` at a step, as files record them.
+
+    Of paths only the last part is kept.  None if the step has no negatives.
+    """
     negatives = negatives_config(experiment, step)
     return None if negatives is None else basenames_only(negatives)
 
 
 def basenames_only(value: Any) -> Any:
-    """Return plain data with only the last part of each path, equal on every machine."""
+    """Return plain data with only the last part of each path, so that it is equal on every machine.
+
+    Args:
+        value: Nested dicts and lists.  Every string counts as a path; a class becomes its name.
+    """
     if isinstance(value, Mapping):
         return {key: basenames_only(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

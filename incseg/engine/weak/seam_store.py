@@ -37,7 +37,7 @@ STEP_0 = ('model', 'epochs', 'batch_size', 'crop_size')
 def network_settings(
     experiment: Experiment, step: int, previous: FilePath | None = None
 ) -> dict[str, Any]:
-    """Return all settings that shape the network of a step, as plain data.
+    """Return all settings that shape the SEAM network of a step, as plain data.
 
     These are the keys of ``seam`` that its training reads, the start of the
     backbone, the images and the seed; the content of the files that they name;
@@ -46,8 +46,8 @@ def network_settings(
 
     Args:
         experiment: The experiment.
-        step: The step.
-        previous: ``final.pth`` of the previous step, if it exists.
+        step: Number of the step, from 0.
+        previous: ``final.pth`` of the previous step; None if there is no such file yet.
 
     Raises:
         MissingFileError: A file does not exist.
@@ -89,7 +89,7 @@ def network_settings(
 
 
 def step_0_settings(experiment: Experiment) -> dict[str, Any]:
-    """Return the settings that shape step 0, with those that ``model`` names."""
+    """Return the settings that shape the network of step 0, those that ``model`` names included."""
     raw, config = experiment.raw_config, experiment.config
     named = {'width'} | names_in(raw['model'], raw) - {'pretrained', 'norm_cfg'}
     others = {key: config[key] for key in (*STEP_0[1:], *sorted(named)) if key in config}
@@ -97,7 +97,12 @@ def step_0_settings(experiment: Experiment) -> dict[str, Any]:
 
 
 def without_free(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a section of a config without the keys that shape no result."""
+    """Return a section of a config without the keys that shape no result, as intervals of logs.
+
+    Args:
+        name: Dotted name of the section, as ``'seam.schedule'``.
+        section: The section; it is not changed.
+    """
     return {key: value for key, value in section.items() if not is_free(f'{name}.{key}')}
 
 
@@ -118,7 +123,7 @@ def start_files(experiment: Experiment) -> dict[str, str]:
 
 
 def seam_folder(experiment: Experiment, step: int, previous: FilePath | None = None) -> Path:
-    """Return ``<seam_dir>/<hash>``, the folder of the network of a step.
+    """Return ``<seam_dir>/<hash>``, the folder of the SEAM network of a step; it need not exist.
 
     With scope ``'all'`` it is the same for all steps.  The hash covers
     :func:`network_settings` and the place of the data; their content is compared
@@ -126,8 +131,8 @@ def seam_folder(experiment: Experiment, step: int, previous: FilePath | None = N
 
     Args:
         experiment: The experiment.
-        step: The step.
-        previous: ``final.pth`` of the previous step, if it exists.
+        step: Number of the step, from 0.
+        previous: ``final.pth`` of the previous step; None if there is no such file yet.
     """
     shape = network_settings(experiment, step, previous)
     shape['data_root'] = os.path.realpath(experiment.config['data_root'])
@@ -205,16 +210,24 @@ def read_seam_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def own_ids(meta: dict[str, Any]) -> list[int]:
-    """Return the dataset ids of the maps that become pseudo-labels, without helper classes."""
+    """Return the dataset ids of the classes that become pseudo-labels, without helper classes.
+
+    Args:
+        meta: ``meta`` of a ``seam.pth``.
+    """
     helpers = meta.get('helpers', [])
     return [i for i in meta['ids'] if i not in helpers]
 
 
 def load_seam(experiment: Experiment, path: str | Path) -> tuple[SEAM, dict[str, Any]]:
-    """Return a trained network in evaluation mode, and ``meta`` of its checkpoint.
+    """Return a trained SEAM network in evaluation mode, and ``meta`` of its checkpoint.
 
     A network of scope ``'all'`` fits every protocol with the same classes, one of
     scope ``'step'`` every protocol with the same classes at its step.
+
+    Args:
+        experiment: The experiment, with the network's config.
+        path: The ``seam.pth``.
 
     Raises:
         MissingFileError: The file does not exist.

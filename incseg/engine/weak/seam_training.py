@@ -102,7 +102,10 @@ def train_in(
     step0: FilePath | None,
     previous: FilePath | None,
 ) -> Path:
-    """Do the work of :func:`train_seam` in a folder that no other run uses."""
+    """Do the work of :func:`train_seam` in a folder that no other run uses.
+
+    The arguments and the result are those of :func:`train_seam`.
+    """
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
     dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
@@ -164,7 +167,11 @@ def train_in(
 
 
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:
-    """Train, and return the content of the checkpoint, ``{state_dict, meta}``.
+    """Train SEAM, and return the content of the checkpoint, ``{state_dict, meta}``.
+
+    Args:
+        runner: The Runner of the training; it is closed.
+        meta: The checkpoint's ``meta``.
 
     Raises:
         NonFiniteLossError: A weight is NaN or infinite.

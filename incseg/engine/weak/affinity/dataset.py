@@ -85,7 +85,14 @@ class AffinityDataset(Dataset):
         return len(self.indices)
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return a crop, uint8 ``(3, crop, crop)``, BGR, and labels uint8 ``(crop/8, crop/8)``.
+        """Return a crop of an image and the labels of its blocks of 8x8 pixels.
+
+        Args:
+            item: ``(index, seed)``.
+
+        Returns:
+            uint8 ``(3, crop, crop)``, BGR; and labels, uint8 ``(crop/8, crop/8)`` of dataset ids,
+            255 = ignored.
 
         Raises:
             InvalidInputError: The image's scores in the two sets do not fit.
@@ -115,7 +122,15 @@ class AffinityDataset(Dataset):
         return crop, label
 
     def _scores(self, image_id: str, size: Sequence[int]) -> tuple[list[int], Tensor]:
-        """Return dataset ids, 0 first, and scores ``(2, 1 + k, H, W)`` with either background."""
+        """Return the scores of an image from both sets.
+
+        Args:
+            image_id: Id of the image.
+            size: ``(H, W)`` of the image, read if it has no class.
+
+        Returns:
+            Dataset ids, 0 first; and ``(2, 1 + k, H, W)``: strong, then weak background.
+        """
         pair = [files.read_scores(image_id) for files in (self.strong, self.weak)]
         ids = pair[0].ids.tolist()
         if ids != pair[1].ids.tolist() or (ids and ids[0] != 0):
@@ -131,6 +146,15 @@ class AffinityDataset(Dataset):
 
 
 def _place(length: int, size: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Draw where a crop starts in the image, and where the image starts in the crop."""
+    """Draw where a crop lies along one axis, for an image that may be smaller than the crop.
+
+    Args:
+        length: Pixels of the image.
+        size: Pixels of the crop.
+        rng: Source of the random choice.
+
+    Returns:
+        First pixel of the crop in the image, and of the image in the crop; one of them is 0.
+    """
     spare = length - size
     return (int(rng.integers(spare + 1)), 0) if spare >= 0 else (0, int(rng.integers(1 - spare)))

@@ -36,7 +36,7 @@ def affinity_job(
     crop_size: int = 448,
     lr: float = 0.01,
 ) -> dict[str, Any]:
-    """Train the AffinityNet of ``seam.refine`` and write its checkpoint atomically.
+    """Train the AffinityNet of ``seam.refine`` and write its checkpoint, whole or not at all.
 
     Momentum, weight decay, the factor of new layers, the poly power and autocast
     are those of ``seam.schedule``; TF32 is ``schedule.tf32``.
@@ -47,7 +47,8 @@ def affinity_job(
         strong: ``<root>/<protocol>/<step>`` of labels made with background power 4.
         weak: That of labels made with background power 24.
         out: The checkpoint to write.
-        init_from: A ``seam.pth`` or ``final.pth`` whose backbone is copied.
+        init_from: A ``seam.pth`` or ``final.pth`` whose backbone is copied; None for the
+            weights that the config of the network names.
         epochs, batch_size, crop_size, lr: See :func:`train_affinity` and
             :class:`AffinityDataset`.
 
@@ -116,7 +117,10 @@ def affinity_job(
 
 
 def check_powers(strong: PseudoLabelFiles, weak: PseudoLabelFiles) -> None:
-    """Refuse strong and weak labels in the wrong order, if both ``meta.json`` have their powers.
+    """Refuse strong and weak pseudo-labels in the wrong order.
+
+    The power is the exponent of the background rule ``(1 - best) ** power``, as ``meta.json``
+    records it; labels of an unknown power are accepted.
 
     Raises:
         InvalidInputError: Naming both folders and powers.
@@ -131,7 +135,10 @@ def check_powers(strong: PseudoLabelFiles, weak: PseudoLabelFiles) -> None:
 
 
 def background_power(files: PseudoLabelFiles) -> float | None:
-    """Return the power of the background that scores were refined with; None if unknown."""
+    """Return the exponent of the background ``(1 - best) ** power`` before the refinement.
+
+    None if the labels' ``meta.json`` is missing or has no such exponent.
+    """
     if not files.meta_path.is_file():
         return None
     background = files.read_meta().get('background') or {}
@@ -157,7 +164,13 @@ def starts_from_imagenet(net: Mapping[str, Any], init_from: str | Path | None) -
 def starting_net(
     net: Mapping[str, Any], pretrained: bool, init_from: str | Path | None
 ) -> AffinityNet:
-    """Build the network with its first weights; frozen if pretrained, unless its config differs.
+    """Build the AffinityNet with the weights that it starts from.
+
+    Args:
+        net: Config of the network.
+        pretrained: Whether its norms start with ImageNet's statistics; if so it is frozen,
+            unless its config says otherwise.
+        init_from: A checkpoint whose backbone is copied; None for ``init_weights``.
 
     Raises:
         MissingFileError, InvalidInputError: ``init_from`` has no backbone that fits.

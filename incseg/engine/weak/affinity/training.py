@@ -116,7 +116,19 @@ def train_affinity(
 def epoch_batches(
     length: int, epochs: int, batch_size: int, seed: int
 ) -> Iterator[list[tuple[int, int]]]:
-    """Yield the batches of ``(index, seed)`` of all epochs, each epoch in a random order."""
+    """Yield the batches of all epochs, each epoch in a random order.
+
+    A last, shorter batch is left out, unless it is the only one of the epoch.
+
+    Args:
+        length: Number of images.
+        epochs: Number of epochs.
+        batch_size: Images in a batch.
+        seed: Seed of the orders and of the items' seeds.
+
+    Yields:
+        ``(index, seed)`` of each image in the batch.
+    """
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
         order = rng.permutation(length).tolist()
@@ -126,6 +138,14 @@ def epoch_batches(
 
 
 def checkpoint_of(net: AffinityNet, **meta: Any) -> dict[str, Any]:
-    """Return ``{state_dict, meta}`` on the CPU, as ``AffinityRandomWalk`` reads it."""
+    """Return the content of a checkpoint that :class:`AffinityRandomWalk` reads.
+
+    Args:
+        net: The trained network.
+        meta: Plain data about its training.
+
+    Returns:
+        ``{state_dict, meta}``, the tensors on the CPU.
+    """
     weights = {name: value.detach().cpu() for name, value in net.state_dict().items()}
     return dict(state_dict=weights, meta=meta)
