@@ -7,11 +7,11 @@ from torch import Tensor
 def confusion_matrix(
     prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255
 ) -> Tensor:
-    """Count pixels by truth and prediction.
+    """Count the pixels of each pair of true and predicted class.
 
     Args:
-        prediction: Integer train ids, any shape.
-        target: Integer train ids of the same shape.
+        prediction: Integer train ids, any shape; not changed.
+        target: Integer train ids of the same shape; not changed.
         num_classes: ``C``, background included.
         ignore_index: Pixels with this label are not counted.
 
@@ -40,9 +40,10 @@ def confusion_matrix(
 
 
 def iou_per_class(matrix: Tensor) -> list[float | None]:
-    """Compute the IoU of each class, in percent, from a matrix ``(C, C)``.
+    """Return the IoU of each class, in percent; None for a class without ground truth.
 
-    A class without ground truth has None.
+    Args:
+        matrix: Counts ``(C, C)``: row = truth, column = prediction.
     """
     matrix = matrix.double()
     hit, truth, predicted = matrix.diag(), matrix.sum(1), matrix.sum(0)
@@ -51,9 +52,10 @@ def iou_per_class(matrix: Tensor) -> list[float | None]:
 
 
 def pixel_accuracy(matrix: Tensor) -> float | None:
-    """Compute the share of correct pixels, in percent, from a matrix ``(C, C)``.
+    """Return the share of correct pixels, in percent; None if no pixel is counted.
 
-    Without any pixel it is None.
+    Args:
+        matrix: Counts ``(C, C)``: row = truth, column = prediction.
     """
     total = int(matrix.sum())
     return 100 * int(matrix.diag().sum()) / total if total else None

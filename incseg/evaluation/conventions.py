@@ -16,7 +16,7 @@ Means = dict[str, float | None]
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Average the values that are not None; None if there are none."""
+    """Return the mean of the values that are not None; None if there are none."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
@@ -24,10 +24,11 @@ def mean(values: Iterable[float | None]) -> float | None:
 def convention_means(
     iou: Mapping[str, float | None], base: Sequence[str], added: Sequence[str]
 ) -> dict[str, Means]:
-    """Compute base, added and all mIoU in every convention.
+    """Return the mean IoU of base, added and all classes in every convention.
 
     Args:
-        iou: Percent per class name, background first, then the seen classes.
+        iou: Percent per class name, background first, then the seen classes; None for a
+            class without ground truth, which enters no mean.
         base: Names of the classes of step 0.
         added: Names of the classes of all later steps; classes that are not in
             ``iou`` are not learned yet and do not count.
@@ -55,9 +56,17 @@ def forgetting(
     now: Mapping[str, float | None],
     old: Sequence[str],
 ) -> float | None:
-    """Average over the old classes (best IoU at any earlier step - IoU now), in percent.
+    """Return how much IoU the old classes have lost on average, in percentage points.
 
-    Without an old class that has ground truth, as at step 0, it is None.
+    The loss of a class is its best IoU at any earlier step minus its IoU now.
+
+    Args:
+        history: IoU by class name at each earlier step, in percent.
+        now: IoU by class name at this step, in percent.
+        old: Names of the classes of earlier steps.
+
+    Returns:
+        None if no old class has ground truth, or if there is none, as at step 0.
     """
     drops: list[float | None] = []
     for name in old:

@@ -34,7 +34,7 @@ class Ledger:
 
     @classmethod
     def read(cls, work_dir: str | Path) -> dict[str, Any] | None:
-        """Read the ledger of a work dir; None if there is none.
+        """Read the content of a work dir's ``results.json``; None if there is none.
 
         Raises:
             InvalidInputError: As :meth:`read_file`.
@@ -44,17 +44,17 @@ class Ledger:
 
     @staticmethod
     def read_file(path: Path) -> dict[str, Any]:
-        """Read a ledger from its file.
+        """Read the content of a ledger from its file.
 
         Raises:
-            InvalidInputError: If it cannot be read, is damaged or something else.
+            InvalidInputError: If the file cannot be read, is damaged or something else.
         """
         content = read_json(path, 'a ledger')
         check_ledger(path, content)
         return content
 
     def step(self, k: int) -> dict[str, Any] | None:
-        """Return the entry of step ``k``, or None."""
+        """Return the entry of step ``k``; None if it has none."""
         return next((entry for entry in self.steps if entry['step'] == k), None)
 
     def drop(self, k: int) -> None:
@@ -75,7 +75,7 @@ class Ledger:
         """Put in the entry of step ``k``, in the order of the steps; it replaces an earlier one.
 
         Args:
-            k: The step.
+            k: Number of the step, from 0.
             metrics: ``{'iou', 'accuracy'}`` of :class:`ConfusionMetric`.
             old: Names of the classes learned before step ``k``.
             train_images: How many images the step was trained on.
@@ -116,7 +116,11 @@ class Ledger:
         return results_table(self.to_dict())
 
     def write(self, work_dir: str | Path) -> None:
-        """Write ``results.json`` and ``results.md``."""
+        """Write ``results.json`` and ``results.md``, each whole or not at all.
+
+        Args:
+            work_dir: The folder of both files.
+        """
         content = self.to_dict()
         folder = Path(work_dir)
         write_json(folder / self.FILE, content)

@@ -25,7 +25,12 @@ class ConfusionMetric(BaseMetric):
         self.matrix: Tensor | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count a batch of samples with ``gt_sem_seg`` and ``pred_sem_seg``."""
+        """Count the pixels of a batch.
+
+        Args:
+            data_batch: Not used.
+            data_samples: Dicts with ``gt_sem_seg`` and ``pred_sem_seg``, train ids of one shape.
+        """
         num_classes = len(self.dataset_meta['classes'])  # type: ignore[index]
         for sample in data_samples:
             prediction = sample['pred_sem_seg']['data']
@@ -34,7 +39,11 @@ class ConfusionMetric(BaseMetric):
             self.matrix = counts if self.matrix is None else self.matrix + counts
 
     def compute_metrics(self, results: list) -> dict:
-        """Return ``{'iou': {class name: percent or None}, 'accuracy': percent}``."""
+        """Return ``{'iou': {class name: percent or None}, 'accuracy': percent}`` of all counts.
+
+        Args:
+            results: Not used.
+        """
         assert self.matrix is not None and self.dataset_meta is not None
         classes = self.dataset_meta['classes']
         return dict(
@@ -42,7 +51,14 @@ class ConfusionMetric(BaseMetric):
         )
 
     def evaluate(self, size: int) -> dict:
-        """Sum the matrices of all processes and compute the metrics on each."""
+        """Sum the counts of all processes, and return the metrics in each of them.
+
+        Args:
+            size: Not used.
+
+        Returns:
+            ``{'seg/iou': {class name: percent or None}, 'seg/accuracy': percent}``.
+        """
         if self.matrix is None:  # a process without images
             num_classes = len(self.dataset_meta['classes'])  # type: ignore[index]
             self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)

@@ -12,11 +12,15 @@ def number(value: float | None) -> str:
 
 
 def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
-    """Return the table of a ledger.
+    """Return the table of a ledger, one row per step.
 
     Its columns are the step, its new classes, base / added / all mIoU without
     background (``mib``), the values of the other conventions that differ,
     accuracy and forgetting, all in percent.
+
+    Args:
+        ledger: The content of ``results.json``.
+        markdown: Whether the table is Markdown, else text for a terminal.
     """
     rows: list[Sequence[str]] = [
         [
@@ -59,7 +63,11 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
 
 
 def class_table(entry: dict[str, Any]) -> str:
-    """Return a table with the IoU of every class at one step."""
+    """Return a table, for a terminal, with the IoU of every class at one step.
+
+    Args:
+        entry: An entry of the ledger's ``steps``.
+    """
     rows = [['class', 'IoU']] + [[name, number(iou)] for name, iou in entry['iou'].items()]
     table = AsciiTable(rows)
     table.justify_columns[1] = 'right'
@@ -67,7 +75,7 @@ def class_table(entry: dict[str, Any]) -> str:
 
 
 def summary(names: Sequence[str], most: int = 3) -> str:
-    """Join a few names; shorten many to ``first … last (count)``."""
+    """Return some names as text: all of up to ``most``, else ``first … last (count)``."""
     if len(names) <= most:
         return ', '.join(names)
     return f'{names[0]} … {names[-1]} ({len(names)})'

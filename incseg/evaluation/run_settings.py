@@ -32,7 +32,7 @@ FREE = (
 
 
 def read_settings(work_dir: Path) -> dict[str, Any] | None:
-    """Read a work dir's config by dotted key; None without one.
+    """Read the config that a work dir stores, by dotted key; None if there is none.
 
     Raises:
         InvalidInputError: The file cannot be read or is damaged.
@@ -42,7 +42,7 @@ def read_settings(work_dir: Path) -> dict[str, Any] | None:
 
 
 def read_run_config(work_dir: Path) -> dict[str, Any] | None:
-    """Read a work dir's config as it was written; None without one.
+    """Read the config that a work dir stores, as nested dicts; None if there is none.
 
     Raises:
         InvalidInputError: The file cannot be read or is damaged.
@@ -52,7 +52,14 @@ def read_run_config(work_dir: Path) -> dict[str, Any] | None:
 
 
 def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that all seeds of a row share: no seed, no protocol, nothing free."""
+    """Return the settings that all seeds of a row of a comparison share.
+
+    Args:
+        settings: A run's config by dotted key; it is not changed.
+
+    Returns:
+        The same without the seed, the protocol and the settings that shape no result.
+    """
     return {
         key: value
         for key, value in settings.items()
@@ -71,7 +78,12 @@ def is_root(key: str) -> bool:
 
 
 def flatten(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
-    """Yield nested dicts as dotted keys; an empty dict is a value of its own."""
+    """Yield the dotted key and the value of each leaf of nested dicts.
+
+    Args:
+        value: Nested dicts; an empty dict is a leaf, and so is a list.
+        prefix: Dotted key of ``value`` itself.
+    """
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from flatten(item, f'{prefix}.{key}' if prefix else str(key))

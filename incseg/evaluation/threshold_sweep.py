@@ -55,7 +55,11 @@ class ThresholdSweep:
         self.counts += np.bincount(cell, minlength=self.counts.size).reshape(self.counts.shape)
 
     def matrices(self) -> Tensor:
-        """Return the matrices, int64 ``(T, C, C)``: threshold, truth, prediction."""
+        """Return the confusion matrix of each threshold.
+
+        Returns:
+            int64 ``(T, C, C)``: threshold, truth, prediction.
+        """
         above = self.counts[:, :, ::-1].cumsum(2)[:, :, ::-1]  # [q]: scores of q and more
         above = np.concatenate([above, np.zeros_like(above[:, :, :1])], 2)
         # 1e-9: 255 * 0.6 must not become 152.99…
@@ -67,8 +71,8 @@ class ThresholdSweep:
     def rows(self) -> list[dict[str, Any]]:
         """Return ``{threshold, iou: [background, …], classes, all}`` per threshold, in percent.
 
-        ``classes`` is the mean IoU without the background, ``all`` with it;
-        classes without ground truth are None and enter no mean.
+        ``classes`` is the mean IoU without the background, ``all`` with it.
+        Classes without ground truth are None in ``iou`` and enter no mean.
         """
         rows = []
         for threshold, matrix in zip(self.thresholds, self.matrices(), strict=True):
@@ -81,7 +85,11 @@ COLOURS = ('#0072b2', '#d55e00')
 
 
 def best_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the row with the highest mIoU over all classes, background included."""
+    """Return the row with the highest mIoU over all classes, background included.
+
+    Args:
+        rows: as :meth:`ThresholdSweep.rows` returns them, at least one.
+    """
     return max(rows, key=lambda row: -1.0 if row['all'] is None else row['all'])
 
 
@@ -113,7 +121,7 @@ def sweep_table(rows: Sequence[dict[str, Any]], step: float = 0.05, with_new: bo
 
 
 def is_multiple(value: float, step: float) -> bool:
-    """Tell whether a threshold lies on the grid of the printed rows."""
+    """Tell whether a threshold is a multiple of ``step``, up to rounding."""
     return abs(value / step - round(value / step)) < 1e-6
 
 

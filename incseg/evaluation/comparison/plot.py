@@ -89,7 +89,17 @@ def layout(
 def draw_panel(
     table: ComparisonTable, key: ProtocolKey, axis: Any, styles: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """Draw the panel of one protocol and return the legend handle of each of its rows."""
+    """Draw the panel of one protocol.
+
+    Args:
+        table: The table that the picture goes with.
+        key: The protocol.
+        axis: The panel's :class:`matplotlib.axes.Axes`; it is changed.
+        styles: Style of each row, see :func:`curve_styles`.
+
+    Returns:
+        The legend's handle of each row that is drawn.
+    """
     from matplotlib.ticker import MaxNLocator
 
     steps = num_steps(table, key)
@@ -150,14 +160,14 @@ JOINT_STYLE = {'color': 'black', 'marker': 'x', 'linestyle': LEVEL}
 def curve_styles(table: ComparisonTable) -> dict[str, dict[str, Any]]:
     """Choose ``color``, ``marker`` and ``linestyle`` of every row that has a curve.
 
-    No two of 144 rows have the same colour and marker.  Each round through
-    the 12 colours pairs them with other markers and draws another line.
+    No two of 144 rows have the same colour and marker.  After every 12 rows the colours
+    repeat, with other markers and another line.
 
     Args:
         table: The table that the picture goes with.
 
     Returns:
-        Row title -> style, in the order of the table's rows.
+        Style by row title, in the order of the table's rows.
     """
     drawn = [row for row in table.rows if any(is_drawn(table, row, key) for key in table.protocols)]
     styles: dict[str, dict[str, Any]] = {}
@@ -174,13 +184,13 @@ def curve_styles(table: ComparisonTable) -> dict[str, dict[str, Any]]:
 
 
 def is_drawn(table: ComparisonTable, row: str, key: ProtocolKey) -> bool:
-    """Tell whether the row has a value after every step of its runs of a protocol."""
+    """Tell whether the row has a value after every step of a protocol."""
     curve = table.curve(row, key)
     return bool(curve) and all(point.mean is not None for point in curve)
 
 
 def is_level(table: ComparisonTable, row: str, key: ProtocolKey) -> bool:
-    """Tell whether the row has a single value where the protocol has several steps."""
+    """Tell whether the row has one value, as joint training, where the protocol has more steps."""
     return is_drawn(table, row, key) and len(table.curve(row, key)) == 1 < num_steps(table, key)
 
 

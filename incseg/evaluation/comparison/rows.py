@@ -55,13 +55,21 @@ def row_titles(runs: Sequence[RunResult]) -> list[str]:
 
 
 def default_title(run: RunResult) -> str:
-    """Return the method, and the name of the ledger's file where it says something else."""
+    """Return the method, and in brackets the name of the ledger's file if it is another one."""
     name = run.own_name
     return run.method if name in (None, run.method) else f'{run.method} ({name})'
 
 
 def settings_titles(title: str, runs: Sequence[RunResult]) -> list[str]:
-    """Add to a shared title the settings that differ between its runs of one protocol."""
+    """Return a title for each run: the shared title and the settings that differ among the runs.
+
+    Args:
+        title: The title that all runs have so far.
+        runs: The runs; only those of one protocol are compared.
+
+    Returns:
+        The titles, unchanged if no setting differs.
+    """
     settings: list[Mapping[str, Any]] = [run.settings or {} for run in runs]
     if any(run.settings is None for run in runs):
         settings = [{'config': run.content['config']} for run in runs]
@@ -86,7 +94,11 @@ def settings_titles(title: str, runs: Sequence[RunResult]) -> list[str]:
 
 
 def differing(group: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the keys whose values differ within a group of settings."""
+    """Return the keys whose values differ within a group of settings.
+
+    Args:
+        group: Settings by key, one dict per run; a missing key counts as a value.
+    """
     keys = {key for values in group for key in values}
     return {
         key
@@ -96,7 +108,12 @@ def differing(group: Sequence[Mapping[str, Any]]) -> set[str]:
 
 
 def count(settings: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> int:
-    """Count the different combinations of values of some keys."""
+    """Return how many different combinations of values some keys have.
+
+    Args:
+        settings: Settings by key, one dict per run.
+        keys: The keys.
+    """
     return len({tuple(repr(values.get(key)) for key in keys) for values in settings})
 
 
@@ -105,7 +122,12 @@ def stem(path: str) -> str:
 
 
 def row_rank(method: str, title: str) -> tuple:
-    """Return a sort key: known methods first, then the others by name, joint training last."""
+    """Return a sort key for a row: known methods first, then others by name, joint training last.
+
+    Args:
+        method: Name of the row's method.
+        title: Title of the row.
+    """
     plain = method.lower().replace('-', '_')
     if plain in LAST:
         place = len(METHOD_ORDER) + 1 + LAST.index(plain)

@@ -52,7 +52,7 @@ class RunResult:
 
     @property
     def own_name(self) -> str | None:
-        """Return the file's name without protocol and seed; None for the ledger of a work dir."""
+        """The file's name without protocol and seed; None for ``results.json`` of a work dir."""
         if self.path.name == Ledger.FILE:
             return None
         stem = self.path.stem.removesuffix(f'_seed{self.seed}')
@@ -60,7 +60,7 @@ class RunResult:
 
     @property
     def protocol(self) -> ProtocolKey:
-        """Return the column of the comparison table that the run belongs to.
+        """The key of the columns of the comparison table that the run belongs to.
 
         It is ``(data set, name such as '15-1', setting, class names in learning order)``.
         """
@@ -74,7 +74,7 @@ class RunResult:
 
     @property
     def num_steps(self) -> int:
-        """Return the number of steps of the finished run; 1 if it learns all classes at once."""
+        """Number of steps of the finished run; 1 if it learns all classes at once."""
         steps, protocol = self.content['steps'], self.content['protocol']
         first = next((entry for entry in steps if entry['step'] == 0), None)
         at_once = first is not None and len(first['iou']) == len(protocol['classes'])
@@ -82,20 +82,29 @@ class RunResult:
 
     @property
     def finished(self) -> bool:
-        """Tell whether the ledger has every step."""
+        """Whether the ledger has every step."""
         return [entry['step'] for entry in self.content['steps']] == list(range(self.num_steps))
 
     @property
     def progress(self) -> str:
-        """Return ``'2 of 6 steps'``."""
+        """The number of finished steps as text, ``'2 of 6 steps'``."""
         return f'{len(self.content["steps"])} of {self.num_steps} steps'
 
     def final(self, convention: str, column: str) -> float | None:
-        """Return the ``base``, ``added`` or ``all`` mIoU after the last step, in percent."""
+        """Return a mIoU after the last step in the ledger, in percent; None if it does not exist.
+
+        Args:
+            convention: Which IoUs are averaged: ``'mib'``, ``'plop'`` or ``'wilson'``.
+            column: The classes: ``'base'``, ``'added'`` or ``'all'``.
+        """
         return self.content['steps'][-1][convention][column]
 
     def over_steps(self, convention: str) -> list[float | None]:
-        """Return the ``all`` mIoU after each step, in percent."""
+        """Return the ``all`` mIoU after each step, in percent.
+
+        Args:
+            convention: Which IoUs are averaged: ``'mib'``, ``'plop'`` or ``'wilson'``.
+        """
         return [entry[convention]['all'] for entry in self.content['steps']]
 
 
@@ -132,7 +141,13 @@ def find_runs(arguments: Sequence[str]) -> tuple[list[RunResult], list[str]]:
 
 
 def split_name(argument: str) -> tuple[str | None, Path]:
-    """Split ``NAME=PATH``; a path that exists may contain a ``=`` itself."""
+    """Split ``NAME=PATH`` into name and path; the name is None for a path alone.
+
+    A path that exists may contain a ``=`` itself.
+
+    Raises:
+        InvalidInputError: The name or the path is empty.
+    """
     name, equals, path = argument.partition('=')
     if not equals or Path(argument).exists():
         return None, Path(argument)
@@ -142,10 +157,16 @@ def split_name(argument: str) -> tuple[str | None, Path]:
 
 
 def ledger_files(path: Path) -> list[Path]:
-    """Return the ledgers of a path, also of runs that have not written theirs yet.
+    """Return the paths of the ledgers that a path stands for; some may not be written yet.
 
     In a work dir only ``results.json`` counts.  In any other folder every
     ledger counts, whatever its name is.
+
+    Args:
+        path: A ledger, a work dir, or a folder of both at any depth.
+
+    Raises:
+        MissingFileError: There is no such path, or no ledger below it.
     """
     if path.is_file():
         return [path]

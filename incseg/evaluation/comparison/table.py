@@ -24,7 +24,13 @@ from incseg.utils.rules import any_of, expected
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation (n - 1) over ``n`` seeds; None without a value."""
+    """Mean and sample standard deviation (n - 1) of a result over seeds.
+
+    Attributes:
+        mean: None without a value.
+        std: None with less than two values.
+        n: Number of values.
+    """
 
     mean: float | None
     std: float | None
@@ -32,7 +38,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> 'Spread':
-        """Compute mean and deviation of the values that are not None; ``std`` needs two."""
+        """Compute the spread of the values that are not None."""
         known = [value for value in values if value is not None]
         return cls(
             fmean(known) if known else None, stdev(known) if len(known) > 1 else None, len(known)
@@ -125,7 +131,10 @@ class ComparisonTable:
         return sum(other[:3] == key[:3] for other in self.protocols)
 
     def label(self, key: ProtocolKey) -> str:
-        """Return data set and name, and setting or class order where only these differ."""
+        """Return the heading of a protocol: data set and name.
+
+        Setting and class order are added where several protocols of the table differ in them.
+        """
         label = f'{key[0]} {key[1]}'
         if len({other[2] for other in self.protocols}) > 1:
             label += f' {key[2]}'
@@ -135,19 +144,30 @@ class ComparisonTable:
         return label
 
     def spread(self, row: str, key: ProtocolKey, column: str) -> Spread:
-        """Return the spread of ``base``, ``added`` or ``all`` over the seeds, in percent."""
+        """Return the spread over the seeds of a mIoU after the last step, in percent.
+
+        Args:
+            row: Title of the row.
+            key: The protocol.
+            column: ``'base'``, ``'added'`` or ``'all'``.
+        """
         return Spread.of(
             [run.final(self.convention, column) for run in self.cells.get((row, key), ())]
         )
 
     def curve(self, row: str, key: ProtocolKey) -> list[Spread]:
-        """Return ``all`` after each step; empty if the row has no run of this protocol."""
+        """Return the spread of the ``all`` mIoU after each step, in percent.
+
+        Args:
+            row: Title of the row.
+            key: The protocol; without a run of it the list is empty.
+        """
         runs = [run.over_steps(self.convention) for run in self.cells.get((row, key), ())]
         return [Spread.of(values) for values in zip(*runs)]
 
     @property
     def title(self) -> str:
-        """Return the heading of the table: setting, quantity, convention and spread."""
+        """The heading of the table: setting, quantity, convention and spread."""
         settings = {key[2] for key in self.protocols}
         setting = f'{settings.pop()}: ' if len(settings) == 1 else ''
         several = any(len(runs) > 1 for runs in self.cells.values())
@@ -188,7 +208,10 @@ class ComparisonTable:
         return '\n\n'.join([self.title, table.table, *(f'- {note}' for note in self.notes)])
 
     def csv(self) -> str:
-        """Return a line per method and protocol: full floats in percent, empty without a value."""
+        """Return the table as CSV, with a line per method and protocol.
+
+        Numbers are full floats in percent; a field without a value is empty.
+        """
         file = io.StringIO()
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(
