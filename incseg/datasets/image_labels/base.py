@@ -33,7 +33,7 @@ class BaseImageLabels(ABC):
         """Return the classes that the images show.
 
         Args:
-            image_ids: Of ``SegDataset.image_ids``, in any order.
+            image_ids: Some of ``SegDataset.image_ids``, in any order.
 
         Returns:
             Bool ``(len(image_ids), C + 1)``, column = dataset id.  The column of
@@ -102,7 +102,7 @@ def visible_labels(
 
     Args:
         labels: Bool ``(images, C + 1)``, column = dataset id; not changed.
-        protocol: The protocol.
+        protocol: Says which classes are new at the step.
         step: Number of the step, from 0.
         scope: ``'step'``: the step's new classes only, as in WILSON; ``'all'``:
             every class.

@@ -36,7 +36,7 @@ class IncrementalDataset(Dataset):
             ``num_classes`` is taken from the data set.  Any other object with its
             methods ``select``, ``train_lut``, ``eval_lut``, ``new`` and ``seen`` serves
             too, or the config of one in ``TASK_UTILS``.
-        step: The step, from 0.
+        step: Number of the step, from 0.
         pipeline: Transforms, or their config dicts; their input has
             ``label_reader`` and ``label_lut`` for :class:`LoadLabels`.
         mode: ``'train'`` or ``'test'``.
@@ -183,7 +183,7 @@ def _protocol_for(protocol: Any, num_classes: int) -> Any:
     """Build the protocol from its arguments, and check that it has the data set's classes.
 
     Args:
-        protocol: See :class:`IncrementalDataset`.
+        protocol: A protocol, its arguments as a dict, or the config of another object.
         num_classes: C of the data set.
 
     Raises:

@@ -38,8 +38,8 @@ class WeakDataset(Dataset):
     Args:
         dataset: A :class:`SegDataset` or its config dict.  Its own pipeline is
             not used.
-        protocol: The protocol.
-        step: The step, from 0.
+        protocol: Says which classes and, with their labels, which images the step has.
+        step: Number of the step, from 0.
         pipeline: Transforms, or their config dicts, none of which loads labels.
         scope: ``'step'``: the step's new classes and the images that the
             protocol selects for the step, as in incremental learning.
