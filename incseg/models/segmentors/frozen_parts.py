@@ -18,10 +18,14 @@ class FrozenParts:
     uses its running statistics and does not update them.
 
     Args:
-        names: Some of ``'backbone'``; ``'backbone_norm'``, only the backbone's layers with
-            running statistics (:meth:`BaseBackbone.norm_layers`); ``'head_features'``,
-            all layers of the heads before their classifiers (dropout stays
-            active); and ``'old_classifiers'``, the classifiers of earlier steps.
+        names: Some of these:
+
+            * ``'backbone'``: the whole backbone;
+            * ``'backbone_norm'``: only the backbone's layers with running statistics
+              (:meth:`BaseBackbone.norm_layers`);
+            * ``'head_features'``: all layers of the heads before their classifiers; dropout
+              stays active;
+            * ``'old_classifiers'``: the classifiers of earlier steps.
 
     Raises:
         InvalidInputError: If a name is none of these.

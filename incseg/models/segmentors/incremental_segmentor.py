@@ -29,7 +29,8 @@ class IncrementalSegmentor(EncoderDecoder):
         distillation: Configs of the distillation terms by name, or None.
         target_labeller: Config of a :class:`BaseLabeller`, which replaces labels inside a
             training step, or None.
-        frozen: Names of the parts that are not trained, see :class:`FrozenParts`.
+        frozen: Names of the parts that are not trained, such as ``'backbone'``; see
+            :class:`FrozenParts`.
 
     Attributes:
         teacher: The frozen network of the previous step, or None.

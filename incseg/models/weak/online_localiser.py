@@ -56,10 +56,11 @@ class OnlineLocaliser(nn.Module, BaseLabeller):
         source: Name of the head whose logits are read of the teacher.
         start_epoch: First epoch, counted from 0, of the student's segmentation losses
             and of ``self``.
-        alpha: See :func:`smoothed_masks`.
+        alpha: Share of one-hot masks in the soft labels, 0 to 1, see :func:`smoothed_masks`.
         refine: Config of a refinement of the masks for ``self``, with a method
             ``refine_batch(images, scores)``; None for no refinement.
-        foreground, background, lowest: See :func:`confident_pixels`.
+        foreground, background, lowest: Limits of the scores that count as sure, 0 to 1, see
+            :func:`confident_pixels`.
         norm_cfg: Normalisation of the convolutions.
 
     Raises:

@@ -42,7 +42,7 @@ class FineTuned(nn.Module):
         """Freeze the backbone's layers or not; call it once, after the backbone is built.
 
         Args:
-            frozen: See the class.  If it is True, the backbone needs ``early_layers`` and
+            frozen: Whether to freeze.  If it is True, the backbone needs ``early_layers`` and
                 ``norm_layers``, as :class:`BaseBackbone` has them.
         """
         self.frozen = frozen
@@ -75,8 +75,10 @@ class SEAM(FineTuned, BaseModel):
         num_classes: C, the number of foreground classes.
         head: Config of the head without its ``in_channels`` and ``num_classes``.
         scale: Scale of the smaller copy, above 0, up to 1.
-        ref_num_classes: See :func:`equivariant_losses`; at least 2, or None.
-        frozen: See :class:`FineTuned`.
+        ref_num_classes: Number of classes for which the losses are balanced, see
+            :func:`equivariant_losses`; at least 2, or None.
+        frozen: Whether the backbone's early layers and normalisations keep their weights, see
+            :class:`FineTuned`.
         data_preprocessor: Config of the preprocessor.
 
     Raises:
