@@ -30,7 +30,7 @@ class EWCHook(ImportanceHook):
     (:func:`~incseg.engine.hooks.data_pass.fisher_pass`).
 
     Args:
-        loss_weight: See :class:`ImportanceHook`.
+        loss_weight: Factor on the penalty for moving a parameter, 0 or more.
         alpha: Share of the newest batch in the average, 0 to 1.
         kwargs: See :class:`MethodHook`.
 
@@ -94,7 +94,7 @@ class PathIntegralHook(ImportanceHook):
     :class:`WeightFusionHook` do not count.
 
     Args:
-        loss_weight: See :class:`ImportanceHook`.
+        loss_weight: Factor on the penalty for moving a parameter, 0 or more.
         damping: Added to the squared distance, more than 0.  With the small
             published value, parameters that end close to their start get by far
             the largest scores.
@@ -165,7 +165,7 @@ class RiemannianWalkHook(EWCHook):
     tensor.  If another method trained step 0, only the Fisher information counts.
 
     Args:
-        loss_weight: See :class:`ImportanceHook`.
+        loss_weight: Factor on the penalty for moving a parameter, 0 or more.
         interval: Iterations between two updates of the score.
         kwargs: ``alpha`` of :class:`EWCHook`, and see :class:`MethodHook`.
 

@@ -26,7 +26,7 @@ class MatrixRun:
         config: The complete, checked config with options and seed.
         folder: The folder of all work dirs.
         name: The title of the run's row in the table, which also tells runs of one config
-            apart; None for the method's name.
+            apart; None for a title made from the method.
     """
 
     config_path: str

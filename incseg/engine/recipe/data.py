@@ -57,7 +57,7 @@ def dataset_config(
     """Return the config of the :class:`IncrementalDataset` of step ``k``.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         k: Number of the step, from 0.
         mode: ``'train'`` or ``'test'``.
         loader: Config of the transform that loads label maps; None for no label maps.
@@ -93,7 +93,7 @@ def training_images(experiment: Experiment, k: int, partly_labelled: bool) -> di
     """Return the config of the data set that step ``k`` is learned from, with all its images.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         k: Number of the step, from 0.
         partly_labelled: Whether an image may be without a mask.
     """
@@ -105,7 +105,7 @@ def loader_config(experiment: Experiment, dataset: Any, **kwargs: Any) -> dict[s
     """Return the config of a DataLoader; the number of workers does not change results.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         dataset: The data set or its config.
         kwargs: Further entries, such as ``batch_size`` or ``batch_sampler``.
     """

@@ -14,7 +14,7 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
     """Return the config of the network of step ``k`` with its losses and the parts of the method.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         k: Number of the step, from 0.
         init: Whether pretrained weights may be loaded.  They matter only for step 0;
             later steps start from the previous one.

@@ -36,7 +36,7 @@ def config_for_step(
     """Return the config of the Runner that trains step ``k``.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         k: Number of the step, from 0.
         num_images: How many images the step has, those of a memory not counted.
         work_dir: The step's folder.
@@ -143,7 +143,7 @@ def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:
     added step with ``warmup_epochs``.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         k: Number of the step, from 0.
         iters: Number of iterations of the step.
     """
@@ -217,7 +217,7 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
     """Return the config of a Runner: the given parts, and the entries that all Runners share.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         work_dir: The folder of the Runner.
         name: Name of the run, as ``'step_0'``; a number makes it unique in the process.
         parts: The other entries of the config.

@@ -25,7 +25,7 @@ class OldNetwork:
     what the network's head decides on.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step: Number of the step, from 1.
         checkpoint: ``final.pth`` of the previous step.
 

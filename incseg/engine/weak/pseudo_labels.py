@@ -159,7 +159,7 @@ def step_of(meta: dict[str, Any], step: int | None, protocol: Protocol, path: st
     Args:
         meta: ``meta`` of the network's checkpoint.
         step: The step that the user names, or None.
-        protocol: The protocol.
+        protocol: The protocol whose step it is.
         path: The checkpoint, for messages.
 
     Raises:

@@ -43,7 +43,7 @@ def start_of_backbone(experiment: Experiment, step0: FilePath | None) -> str | N
     """Return the checkpoint that SEAM's backbone starts from; None without ``seam.init_from``.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
 
     Raises:
@@ -70,7 +70,7 @@ def check_labelling(experiment: Experiment, dataset: WeakDataset) -> None:
     The sizes of images are unknown before they are read: only the first image is checked.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         dataset: The images of the step.
 
     Raises:
@@ -153,7 +153,7 @@ def notice_other_start(path: Path, experiment: Experiment, step0: FilePath | Non
 
     Args:
         path: The ``seam.pth``.
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step0: Step 0's ``final.pth``.
     """
     if step0 is None or experiment.config['seam'].get('init_from') != 'step0':

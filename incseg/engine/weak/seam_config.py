@@ -43,7 +43,7 @@ def seam_model_config(
     Without ImageNet weights nothing is frozen, unless ``seam.model.frozen`` is set.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         num_classes: Number of classes C, without the background.
         init: Whether ImageNet weights may be loaded.
     """
@@ -110,7 +110,7 @@ def seam_runner_config(
     """Return the config of the Runner that trains SEAM.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step: The step, for messages.
         num_images: Number of training images.
         num_classes: Number of classes C, without the background.

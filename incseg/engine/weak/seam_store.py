@@ -39,13 +39,14 @@ def network_settings(
 ) -> dict[str, Any]:
     """Return all settings that shape the SEAM network of a step, as plain data.
 
-    These are the keys of ``seam`` that its training reads, the start of the
-    backbone, the images and the seed; the content of the files that they name;
-    with scope ``'step'`` also the protocol and the step; and the weights of the
-    previous step's network if ``seam.negatives`` uses it.
+    * the keys of ``seam`` that its training reads, the start of the backbone, the images and
+      the seed;
+    * the SHA-256 of the content of the files that they name;
+    * with scope ``'step'``, the protocol and the step;
+    * if ``seam.negatives`` uses the previous step's network, a hash of its weights.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step: Number of the step, from 0.
         previous: ``final.pth`` of the previous step; None if there is no such file yet.
 
@@ -130,7 +131,7 @@ def seam_folder(experiment: Experiment, step: int, previous: FilePath | None = N
     before the network is used.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step: Number of the step, from 0.
         previous: ``final.pth`` of the previous step; None if there is no such file yet.
     """
@@ -154,7 +155,7 @@ def labels_root(
     files that it names; the images and classes of every step of the protocol.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step: The step whose network makes the labels.
         previous: The ``final.pth`` of the step before, which enters ``<network>``; None if
             there is no such file yet.

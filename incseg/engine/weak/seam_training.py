@@ -58,7 +58,7 @@ def train_seam(
     A resumed training ends with the weights of an uninterrupted one, bit for bit.
 
     Args:
-        experiment: The experiment.
+        experiment: The steps, classes and method of a config.
         step: The step; with ``seam.scope='all'`` all steps share one network.
         work_dir: The folder of ``seam.pth``, logs and ``config.json``; by default
             :func:`~incseg.engine.weak.seam_store.seam_folder`, where

@@ -52,7 +52,7 @@ def train_affinity(
         momentum: Momentum of SGD.  The published optimiser has 5e-4 where 0.9
             was meant, which is 0 up to rounding.
         weight_decay: Weight decay of all weights except biases.
-        poly_power: See above.
+        poly_power: Exponent of the decay of the learning rate.
         amp: Whether the network runs under bfloat16 autocast; ``'auto'``: if the
             device has the instructions.
         seed: Seed of order, colours, crops and flips.
