@@ -63,3 +63,14 @@ def test_own_backbone(folder):
     small = {'data.train.length': 32, 'data.test.length': 4, **SMALL}
     ledger = train_protocol(load_config('my_network.py', {**small, 'protocol.name': '5-1'}), 'run')
     assert len(ledger.steps) == 2
+
+
+@pytest.mark.parametrize('method', ['mib', 'ewc', 'plop'])
+def test_network_that_changes(folder, method):
+    """If it fails, the page's network with a branch for the old and one for the new is of no use
+    to a method."""
+    path = folder / 'my_branches.py'
+    path.write_text(path.read_text().replace('configs/mib', f'configs/{method}'))
+    small = {'data.train.length': 32, 'data.test.length': 4, **SMALL}
+    ledger = train_protocol(load_config(path, {**small, 'data.train.size': 32}), 'run')
+    assert len(ledger.steps) == 3

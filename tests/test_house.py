@@ -78,8 +78,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine.runner': [('optim', 'schedules', 'step_runner')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),
-        ('evaluate_pseudo_labels', 'pseudo_labels', 'seam_training'),
-        ('pseudo_label_maker', 'seam_checks'),
+        ('label_folder', 'pseudo_labels', 'seam_training'),
+        ('evaluate_pseudo_labels', 'pseudo_label_maker', 'seam_checks'),
         ('seam_store',),
         ('label_settings', 'old_network', 'seam_config'),
         ('cam_inference',),

@@ -55,7 +55,11 @@ def unknown_key(
         advice: The end of the message where no key is similar.
     """
     allowed = sorted(allowed)
-    close = get_close_matches(key, allowed, 1)
+    section, _, name = key.rpartition('.')
+    # in one section only the last part may be misspelt; a long section would make all similar
+    siblings = {each.rpartition('.')[2]: each for each in allowed if each.startswith(f'{section}.')}
+    close = [siblings[each] for each in get_close_matches(name, siblings, 1)]
+    close = close or get_close_matches(key, {*allowed} - {*siblings.values()}, 1)
     hint = f'did you mean {close[0]!r}?' if close else f'expected {any_of(allowed)}{advice}'
     return InvalidInputError(f'unknown key {key!r} of {where}; {hint}')
 

@@ -16,6 +16,7 @@ from incseg.engine.recipe.network import model_config
 from incseg.engine.recipe.step import lr_schedule
 from incseg.engine.runner.optim import factor_groups
 from incseg.errors import InvalidInputError, MissingFileError, UserError
+from incseg.models.backbones.base import hands_out_stages
 from incseg.registry import (
     HOOKS,
     MODELS,
@@ -41,6 +42,7 @@ def try_to_build(experiment: Experiment) -> None:
     """Build the last step's network, without memory for it, the hooks, the optimiser and so on."""
     config, last = experiment.config, experiment.num_steps - 1
     model = try_part('the model or a part of the method', model_config(experiment, last), MODELS)
+    try_pass(model)
     for name, hook in (config['method'].get('hooks') or {}).items():
         if hook is not None:
             try_part(f'method.hooks.{name}', dict(hook, name=name), HOOKS)
@@ -59,6 +61,27 @@ def try_to_build(experiment: Experiment) -> None:
     parts['method.target_labeller'] = getattr(model, 'target_labeller', None)
     for key, part in parts.items():
         check_fits(key, part, model)
+
+
+def try_pass(model: Any) -> None:
+    """Pass an image without content through a network without memory, to check its maps.
+
+    What a network cannot do without memory is not an error.
+
+    Raises:
+        InvalidInputError: If the maps or stages of the backbone are not as it declares.
+    """
+    if any(not value.is_meta for value in model.parameters()):
+        return
+    images = torch.empty(2, 3, 64, 64, device='meta')
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            model.extract(images, intermediate=hands_out_stages(model.backbone))
+    except UserError:
+        raise
+    except Exception:
+        return
 
 
 #: iterations of the training that a schedule is built for on trial: more than any has

@@ -100,7 +100,9 @@ SETTINGS: dict[str, Setting] = {
         optional('seam', or_none(DICT), 'Training of SEAM, and pseudo-labels made by it.'),
         optional('annotation', or_none(DICT), "Labels of a step that are not the data set's."),
         # the network
-        setting('pretrained', SWITCH, 'Whether step 0 starts from ImageNet weights.'),
+        setting(
+            'pretrained', SWITCH, 'Whether step 0 starts from ImageNet weights.', default=False
+        ),
         optional('width', ANYTHING, 'Width of the heads.', 'the model', evaluated=True),
         optional('norm_cfg', DICT, 'Normalisation layers.', 'the model', evaluated=True),
         # the images

@@ -84,8 +84,10 @@ class ImportanceHook(MethodHook):
         else:
             importance = self.old_importance()
         old = {} if self.previous is None else self.previous.adapted_to(model)
-        self.importance = matching_copies(importance, self.parameters)
         self.anchor = matching_copies(old, self.parameters)
+        # a network may give a part that is new in each step the name of an earlier one
+        held = {name: self.parameters[name] for name in self.anchor}
+        self.importance = matching_copies(importance, held)
         self.optimizer = runner.optim_wrapper.optimizer
         runner.optim_wrapper.after_backward.append(self._after_backward)
 

@@ -84,6 +84,9 @@ class RunInputs:
         Args:
             checkpoint: The network of a step.
             entry: The step's entry; None, or one of incseg 0.1, has nothing to compare.
+
+        Raises:
+            InvalidInputError: If it is another network.
         """
         if entry is not None and entry.get('network', checkpoint.digest) != checkpoint.digest:
             raise InvalidInputError(
@@ -95,6 +98,9 @@ class RunInputs:
         """Refuse to go on with an interrupted step ``k`` that began from another network.
 
         Else write into ``config.json`` from which it begins.  The first process alone calls this.
+
+        Raises:
+            InvalidInputError: If it began from another network.
         """
         if previous is None:
             return

@@ -60,12 +60,11 @@ class EncoderDecoder(BaseModel):
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
         self.backbone = MODELS.build(backbone)
         self.outputs_per_step = tuple(outputs_per_step)
-        self.decode_head = build_head('decode_head', decode_head, self.backbone, outputs_per_step)
+        build = functools.partial(build_head, self.backbone, outputs_per_step)
+        self.decode_head = build('decode_head', decode_head)
         self.auxiliary_head = nn.ModuleDict(
             {
-                name: build_head(
-                    f'auxiliary_head.{name}', head, self.backbone, outputs_per_step, shrink=2
-                )
+                name: build(f'auxiliary_head.{name}', head, shrink=2)
                 for name, head in (auxiliary_head or {}).items()
                 if head is not None
             }
@@ -96,7 +95,10 @@ class EncoderDecoder(BaseModel):
         return sum(self.outputs_per_step)
 
     def new_parameter_names(self) -> list[str]:
-        """Return the names in ``state_dict`` of the newest step's classifiers, of all heads."""
+        """Return the names in ``state_dict`` that the previous step's weights may lack.
+
+        Here: the newest step's classifiers.  A name that the previous step has is loaded anyway.
+        """
         prefixes = {name: f'auxiliary_head.{name}.' for name in self.auxiliary_head}
         prefixes['decode_head'] = 'decode_head.'
         return [

@@ -10,25 +10,31 @@ from incseg.utils.rules import expected
 
 
 def build_head(
-    name: str, config: dict, backbone: Any, outputs_per_step: Sequence[int], shrink: int = 1
+    backbone: Any, outputs_per_step: Sequence[int], name: str, config: dict, shrink: int = 1
 ) -> nn.Module:
     """Build a head with its loss and its classifier.
 
     Args:
+        backbone: The backbone, with ``out_channels``.
+        outputs_per_step: Classes of each step so far, see :class:`EncoderDecoder`.
         name: The head's key in the config of the model, for errors.
         config: Config of the head, not changed.  ``in_channels`` defaults to the channels of
             the backbone's map, ``channels`` to that number divided by ``shrink``.
-        backbone: The backbone, with ``out_channels``.
-        outputs_per_step: Classes of each step so far, see :class:`EncoderDecoder`.
         shrink: Divisor of the default of ``channels``.
 
     Raises:
         InvalidInputError: If the head does not fit the backbone, or the loss the head.
     """
     cfg = dict(config)
-    offered = backbone.out_channels
+    offered = getattr(backbone, 'out_channels', None)
+    if not isinstance(offered, Sequence) or not offered:
+        raise expected(
+            f'out_channels of {type(backbone).__name__}',
+            offered,
+            'the channels of each map that heads read, a tuple of one or more',
+        )
     index = cfg.get('in_index', -1)
-    if not -len(offered) <= index < len(offered):
+    if not isinstance(index, int) or not -len(offered) <= index < len(offered):
         raise expected(
             f'model.{name}.in_index',
             index,

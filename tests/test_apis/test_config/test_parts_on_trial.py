@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from incseg.apis import load_config
 from incseg.apis.config.check import check_types
@@ -15,7 +16,7 @@ from incseg.apis.config.parts import (
     try_part,
 )
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.models import FCNHead
+from incseg.models import BaseBackbone, FCNHead
 from incseg.registry import DATASETS, MODELS, TRANSFORMS
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
@@ -207,3 +208,40 @@ def test_a_checkpoint_that_is_needed(tiny_seam, tmp_path):
     path = tmp_path / 'weights.pth'
     path.touch()
     tiny_seam(**{'seam.refine': dict(type='NeedsCheckpoint', checkpoint=str(path))})
+
+
+@MODELS.register_module(force=True)
+class Miscounted(BaseBackbone):
+    """A backbone that declares other channels than it hands out, where that is asked for."""
+
+    def __init__(self, maps=(4, 8), stages=(4, 8)):
+        super().__init__()
+        self.out_channels, self.stage_channels = maps, stages
+        self.layers = nn.ModuleList([nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 8, 3, 2, 1)])
+
+    def forward_stages(self, x):
+        first = self.layers[0](x)
+        stages = first, self.layers[1](first.relu())
+        return tuple(stage.relu() for stage in stages), stages
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(maps=(4, 9)), r'Miscounted.forward_maps returns is \[4, 8\], expected \[4, 9\]'),
+        (dict(stages=(8,)), r'Miscounted.forward_stages returns is \[4, 8\], expected \[8\]'),
+        (dict(maps=8), 'out_channels of Miscounted is 8, expected the channels of each map'),
+    ],
+)
+def test_channels_of_a_backbone(changes, message, tiny):
+    """If it fails, step 0 is trained before a method finds that the stages are others."""
+    model = {'model.backbone': dict(type='Miscounted', **changes), 'model.auxiliary_head': None}
+    with pytest.raises(InvalidInputError, match=message):
+        tiny(**model)
+    tiny(**{**model, 'model.backbone': dict(type='Miscounted')})
+
+
+def test_a_key_of_the_base(tiny):
+    """If it fails, a key that a base config gave to another head is taken for a misspelt one."""
+    with pytest.raises(InvalidInputError, match='put _delete_=True into model.backbone'):
+        tiny(**{'model.backbone.type': 'Miscounted'})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from incseg.apis.config.schema import DEFAULTS, SETTINGS, evaluated, keys_of, sections, table
-from incseg.evaluation.run_settings import FREE, LABELS, is_free
+from incseg.evaluation.run_settings import DATA, FREE, LABELS, STARTS, is_free
 from incseg.utils.repository import library_files
 
 BASES = library_files() / 'configs/_base_'
@@ -23,7 +23,7 @@ def test_settings_of_the_bases():
 
 def test_free_settings():
     """If it fails, a setting that no longer exists is free, or a free one changes a score."""
-    assert {*FREE} - {LABELS} <= set(SETTINGS)
+    assert {*FREE} - {LABELS, DATA, STARTS} <= set(SETTINGS)
     for key, each in SETTINGS.items():
         assert each.free == is_free(key)
         assert each.root or not (each.free and each.evaluated), key
@@ -45,7 +45,7 @@ def test_derived_tables():
     assert {'width', 'norm_cfg', 'voc_root', 'seam', 'annotation', 'filename'} <= optional
     assert {'data', 'method', 'protocol', 'schedule', 'schedule.lr', 'seam'} < {*sections()}
     assert keys_of('protocol') == ({'name'}, {'setting', 'class_order', 'type'})
-    assert list(DEFAULTS) == ['seed', 'custom_hooks', 'base_steps_dir', 'seam_dir']
+    assert list(DEFAULTS) == ['pretrained', 'seed', 'custom_hooks', 'base_steps_dir', 'seam_dir']
 
 
 def test_an_evaluation_depends_on():

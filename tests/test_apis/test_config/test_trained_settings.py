@@ -9,6 +9,7 @@ from incseg.apis.config.trained import load_trained_config
 from incseg.engine import Experiment
 from incseg.engine.work_dir import write_run_config
 from incseg.errors import InvalidInputError
+from tests.conftest import edit_json
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
 MIB = CONFIGS / 'mib/bisenet_r18_shapes_4-1.py'
@@ -98,7 +99,6 @@ def test_nothing_is_kept(tmp_path):
 def test_what_is_kept_does_not_fit(trained, tmp_path):
     """If it fails, settings of an older version end in a traceback, or a line without the file."""
     checkpoint = trained()
-    file = tmp_path / 'run/config.json'
-    file.write_text(file.read_text().replace('"eval_mode": "whole"', '"eval_mode": "half"'))
+    edit_json(tmp_path / 'run/config.json', lambda config: config.update(eval_mode='half'))
     with pytest.raises(InvalidInputError, match="run/config.json, .* eval_mode is 'half'"):
         load_trained_config(MIB, {}, checkpoint)

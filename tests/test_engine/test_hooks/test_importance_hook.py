@@ -75,6 +75,21 @@ def test_penalty_is_added_after_gathering(walk):
         assert torch.allclose(parameter.grad, task[name] + pull, atol=1e-12)
 
 
+def test_a_name_that_is_new_again(walk, monkeypatch):
+    """If it fails, a network that names its new part the same in each step ends in a traceback.
+
+    Importance without an old value holds nothing.
+    """
+    model, _, _ = walk.step(equal(10.0), 0, 1)
+
+    def drop(self, state):
+        return {name: state[name] for name in state if name != 'body.bias'}
+
+    monkeypatch.setattr(type(model), 'adapt_previous', drop, raising=False)
+    _, hook, _ = walk.start(equal(10.0), 1)
+    assert 'body.weight' in hook.importance and 'body.bias' not in hook.importance
+
+
 def test_a_parameter_without_gradient_is_still_held(walk):
     """If it fails, what the loss does not reach drifts by momentum, or the step dies."""
     walk.step(equal(10.0), 0, 1)
