@@ -1,6 +1,8 @@
 import logging
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -29,6 +31,7 @@ def init_launcher(launcher: str) -> None:
         raise expected('launcher', launcher, any_of(LAUNCHERS))
     if launcher == 'none' or is_distributed():
         return
+    end_with_parent()
     if launcher == 'pytorch' and 'RANK' not in os.environ:
         raise InvalidInputError(
             "launcher 'pytorch' needs torchrun's environment: start with tools/dist_train.sh"
@@ -41,6 +44,26 @@ def init_launcher(launcher: str) -> None:
         raise InvalidInputError(
             f'launcher {launcher!r} needs a GPU; on CPU use tools/dist_train.sh (torchrun)'
         )
+
+
+def end_with_parent(interval: float = 1.0) -> None:
+    """End this process as soon as the one that started it has ended, for whatever reason.
+
+    A launcher that is killed cannot stop its workers: without this they train on, and hold the
+    work dir and the GPU.
+
+    Args:
+        interval: Seconds between two looks.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(interval)
+        print('error: the launcher has ended, and so does its process', file=sys.stderr, flush=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name='end with parent').start()
 
 
 def end_launcher() -> None:

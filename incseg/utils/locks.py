@@ -36,8 +36,9 @@ class DirLock:
 
     FILE = '.lock'
 
-    def __init__(self, folder: Path, patience: float = PATIENCE):
-        self.folder, self.patience = folder, patience
+    def __init__(self, folder: Path, patience: float | None = None):
+        self.folder = folder
+        self.patience = PATIENCE if patience is None else patience
         self.fd = -1
 
     def attempt(self) -> str | None:

@@ -32,6 +32,10 @@ class ToyBackbone(BaseBackbone):
         return tuple(stage.relu() for stage in stages), tuple(stages)
 
 
+#: options that put the toy backbone into a config, for tests of all but the network
+TOY_NETWORK = {'model.backbone': dict(type='ToyBackbone'), 'model.auxiliary_head': None}
+
+
 def network_config(outputs=(4, 2), **parts):
     """Config of a segmentor on the toy backbone, with an auxiliary head ``aux``."""
     return (

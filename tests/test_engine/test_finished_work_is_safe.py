@@ -11,6 +11,8 @@ from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
 from incseg.utils.locks import DirLock
+from tests.common.toys import TOY_NETWORK
+from tests.conftest import CONFIGS, TINY
 
 
 def files(folder):
@@ -26,9 +28,8 @@ def files(folder):
 def finished(tmp_path_factory):
     """A finished run of three steps and its config, made once; do not write to it."""
     from incseg.apis import load_config
-    from tests.conftest import CONFIGS, TINY
 
-    config = load_config(CONFIGS / 'mib/bisenet_r18_shapes_4-1.py', TINY)
+    config = load_config(CONFIGS / 'mib/bisenet_r18_shapes_4-1.py', {**TINY, **TOY_NETWORK})
     folder = tmp_path_factory.mktemp('finished') / 'run'
     train_protocol(config, folder, reuse=False)
     return config, folder
@@ -178,7 +179,7 @@ def test_leftovers_are_removed(run):
 )
 def test_keep(tiny, tmp_path, keep, left):
     """If it fails, a long protocol fills the disk, or what was removed is missed on resume."""
-    config = tiny(**{'schedule.keep': keep})
+    config = tiny(**{**TOY_NETWORK, 'schedule.keep': keep})
     ledger = train_protocol(config, tmp_path / 'run', reuse=False)
     there = [k for k in range(3) if (tmp_path / f'run/step_{k}/final.pth').is_file()]
     assert there == left

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.distributed import init_launcher, on_rank_zero
+from incseg.utils.files import is_running
 
 
 def test_no_launcher_is_no_process_group():
@@ -57,6 +59,39 @@ def test_launcher_without_its_environment(monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
     with pytest.raises(InvalidInputError, match='tools/dist_train.sh'):
         init_launcher('pytorch')
+
+
+WORKER = """
+import os, sys, time
+from incseg.utils.distributed import end_with_parent
+end_with_parent(0.05)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_workers_end_with_their_launcher(tool_environment):
+    """If it fails, the workers of a torchrun that was killed train on."""
+    launcher = subprocess.Popen(
+        [
+            sys.executable,
+            '-c',
+            'import subprocess, sys; subprocess.run([sys.executable, "-c", sys.argv[1]])',
+            WORKER,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=tool_environment,
+    )
+    worker = int(launcher.stdout.readline())
+    launcher.kill()
+    launcher.wait()
+    end = time.monotonic() + 20
+    while is_running(worker) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not is_running(worker)
+    assert 'the launcher has ended' in launcher.stderr.read()
 
 
 SAME_WEIGHTS = """

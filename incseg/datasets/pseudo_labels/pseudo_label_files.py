@@ -1,9 +1,8 @@
 """The folder of a step's pseudo-labels: its files, and messages about missing ones."""
 
-import json
 import os
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,13 @@ from incseg.datasets.label_maps.label_file import read_label_file, write_label_f
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.pseudo_labels.score_file import ScoreFile
 from incseg.errors import InvalidInputError, MissingFileError, UserError
-from incseg.utils.files import write_atomically
+from incseg.utils.file_digests import digest_of, file_digests
+from incseg.utils.files import read_json, write_json
 from incseg.utils.rules import expected
 
 VERSION = 1
+#: the file with the digests of all others
+DIGESTS = 'digests.json'
 
 
 class PseudoLabelFiles:
@@ -78,6 +80,46 @@ class PseudoLabelFiles:
             scores.write(self.score_path(image_id))
         write_label_file(self.label_path(image_id), label)
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """The digest of every file, by its path below the folder; empty while it is incomplete.
+
+        Raises:
+            InvalidInputError: The file of digests is damaged.
+        """
+        path = self.folder / DIGESTS
+        return read_json(path, 'a file of digests')['files'] if path.is_file() else {}
+
+    def write_digests(self, image_ids: Iterable[str]) -> None:
+        """Complete the folder: write the digests, by which every reader verifies a file.
+
+        Args:
+            image_ids: The ids of the images whose files are complete.
+
+        Raises:
+            SaveError: The file cannot be written.
+        """
+        paths = [make(name) for name in image_ids for make in (self.label_path, self.score_path)]
+        files = [path for path in paths if path.is_file()]
+        values = file_digests([str(path) for path in files])
+        names = [path.relative_to(self.folder).as_posix() for path in files]
+        found = {name: value.hex()[:16] for name, value in zip(names, values, strict=True)}
+        write_json(self.folder / DIGESTS, dict(files=found))
+        self.__dict__.pop('digests', None)
+
+    def open_again(self) -> None:
+        """Remove the digests, as files are about to change."""
+        (self.folder / DIGESTS).unlink(missing_ok=True)
+        self.__dict__.pop('digests', None)
+
+    def _verify(self, path: Path) -> None:
+        known = self.digests.get(path.relative_to(self.folder).as_posix())
+        if known is not None and digest_of(path).hex()[:16] != known:
+            raise InvalidInputError(
+                f"'{path}' is damaged or was edited: it is not the file that was written; if its "
+                f"labels are meant, remove '{self.folder / DIGESTS}'"
+            )
+
     def states(self) -> list[tuple[str, int, int]]:
         """Return (name, size in bytes, modification time in ns) of every PNG and score file.
 
@@ -101,11 +143,12 @@ class PseudoLabelFiles:
 
         Raises:
             MissingFileError: The image has no PNG here.
-            InvalidInputError: The PNG is damaged, is not a label map, or has
+            InvalidInputError: The PNG is damaged or was exchanged, is not a label map, or has
                 another id.
         """
         path = self.label_path(image_id)
         label = read_label_file(path)
+        self._verify(path)
         if ids is not None and _reader_of(tuple(ids)).has_foreign(label):
             _check_ids(path, np.unique(label).tolist(), ids)
         return label
@@ -130,6 +173,7 @@ class PseudoLabelFiles:
                 'gating needs the scores: make the pseudo-labels with seam.inference.scores=True'
             )
         scores = ScoreFile.read(path)
+        self._verify(path)
         if ids is not None:
             _check_ids(path, scores.ids.tolist(), ids)
         return scores
@@ -156,8 +200,7 @@ class PseudoLabelFiles:
         Raises:
             SaveError: The file cannot be written.
         """
-        text = json.dumps({'version': VERSION, **meta}, indent=1, ensure_ascii=False) + '\n'
-        write_atomically(self.meta_path, text.encode())
+        write_json(self.meta_path, {'version': VERSION, **meta})
 
     def read_meta(self) -> dict[str, Any]:
         """Return the content of ``meta.json``.
@@ -168,13 +211,10 @@ class PseudoLabelFiles:
             InvalidInputError: The file is damaged, or of another version.
         """
         path = self.meta_path
-        try:
-            meta = json.loads(path.read_text(encoding='utf-8'))
-        except FileNotFoundError as error:
-            raise MissingFileError(no_labels(self.folder)) from error
-        except (OSError, ValueError) as error:
-            raise InvalidInputError(f"'{path}' cannot be read ({error})") from error
-        version = meta.get('version') if isinstance(meta, dict) else None
+        if not path.is_file():
+            raise MissingFileError(no_labels(self.folder))
+        meta = read_json(path, 'the meta.json of pseudo-labels')
+        version = meta.get('version')
         if version != VERSION:
             raise expected(f"version of '{path}'", version, repr(VERSION))
         ids = meta.get('ids')

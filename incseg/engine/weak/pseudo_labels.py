@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
+from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size, is_main_process
 
 from incseg.datasets import (
     BackgroundRule,
@@ -236,15 +236,23 @@ def make_pseudo_labels(
                 dataset.metainfo['classes'],
             )
         own = [int(i) for i in indices[get_rank() :: get_world_size()]]
+        _ = files.digests  # if it is damaged, it is said now, not taken for damaged labels
         if resume:
             own = [
                 i
                 for i in own
                 if not files.is_valid(image_ids[i], maker.score_stride > 0, meta['ids'])
             ]
+        barrier()  # every process has looked at the files
+        remaking = any(all_gather_object(len(own)))
+        if remaking:
+            on_rank_zero(files.open_again)
+            files.__dict__.pop('digests', None)
         with closing(Progress(len(own), _title(files), progress and is_main_process())) as bar:
             maker.make(dataset, own, labels, bar.update)
         barrier()
+        if remaking or not (files.folder / 'digests.json').is_file():
+            on_rank_zero(lambda: files.write_digests(image_ids[i] for i in indices))
     return len(own)
 
 

@@ -49,6 +49,35 @@ def test_one_id_only(files):
     assert files.is_valid('a', True)
 
 
+def test_a_complete_folder_is_verified(files):
+    """If it fails, a step is trained on label maps that were exchanged or damaged.
+
+    Other valid files stand in their places; a folder that is not complete has no digests.
+    """
+    for i, name in enumerate('abc'):
+        files.write(name, LABEL + np.uint8(i), scores())
+    files.write_digests('abc')
+    again = PseudoLabelFiles(files.folder)
+    assert all(again.is_valid(name, True) for name in 'abc')
+    a, b = files.label_path('a'), files.label_path('b')
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second), b.write_bytes(first)
+    for name in 'ab':
+        assert not again.is_valid(name, True)
+        with pytest.raises(
+            InvalidInputError, match=f"{name}.png' is damaged or was edited: .*json"
+        ):
+            again.read_label(name)
+    ScoreFile.quantise([5], np.full((1, 8, 32), 0.2, np.float32)).write(files.score_path('c'))
+    with pytest.raises(InvalidInputError, match="c.npz' is damaged or was edited"):
+        again.read_scores('c')
+    again.open_again()
+    assert again.is_valid('a', True)
+    (files.folder / 'digests.json').write_text('{"files": {}, "format": 1}')
+    with pytest.raises(InvalidInputError, match='digests.json is damaged or was edited'):
+        PseudoLabelFiles(files.folder).read_label('a')
+
+
 def test_valid_means_whole(files):
     """Resuming keeps what is whole and makes the rest again."""
     assert not files.is_valid('a', False)
@@ -101,7 +130,7 @@ def test_meta(files):
         with pytest.raises(InvalidInputError, match=r"meta\.json' is .*, expected a list"):
             files.read_meta()
     files.meta_path.write_text('{')
-    with pytest.raises(InvalidInputError, match=r"meta\.json' cannot be read"):
+    with pytest.raises(InvalidInputError, match=r'meta\.json is not the meta.json'):
         files.read_meta()
 
 

@@ -71,6 +71,18 @@ def test_resume_redoes_what_is_missing_or_damaged(make, dataset):
     assert make(resume=True)[0] == 0
 
 
+def test_resume_redoes_what_was_exchanged(make, dataset):
+    """If it fails, two label maps that changed places are trained on."""
+    _, files = make()
+    paths = [files.label_path(dataset.image_ids[i]) for i in INDICES[:2]]
+    before = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, reversed(before)):
+        path.write_bytes(content)
+    assert make(resume=True)[0] == 2
+    assert [path.read_bytes() for path in paths] == before
+    assert make(resume=True)[0] == 0
+
+
 def test_resume_redoes_foreign_ids(make, dataset):
     """If it fails, a label map with a class of another step counts as complete."""
     _, files = make()
