@@ -28,7 +28,10 @@ from terminaltables import AsciiTable
 
 RECORDER = Path(__file__).with_name('number_recorder.py')
 #: keys of the ledger that are times, paths, or depend on how a file is laid out
-NO_NUMBERS = {'seconds', 'config', 'reused_from', 'init_from', 'ckpt_sha'}
+NO_NUMBERS = {
+    *('seconds', 'config', 'reused_from', 'init_from', 'ckpt_sha'),
+    *('network', 'format', 'digest'),
+}
 #: the least after which networks predict more than background, and tables can differ
 TINY = {
     'seed': 42,
