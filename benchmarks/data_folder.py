@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from incseg.utils.pictures import read_picture
+
 SIZE = (375, 500)  # most of VOC's photographs
 QUALITY = 97  # of the JPEGs: with photographs about 95 kB each; VOC's have 100 kB
 SUFFIXES = ('.jpg', '.jpeg', '.png')
@@ -35,8 +37,9 @@ def make_folder(root: Path, count: int, photographs: Path | None) -> None:
     files = [files[i * len(files) // count] for i in range(count)] if files else [None] * count
     palette = rng.integers(0, 256, 768).tolist()
     for i, file in enumerate(files):
-        img = drawn(rng) if file is None else cv2.resize(cv2.imread(str(file)), SIZE[::-1])
-        cv2.imwrite(str(folders[0] / f'{i:03}.jpg'), img, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        img = drawn(rng) if file is None else cv2.resize(read_picture(file), SIZE[::-1])
+        _, content = cv2.imencode('.jpg', img, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        (folders[0] / f'{i:03}.jpg').write_bytes(content.tobytes())
         mask = Image.fromarray(objects(rng))
         mask.putpalette(palette)
         mask.save(folders[1] / f'{i:03}.png')

@@ -123,7 +123,8 @@ class Plain(Dataset):
         return len(self.images)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        img = cv2.cvtColor(cv2.imread(str(self.images[i])), cv2.COLOR_BGR2RGB)
+        content = np.fromfile(self.images[i], np.uint8)
+        img = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         raw = np.array(Image.open(self.labels[i])).astype(np.int64)
         label = np.full_like(raw, 255)
         for old, new in self.table.items():

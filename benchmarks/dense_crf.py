@@ -20,6 +20,7 @@ from torch import Tensor
 from incseg.datasets import CamVidDataset
 from incseg.models import DenseCRF
 from incseg.models.weak.refinement.dense_crf import CLIP, blur, gaussian
+from incseg.utils.pictures import read_picture
 
 NUM_CLASSES, STRIDE, NOISE, SHRINK = 4, 16, 0.5, 4
 
@@ -74,7 +75,7 @@ def main() -> None:
     rows = []
     for index in np.linspace(0, len(data) - 1, args.images).astype(int):
         info = data.get_data_info(int(index))
-        picture = cv2.imread(info['img_path'])
+        picture = read_picture(info['img_path'])
         image = torch.from_numpy(picture.transpose(2, 0, 1).copy())
         scores = coarse_scores(data.label_reader(info['seg_map_path']), generator)
         found = {}

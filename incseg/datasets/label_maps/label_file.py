@@ -11,6 +11,7 @@ from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
+from incseg.utils.pictures import PNG, png_fault
 
 try:  # inflates three to four times faster than zlib
     from isal.isal_zlib import decompressobj, error
@@ -51,15 +52,20 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
     path = os.fspath(path)
     try:
         with open(path, 'rb') as file:
-            ids = read_plain_png(file.read())
+            data = file.read()
+        if data.startswith(PNG) and (fault := png_fault(data)):
+            raise InvalidInputError(f'label file {path!r} is damaged ({fault}), {_EXPECTED}')
+        ids = read_plain_png(data)
         if ids is not None:
             return np.ascontiguousarray(ids)
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(data)) as image:
             kind = _refused_kind(image)
             if kind is None:
                 return np.array(image, dtype=np.uint8)
     except FileNotFoundError as error:
         raise MissingFileError(f'label file {path!r} does not exist') from error
+    except InvalidInputError:
+        raise
     except _BROKEN as error:
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise InvalidInputError(
@@ -121,7 +127,6 @@ def colour_map(num_colours: int) -> list[list[int]]:
 
 _PALETTE = np.array(colour_map(256), np.uint8).ravel().tolist()
 
-SIGNATURE = b'\x89PNG\r\n\x1a\n'
 GREY, PALETTE = 0, 3
 #: larger images are left to PIL, which refuses images that would fill the memory
 MOST_PIXELS = 1 << 26
@@ -141,7 +146,7 @@ def read_plain_png(data: bytes) -> np.ndarray | None:
         uint8 ``(H, W)``, read-only.  None for any other file, also a damaged
         one: it is for a general decoder.
     """
-    if len(data) < 33 or data[:8] != SIGNATURE or data[12:16] != b'IHDR':
+    if len(data) < 33 or data[:8] != PNG or data[12:16] != b'IHDR':
         return None
     width, height, depth, colour, *rest = struct.unpack('>IIBBBBB', data[16:29])
     if depth != 8 or colour not in (GREY, PALETTE) or any(rest):  # rest: interlaced, for example

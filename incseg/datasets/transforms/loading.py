@@ -1,8 +1,6 @@
 import functools
-import os
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
@@ -10,11 +8,10 @@ from incseg.constants import MAX_CLASSES, VOID
 from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.pseudo_labels.pseudo_label_view import PseudoLabelView
-from incseg.errors import InvalidInputError, MissingFileError
+from incseg.errors import InvalidInputError
 from incseg.registry import TRANSFORMS
+from incseg.utils.pictures import read_picture
 from incseg.utils.rules import expected
-
-_EXPECTED = 'expected a complete JPEG, PNG or other image that OpenCV reads'
 
 
 @TRANSFORMS.register_module()
@@ -26,12 +23,12 @@ class LoadImage(BaseTransform):
 
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: The file is not an image, or is cut short.
+        InvalidInputError: The file is not an image, is cut short or damaged.
     """
 
     def transform(self, results: dict) -> dict:
         if 'img' not in results:
-            results['img'] = _read(results['img_path'])
+            results['img'] = read_picture(results['img_path'])
         img = results['img']
         if img.ndim != 3 or img.shape[2] != 3 or img.dtype != np.uint8:
             raise expected(
@@ -44,36 +41,6 @@ class LoadImage(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
-
-
-def _read(path: str | os.PathLike) -> np.ndarray:
-    path = os.fspath(path)
-    try:
-        with open(path, 'rb') as file:
-            data = file.read()
-    except FileNotFoundError as error:
-        raise MissingFileError(f'image {path!r} does not exist') from error
-    except OSError as error:
-        raise InvalidInputError(f'image {path!r} cannot be read ({error}), {_EXPECTED}') from error
-    if not data:
-        raise InvalidInputError(f'image {path!r} is an empty file, {_EXPECTED}')
-    if _is_cut_jpeg(data):
-        raise InvalidInputError(f'image {path!r} is cut short, {_EXPECTED}')
-    img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if img is None:
-        raise InvalidInputError(f'image {path!r} cannot be decoded, {_EXPECTED}')
-    return img
-
-
-def _is_cut_jpeg(data: bytes) -> bool:
-    """Return whether a JPEG lacks the end marker after its last scan.
-
-    Some versions of OpenCV fill the missing part with grey without an error.
-    """
-    if data[:2] != b'\xff\xd8':
-        return False
-    end = data.rfind(b'\xff\xd9')  # at the end of a complete file: a short search
-    return data.find(b'\xff\xda', max(end, 0)) >= 0
 
 
 @TRANSFORMS.register_module()

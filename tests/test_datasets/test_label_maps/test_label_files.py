@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from incseg.datasets import colour_map, read_label_file
-from incseg.datasets.label_maps.label_file import SIGNATURE, read_plain_png, write_label_file
+from incseg.datasets.label_maps.label_file import read_plain_png, write_label_file
 from incseg.errors import InvalidInputError, MissingFileError, SaveError
+from incseg.utils.pictures import PNG
 
 IDS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -105,7 +106,7 @@ def png(ids, depth=8, colour=3, interlace=0, row_filter=0, parts=1, height=None,
     )
     return b''.join(
         [
-            SIGNATURE,
+            PNG,
             chunk(b'IHDR', head),
             chunk(b'PLTE', bytes(768)),
             *(chunk(b'IDAT', packed[a:b]) for a, b in zip(cuts, cuts[1:])),

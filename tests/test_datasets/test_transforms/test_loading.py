@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from incseg.datasets import LabelReader, LoadImage, LoadLabels, RandomFlip, Resize
-from incseg.datasets.transforms import loading as load_image
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.pictures import is_cut_jpeg
 
 
 def test_colours_are_bgr(tmp_path):
@@ -74,7 +74,7 @@ def test_no_image_at_all(tmp_path):
 )
 def test_end_of_the_last_scan(data, cut):
     """A thumbnail has an end of its own, which must not pass for the picture's."""
-    assert load_image._is_cut_jpeg(data) is cut
+    assert is_cut_jpeg(data) is cut
 
 
 def results_of(path, shape=(1, 4), **more):
