@@ -216,6 +216,7 @@ def main() -> None:
     recording = commands.add_parser('record', help='train with the code of a checkout')
     recording.add_argument('tree', type=Path)
     recording.add_argument('--out', type=Path, required=True)
+    recording.add_argument('--force', action='store_true', help='write over --out')
     recording.add_argument('--only', nargs='+', choices=RUNS, default=list(RUNS), metavar='NAME')
     comparing = commands.add_parser('compare', help='exit status 1 if anything differs')
     comparing.add_argument('before', type=Path)
@@ -224,6 +225,10 @@ def main() -> None:
     if args.command == 'compare':
         found = compare(*(json.loads(path.read_text()) for path in (args.before, args.after)))
         sys.exit('\n'.join(['first differences, before and after:', *found]) if found else 0)
+    if args.out.exists() and not args.force:
+        parser.error(
+            f'{args.out} exists already; name another --out, or write over it with --force'
+        )
     runs, failed = {}, []
     for name in args.only:
         start = time.perf_counter()

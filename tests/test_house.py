@@ -135,7 +135,15 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'renamed': [('names',)],
     'structures': [('network_outputs', 'seg_data_sample')],
     'utils': [
-        ('file_digests', 'locks', 'pictures', 'precision', 'progress', 'repository'),
+        (
+            'file_digests',
+            'locks',
+            'outputs',
+            'pictures',
+            'precision',
+            'progress',
+            'repository',
+        ),
         ('distributed', 'files'),
         ('rules',),
     ],

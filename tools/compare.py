@@ -22,7 +22,7 @@ def main() -> None:
         '--out',
         metavar='DIR',
         default='comparison',
-        help='where comparison.txt, .md, .csv and .png go (default: comparison)',
+        help='where comparison.txt, .md, .csv and .png go, anew each time (default: comparison)',
     )
     parser.add_argument(
         '--convention',

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.command_line import ArgumentParser, command_line
+from incseg.apis.command_line import ArgumentParser, add_force_argument, command_line
 from tools.converters.resnet38d import convert_resnet38_params
 
 
@@ -13,8 +13,10 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('params', help='ilsvrc-cls_rna-a1_cls1000_ep-0001.params')
     parser.add_argument('out', help='the .pth to write; name it in model.backbone.weights')
+    add_force_argument(parser)
     args = parser.parse_args()
-    print(f'{convert_resnet38_params(args.params, args.out)} tensors in {args.out}')
+    count = convert_resnet38_params(args.params, args.out, args.force)
+    print(f'{count} tensors in {args.out}')
 
 
 if __name__ == '__main__':

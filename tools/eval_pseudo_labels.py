@@ -16,7 +16,11 @@ from incseg.registry import DATASETS
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='its training images and masks are taken')
-    parser.add_argument('folder', metavar='DIR', help='<root>/<protocol>/<step>')
+    parser.add_argument(
+        'folder',
+        metavar='DIR',
+        help='<root>/<protocol>/<step>; its sweep.json and sweep.png are written anew',
+    )
     parser.add_argument(
         '--split', help='another list of images, for instance train: only its images count'
     )

@@ -1,4 +1,4 @@
-"""Paint COCO's label maps, masks/{train,val}2017, of its instance annotations."""
+"""Paint COCO's label maps, masks/{train,val}2017, of its instances; those that are there stay."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Make SegmentationClassAug from the original VOC 2012 and SBD downloads."""
+"""Make SegmentationClassAug from VOC 2012 and SBD as downloaded; masks that are there stay."""
 
 import sys
 from pathlib import Path

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
+    add_force_argument,
     command_line,
     int_argument,
     options_of,
@@ -31,9 +32,10 @@ def main() -> None:
         '--images', type=int_argument, nargs='+', default=[0, 1, 2, 3], metavar='INDEX'
     )
     add_config_arguments(parser)
+    add_force_argument(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))
-    draw_comparison(config, parse_options(args.runs), args.images, Path(args.out))
+    draw_comparison(config, parse_options(args.runs), args.images, Path(args.out), args.force)
 
 
 if __name__ == '__main__':

@@ -10,7 +10,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 
 from mmengine.dist import is_main_process
 
-from incseg.apis.command_line import ArgumentParser, add_common_arguments, command_line, options_of
+from incseg.apis.command_line import (
+    ArgumentParser,
+    add_common_arguments,
+    add_force_argument,
+    command_line,
+    options_of,
+)
 from incseg.apis.config.trained import load_trained_config
 from incseg.engine import evaluate_checkpoint
 from incseg.utils.distributed import end_launcher, init_launcher
@@ -20,10 +26,11 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='the config of the training run')
     parser.add_argument('checkpoint', help="a step's final.pth")
-    add_common_arguments(parser)
+    add_common_arguments(parser, 'work_dirs/<config stem>; its test_step_<k>.json is written anew')
     parser.add_argument(
         '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image'
     )
+    add_force_argument(parser, 'pictures of --show-dir that are there')
     args = parser.parse_args()
     config, notes = load_trained_config(args.config, options_of(args), args.checkpoint)
     init_launcher(args.launcher)
@@ -34,6 +41,7 @@ def main() -> None:
         args.checkpoint,
         args.work_dir or Path('work_dirs', Path(args.config).stem),
         args.show_dir,
+        args.force,
     )
     end_launcher()
 

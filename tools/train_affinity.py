@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
+    add_force_argument,
     command_line,
     int_argument,
     options_of,
@@ -53,6 +54,7 @@ def main() -> None:
         '--lr', type=float, default=0.01, help='of the backbone at the start, default: 0.01'
     )
     add_config_arguments(parser)
+    add_force_argument(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))
     made = affinity_job(
@@ -65,6 +67,7 @@ def main() -> None:
         batch_size=args.batch_size,
         crop_size=args.crop_size,
         lr=args.lr,
+        force=args.force,
     )
     print(
         f'{made["images"]} images in {made["seconds"]:.0f} s, mean loss of the last epoch '

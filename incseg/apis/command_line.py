@@ -61,6 +61,15 @@ def add_common_arguments(
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
 
 
+def add_force_argument(
+    parser: argparse.ArgumentParser, what: str = 'the output, if it is there already'
+) -> None:
+    """Add ``--force`` to a tool that keeps what is there without it."""
+    parser.add_argument(
+        '--force', action='store_true', help=f'write over {what}; an input is never written over'
+    )
+
+
 def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOINT) -> None:
     """Run a tool; turn a user's mistake into one line and exit status 1.
 
@@ -70,6 +79,8 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
         main: the tool.
         after_interrupt: the advice for a run that Ctrl-C has stopped.
     """
+    if hasattr(sys.stdout, 'reconfigure'):  # names of files that are not UTF-8, as on stderr
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         main()
     except UserError as error:

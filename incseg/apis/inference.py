@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose
@@ -19,7 +18,8 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import EncoderDecoder
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
-from incseg.utils.pictures import paint, write_picture
+from incseg.utils.outputs import check_outputs, free_names
+from incseg.utils.pictures import paint, read_picture, write_picture
 
 Image = str | Path | np.ndarray
 
@@ -130,6 +130,7 @@ class Inferencer:
         images: Image | Sequence[Image],
         out_dir: str | Path | None = None,
         opacity: float = 0.5,
+        force: bool = False,
     ) -> list[SegDataSample]:
         """Segment images; with ``out_dir``, write each image painted.
 
@@ -140,29 +141,42 @@ class Inferencer:
                 sequence of paths and arrays.
             out_dir: Where painted images go.
             opacity: Of the classes' colours.
+            force: Whether painted images that are there already may be written over.
 
         Returns:
             One sample an image, see :func:`inference_model`.
+
+        Raises:
+            UserError: An image is missing or damaged; or a painted image is one of the
+                images, or there already: nothing was written.
         """
         results = []
-        written: set[str] = set()
-        for number, image in enumerate(list_images(images)):
+        listed = list_images(images)
+        targets = painted_files(listed, Path(out_dir or '.'))
+        if out_dir is not None:
+            files = [image for image in listed if not isinstance(image, np.ndarray)]
+            check_outputs(targets, files, force=force)
+        for image, target in zip(listed, targets, strict=True):
             sample = inference_model(self.model, image)
             assert isinstance(sample, SegDataSample)
             results.append(sample)
             if out_dir is not None:
-                name = f'{number:06d}' if isinstance(image, np.ndarray) else Path(image).stem
-                if name in written:  # a.jpg and a.png; or the same name in two folders
-                    name = f'{name}_{number:06d}'
-                written.add(name)
-                self._write(Path(out_dir) / f'{name}.png', image, sample, opacity)
+                self._write(target, image, sample, opacity)
         return results
 
     def _write(self, path: Path, image: Image, sample: SegDataSample, opacity: float) -> None:
-        pixels = image if isinstance(image, np.ndarray) else cv2.imread(str(image))
-        assert pixels is not None  # it was segmented a moment ago
+        pixels = image if isinstance(image, np.ndarray) else read_picture(image)
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
         write_picture(path, paint(pixels, labels, self.palette, opacity))
+
+
+def painted_files(images: Sequence[Image], folder: Path) -> list[Path]:
+    """Return where each image is written painted, no two in one place."""
+    names = [
+        f'{number:06d}' if isinstance(image, np.ndarray) else Path(image).stem
+        for number, image in enumerate(images)
+    ]  # a.jpg and a.png, or the same name in two folders, are told apart
+    return [folder / f'{name}.png' for name in free_names(names)]
 
 
 def list_images(images: Image | Sequence[Image]) -> list[Image]:

@@ -52,25 +52,34 @@ def evaluate(
 
 
 def evaluate_checkpoint(
-    config: Any, checkpoint: str | Path, work_dir: str | Path, show_dir: str | Path | None = None
+    config: Any,
+    checkpoint: str | Path,
+    work_dir: str | Path,
+    show_dir: str | Path | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a step's saved network; the checkpoint says its step and classes.
 
     Args:
         config: A complete, checked config.
         checkpoint: A step's ``final.pth``.
-        work_dir: The folder of logs and ``test_step_<k>.json``.
+        work_dir: The folder of logs and of ``test_step_<k>.json``, which is written anew.
         show_dir: The folder of pictures of the predictions; None for no pictures.
+        force: Whether to write over pictures that are there already.
 
     Returns:
         The step's entry as in a ledger, without the keys that only training knows.
 
     Raises:
-        UserError: The checkpoint is missing, damaged or of another protocol.
+        UserError: The checkpoint is missing, damaged or of another protocol, or a picture
+            is there already.
     """
     experiment = Experiment(config)
     content, k = read_experiment_checkpoint(experiment, checkpoint)
-    hooks = () if show_dir is None else (PaintHook(show_dir, experiment.sources.palette(k)),)
+    painted = (
+        None if show_dir is None else PaintHook(show_dir, experiment.sources.palette(k), force)
+    )
+    hooks = () if painted is None else (painted,)
     metrics = evaluate(experiment, k, content, str(checkpoint), str(work_dir), hooks)
     ledger = experiment.new_ledger()
     ledger.header['method'] = content['meta']['method']

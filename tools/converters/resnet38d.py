@@ -8,6 +8,7 @@ import torch
 
 from incseg.errors import InvalidInputError
 from incseg.utils.files import whole_file
+from incseg.utils.outputs import check_outputs
 from tools.converters.mxnet_params import read_mxnet_params
 
 #: mxnet's names of what a BatchNorm holds
@@ -49,25 +50,29 @@ def convert_name(name: str) -> str | None:
     raise InvalidInputError(f'{name!r} is not the name of a weight of the wide ResNet-38')
 
 
-def convert_resnet38_params(source: str | os.PathLike, target: str | os.PathLike) -> int:
+def convert_resnet38_params(
+    source: str | os.PathLike, target: str | os.PathLike, force: bool = False
+) -> int:
     """Write the published ``.params`` file (mxnet) as one that :class:`ResNet38d` loads.
 
     Args:
         source: ``ilsvrc-cls_rna-a1_cls1000_ep-0001.params``.
         target: A ``.pth`` file.
+        force: Whether it may be there already.
 
     Returns:
         The number of tensors written.
 
     Raises:
         MissingFileError, InvalidInputError: The source is not there, or not
-            such a file.
+            such a file; or the target is the source or there already.
     """
+    check_outputs([target], [source], force=force)
     state = {}
     for name, array in read_mxnet_params(source).items():
         ours = convert_name(name)
         if ours is not None:
             state[ours] = torch.from_numpy(array).float()
-    with whole_file(Path(target)) as temporary:
-        torch.save(state, temporary)
+    with whole_file(Path(target)) as temporary, open(temporary, 'wb') as file:
+        torch.save(state, file)
     return len(state)

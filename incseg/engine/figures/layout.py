@@ -30,7 +30,7 @@ def grid(columns: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
         left = x * (width + GAP)
         cv2.putText(
             canvas,
-            title,
+            _drawable(title),
             (left, HEAD - 7),
             cv2.FONT_HERSHEY_SIMPLEX,
             0.5,
@@ -95,7 +95,12 @@ def with_legend(picture: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np
 
 def text_width(text: str) -> int:
     """Return the width of a text, in pixels."""
-    return int(cv2.getTextSize(text, FONT, SIZE, 1)[0][0])
+    return int(cv2.getTextSize(_drawable(text), FONT, SIZE, 1)[0][0])
+
+
+def _drawable(text: str) -> str:
+    """Return a text for OpenCV, to which bytes in a name that are not UTF-8 are no text."""
+    return text.encode('utf-8', 'backslashreplace').decode()
 
 
 def _padded(picture: np.ndarray, right: int = 0, below: int = 0) -> np.ndarray:
@@ -103,4 +108,5 @@ def _padded(picture: np.ndarray, right: int = 0, below: int = 0) -> np.ndarray:
 
 
 def _write(picture: np.ndarray, text: str, left: int, top: int) -> None:
-    cv2.putText(picture, text, (left, top + LINE - 7), FONT, SIZE, BLACK, 1, cv2.LINE_AA)
+    place = (left, top + LINE - 7)
+    cv2.putText(picture, _drawable(text), place, FONT, SIZE, BLACK, 1, cv2.LINE_AA)

@@ -13,11 +13,12 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, MODELS
-from incseg.utils.pictures import paint, write_picture
+from incseg.utils.outputs import check_outputs
+from incseg.utils.pictures import check_picture_name, paint, write_picture
 
 
 def draw_comparison(
-    config: Any, runs: Mapping[str, str], images: Sequence[int], path: Path
+    config: Any, runs: Mapping[str, str], images: Sequence[int], path: Path, force: bool = False
 ) -> None:
     """Draw test images, their truth, and the predictions of several saved networks.
 
@@ -27,10 +28,13 @@ def draw_comparison(
             config's protocol, of any method.
         images: Indices of test images, one row each.
         path: The picture to write.
+        force: Whether it may be there already.
 
     Raises:
-        UserError: A checkpoint does not fit, or an index is out of range.
+        UserError: A checkpoint does not fit, an index is out of range, or the picture is
+            there already.
     """
+    check_picture_name(path)
     experiment = Experiment(config)
     dataset = DATASETS.build(dataset_config(experiment, experiment.num_steps - 1, 'test'))
     for index in images:
@@ -38,6 +42,7 @@ def draw_comparison(
             raise InvalidInputError(
                 f'--images {index} is out of range: there are {len(dataset)} test images'
             )
+    check_outputs([path], [*runs.values(), *dataset.dataset.input_files()], force=force)
     samples = [dataset[index] for index in images]
     pictures = [np.ascontiguousarray(s['inputs'].numpy().transpose(1, 2, 0)) for s in samples]
     truths = [s['data_samples'].gt_sem_seg.data[0].numpy() for s in samples]

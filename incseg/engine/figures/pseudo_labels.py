@@ -10,11 +10,14 @@ from incseg.datasets import LoadImage, LoadLabels, PseudoLabelFiles
 from incseg.engine.figures.layout import ENLARGE, GAP, HEAD, grid, with_legend, with_row_names
 from incseg.engine.weak.evaluate_pseudo_labels import check_classes
 from incseg.errors import InvalidInputError
-from incseg.utils.pictures import paint, write_picture
+from incseg.utils.outputs import check_outputs
+from incseg.utils.pictures import check_picture_name, paint, write_picture
 from incseg.utils.rules import expected
 
 
-def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], path: Path) -> None:
+def draw_pseudo_labels(
+    dataset: Any, folder: str | Path, images: Sequence[str], path: Path, force: bool = False
+) -> None:
     """Draw images with their truth, the scores and the pseudo-labels.
 
     Only classes of the pseudo-labels are coloured.  The third column shows the
@@ -27,12 +30,16 @@ def draw_pseudo_labels(dataset: Any, folder: str | Path, images: Sequence[str], 
         folder: The folder of the pseudo-labels, ``<root>/<protocol>/<step>``.
         images: Ids of the images, one row each; all of one size.
         path: The picture to write.
+        force: Whether it may be there already.
 
     Raises:
         UserError: If an image is not in the data set, a file is missing or
-            damaged, or the picture cannot be written.
+            damaged, or the picture is there already or cannot be written.
     """
+    check_picture_name(path)
     files = PseudoLabelFiles(folder)
+    labels = map(files.label_path, images)
+    check_outputs([path], [*labels, *dataset.input_files()], force=force)
     ids = files.read_meta()['ids']
     check_classes(files, dataset)
     palette = [

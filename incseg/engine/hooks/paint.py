@@ -7,6 +7,8 @@ import numpy as np
 from mmengine.hooks import Hook
 
 from incseg.registry import HOOKS
+from incseg.utils.distributed import on_rank_zero
+from incseg.utils.outputs import check_outputs, free_names
 from incseg.utils.pictures import paint, write_picture
 
 
@@ -15,13 +17,33 @@ class PaintHook(Hook):
     """Write a picture per test image: image, truth and prediction side by side.
 
     Args:
-        folder: The folder of the pictures ``<image id>.png``; it is created.
+        folder: The folder of the pictures ``<image id>.png``; a slash in an id becomes
+            ``_``, and ``_<number>`` follows where the name is taken.
         palette: The colour of each train id, ``[r, g, b]``.
+        force: Whether to write over pictures that are there already.
+
+    Raises:
+        InvalidInputError: At the start of the test, a picture is there already, or is
+            an image or label map of the data set.
     """
 
-    def __init__(self, folder: str | Path, palette: list[list[int]]):
-        self.folder, self.palette = Path(folder), palette
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: str | Path, palette: list[list[int]], force: bool = False):
+        self.folder, self.palette, self.force = Path(folder), palette, force
+        self.paths: dict[str, Path] = {}
+
+    def before_test(self, runner: Any) -> None:
+        dataset = runner.test_dataloader.dataset
+        ids = list(map(str, dataset.image_ids))
+        self.paths = dict(zip(ids, map(self.path, free_names(i.replace('/', '_') for i in ids))))
+        source = getattr(dataset, 'dataset', dataset)
+        inputs = source.input_files() if hasattr(source, 'input_files') else ()
+        on_rank_zero(
+            check_outputs, outputs=list(self.paths.values()), inputs=inputs, force=self.force
+        )
+
+    def path(self, name: str) -> Path:
+        """Return the path of a picture."""
+        return self.folder / f'{name}.png'
 
     def after_test_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
@@ -32,5 +54,6 @@ class PaintHook(Hook):
             prediction = sample.pred_sem_seg.data[0].cpu().numpy()
             plain = cv2.resize(picture, truth.shape[::-1])
             panels = [plain, *(paint(plain, ids, self.palette) for ids in (truth, prediction))]
-            path = self.folder / f'{str(sample.image_id).replace("/", "_")}.png'
+            image_id = str(sample.image_id)
+            path = self.paths.get(image_id) or self.path(image_id.replace('/', '_'))
             write_picture(path, np.hstack(panels))

@@ -18,6 +18,7 @@ from incseg.evaluation.conventions import mean
 from incseg.evaluation.report import number
 from incseg.evaluation.threshold_sweep import ThresholdSweep, draw_sweep, sweep_table
 from incseg.utils.files import write_atomically
+from incseg.utils.outputs import check_outputs
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
 
@@ -166,7 +167,8 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
 
     Args:
         dataset: A :class:`SegDataset` with masks.
-        folder: ``<root>/<protocol>/<step>``; it receives the two files.
+        folder: ``<root>/<protocol>/<step>``; it receives the two files, which are
+            written anew.
         thresholds: Background scores to try.
 
     Returns:
@@ -176,6 +178,8 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
         UserError: See :func:`eval_pseudo_labels`; or a file cannot be written.
     """
     folder = Path(folder)
+    outputs = [folder / 'sweep.json', folder / 'sweep.png']
+    check_outputs(outputs, dataset.input_files(), own=True)
     result = eval_pseudo_labels(dataset, folder, thresholds)
     files = PseudoLabelFiles(folder)
     meta = files.read_meta()

@@ -212,7 +212,7 @@ def make_pseudo_labels(
 
     Raises:
         InvalidInputError: The folder already holds pseudo-labels and ``resume`` is
-            false, or they were made with other settings.
+            false, or they were made with other settings, or nobody knows how.
         UserError: An image cannot be read, or a file cannot be written.
     """
     files = maker.files
@@ -272,6 +272,12 @@ def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
                     f'now it is {value!r}: remove that folder to make them anew, or, with '
                     'make_pseudo_labels.py, pass another --out'
                 )
+    for name in () if files.meta_path.exists() else ('labels', 'scores', 'image_labels.json'):
+        if (files.folder / name).exists():
+            raise InvalidInputError(
+                f"'{files.folder / name}' is there without a meta.json, so it is not known what "
+                'made it: nothing was written; pass another --out'
+            )
     files.write_meta(meta)
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from incseg.evaluation.comparison.plot import draw_curves
 from incseg.evaluation.comparison.runs import find_runs
 from incseg.evaluation.comparison.table import ComparisonTable
+from incseg.evaluation.run_settings import CONFIG_FILE
 from incseg.utils.files import write_atomically
+from incseg.utils.outputs import check_outputs
 
 NAME = 'comparison'
 
@@ -16,19 +18,25 @@ def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') 
     Args:
         arguments: Work dirs, folders of work dirs or ledgers, each possibly
             as ``NAME=PATH`` (see :func:`find_runs`).
-        out: The folder for ``comparison.txt``, ``.md``, ``.csv`` and ``.png``.
+        out: The folder for ``comparison.txt``, ``.md``, ``.csv`` and ``.png``, which are
+            written anew.
         convention: Which IoUs are averaged: ``'mib'``, ``'plop'``, ``'wilson'``.
 
     Returns:
         Text for the user: the table and the paths of the files.
 
     Raises:
-        UserError: If a ledger is missing or damaged, no run is finished, or a
-            row has one seed twice, two methods or two settings.
+        UserError: If a ledger is missing or damaged or one of the files, no run is
+            finished, or a row has one seed twice, two methods or two settings.
     """
     runs, without = find_runs(arguments)
     table = ComparisonTable(runs, convention, without)
     folder = Path(out)
+    check_outputs(
+        [folder / f'{NAME}.{ending}' for ending in ('txt', 'md', 'csv', 'png')],
+        [path for run in runs for path in (run.path, run.path.with_name(CONFIG_FILE))],
+        own=True,
+    )
     write_atomically(folder / f'{NAME}.txt', table.text() + '\n')
     write_atomically(folder / f'{NAME}.md', table.markdown() + '\n')
     write_atomically(folder / f'{NAME}.csv', table.csv())

@@ -1,7 +1,7 @@
 """The AffinityNet that the random walk of a config uses, from two sets of pseudo-labels."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import InvalidInputError
 from incseg.models import AffinityNet
 from incseg.registry import DATASETS, MODELS
+from incseg.utils.outputs import check_outputs
 from incseg.utils.precision import gpu_arithmetic
 from incseg.utils.rules import expected
 
@@ -35,6 +36,7 @@ def affinity_job(
     batch_size: int = 8,
     crop_size: int = 448,
     lr: float = 0.01,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Train the AffinityNet of ``seam.refine`` and write its checkpoint, whole or not at all.
 
@@ -51,6 +53,7 @@ def affinity_job(
             weights that the config of the network names.
         epochs, batch_size, crop_size, lr: See :func:`train_affinity` and
             :class:`AffinityDataset`.
+        force: Whether ``out`` may be there already.
 
     Returns:
         The checkpoint's ``meta``: ``images``, ``loss`` (mean of the last epoch),
@@ -58,7 +61,8 @@ def affinity_job(
         ``batch_size``, ``crop_size`` and ``lr``.
 
     Raises:
-        UserError: The config, a file or a number is not acceptable.
+        UserError: The config, a file or a number is not acceptable, or ``out`` is an input
+            or there already.
     """
     if Path(out).is_dir():
         raise expected('out', str(out), 'the name of a file to write, no folder')
@@ -75,11 +79,13 @@ def affinity_job(
     pretrained = starts_from_imagenet(refine['net'], init_from)
     pair = PseudoLabelFiles(strong), PseudoLabelFiles(weak)
     check_powers(*pair)
+    images = DATASETS.build(weak_training_set(experiment))
+    check_outputs([out], _inputs(images, pair, init_from), force=force)
     torch.manual_seed(experiment.seed)
     net = starting_net(refine['net'], pretrained, init_from)
     net.to('cuda' if torch.cuda.is_available() else 'cpu')
     data = AffinityDataset(
-        DATASETS.build(weak_training_set(experiment)),
+        images,
         *pair,
         crop_size,
         ColourJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
@@ -114,6 +120,14 @@ def affinity_job(
     check_finite(content['state_dict'], "at the end of AffinityNet's training")
     save_atomically(content, out)
     return dict(content['meta'])
+
+
+def _inputs(
+    images: Any, pair: Iterable[PseudoLabelFiles], init_from: str | Path | None
+) -> list[str | Path]:
+    """Return the files of a data set and of pseudo-labels, and the first weights."""
+    labels = (path for files in pair for path in files.folder.rglob('*'))
+    return [*images.input_files(), *labels, *([] if init_from is None else [init_from])]
 
 
 def check_powers(strong: PseudoLabelFiles, weak: PseudoLabelFiles) -> None:
