@@ -2,6 +2,10 @@
 
 Every error names the missing path and ends with ``how_to_get``, a sentence
 about the source of the data.
+
+The configuration decides which folders are read, and these may be links to
+anywhere.  What lies in the folders does not decide: an id of a list, or a link,
+that leads out of them is refused.
 """
 
 import os
@@ -9,6 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.rules import expected
+
+#: folders below a data set's folder; only links that cross each other make more
+MOST_FOLDERS = 100_000
+#: how a binary file or UTF-16 begins, or what it holds; other bytes may be names of files
+_NO_TEXT = (b'\xff\xfe', b'\xfe\xff')
 
 
 def at_split(path: str, split: str) -> str:
@@ -35,35 +45,69 @@ def check_root(data_root: str, how_to_get: str) -> None:
 def read_id_list(path: str, how_to_get: str) -> list[str]:
     """Return the ids of a list file, one per line; blank lines are skipped.
 
+    Bytes that are not UTF-8 become the characters by which Python names such files.
+
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: The file cannot be read or is empty.
+        InvalidInputError: The file cannot be read or is empty, or an id leads out of
+            the data set's folders.
     """
     try:
-        lines = Path(path).read_text(encoding='utf-8').splitlines()
+        content = Path(path).read_bytes()
     except FileNotFoundError as error:
         raise MissingFileError(f'image list {path!r} does not exist; {how_to_get}') from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InvalidInputError(
             f'image list {path!r} cannot be read as text ({error}); {how_to_get}'
         ) from error
+    if content.startswith(_NO_TEXT) or b'\0' in content:
+        raise InvalidInputError(
+            f'image list {path!r} cannot be read as text (it is binary or UTF-16); {how_to_get}'
+        )
+    lines = content.decode('utf-8', 'surrogateescape').splitlines()
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise InvalidInputError(f'image list {path!r} is empty, expected one image id per line')
+    for image_id in ids:
+        check_id(image_id, f'image list {path!r}')
     return ids
 
 
-def ids_in_folder(folder: str, suffixes: Sequence[str], how_to_get: str) -> list[str]:
+def check_id(image_id: str, where: str) -> None:
+    """Refuse an image id that leads out of the folders of its data set.
+
+    Args:
+        image_id: The id, which becomes part of a path.
+        where: The file that names it, for errors.
+
+    Raises:
+        InvalidInputError: It is an absolute path, or one part of it is ``..``; or it has
+            a NUL, which no name of a file has.
+    """
+    if image_id.startswith('/') or '..' in image_id.split('/') or '\0' in image_id:
+        raise expected(f'an image id of {where}', image_id, 'a path below the image folder')
+
+
+def ids_in_folder(
+    folder: str, suffixes: Sequence[str], how_to_get: str, root: str = '', follow: bool = False
+) -> list[str]:
     """Return the ids of all images in ``folder`` and its subfolders, sorted.
+
+    Args:
+        folder: The folder.
+        suffixes: Endings of image files.
+        how_to_get: Ends an error.
+        root, follow: See :func:`files_below`.
 
     Raises:
         MissingFileError: There is no such folder, or it has no image.
+        InvalidInputError: A link leads out of the folder.
     """
     if not Path(folder).is_dir():
         fault = 'is a file' if Path(folder).is_file() else 'does not exist'
         raise MissingFileError(f'image folder {folder!r} {fault}; {how_to_get}')
     ids = []
-    for name in _files_below(Path(folder)):
+    for name in files_below(Path(folder), root, follow):
         suffix = next((s for s in suffixes if name.endswith(s)), None)
         if suffix is not None:
             ids.append(name[: -len(suffix)])
@@ -82,6 +126,8 @@ def pair_files(
     label_suffix: str,
     how_to_get: str,
     partly_labelled: bool = False,
+    root: str = '',
+    follow: bool = False,
 ) -> list[dict]:
     """Find the image and the label map of each id.
 
@@ -93,6 +139,7 @@ def pair_files(
         image_suffixes, label_suffix: Endings of the files.
         how_to_get: Ends an error.
         partly_labelled: Whether images may lack their label map.
+        root, follow: See :func:`files_below`.
 
     Returns:
         Dicts of ``image_id``, ``img_path`` and ``seg_map_path``, in the order of ``ids``;
@@ -100,9 +147,10 @@ def pair_files(
 
     Raises:
         MissingFileError: Files are missing; the message has the first one and their number.
+        InvalidInputError: A link leads out of a folder.
     """
-    images = _files_below(image_folder)
-    labels = _files_below(label_folder)
+    images = files_below(image_folder, root, follow)
+    labels = files_below(label_folder, root, follow)
     pairs: list[dict] = []
     missing_images, missing_labels = [], []
     for image_id in ids:
@@ -145,10 +193,67 @@ def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
         seen.add(image_id)
 
 
-def _files_below(folder: Path) -> set[str]:
-    """Return the paths of all files below ``folder``, relative to it, with slashes."""
+def files_below(folder: Path, root: str = '', follow: bool = False) -> set[str]:
+    """Return the paths of all files below ``folder``, relative to it, with slashes.
+
+    A link to a folder that it lies in is not followed, else the way had no end.
+
+    Args:
+        folder: The folder, which may be a link; empty if it does not exist.
+        root: A folder around it, into which links may lead too; '' is none.
+        follow: Whether links may lead to anywhere.
+
+    Raises:
+        InvalidInputError: A link below the folder leads out of it; or links cross each
+            other so that there are too many folders.
+    """
     paths: set[str] = set()
-    for parent, _, names in os.walk(folder, followlinks=True):
-        prefix = '' if Path(parent) == folder else Path(parent).relative_to(folder).as_posix() + '/'
-        paths.update(prefix + name for name in names)
-    return paths
+    waiting: list[tuple[str, str, tuple]] = [('', os.fspath(folder), (_place(folder),))]
+    for _ in range(MOST_FOLDERS):
+        if not waiting:
+            return paths
+        prefix, parent, above = waiting.pop()
+        try:
+            entries = list(os.scandir(parent))
+        except OSError:  # none there, or not for us: its files are then missing by name
+            continue
+        for entry in entries:
+            if entry.is_symlink() and not follow:
+                check_link(entry.path, folder, root)
+            if not os.path.isdir(entry.path) if entry.is_symlink() else not entry.is_dir():
+                paths.add(prefix + entry.name)
+            elif (place := _place(entry.path)) not in above:
+                waiting.append((f'{prefix}{entry.name}/', entry.path, (*above, place)))
+    raise expected(
+        f"number of folders below '{folder}'", f'above {MOST_FOLDERS}', 'no links that cross'
+    )
+
+
+def check_link(path: str | Path, *folders: str | Path) -> None:
+    """Refuse a link that leads out of the folders.
+
+    Args:
+        path: The link.
+        folders: The folders, which may be links themselves; '' is none.
+
+    Raises:
+        InvalidInputError: Naming the link and its target.
+    """
+    target = os.path.join(os.path.realpath(path), '')
+    inside = tuple(os.path.join(os.path.realpath(place), '') for place in folders if place)
+    if not target.startswith(inside):
+        raise expected(
+            f"link '{path}'",
+            target[:-1],
+            "a file or folder of the data set; the set's argument follow_links=True allows links "
+            'to anywhere',
+        )
+
+
+def _place(path: str | Path) -> tuple[int, int]:
+    """Return what tells a folder from every other; (0, 0) if there is none."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return 0, 0
+    return state.st_dev, state.st_ino

@@ -46,13 +46,17 @@ class SegDataset(BaseDataset):
         metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
         partly_labelled: Whether images may lack their label map, so that they serve
             only for learning from image-level labels; see :attr:`has_mask`.
+        follow_links: Whether links below the folders of images and label maps
+            may lead out of the data set.  The folders themselves, and
+            ``data_root``, may always be links.
         **kwargs: Of :class:`mmengine.dataset.BaseDataset` (``indices``,
             ``test_mode``, ``lazy_init``, …).
 
     Raises:
         MissingFileError: The root, a folder, the list, an image or a label map
             is missing; the message names the path and the source of the data.
-        InvalidInputError: The classes or the list are not as described.
+        InvalidInputError: The classes or the list are not as described; or an id of
+            the list, or a link, leads out of the data set.
     """
 
     #: ``{split}`` stands for the split's name.
@@ -77,12 +81,14 @@ class SegDataset(BaseDataset):
         seg_map_suffix: str = '.png',
         metainfo: Mapping[str, Any] | None = None,
         partly_labelled: bool = False,
+        follow_links: bool = False,
         **kwargs: Any,
     ) -> None:
         self.splits = [split] if isinstance(split, str) else list(split)
         self.img_suffix = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         self.seg_map_suffix = seg_map_suffix
         self.partly_labelled = partly_labelled
+        self.follow_links = follow_links
         self._presence: np.ndarray | None = None
         if not self.splits:
             raise expected('split', split, 'the name of a split, or a list of one or more')
@@ -136,7 +142,9 @@ class SegDataset(BaseDataset):
         if self.ann_file:
             return image_lists.read_id_list(at_split(self.ann_file, split), self.how_to_get)
         folder = at_split(self.data_prefix['img_path'], split)
-        return image_lists.ids_in_folder(folder, self.img_suffix, self.how_to_get)
+        return image_lists.ids_in_folder(
+            folder, self.img_suffix, self.how_to_get, self.data_root, self.follow_links
+        )
 
     def load_data_list(self) -> list[dict]:
         """Return a dict of ``image_id``, ``img_path`` and ``seg_map_path`` for every image."""
@@ -151,6 +159,8 @@ class SegDataset(BaseDataset):
                 self.seg_map_suffix,
                 self.how_to_get,
                 self.partly_labelled,
+                self.data_root,
+                self.follow_links,
             )
         image_lists.check_unique([info['image_id'] for info in data_list], self.splits)
         return data_list
@@ -251,7 +261,7 @@ class SegDataset(BaseDataset):
         """
         return [
             (os.path.basename(path), (state := os.stat(path)).st_size, state.st_mtime_ns)
-            for path in self._files(indices)
+            for path in self.input_files(indices)
         ]
 
     def fingerprint(self, indices: Sequence[int] | None = None) -> str:
@@ -268,14 +278,19 @@ class SegDataset(BaseDataset):
         """
         chosen = range(len(self)) if indices is None else indices
         names = [super(SegDataset, self).get_data_info(int(i))['image_id'] for i in chosen]
-        files = self._files(indices)
+        files = self.input_files(indices)
         with closing(Progress(len(files), 'reading images and masks', len(files) >= 1000)) as bar:
             digests = file_digests(files, bar.update)
         whole = hashlib.sha256('\0'.join(names).encode('utf-8', 'surrogateescape'))
         whole.update(b''.join(digests))
         return whole.hexdigest()[:16]
 
-    def _files(self, indices: Sequence[int] | None) -> list[str]:
+    def input_files(self, indices: Sequence[int] | None = None) -> list[str]:
+        """Return the paths of images and, where they have one, of their label maps.
+
+        Args:
+            indices: Indices of the images; None for all.
+        """
         chosen = range(len(self)) if indices is None else indices
         infos = [super(SegDataset, self).get_data_info(int(i)) for i in chosen]
         return [

@@ -146,4 +146,4 @@ def write_image_labels(
         for image_id, row in zip(image_ids, labels, strict=True)
     }
     text = json.dumps(content, indent=0, ensure_ascii=False) + '\n'
-    write_atomically(Path(path), text.encode())
+    write_atomically(Path(path), text.encode('utf-8', 'backslashreplace'))  # other bytes in a name

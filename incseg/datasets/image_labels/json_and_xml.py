@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from incseg.datasets.image_labels.base import BaseImageLabels
+from incseg.datasets.image_lists import check_link
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TASK_UTILS
@@ -107,9 +108,11 @@ class VOCXMLImageLabels(BaseImageLabels):
         Raises:
             MissingFileError: The image has no XML file.
             InvalidInputError: The file cannot be read, or names a class that the data set
-                does not have.
+                does not have; or it is a link that leads out of the data set.
         """
         path = self.folder / f'{image_id}.xml'
+        if path.is_symlink() and not self.dataset.follow_links:
+            check_link(path, self.folder, self.dataset.data_root)
         try:
             root = ElementTree.parse(path).getroot()
         except FileNotFoundError as error:

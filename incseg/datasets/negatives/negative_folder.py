@@ -18,14 +18,23 @@ class NegativeFolder:
     Args:
         folder: Folder of the images; images in its subfolders count too.
         img_suffix: Ending of image files, or several endings.
+        follow_links: Whether links in the folder may lead out of it.
 
     Raises:
         MissingFileError: There is no such folder, or it has no image.
+        InvalidInputError: A link leads out of the folder.
     """
 
-    def __init__(self, folder: str, img_suffix: str | Sequence[str] = ('.jpg', '.png')) -> None:
+    def __init__(
+        self,
+        folder: str,
+        img_suffix: str | Sequence[str] = ('.jpg', '.png'),
+        follow_links: bool = False,
+    ) -> None:
         suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
-        ids = image_lists.ids_in_folder(folder, suffixes, 'name another folder in seam.negatives')
+        ids = image_lists.ids_in_folder(
+            folder, suffixes, 'name another folder in seam.negatives', follow=follow_links
+        )
         self.paths = [
             next(
                 path for suffix in suffixes if (path := Path(folder) / f'{name}{suffix}').is_file()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from incseg.datasets.image_lists import check_id
 from incseg.datasets.label_maps.label_file import write_label_file
 from incseg.datasets.sources.coco import COCO_CATEGORIES, COCODataset
 from incseg.errors import InvalidInputError, MissingFileError
@@ -35,7 +36,7 @@ def paint_coco_masks(
 
     Raises:
         MissingFileError: The JSON file is missing.
-        InvalidInputError: The JSON file is not COCO's.
+        InvalidInputError: The JSON file is not COCO's, or an image's name leads out of the folder.
         SaveError: A mask cannot be written.
     """
     path = Path(data_root, f'annotations/instances_{split}2017.json')
@@ -45,6 +46,8 @@ def paint_coco_masks(
         of_image[annotation['image_id']].append(annotation)
     folder = Path(data_root, f'masks/{split}2017')
     images = content['images']
+    for image in images:
+        check_id(image['file_name'], f"'{path}'")
     for done, image in enumerate(images, 1):
         target = folder / f'{Path(image["file_name"]).stem}.png'
         if not target.exists():

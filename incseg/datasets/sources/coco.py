@@ -175,8 +175,8 @@ class COCOVOCDataset(JoinedDataset):
         split: One or several of the splits above.
         pipeline: Transforms, or their config dicts.
         voc_root: VOC's folder, see :class:`VOCDataset`.
-        **kwargs: ``partly_labelled`` (VOC's images may lack their masks) and
-            arguments of :class:`mmengine.dataset.BaseDataset`.
+        **kwargs: ``partly_labelled`` (VOC's images may lack their masks),
+            ``follow_links`` and arguments of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
         MissingFileError: A folder or file of COCO or VOC is missing.
@@ -230,7 +230,12 @@ class COCOVOCDataset(JoinedDataset):
                     f'voc_root {self.voc_root!r} does not exist; '
                     + VOCDataset.how_to_get.replace('data_root', 'voc_root')
                 )
-            voc = VOCDataset(self.voc_root, part_split, partly_labelled=self.partly_labelled)
+            voc = VOCDataset(
+                self.voc_root,
+                part_split,
+                partly_labelled=self.partly_labelled,
+                follow_links=self.follow_links,
+            )
             return voc, np.arange(len(voc))
         if split not in ('coco_train', 'coco_val'):
             raise expected(
@@ -239,7 +244,7 @@ class COCOVOCDataset(JoinedDataset):
                 'coco_train, coco_val, voc_train_aug, voc_val, or voc_ before any other list in '
                 "VOC's ImageSets/Segmentation",
             )
-        coco = COCODataset(self.data_root, part_split)
+        coco = COCODataset(self.data_root, part_split, follow_links=self.follow_links)
         if split == 'coco_val':
             return coco, np.arange(len(coco))
         presence = on_rank_zero(coco.presence)
