@@ -37,6 +37,11 @@ def expected(key: str, value: Any, what: str) -> InvalidInputError:
     return InvalidInputError(f'{key} is {text}, expected {what}')
 
 
+def printable(text: str) -> str:
+    """Return a text that can be drawn and written: bytes that are not UTF-8 become ``\\udc..``."""
+    return text.encode('utf-8', 'backslashreplace').decode()
+
+
 def any_of(names: Iterable[Any]) -> str:
     """Return the words for a choice: ``'a', 'b' or 'c'``; ``nothing`` for no names."""
     *others, last = [repr(name) for name in names] or ['nothing']

@@ -53,6 +53,17 @@ def test_a_users_mistake_is_one_line():
         command_line(main)
 
 
+def test_names_that_are_not_utf_8_are_printed():
+    """If it fails, a result that names such a file is a traceback, and so is a mistake."""
+    code = (
+        'from incseg.apis.command_line import command_line; from incseg.errors import UserError\n'
+        'def main():\n    print("a\\udcff")\n    raise UserError("b\\udcff")\n'
+        'command_line(main)'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (1, 'a\\udcff\n', 'error: b\\udcff\n')
+
+
 def test_our_mistakes_keep_their_traceback():
     """A bug must not be dressed up as a user's mistake."""
 

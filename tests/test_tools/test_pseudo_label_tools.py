@@ -61,10 +61,30 @@ def test_make_resume_and_evaluate(tool, weak, tmp_path):
     first = min((folder / 'labels').iterdir()).stem
     status, output = tool('show_pseudo_labels', config, folder, 'x.png', '--images', first)
     assert status == 0 and output.out == f'1 images of {folder} written to x.png\n'
-    status, output = tool('eval_pseudo_labels', config, folder, '--thresholds', '.1', '.3')
-    assert status == 0
+    status, _ = tool('show_pseudo_labels', config, folder, 'x.png', '--images', first)
+    assert "output 'x.png' exists already" in status
+    label = folder / f'labels/{first}.png'
+    status, _ = tool('show_pseudo_labels', config, folder, label, '--images', first, '--force')
+    assert 'is the input' in status
+    for _ in range(2):  # its own files are written anew
+        status, output = tool('eval_pseudo_labels', config, folder, '--thresholds', '.1', '.3')
+        assert status == 0
     assert output.out.startswith('ShapesDataset train: ') and 'stage NoRefinement' in output.out
     assert (folder / 'sweep.png').is_file()
+
+
+@pytest.mark.parametrize('name', ['labels/mine.png', 'scores/mine.npz', 'image_labels.json'])
+def test_files_that_nobody_explains_stay(tool, weak, tmp_path, name):
+    """If it fails, masks in a folder that looks like one of pseudo-labels are written over."""
+    config, checkpoint = weak
+    mine = tmp_path / 'out/4-1/2' / name
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b'mine')
+    make = ('make_pseudo_labels', config, checkpoint, '--out', tmp_path / 'out')
+    for options in ([], ['--resume']):
+        status, _ = tool(*make, *options)
+        assert 'is there without a meta.json' in status and 'nothing was written' in status
+    assert mine.read_bytes() == b'mine'
 
 
 def test_interrupted(tool, weak, tmp_path, monkeypatch):
@@ -120,7 +140,8 @@ def test_affinity_network(tool, weak, tmp_path):
     assert status == 0 and re.fullmatch(
         r'\d+ images in \d+ s, mean loss of the last epoch \d\.\d{4}; written to .*a\.pth', line
     )
-    status, _ = tool(*train[:-1], '16', '--cfg-options', refine + '}')
+    train = (*train, '--force')
+    status, _ = tool(*train[:-2], '16', '--force', '--cfg-options', refine + '}')
     assert status.startswith('error: crop_size of AffinityNet is 16, expected a multiple of 8')
     assert '\n' not in status
     status, _ = tool(*train, '--init-from', tmp_path / 'none.pth', '--cfg-options', refine + '}')

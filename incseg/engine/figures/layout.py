@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
+from incseg.utils.rules import printable
+
 FONT, SIZE, BLACK = cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0)
 LINE, BOX, GAP = 22, 14, 6
 #: enlargement of the pictures, and height of the titles above them in pixels
@@ -30,7 +32,7 @@ def grid(columns: Mapping[str, Sequence[np.ndarray]]) -> np.ndarray:
         left = x * (width + GAP)
         cv2.putText(
             canvas,
-            _drawable(title),
+            printable(title),
             (left, HEAD - 7),
             cv2.FONT_HERSHEY_SIMPLEX,
             0.5,
@@ -95,12 +97,7 @@ def with_legend(picture: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np
 
 def text_width(text: str) -> int:
     """Return the width of a text, in pixels."""
-    return int(cv2.getTextSize(_drawable(text), FONT, SIZE, 1)[0][0])
-
-
-def _drawable(text: str) -> str:
-    """Return a text for OpenCV, to which bytes in a name that are not UTF-8 are no text."""
-    return text.encode('utf-8', 'backslashreplace').decode()
+    return int(cv2.getTextSize(printable(text), FONT, SIZE, 1)[0][0])
 
 
 def _padded(picture: np.ndarray, right: int = 0, below: int = 0) -> np.ndarray:
@@ -109,4 +106,4 @@ def _padded(picture: np.ndarray, right: int = 0, below: int = 0) -> np.ndarray:
 
 def _write(picture: np.ndarray, text: str, left: int, top: int) -> None:
     place = (left, top + LINE - 7)
-    cv2.putText(picture, _drawable(text), place, FONT, SIZE, BLACK, 1, cv2.LINE_AA)
+    cv2.putText(picture, printable(text), place, FONT, SIZE, BLACK, 1, cv2.LINE_AA)

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from incseg.registry import HOOKS
 from incseg.utils.distributed import on_rank_zero
 from incseg.utils.outputs import check_outputs, free_names
 from incseg.utils.pictures import paint, write_picture
+from incseg.utils.rules import expected
 
 
 @HOOKS.register_module()
@@ -23,8 +25,8 @@ class PaintHook(Hook):
         force: Whether to write over pictures that are there already.
 
     Raises:
-        InvalidInputError: At the start of the test, a picture is there already, or is
-            an image or label map of the data set.
+        InvalidInputError: At the start of the test, a picture is there already, or would
+            be among the data set's images or label maps.
     """
 
     def __init__(self, folder: str | Path, palette: list[list[int]], force: bool = False):
@@ -36,10 +38,22 @@ class PaintHook(Hook):
         ids = list(map(str, dataset.image_ids))
         self.paths = dict(zip(ids, map(self.path, free_names(i.replace('/', '_') for i in ids))))
         source = getattr(dataset, 'dataset', dataset)
-        inputs = source.input_files() if hasattr(source, 'input_files') else ()
-        on_rank_zero(
-            check_outputs, outputs=list(self.paths.values()), inputs=inputs, force=self.force
-        )
+        inputs = source.input_files() if hasattr(source, 'input_files') else []
+        on_rank_zero(self.check, inputs=inputs)
+
+    def check(self, inputs: Sequence[str]) -> None:
+        """Refuse pictures that would be among the data set's files, or that are there already.
+
+        Raises:
+            InvalidInputError: Naming the folder or the first such picture.
+        """
+        if os.path.realpath(self.folder) in {os.path.realpath(os.path.dirname(f)) for f in inputs}:
+            raise expected(
+                'the folder of the pictures',
+                str(self.folder),
+                "another than the data set's, whose images they would become",
+            )
+        check_outputs(self.paths.values(), inputs, force=self.force)
 
     def path(self, name: str) -> Path:
         """Return the path of a picture."""

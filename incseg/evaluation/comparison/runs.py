@@ -8,7 +8,7 @@ from typing import Any
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.ledger import HEADER, Ledger
 from incseg.evaluation.run_settings import CONFIG_FILE, read_settings, row_settings
-from incseg.utils.rules import expected
+from incseg.utils.rules import expected, printable
 
 #: data set, name, setting, classes in learning order
 ProtocolKey = tuple[str, str, str, tuple[str, ...]]
@@ -56,7 +56,7 @@ class RunResult:
         if self.path.name == Ledger.FILE:
             return None
         stem = self.path.stem.removesuffix(f'_seed{self.seed}')
-        return stem.removesuffix(f'_{self.content["protocol"]["name"]}')
+        return printable(stem.removesuffix(f'_{self.content["protocol"]["name"]}'))
 
     @property
     def protocol(self) -> ProtocolKey:
@@ -153,7 +153,7 @@ def split_name(argument: str) -> tuple[str | None, Path]:
         return None, Path(argument)
     if not name.strip() or not path:
         raise expected('a run', argument, 'a path, or NAME=PATH')
-    return name.strip(), Path(path)
+    return printable(name.strip()), Path(path)
 
 
 def ledger_files(path: Path) -> list[Path]:

@@ -60,6 +60,15 @@ def test_randomness_is_a_function_of_the_iteration():
     assert not torch.equal(draw(2, 5), first)
 
 
+def test_pictures_of_two_images_are_two(tmp_path):
+    """If it fails, the images `a/b` and `a_b` are painted to one file."""
+    hook = PaintHook(tmp_path / 'shown', [[0, 0, 0]])
+    dataset = SimpleNamespace(image_ids=['a/b', 'a_b'])
+    hook.before_test(SimpleNamespace(test_dataloader=SimpleNamespace(dataset=dataset)))
+    assert [path.name for path in hook.paths.values()] == ['a_b.png', 'a_b_000001.png']
+    assert not (tmp_path / 'shown').exists()
+
+
 def test_three_panels(tmp_path):
     """Image, truth, prediction, side by side at the label's own size, in the palette's colours."""
     sample = SegDataSample(metainfo=dict(image_id='a/b'))

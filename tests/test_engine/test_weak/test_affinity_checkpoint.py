@@ -85,6 +85,18 @@ def test_file_and_its_meta(experiment, folders, tmp_path):
     assert not list(tmp_path.rglob('*.tmp'))
 
 
+@pytest.mark.parametrize('force', [False, True])
+def test_what_is_there_stays(experiment, folders, tmp_path, calls, force):
+    """If it fails, a mistyped output costs a checkpoint, after eight epochs."""
+    (tmp_path / 'a.pth').write_bytes(b'mine')
+    outputs = [tmp_path / 'a.pth', next((folders[0] / 'labels').iterdir())]
+    for out, message in zip(outputs, ('exists already', 'is the input'), strict=True):
+        if not (force and out == outputs[0]):
+            with pytest.raises(InvalidInputError, match=message):
+                job.affinity_job(experiment(), *folders, out, **TRAINING, force=force)
+    assert not calls and outputs[0].read_bytes() == b'mine'
+
+
 def test_follows_the_config(experiment, folders, tmp_path, calls):
     """If it fails, training ignores SEAM's schedule or the published colours, or freezes layers
     that start from noise."""
@@ -126,6 +138,7 @@ def test_imagenet_is_frozen(experiment, folders, tmp_path, calls, monkeypatch):
             *folders,
             tmp_path / 'a.pth',
             **TRAINING,
+            force=True,
         )
         assert meta['pretrained'] is True
     assert [(call['net'].frozen, call['momentum']) for call in calls] == [(True, 0.0), (False, 0.0)]
@@ -140,7 +153,12 @@ def test_starts_from_seam(experiment, folders, tmp_path, calls):
         content['meta']['pretrained'] = pretrained
         torch.save(content, tmp_path / 'start.pth')
         meta = job.affinity_job(
-            experiment(), *folders, tmp_path / 'a.pth', tmp_path / 'start.pth', **TRAINING
+            experiment(),
+            *folders,
+            tmp_path / 'a.pth',
+            tmp_path / 'start.pth',
+            **TRAINING,
+            force=True,
         )
         assert (meta['pretrained'], meta['init_from']) == (pretrained, str(tmp_path / 'start.pth'))
         assert (calls[-1]['net'].frozen, calls[-1]['momentum']) == (
@@ -197,7 +215,7 @@ def test_mistakes_are_reported_before_training(experiment, folders, tmp_path, ca
     with pytest.raises(MissingFileError, match=r'none\.pth'):
         train(experiment(), *folders, tmp_path / 'a.pth', tmp_path / 'none.pth')
     with pytest.raises(InvalidInputError, match='crop_size of AffinityNet is 16, expected a mul'):
-        train(experiment(), *folders, tmp_path / 'a.pth', crop_size=16)
+        train(experiment(), *folders, tmp_path / 'a.pth', crop_size=16, force=True)
     assert not calls and (tmp_path / 'a.pth').read_bytes() == b'before'
 
 
@@ -207,7 +225,11 @@ def test_tf32(experiment, folders, tmp_path, calls):
     before = torch.backends.cuda.matmul.allow_tf32
     for allowed in (False, True):
         job.affinity_job(
-            experiment(**{'schedule.tf32': allowed}), *folders, tmp_path / 'a.pth', **TRAINING
+            experiment(**{'schedule.tf32': allowed}),
+            *folders,
+            tmp_path / 'a.pth',
+            **TRAINING,
+            force=True,
         )
         assert torch.backends.cuda.matmul.allow_tf32 is before
     assert [call['allow_tf32'] for call in calls] == [(False, False), (True, True)]
