@@ -46,9 +46,8 @@ class SegDataset(BaseDataset):
         metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
         partly_labelled: Whether images may lack their label map, so that they serve
             only for learning from image-level labels; see :attr:`has_mask`.
-        follow_links: Whether links below the folders of images and label maps
-            may lead out of the data set.  The folders themselves, and
-            ``data_root``, may always be links.
+        follow_links: Whether links in the folders of images and label maps may lead
+            out of the data set; the folders and ``data_root`` may always be links.
         **kwargs: Of :class:`mmengine.dataset.BaseDataset` (``indices``,
             ``test_mode``, ``lazy_init``, …).
 
@@ -292,10 +291,9 @@ class SegDataset(BaseDataset):
             indices: Indices of the images; None for all.
         """
         chosen = range(len(self)) if indices is None else indices
-        infos = [super(SegDataset, self).get_data_info(int(i)) for i in chosen]
         return [
             info[key]
-            for info in infos
+            for info in (super(SegDataset, self).get_data_info(int(i)) for i in chosen)
             for key in ('img_path', 'seg_map_path')
             if key in info and (key == 'img_path' or info.get('has_mask', True))
         ]

@@ -48,7 +48,7 @@ def test_names_that_are_not_utf_8(tmp_path, write_image, write_label, count):
             assert dataset.presence(2, False).tolist() == [[True, True, False]] * count
     info = LoadLabels()(LoadImage()(dataset.get_data_info(1)))
     assert info['gt_seg_map'].tolist() == [[0, 1], [1, 255]] and info['img'].shape == (2, 2, 3)
-    assert len(dataset.file_states()) == 2 * count
+    assert len(dataset.file_states()) == 2 * count and dataset.fingerprint()
 
 
 def test_image_labels_of_such_names(tmp_path, root, write_image, write_label):
