@@ -54,7 +54,7 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
         with open(path, 'rb') as file:
             data = file.read()
         if data.startswith(PNG) and (fault := png_fault(data)):
-            raise InvalidInputError(f'label file {path!r} is damaged ({fault}), {_EXPECTED}')
+            raise InvalidInputError(f'label file {path!r} cannot be read ({fault}), {_EXPECTED}')
         ids = read_plain_png(data)
         if ids is not None:
             return np.ascontiguousarray(ids)
