@@ -102,6 +102,19 @@ def test_the_folder(make_coco):
     assert (root / 'masks/train2017/b.png').is_file()
 
 
+@pytest.mark.parametrize('name', ['../../x.jpg', '/tmp/x.jpg', 'x\0.jpg'])
+def test_names_that_lead_out(make_coco, name):
+    """If it fails, a downloaded JSON file decides where masks are written; none is written."""
+    root = make_coco(val={'a': [('cat', 0, 0, 4, 4)], 'b': []})
+    path = root / 'annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    content['images'][1]['file_name'] = name
+    path.write_text(json.dumps(content))
+    with pytest.raises(InvalidInputError, match='an image id of .*instances_val2017.json'):
+        paint_coco_masks(root, 'val')
+    assert not (root / 'masks').exists()
+
+
 def test_no_annotations(tmp_path):
     """Says which file and where it comes from."""
     with pytest.raises(MissingFileError, match=r'instances_val2017\.json.*annotations_trainval'):
