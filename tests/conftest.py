@@ -14,6 +14,8 @@ import torch
 from mmengine.registry import init_default_scope
 from PIL import Image
 
+from tests.common.toys import TOY_NETWORK
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
 
@@ -108,16 +110,45 @@ def free_port():
 
 @pytest.fixture
 def tiny(tmp_path):
-    """Load a Shapes config at toy size: ``tiny('mib', epochs=2, **{'a.b': 1})``."""
+    """Load a Shapes config at toy size: ``tiny('mib', epochs=2, **{'a.b': 1})``.
+
+    The network is a toy with one head, unless ``bisenet=True``.
+    """
     from incseg.apis import load_config
 
-    def load(method='mib', **options):
+    def load(method='mib', bisenet=False, **options):
         return load_config(
             CONFIGS / method / 'bisenet_r18_shapes_4-1.py',
-            {**TINY, 'base_steps_dir': str(tmp_path / 'base_steps'), **options},
+            {
+                **TINY,
+                **({} if bisenet else TOY_NETWORK),
+                'base_steps_dir': str(tmp_path / 'base_steps'),
+                **options,
+            },
         )
 
     return load
+
+
+@pytest.fixture
+def toy_leaf(tmp_path):
+    """Write a config with the toy network, for command lines: ``toy_leaf('mib/…_4-1', 'more')``.
+
+    It has the name of the leaf that it is based on; ``more`` is added to its text.
+    """
+
+    def write(leaf, more='', imports=(), norm='BN'):
+        path = tmp_path / f'{leaf}.py'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            f"_base_ = ['{CONFIGS}/{leaf}.py']\n"
+            f'custom_imports = dict(imports={["tests.common.toys", *imports]!r})\n'
+            f"model = dict(backbone=dict(_delete_=True, type='ToyBackbone', norm={norm!r}), "
+            f'auxiliary_head=None)\n{more}'
+        )
+        return str(path)
+
+    return write
 
 
 @pytest.fixture
@@ -135,6 +166,7 @@ def tiny_seam(tmp_path):
             leaf,
             {
                 **TINY,
+                **TOY_NETWORK,
                 'base_steps_dir': str(tmp_path / 'base_steps'),
                 'protocol.name': '4-2',
                 'seam.schedule.epochs': 1,
@@ -191,6 +223,7 @@ def tiny_wilson(tmp_path):
             CONFIGS / 'wilson' / 'bisenet_r18_shapes_4-2.py',
             {
                 **TINY,
+                **TOY_NETWORK,
                 'epochs': 2,
                 'warmup_epochs': 1,
                 'base_steps_dir': str(tmp_path / 'base_steps'),

@@ -17,7 +17,7 @@ OPTIONS = {
     'data.train.size': 32,
     'data.test.size': 32,
     'batch_size': 4,
-    'epochs': 4,
+    'epochs': 40,
     'num_workers': 1,
     'protocol.name': '5-1',
     'schedule.checkpoint_interval': 2,
@@ -27,14 +27,25 @@ OPTIONS = {
 def start(folder: Path, processes: int, port: int) -> subprocess.Popen:
     """Start a training, or go on with it."""
     options = [f'{key}={value}' for key, value in OPTIONS.items()]
-    config = str(ROOT / 'configs/mib/bisenet_r18_shapes_4-1.py')
+    config = str(folder / 'mib_5-1.py')
+    Path(config).write_text(
+        f"_base_ = ['{ROOT}/configs/mib/bisenet_r18_shapes_4-1.py']\n"
+        "custom_imports = dict(imports=['faults.toy_runs'])\n"
+        "model = dict(backbone=dict(_delete_=True, type='ToyStages'), auxiliary_head=None)\n"
+    )
     command = ['bash', str(ROOT / 'tools/dist_train.sh'), config, str(processes)]
     if processes == 1:
         command = [sys.executable, str(ROOT / 'tools/train.py'), config]
     return subprocess.Popen(
         [*command, '--work-dir', 'run', '--no-reuse', '--resume', '--cfg-options', *options],
         cwd=folder,
-        env=dict(os.environ, PORT=str(port), PYTHON=sys.executable, OMP_NUM_THREADS='1'),
+        env=dict(
+            os.environ,
+            PORT=str(port),
+            PYTHON=sys.executable,
+            OMP_NUM_THREADS='1',
+            PYTHONPATH=f'{ROOT}:{ROOT / "benchmarks"}',
+        ),
         stdout=(folder / 'log').open('ab'),
         stderr=subprocess.STDOUT,
         start_new_session=True,

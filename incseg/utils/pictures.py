@@ -211,7 +211,7 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
         raise expected(
             f"shape of the picture for '{path}'", picture.shape, f'one that {path.suffix} can hold'
         )
-    write_atomically(path, content.tobytes())
+    write_atomically(path, content.tobytes(), durable=False)
 
 
 def check_picture_name(path: Path) -> None:

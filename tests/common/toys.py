@@ -5,6 +5,7 @@ from mmengine.structures import PixelData
 from torch import nn
 
 from incseg.models import BaseBackbone
+from incseg.models.backbones import BatchNorm
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
 
@@ -13,14 +14,18 @@ DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 
 @MODELS.register_module(force=True)
 class ToyBackbone(BaseBackbone):
-    """Three small stages at strides 2, 4 and 8."""
+    """Three small stages at strides 2, 4 and 8.
+
+    ``norm='GN'`` has no statistics of the batch, which on a CPU are each process's own.
+    """
 
     out_channels = stage_channels = (4, 6, 8)
 
-    def __init__(self):
+    def __init__(self, norm='BN'):
         super().__init__()
+        make = BatchNorm if norm == 'BN' else lambda channels: nn.GroupNorm(2, channels)
         self.layers = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after))
+            nn.Sequential(nn.Conv2d(before, after, 3, 2, 1, bias=False), make(after))
             for before, after in ((3, 4), (4, 6), (6, 8))
         )
 

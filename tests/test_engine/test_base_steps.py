@@ -11,7 +11,7 @@ from incseg.utils.files import write_json
 
 
 def place(tiny, method='mib', ids=('a', 'b'), **options):
-    experiment = Experiment(tiny(method, **options))
+    experiment = Experiment(tiny(method, bisenet=True, **options))
     return BaseSteps('store').place(
         experiment,
         config_for_step(experiment, 0, 32, 'w'),

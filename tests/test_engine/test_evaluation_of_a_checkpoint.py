@@ -49,7 +49,7 @@ def test_checkpoint_of_another_protocol(tiny, tmp_path):
 
 def test_equals_a_plain_loop(tiny, tmp_path):
     """The Runner, its loader and the metric must count what a bare loop over the images counts."""
-    experiment = Experiment(tiny(num_workers=1))
+    experiment = Experiment(tiny(bisenet=True, num_workers=1))
     torch.manual_seed(0)
     model = MODELS.build(model_config(experiment, 1)).eval()
     with torch.no_grad():  # spread the predictions over the classes

@@ -31,7 +31,9 @@ def check_steps(work_dir, num_steps):
 
 def test_only_new_classifiers_move(tiny, tmp_path):
     """If it fails, the optimiser, its weight decay or BatchNorm changes what is frozen."""
-    train_protocol(tiny('frozen', **{'schedule.optimizer.weight_decay': 0.1}), tmp_path / 'run')
+    train_protocol(
+        tiny('frozen', bisenet=True, **{'schedule.optimizer.weight_decay': 0.1}), tmp_path / 'run'
+    )
     check_steps(tmp_path / 'run', 3)
 
 
@@ -62,14 +64,14 @@ def test_another_method_with_a_frozen_backbone(tiny, tmp_path):
     assert moved and not any(name.startswith('backbone.') for name in moved)
 
 
-def test_two_processes(tool_environment, free_port, tmp_path):
+def test_two_processes(tool_environment, free_port, toy_leaf, tmp_path):
     """If it fails, DDP waits for gradients that frozen parameters never get."""
     root = tool_environment['PYTHONPATH']
     environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable)
     done = subprocess.run(
         [
             f'{root}/tools/dist_train.sh',
-            f'{root}/configs/frozen/bisenet_r18_shapes_4-1.py',
+            toy_leaf('frozen/bisenet_r18_shapes_4-1'),
             '2',
             '--work-dir',
             'two',

@@ -139,8 +139,8 @@ def test_outputs_are_saved(tiny, tmp_path):
 
 def test_previous_step_of_another_network(tiny, tmp_path):
     """If it fails, a network of another width is loaded in part."""
-    train_protocol(tiny(), tmp_path / 'w', [0], reuse=False)
-    other = tiny(width='wide') if tiny().width != 'wide' else tiny(width='narrow')
+    train_protocol(tiny(bisenet=True), tmp_path / 'w', [0], reuse=False)
+    other = tiny(bisenet=True, width='wide')
     (tmp_path / 'w/results.json').unlink()
     (tmp_path / 'w/config.json').unlink()
     with pytest.raises(InvalidInputError, match='does not fit the network'):

@@ -272,7 +272,7 @@ def test_selection_is_plain_data(steps):
     assert not any(isinstance(value, np.generic) for entry in kept for value in entry['steps'])
 
 
-def test_two_processes(tool_environment, free_port, tmp_path):
+def test_two_processes(tool_environment, free_port, toy_leaf, tmp_path):
     """Both keep what one process would, and train on their shares of the same batches."""
     root = tool_environment['PYTHONPATH']
     options = [
@@ -288,7 +288,7 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     done = subprocess.run(
         [
             f'{root}/tools/dist_train.sh',
-            f'{root}/configs/replay/bisenet_r18_shapes_4-1.py',
+            toy_leaf('replay/bisenet_r18_shapes_4-1'),
             '2',
             '--work-dir',
             'two',

@@ -100,14 +100,14 @@ def test_base_step_is_lwf_mcs(tiny, tiny_wilson, tmp_path):
     assert 'reused_from' in ledger.steps[0]
 
 
-def test_two_processes(tool_environment, free_port, tmp_path):
+def test_two_processes(tool_environment, free_port, toy_leaf, tmp_path):
     """If it fails, DDP waits for gradients before the switch, or processes drift apart."""
     root = tool_environment['PYTHONPATH']
     environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable)
     done = subprocess.run(
         [
             f'{root}/tools/dist_train.sh',
-            f'{root}/configs/wilson/bisenet_r18_shapes_4-2.py',
+            toy_leaf('wilson/bisenet_r18_shapes_4-2'),
             '2',
             '--work-dir',
             'two',

@@ -127,7 +127,7 @@ TINY = [
 ]
 
 
-def test_two_processes(tool_environment, free_port, tmp_path):
+def test_two_processes(tool_environment, free_port, toy_leaf, tmp_path):
     """Two gloo processes: the same selection, and exactly the metrics that one process counts.
 
     7 test images over 2 processes: a padded duplicate would change the
@@ -135,13 +135,11 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     """
     root = tool_environment['PYTHONPATH']
     (tmp_path / 'same_weights.py').write_text(SAME_WEIGHTS)
-    config = str(tmp_path / 'mib_5-1.py')
-    (tmp_path / 'mib_5-1.py').write_text(
-        f"_base_ = ['{root}/configs/mib/bisenet_r18_shapes_4-1.py']\n"
-        "custom_imports = dict(imports=['same_weights'])\n"
+    more = (
         "method = dict(classifier_init=dict(type='RandomInit'))\n"
         "custom_hooks = dict(same=dict(type='SameWeights'))\n"
     )
+    config = toy_leaf('mib/bisenet_r18_shapes_4-1', more, ['same_weights'])
     environment = dict(
         tool_environment, PORT=free_port, PYTHON=sys.executable, PYTHONPATH=f'{root}:{tmp_path}'
     )

@@ -88,7 +88,7 @@ def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:
     image.putpalette(_PALETTE)
     buffer = io.BytesIO()
     image.save(buffer, format='PNG')
-    write_atomically(Path(path), buffer.getvalue())
+    write_atomically(Path(path), buffer.getvalue(), durable=False)
 
 
 def _refused_kind(image: Image.Image) -> str | None:

@@ -67,6 +67,8 @@ class PseudoLabelFiles:
     def write(self, image_id: str, label: np.ndarray, scores: ScoreFile | None = None) -> None:
         """Write an image's files, each whole or not at all; the PNG last.
 
+        A complete folder is then one without digests again, see :meth:`write_digests`.
+
         Args:
             image_id: Id of the image.
             label: uint8 ``(H, W)`` of dataset ids, 255 = uncertain, made from
@@ -76,6 +78,8 @@ class PseudoLabelFiles:
         Raises:
             SaveError: A file cannot be written.
         """
+        if (self.folder / DIGESTS).is_file():
+            self.open_again()
         if scores is not None:
             scores.write(self.score_path(image_id))
         write_label_file(self.label_path(image_id), label)

@@ -98,7 +98,7 @@ class ScoreFile:
             stride=np.int32(self.stride),
             size=np.asarray(self.size, np.int32),
         )
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue(), durable=False)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> 'ScoreFile':

@@ -22,7 +22,7 @@ def network(**parts) -> SimpleNamespace:
 @pytest.fixture
 def build_plop(tiny):
     """PLOP's student of the last step with its teacher, two images and their labels."""
-    config = model_config(Experiment(tiny('plop', **{'protocol.name': '5-1'})), 1)
+    config = model_config(Experiment(tiny('plop', bisenet=True, **{'protocol.name': '5-1'})), 1)
     student = MODELS.build(config).eval()
     student.set_teacher(MODELS.build(teacher_config(config)))
     student.target_labeller = None

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -258,7 +259,7 @@ class SameState(Hook):
 """
 
 
-def test_two_processes(tool_environment, free_port, tmp_path):
+def test_two_processes(tool_environment, free_port, toy_leaf, tmp_path):
     """Both processes find the same importance, bit for bit, and what one process finds.
 
     RW (with EWC's Fisher information from a pass over the base step) and PI in
@@ -268,17 +269,14 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     """
     root = tool_environment['PYTHONPATH']
     (tmp_path / 'same_state.py').write_text(SAME_STATE)
-    config = tmp_path / 'both_5-1.py'
-    config.write_text(
-        f"_base_ = ['{root}/configs/rw/bisenet_r18_shapes_4-1.py']\n"
+    more = (
         "norm_cfg = dict(type='GN', num_groups=4)\n"
-        'model = dict(decode_head=dict(dropout_ratio=0.), auxiliary_head=dict('
-        'aux_16=dict(dropout_ratio=0.), aux_32=dict(dropout_ratio=0.)))\n'
+        'model.update(decode_head=dict(dropout_ratio=0.))\n'
         'method = dict(hooks=dict(rw=dict(interval=1), '
         "pi=dict(type='PathIntegralHook', loss_weight=1., damping=1e-3)))\n"
-        "custom_imports = dict(imports=['same_state'])\n"
         "custom_hooks = dict(same=dict(type='SameState'))\n"
     )
+    config = Path(toy_leaf('rw/bisenet_r18_shapes_4-1', more, ['same_state'], 'GN'))
     environment = dict(
         tool_environment, PORT=free_port, PYTHON=sys.executable, PYTHONPATH=f'{root}:{tmp_path}'
     )

@@ -20,7 +20,7 @@ from incseg.registry import MODELS
 @pytest.fixture
 def step(tiny, tmp_path):
     """Step 0's network on disk, and a Runner's stand-in for step 1."""
-    experiment = Experiment(tiny('mib'))
+    experiment = Experiment(tiny('mib', bisenet=True))
     torch.manual_seed(1)
     before = MODELS.build(model_config(experiment, 0))
     meta = dict(incseg_version='0', method='m', protocol={}, step=0, classes=[], palette=[])

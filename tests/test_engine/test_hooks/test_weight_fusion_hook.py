@@ -208,15 +208,12 @@ class SameFused(Hook):
 """
 
 
-def test_two_processes(tool_environment, free_port, tmp_path):
+def test_two_processes(tool_environment, free_port, toy_leaf, tmp_path):
     """Every process fuses the same network; else the next step starts from different ones."""
     root = tool_environment['PYTHONPATH']
     (tmp_path / 'same_fused.py').write_text(SAME_FUSED)
-    (tmp_path / 'ewf_5-1.py').write_text(
-        f"_base_ = ['{root}/configs/ewf/bisenet_r18_shapes_4-1.py']\n"
-        "custom_imports = dict(imports=['same_fused'])\n"
-        "custom_hooks = dict(same=dict(type='SameFused'))\n"
-    )
+    more = "custom_hooks = dict(same=dict(type='SameFused'))\n"
+    leaf = toy_leaf('ewf/bisenet_r18_shapes_4-1', more, ['same_fused'])
     options = [
         'data.train.length=16',
         'data.test.length=2',
@@ -229,7 +226,7 @@ def test_two_processes(tool_environment, free_port, tmp_path):
     done = subprocess.run(
         [
             f'{root}/tools/dist_train.sh',
-            'ewf_5-1.py',
+            leaf,
             '2',
             '--work-dir',
             'two',

@@ -199,7 +199,7 @@ def test_duration():
     assert [duration(s) for s in (4.6, 61, 3600 + 125)] == ['0 min 5 s', '1 min 1 s', '1 h 2 min']
 
 
-def test_killed_and_started_again(tool_environment, tmp_path, tiny):
+def test_killed_and_started_again(tool_environment, tmp_path, toy_leaf, tiny):
     """kill -9 in the middle of a step: the same command goes on there, and ends in the table.
 
     The killed command's training ends with it, and its lock is not in the way.
@@ -211,14 +211,14 @@ def test_killed_and_started_again(tool_environment, tmp_path, tiny):
         'data.train.size': 32,
         'data.test.size': 32,
         'batch_size': 4,
-        'epochs': 4,
+        'epochs': 30,
         'protocol.name': 'offline',
         'schedule.checkpoint_interval': 2,
     }
     command = [
         sys.executable,
         'tools/run_matrix.py',
-        'configs/ft/bisenet_r18_shapes_4-1.py',
+        toy_leaf('ft/bisenet_r18_shapes_4-1'),
         '--seeds',
         '5',
         '--work-dir',

@@ -83,7 +83,7 @@ def test_warmup_is_for_added_steps(tiny_wilson):
 
 def test_model_grows_and_its_loss_changes(tiny):
     """Step 0 is ordinary cross-entropy for every method; later steps are the method's own."""
-    experiment = Experiment(tiny('mib'))
+    experiment = Experiment(tiny('mib', bisenet=True))
     base, later = model_config(experiment, 0), model_config(experiment, 2)
     assert base['outputs_per_step'] == [5] and later['outputs_per_step'] == [5, 1, 1]
     for head in (base['decode_head'], *base['auxiliary_head'].values()):
@@ -98,6 +98,7 @@ def test_a_head_keeps_its_own_loss(tiny):
     """A loss named at a head wins over the method's."""
     config = tiny(
         'mib',
+        bisenet=True,
         **{
             'model.auxiliary_head.aux_16.loss_decode': dict(
                 type='CrossEntropyLoss', loss_weight=0.4
@@ -111,7 +112,7 @@ def test_a_head_keeps_its_own_loss(tiny):
 
 def test_pretrained_weights_for_the_base_step_alone(tiny):
     """Later steps, teachers and tests start from a checkpoint: no download for nothing."""
-    experiment = Experiment(tiny(pretrained=True))
+    experiment = Experiment(tiny(bisenet=True, pretrained=True))
     assert model_config(experiment, 0, init=True)['backbone']['pretrained'] is True
     assert model_config(experiment, 1, init=True)['backbone']['pretrained'] is False
     assert model_config(experiment, 0)['backbone']['pretrained'] is False

@@ -10,6 +10,7 @@ from incseg.apis import load_config
 from incseg.engine import train_protocol
 from incseg.engine.labels import step_labels
 from incseg.engine.weak import annotation, seam_training
+from tests.common.toys import TOY_NETWORK
 from tests.conftest import CONFIGS, TINY
 
 SMALL = {
@@ -32,6 +33,7 @@ def weak(tmp_path):
             {
                 **TINY,
                 **SMALL,
+                **TOY_NETWORK,
                 'base_steps_dir': str(tmp_path / 'base_steps'),
                 'seam_dir': str(tmp_path / 'seam'),
                 **options,

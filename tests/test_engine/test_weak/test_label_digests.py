@@ -35,7 +35,10 @@ def test_a_run_with_changed_labels(tiny_wilson, tmp_path):
     without = next(image for image, ids in shown.items() if 'star' not in ids)
     path.write_text(json.dumps({**shown, without: [*shown[without], 'star']}))
     train_protocol(config, tmp_path / 'w', resume=True)
-    assert read_run_config(tmp_path / 'w').keys() - kept.keys() == {'image_labels'}
+    assert read_run_config(tmp_path / 'w').keys() - kept.keys() == {
+        'image_labels',
+        'previous_networks',
+    }
     table = (tmp_path / 'w/results.json').read_text()
     path.write_text(json.dumps(shown))
     with pytest.raises(InvalidInputError, match='image-level labels of step 1 are others than'):
