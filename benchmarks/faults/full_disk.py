@@ -78,16 +78,16 @@ def writers(disk: Path) -> dict[str, tuple[Path, Callable[[int], Any]]]:
     }
 
 
-def full_disk(folder: Path) -> tuple[list[str], int]:
+def full_disk(folder: Path) -> tuple[list[str], int | None]:
     """Write each kind of file on a full disk, over an old one; and train on one.
 
     Returns:
-        A line for each kind, and the number of faults.
+        A line for each kind, and the number of faults; None if no disk can be mounted.
     """
     lines, faults = [], 0
     with small_disk(folder / 'disk', 3000) as disk:
         if disk is None:
-            return ['full disk: not measured, no file system can be mounted here'], 0
+            return ['full disk: not measured, no file system can be mounted here'], None
         for kind, (path, write) in writers(disk).items():
             if kind == 'digests':
                 writers(disk)['pseudo-label'][1](0)

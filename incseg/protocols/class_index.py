@@ -18,7 +18,7 @@ from incseg.constants import MAX_CLASSES
 from incseg.errors import MissingFileError, SaveError
 from incseg.protocols.label_scan import Presence, Reader, available_cores, parallel_scan
 from incseg.utils.file_digests import cache_folder
-from incseg.utils.files import write_atomically
+from incseg.utils.files import remove_leftovers, write_atomically
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected, whole_number
 
@@ -169,6 +169,7 @@ class PresenceCache:
         content = rows.tobytes()
         try:
             write_atomically(self.path, hashlib.sha256(content).digest() + content)
+            remove_leftovers(self.path.parent)
         except SaveError as error:
             reason = getattr(error.__cause__, 'strerror', None) or error
             warnings.warn(f'class index not cached in {self.path.parent}: {reason}', stacklevel=3)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from incseg.errors import InvalidInputError, MissingFileError, SaveError
-from incseg.utils.files import write_atomically
+from incseg.utils.files import remove_leftovers, write_atomically
 
 #: what tells that a file is the one that was read: device, inode, size, times of change in ns
 STATE = ('device', 'inode', 'size', 'mtime', 'ctime')
@@ -127,3 +127,4 @@ class DigestCache:
         rows = table.tobytes()
         with suppress(SaveError):
             write_atomically(self.path, hashlib.sha256(rows).digest() + rows, durable=False)
+            remove_leftovers(self.path.parent)

@@ -240,9 +240,10 @@ def evaluated(config: Mapping[str, Any]) -> set[str]:
 
 def table() -> str:
     """Return the settings as the Markdown table of ``docs/settings.md``."""
-    rows = ['| setting | meaning | expected |', '|---|---|---|']
+    rows = ['| setting | meaning | expected | on `--resume` |', '|---|---|---|---|']
     for key, each in SETTINGS.items():
         name = f'`{key}`' + ('' if each.required else ' (optional)')
         words = '' if each.rule is ANYTHING else each.rule[1]
-        rows.append(f'| {name} | {each.text} | {words} |')
+        may = 'may change' if each.free else ''
+        rows.append(f'| {name} | {each.text} | {words} | {may} |')
     return '\n'.join(rows)

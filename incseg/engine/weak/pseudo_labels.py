@@ -30,6 +30,7 @@ from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
 from incseg.utils.distributed import on_rank_zero
+from incseg.utils.files import remove_leftovers
 from incseg.utils.locks import exclusive_folder
 from incseg.utils.precision import gpu_arithmetic
 from incseg.utils.progress import Progress
@@ -228,6 +229,7 @@ def make_pseudo_labels(
     )
     with exclusive_folder(files.folder):
         on_rank_zero(_begin, files=files, meta=meta, resume=resume)
+        on_rank_zero(lambda: len(remove_leftovers(files.folder)))
         if is_main_process():
             write_image_labels(
                 files.folder / 'image_labels.json',
