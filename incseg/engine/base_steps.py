@@ -120,11 +120,17 @@ class BaseSteps:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """Read what :func:`evaluate` returned of a step.
+    """Read ``metrics.json``, the scores that :func:`evaluate` found for the network of a step.
+
+    Args:
+        path: The file, of a step of a run or of a shared base step.
+
+    Returns:
+        ``{'iou': {class name: percent or None}, 'accuracy': percent}``.
 
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: It is damaged or was edited.
+        InvalidInputError: It is damaged, or its digest shows that it was edited.
     """
     metrics = read_json(path, 'the record of a step')
     if not isinstance(metrics.get('iou'), dict) or 'accuracy' not in metrics:

@@ -42,10 +42,17 @@ def read_settings(work_dir: Path) -> dict[str, Any] | None:
 
 
 def read_run_config(work_dir: Path) -> dict[str, Any] | None:
-    """Read the config that a work dir stores, as nested dicts; None if there is none.
+    """Read ``config.json`` of a work dir, as the nested dicts that were written.
+
+    Args:
+        work_dir: The folder.
+
+    Returns:
+        The config, with the fingerprints under ``LABELS``, ``DATA`` and ``STARTS``; None if the
+        folder or the file does not exist.
 
     Raises:
-        InvalidInputError: The file cannot be read or is damaged.
+        InvalidInputError: The file cannot be read, is damaged or was edited.
     """
     path = work_dir / CONFIG_FILE
     return read_json(path, 'a config') if path.is_file() else None

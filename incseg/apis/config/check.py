@@ -56,7 +56,17 @@ def check_config(config: Any) -> Experiment:
 
 
 def check_top(config: Any) -> None:
-    """Refuse a top-level key that neither the schema nor a ``'$name'`` knows, and a missing one."""
+    """Refuse an unknown key at the top of a config, and a config that lacks a required one.
+
+    A key is known if the schema has it, or if the text ``'$key'`` stands for its value
+    somewhere in the config.
+
+    Args:
+        config: The config.
+
+    Raises:
+        InvalidInputError: Naming the first such key.
+    """
     required, optional = keys_of('')
     known = required | optional
     own = names_in({key: config[key] for key in config})

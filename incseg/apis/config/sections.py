@@ -25,7 +25,10 @@ from incseg.utils.rules import checked, expected, one_of, whole
 
 
 def check_annotation(experiment: Experiment) -> None:
-    """Check ``annotation``: a registered source of labels, with its arguments and ``steps``.
+    """Check the section ``annotation``: its type is registered and knows the other keys.
+
+    Args:
+        experiment: The experiment, whose config has the section.
 
     Raises:
         InvalidInputError: Naming the first key that is missing, unknown or has
@@ -42,10 +45,13 @@ def check_annotation(experiment: Experiment) -> None:
 
 
 def check_image_labels(config: Mapping[str, Any]) -> None:
-    """Image-level labels, and a labeller that can do with them, come together.
+    """Check that image-level labels are given exactly if the method's labeller learns from them.
+
+    Args:
+        config: The config, its names resolved.
 
     Raises:
-        InvalidInputError: Naming the key.
+        InvalidInputError: Naming the key under ``method`` that does not fit.
     """
     method = config['method']
     labels = method.get('image_labels')
@@ -83,10 +89,15 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
 
 
 def check_warmup(experiment: Experiment) -> None:
-    """The epochs of an added step before the learning rate decays leave some to train in.
+    """Check that every added step has more epochs than ``warmup_epochs``.
+
+    Within these first epochs the network itself does not learn.
+
+    Args:
+        experiment: The experiment.
 
     Raises:
-        InvalidInputError: Naming the key.
+        InvalidInputError: Naming ``warmup_epochs``, or the first step that is too short.
     """
     warmup = experiment.config.get('warmup_epochs', 0)
     checked('warmup_epochs', warmup, whole(0))
@@ -102,7 +113,10 @@ def check_warmup(experiment: Experiment) -> None:
 
 
 def check_seam(experiment: Experiment) -> None:
-    """Check the section of a config whose other sections were checked.
+    """Check the section ``seam``; the other sections were checked before.
+
+    Args:
+        experiment: The experiment, whose config has the section.
 
     Raises:
         InvalidInputError: Naming the first key that is missing, unknown or has
@@ -130,10 +144,16 @@ def check_seam(experiment: Experiment) -> None:
 
 
 def check_refinement(refine: Mapping[str, Any]) -> None:
-    """It can be built, and refines.
+    """Check that the refinement of ``seam`` can be built and has a method ``refine``.
 
-    A checkpoint that is not there yet is left out: tools/train_affinity.py makes
-    it by this very config.  The training looks for it before its first step.
+    A checkpoint that it names need not exist yet: ``tools/train_affinity.py`` makes it with
+    this very config.  The training looks for it before its first step.
+
+    Args:
+        refine: The value of ``seam.refine``.
+
+    Raises:
+        InvalidInputError: Naming ``seam.refine``.
     """
     there = isinstance(refine.get('checkpoint'), str) and Path(refine['checkpoint']).is_file()
     without_files = {key: value for key, value in refine.items() if there or key != 'checkpoint'}
@@ -147,7 +167,14 @@ def check_refinement(refine: Mapping[str, Any]) -> None:
 
 
 def check_negatives(experiment: Experiment) -> None:
-    """Refuse negatives that need the network of a previous step where there is none."""
+    """Refuse negatives that look through the previous step's network where there is no such step.
+
+    Args:
+        experiment: The experiment, whose config has the section ``seam``.
+
+    Raises:
+        InvalidInputError: Naming ``seam.scope`` or ``seam.negatives.type``.
+    """
     seam = experiment.config['seam']
     negatives = seam.get('negatives')
     try_but_files('seam.negatives', negatives, DATASETS)

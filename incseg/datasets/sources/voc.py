@@ -83,18 +83,20 @@ STANDARD_SIZE = 10582
 
 
 def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get: str) -> list[str]:
-    """Return the ids of ``train_aug.txt``, or derive them from VOC's and SBD's lists.
+    """Return the ids of VOC's augmented training set, about 10,582.
 
-    The set is VOC ``train`` and all images that SBD annotates, without VOC
-    ``val``.  SBD's images are listed in ``aug.txt``, which mmsegmentation's
-    converter writes, or in SBD's own ``train.txt`` and ``val.txt``.
+    They are read from ``train_aug.txt`` if that list exists.  Otherwise they are the ids of
+    VOC's ``train.txt`` and of SBD, without those of VOC's ``val.txt``.  SBD's ids are read from
+    ``aug.txt``, which mmsegmentation's converter writes, or, if there is none, from SBD's own
+    ``train.txt`` and ``val.txt``.
 
     Args:
-        ann_file: Path of the lists, with ``{split}`` in place of a list's name.
+        ann_file: Path of VOC's lists, with ``{split}`` where the name of a list stands; also
+            that of ``train_aug`` and ``aug``.
         data_root: Folder of VOC 2012.
         sbd_root: Folder of SBD's lists; None for
             ``<data_root>/../../benchmark_RELEASE/dataset``.
-        how_to_get: Ends the message of an error.
+        how_to_get: The sentence that ends an error: where the lists come from.
 
     Returns:
         The ids, in the order of ``train_aug.txt``, or sorted if they are

@@ -124,31 +124,33 @@ def reader_in_memory(num_classes: int) -> LabelReader:
 
 @TRANSFORMS.register_module()
 class LoadPseudoLabels(LoadLabels):
-    """Load pseudo-labels instead of masks; replaces :class:`LoadLabels` in a pipeline.
+    """Load the pseudo-labels of an image in place of its mask; replaces :class:`LoadLabels`.
 
-    The files hold dataset ids, which the sample's ``label_lut`` turns into
-    train ids.  Without ``threshold``, ``uncertain`` and ``gating`` the labels
-    are the PNGs; otherwise they are made again from the scores.
+    The files hold dataset ids, which the sample's ``label_lut`` turns into train ids.
+    Without ``threshold``, ``uncertain`` and ``gating`` the label map is the stored PNG.
+    With one of them it is made anew from the stored scores: each pixel gets the class with
+    the highest score, or the background if that is not higher than the background's score.
+    The transform adds ``gt_seg_map`` as :class:`LoadLabels` does.
 
     Args:
         folders: ``<root>/<protocol>/<step>``, or several, for training several
-            steps at once.  A pixel then gets the class of the first folder that
-            has a class for it.
-        threshold: The background's score, 0 to 1.  It replaces the rule in
-            ``meta.json``, and with refined scores the background's map.
-        uncertain: 0 to 1; a pixel becomes void if the score of its best class
-            differs from the background's by less than this.
-        gating: Whether only classes of the sample's ``image_labels`` (bool
-            ``(C + 1,)``) may occur.
-        mask_classes: Dataset ids of classes that masks annotate.  If the mask
+            steps at once.  A pixel is then read from the first folder whose label map has
+            a class there, not background and not void.
+        threshold: The background's score at every pixel, 0 to 1.  None: the score that the
+            labels were made with, see ``bg`` in their ``meta.json``.
+        uncertain: 0 to 1; a pixel becomes void if the highest score of a class and the
+            background's score differ by less than this.
+        gating: Whether scores of classes that the sample's ``image_labels``, bool ``(C + 1,)``
+            by dataset id, rule out are left out.
+        mask_classes: Dataset ids of the classes that are learned from masks.  If the mask
             of an image shows one of them, these classes and void are taken from
             the mask, and pseudo-labels of other classes fill the rest.  An
-            image without a mask has only its pseudo-labels.
+            image without such a mask has only its pseudo-labels.
 
     Raises:
         MissingFileError: An image has no pseudo-labels, or no scores where they
-            are needed.  With several folders, or with masks, a folder may lack
-            an image that shows none of its classes.
+            are needed.  Where there are several folders, or masks, an image may be missing in
+            a folder if it shows no class of that folder's ``meta.json``.
         InvalidInputError: An argument or a file is not as described, or the
             labels have another size than the image, or ids that are not in
             ``meta.json``.

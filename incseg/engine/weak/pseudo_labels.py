@@ -229,7 +229,6 @@ def make_pseudo_labels(
     )
     with exclusive_folder(files.folder):
         on_rank_zero(_begin, files=files, meta=meta, resume=resume)
-        on_rank_zero(lambda: len(remove_leftovers(files.folder)))
         if is_main_process():
             write_image_labels(
                 files.folder / 'image_labels.json',
@@ -246,8 +245,7 @@ def make_pseudo_labels(
                 if not files.is_valid(image_ids[i], maker.score_stride > 0, meta['ids'])
             ]
         barrier()  # every process has looked at the files
-        remaking = any(all_gather_object(len(own)))
-        if remaking:
+        if remaking := any(all_gather_object(len(own))):
             on_rank_zero(files.open_again)
             files.__dict__.pop('digests', None)
         with closing(Progress(len(own), _title(files), progress and is_main_process())) as bar:
@@ -280,6 +278,7 @@ def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
                 f"'{files.folder / name}' is there without a meta.json, so it is not known what "
                 'made it: nothing was written; pass another --out'
             )
+    remove_leftovers(files.folder)
     files.write_meta(meta)
 
 

@@ -85,5 +85,11 @@ def narrow(wide: Tensor, across: Tensor) -> Tensor:
 
 
 def bands(matrix: Tensor) -> list[slice]:
-    """Return slices that cover the rows of a resizing matrix, ``BAND`` rows each."""
+    """Return the slices ``0:BAND``, ``BAND:2*BAND``, … over the rows of a matrix.
+
+    The output is computed band by band, so that a band stays in the cache.
+
+    Args:
+        matrix: A resizing matrix, ``(rows, columns)``.
+    """
     return [slice(start, start + BAND) for start in range(0, len(matrix), BAND)]

@@ -148,15 +148,15 @@ def gaussian(length: int, deviation: float, device: torch.device) -> Tensor:
 
 
 def blur(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Filter values over place, with a matrix for the rows and one for the columns.
+    """Blur every channel of an image, first along its columns, then along its rows.
 
     Args:
         values: ``(pixels, C)``, the pixels of an image row by row.
-        rows: ``(H, H)``.
-        columns: ``(W, W)``.
+        rows: ``(H, H)``: the weight of every row of the input in every row of the output.
+        columns: ``(W, W)``: likewise of columns.
 
     Returns:
-        ``(pixels, C)``.
+        ``(pixels, C)``, in the same order.
     """
     maps = values.T.reshape(-1, len(rows), len(columns))
     return (rows @ maps @ columns).flatten(1).T
