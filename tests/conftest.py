@@ -166,7 +166,6 @@ def tiny_seam(tmp_path):
             leaf,
             {
                 **TINY,
-                **TOY_NETWORK,
                 'base_steps_dir': str(tmp_path / 'base_steps'),
                 'protocol.name': '4-2',
                 'seam.schedule.epochs': 1,

@@ -176,10 +176,11 @@ def data_situations(folder: Path, ending: str) -> dict[str, Situation]:
             config = toy_config('mib', copy, epochs=1, batch_size=2)
             source = dict(
                 type='SegDataset',
-                data_root=str(copy / 'data'),
+                data_root='$data_root',
                 img_suffix=ending,
                 metainfo=dict(classes=['background', 'a', 'b', 'c']),
             )
+            config.data_root = str(copy / 'data')
             config.data.train = dict(source, split='train')
             config.data.test = dict(source, split='val')
             config.data.name, config.protocol.name = 'files', '2-1'

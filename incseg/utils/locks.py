@@ -5,7 +5,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -40,6 +40,7 @@ class DirLock:
         self.folder = folder
         self.patience = PATIENCE if patience is None else patience
         self.fd = -1
+        self.made: list[Path] = []  # the folders that were created for the lock, inner ones first
 
     def attempt(self) -> str | None:
         """Take the lock if it is free.
@@ -51,6 +52,7 @@ class DirLock:
             SaveError: The folder cannot be written or locked.
         """
         path = self.folder / self.FILE
+        self.made += [each for each in (self.folder, *self.folder.parents) if not each.exists()]
         while True:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -83,12 +85,15 @@ class DirLock:
         """Release the lock, also for processes forked meanwhile, such as a loader's workers.
 
         Args:
-            tidy: Whether to remove the folder if nothing but the lock is in it.
+            tidy: Whether to remove the folder if nothing but the lock is in it, and the folders
+                above that were created for it.
         """
         if self.fd >= 0:
             if tidy and os.listdir(self.folder) == [self.FILE]:
                 (self.folder / self.FILE).unlink()
-                self.folder.rmdir()
+                with suppress(OSError):  # another run is in a folder above
+                    for folder in self.made or [self.folder]:
+                        folder.rmdir()
             fcntl.flock(self.fd, fcntl.LOCK_UN)
         self._close()
 

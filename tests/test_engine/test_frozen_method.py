@@ -64,14 +64,14 @@ def test_another_method_with_a_frozen_backbone(tiny, tmp_path):
     assert moved and not any(name.startswith('backbone.') for name in moved)
 
 
-def test_two_processes(tool_environment, free_port, toy_leaf, tmp_path):
+def test_two_processes(tool_environment, free_port, tmp_path):
     """If it fails, DDP waits for gradients that frozen parameters never get."""
     root = tool_environment['PYTHONPATH']
     environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable)
     done = subprocess.run(
         [
             f'{root}/tools/dist_train.sh',
-            toy_leaf('frozen/bisenet_r18_shapes_4-1'),
+            f'{root}/configs/frozen/bisenet_r18_shapes_4-1.py',
             '2',
             '--work-dir',
             'two',

@@ -96,13 +96,14 @@ def factor_groups(
         ``dict(params=…, lr=…)`` per factor, that of factor 1 first; no group is empty.
 
     Raises:
-        InvalidInputError: No parameter has the prefix of a factor.
+        InvalidInputError: The network has no part of that name.
     """
     known = {part: factor for part, factor in factors.items() if factor is not None}
     names = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     parameters = dict(network.named_parameters())
     for part in known:
-        if not any(is_part(name, part) for name, _ in network.named_parameters()):
+        named = any(is_part(name, part) for name, _ in network.named_parameters())
+        if not named and not hasattr(network, part):  # no auxiliary head has no parameter
             raise expected(
                 'a name in schedule.lr_factors',
                 part,

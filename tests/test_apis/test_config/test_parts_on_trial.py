@@ -244,4 +244,4 @@ def test_channels_of_a_backbone(changes, message, tiny):
 def test_a_key_of_the_base(tiny):
     """If it fails, a key that a base config gave to another head is taken for a misspelt one."""
     with pytest.raises(InvalidInputError, match='put _delete_=True into model.backbone'):
-        tiny(**{'model.backbone.type': 'Miscounted'})
+        tiny(bisenet=True, **{'model.backbone.type': 'Miscounted'})

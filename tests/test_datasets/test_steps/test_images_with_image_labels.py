@@ -165,6 +165,7 @@ def test_crops_join(shapes):
 
 
 TWO = """
+import sys
 from mmengine.dist import get_rank
 from incseg.datasets import OldModelLabels, ShapesDataset, WeakDataset
 from incseg.utils.distributed import end_launcher, init_launcher
@@ -178,7 +179,8 @@ def look(dataset, indices):
 data = WeakDataset(ShapesDataset(length=40, size=32), Protocol.parse('4-1', 6), 1, PIPELINE,
                    scope='step', negatives=OldModelLabels(sizes=(.25,)))
 data.apply_old_network(look)
-print(f'rank {get_rank()}:', len(looked), data.class_ids, data.image_labels.astype(int).tolist())
+labels = data.image_labels.astype(int).tolist()
+sys.stdout.write(f'rank {get_rank()}: {len(looked)} {data.class_ids} {labels}\\n')  # in one piece
 end_launcher()
 """
 

@@ -27,13 +27,13 @@ SMALL = {
 def weak(tmp_path):
     """``weak('mib_s', **options)``: the config of an experiment on pseudo-labels at toy size."""
 
-    def load(method, **options):
+    def load(method, bisenet=False, **options):
         return load_config(
             CONFIGS / method / 'bisenet_r18_shapes_4-2.py',
             {
                 **TINY,
                 **SMALL,
-                **TOY_NETWORK,
+                **({} if bisenet else TOY_NETWORK),
                 'base_steps_dir': str(tmp_path / 'base_steps'),
                 'seam_dir': str(tmp_path / 'seam'),
                 **options,

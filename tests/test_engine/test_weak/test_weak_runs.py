@@ -76,7 +76,7 @@ def test_scope_step(weak, trained, tmp_path):
     """If it fails, steps of the strictly incremental setting share a network, or its start from
     step 0 is not recorded."""
     options = {'seam.scope': 'step', 'protocol.name': '2-2', 'seam.init_from': 'step0'}
-    config = weak('mib_s', **options)
+    config = weak('mib_s', bisenet=True, **options)
     ledger = train_protocol(config, tmp_path / 'w')
     assert trained == [1, 2]
     experiment = Experiment(config)
