@@ -4,6 +4,8 @@
 something is looked up, so nobody has to import anything for its side effects.
 """
 
+from typing import Any
+
 from mmengine import registry as root
 from mmengine.registry import Registry
 
@@ -43,3 +45,62 @@ MODEL_WRAPPERS = child(root.MODEL_WRAPPERS)
 OPTIMIZERS = child(root.OPTIMIZERS)
 VISBACKENDS = child(root.VISBACKENDS)
 VISUALIZERS = child(root.VISUALIZERS)
+
+#: every registry in which a config's ``type`` may stand
+REGISTRIES = tuple(value for value in vars().copy().values() if isinstance(value, Registry))
+
+
+def find(name: str, *registries: Registry) -> Any:
+    """Return what is registered under a name; None if nothing is.
+
+    mmengine's ``Registry.get`` imports whatever a dotted name says: of the type
+    ``'subprocess.check_output'`` it would return the function, and ``build`` would call it.
+    Here nothing is imported but our own modules that fill a registry.
+
+    Args:
+        name: A registered name, alone or after its scope: ``'BiSeNet'``, ``'incseg.BiSeNet'``.
+        registries: Where to look; by default in all of incseg.
+    """
+    scope, _, key = name.rpartition('.')
+    for registry in registries or REGISTRIES:
+        registry.import_from_location()
+        place: Registry | None = registry
+        while place is not None:
+            for node in (place, *place.children.values()) if scope else (place,):
+                if (not scope or node.scope == scope) and key in node.module_dict:
+                    return node.module_dict[key]
+            place = place.parent
+    return None
+
+
+def is_registered(kind: Any, *registries: Registry) -> bool:
+    """Say whether a class or function is registered under any name."""
+    for registry in registries or REGISTRIES:
+        registry.import_from_location()
+        place: Registry | None = registry
+        while place is not None:
+            for node in (place, *place.children.values()):
+                if any(each is kind for each in node.module_dict.values()):
+                    return True
+            place = place.parent
+    return False
+
+
+def find_by_path(name: str, *registries: Registry) -> Any:
+    """Return the registered part that mmengine finds under a name with dots; else None.
+
+    The name is that of another library's scope, or the path of a module and a class, which is
+    imported: for a user's own config only, which is code.
+
+    Args:
+        name: The name; one without dots is no path.
+        registries: Where the part has to be registered; by default anywhere.
+    """
+    for registry in (registries or REGISTRIES) if '.' in name else ():
+        try:
+            found = registry.get(name)
+        except (RuntimeError, ImportError):
+            continue
+        if found is not None and is_registered(found, *registries):
+            return found
+    return None

@@ -25,7 +25,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('errors', 'constants', 'renamed'),
     ],
     'apis': [('command_line', 'inference', 'run_list'), ('config', 'prepare')],
-    'apis.config': [('trained',), ('loading',), ('check',), ('sections',), ('parts', 'schema')],
+    'apis.config': [
+        ('trained',),
+        ('loading',),
+        ('check',),
+        ('sections',),
+        ('parts', 'schema'),
+        ('stored',),
+    ],
     'datasets': [
         ('preparation', 'steps'),
         ('image_labels', 'negatives', 'sources'),
@@ -60,6 +67,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('labels',),
         ('checkpoint',),
         ('recipe',),
+    ],
+    'engine.checkpoint': [
+        ('fit', 'weights'),
+        ('model_meta', 'step'),
+        ('content', 'migration'),
     ],
     'engine.figures': [('predictions', 'pseudo_labels'), ('layout',)],
     'engine.hooks': [
@@ -143,8 +155,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             'precision',
             'progress',
             'repository',
+            'tensor_files',
         ),
-        ('distributed', 'files'),
+        ('content_digest', 'distributed', 'file_seal', 'files'),
         ('rules',),
     ],
 }

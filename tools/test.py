@@ -14,32 +14,40 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_common_arguments,
     add_force_argument,
+    add_import_argument,
     command_line,
     options_of,
 )
 from incseg.apis.config.trained import load_trained_config
 from incseg.engine import evaluate_checkpoint
+from incseg.engine.checkpoint import StepCheckpoint
 from incseg.utils.distributed import end_launcher, init_launcher
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='the config of the training run')
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help='the config of the training run; may be left out: the checkpoint carries it',
+    )
     parser.add_argument('checkpoint', help="a step's final.pth")
     add_common_arguments(parser, 'work_dirs/<config stem>; its test_step_<k>.json is written anew')
+    add_import_argument(parser)
     parser.add_argument(
         '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image'
     )
     add_force_argument(parser, 'pictures of --show-dir that are there')
-    args = parser.parse_args()
-    config, notes = load_trained_config(args.config, options_of(args), args.checkpoint)
+    args = parser.parse_intermixed_args()
+    checkpoint = StepCheckpoint(args.checkpoint)
+    config, notes = load_trained_config(args.config, options_of(args), checkpoint, args.imports)
     init_launcher(args.launcher)
     if is_main_process():
         print(*notes, sep='\n', end='\n' if notes else '')
     evaluate_checkpoint(
         config,
-        args.checkpoint,
-        args.work_dir or Path('work_dirs', Path(args.config).stem),
+        checkpoint,
+        args.work_dir or Path('work_dirs', Path(config.filename).stem),
         args.show_dir,
         args.force,
     )

@@ -4,6 +4,7 @@ import argparse
 import os
 import select
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -70,6 +71,18 @@ def add_force_argument(
     )
 
 
+def add_import_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that imports what a checkpoint needs; a checkpoint imports nothing."""
+    parser.add_argument(
+        '--import',
+        dest='imports',
+        action='append',
+        metavar='MODULE',
+        default=[],
+        help='import a module with parts that a checkpoint needs; may be given several times',
+    )
+
+
 def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOINT) -> None:
     """Run a tool; turn a user's mistake into one line and exit status 1.
 
@@ -81,6 +94,8 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
     """
     if hasattr(sys.stdout, 'reconfigure'):  # names of files that are not UTF-8, as on stderr
         sys.stdout.reconfigure(errors='backslashreplace')
+    plain = warnings.formatwarning
+    warnings.formatwarning = one_line_warning
     try:
         main()
     except UserError as error:
@@ -92,10 +107,20 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
             raise
         sys.exit(1)
     finally:
+        warnings.formatwarning = plain
         with suppress(BrokenPipeError):
             sys.stdout.flush()
         if reader_is_gone():  # else Python complains at exit about what is left to print
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def one_line_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None
+) -> str:
+    """Return the text of a warning: what it says, with its place only for a developer's kind."""
+    text = ' '.join(str(message).split())
+    place = '' if category is UserWarning else f' ({category.__name__}, {filename}:{lineno})'
+    return f'warning: {text}{place}\n'
 
 
 def reader_is_gone() -> bool:

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,20 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope, init_default_scope
 
 from incseg.apis.config.loading import load_config
+from incseg.apis.config.parts import refused_as
+from incseg.apis.config.stored import import_modules, read_stored
+from incseg.apis.config.trained import as_config, differences, load_trained_config
 from incseg.apis.prepare import prepare_for_inference
-from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
+from incseg.engine.checkpoint import (
+    FilePath,
+    StepCheckpoint,
+    load_weights,
+    read_experiment_checkpoint,
+)
 from incseg.engine.recipe.data import pipeline, without_labels
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
-from incseg.engine.recipe.network import network_config
+from incseg.engine.recipe.network import model_of_config, network_config, without_method
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import EncoderDecoder
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
@@ -26,20 +35,28 @@ Image = str | Path | np.ndarray
 
 def init_model(
     config: Any,
-    checkpoint: str | Path | None = None,
+    checkpoint: FilePath | None = None,
     device: str | None = None,
     fast: bool = False,
+    imports: Iterable[str] = (),
 ) -> EncoderDecoder:
     """Build a network for inference.
 
+    A step's ``final.pth`` is a model by itself: ``init_model('final.pth')`` reads its classes
+    and its config, opens no other file and imports nothing.
+
     Args:
-        config: A config's path, or a loaded config.
-        checkpoint: The ``final.pth`` of a step, which decides the step.  Without
-            one the network is untrained and has the classes of the last step.
+        config: A checkpoint, if it is the only file; else a config's path, or a loaded config.
+            Of the config that a training was started from, the training's settings hold where
+            they differ; of another one, and of a loaded config, its own do.  A warning says
+            where settings differ that a prediction depends on.
+        checkpoint: The ``final.pth`` of a step, which decides the step.  A config without
+            one gives an untrained network with the classes of the last step.
         device: ``'cuda'`` if there is one, else ``'cpu'``, by default.
         fast: Whether to apply :func:`prepare_for_inference`.  The network can
             then only predict, in bfloat16 where the device has it.  It is off
             by default because evaluation and training need the network itself.
+        imports: Modules of the parts that are not the library's, as ``['my_heads']``.
 
     Returns:
         The network in eval mode; ``model.dataset_meta`` has ``classes`` and
@@ -47,23 +64,65 @@ def init_model(
 
     Raises:
         UserError: The config is wrong, or the checkpoint is missing, damaged or
-            of another protocol.
+            of another protocol, or needs a module that is not imported.
     """
-    config = load_config(config) if isinstance(config, (str, Path)) else config
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
+    if checkpoint is None and is_checkpoint(config):
+        model = model_of_checkpoint(StepCheckpoint.of(config), imports)
+    else:
+        import_modules(imports)
+        model = model_of_config_file(config, checkpoint)
+    model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    return prepare_for_inference(model) if fast else model
+
+
+def is_checkpoint(file: Any) -> bool:
+    """Say whether an argument is a checkpoint rather than a config: any file but ``*.py``."""
+    if isinstance(file, StepCheckpoint):
+        return True
+    return isinstance(file, (str, Path)) and Path(file).suffix != '.py' and not Path(file).is_dir()
+
+
+def model_of_checkpoint(checkpoint: StepCheckpoint, imports: Iterable[str] = ()) -> EncoderDecoder:
+    """Build a step's network from its checkpoint alone."""
+    import_modules(imports)
+    meta = checkpoint.meta
+    config = as_config(read_stored(checkpoint), checkpoint)
+    outputs = checkpoint.outputs_per_step
+    with refused_as(f'the network of {checkpoint}'):
+        network = without_method(model_of_config(config, meta['step'], outputs))
+        model: EncoderDecoder = MODELS.build(network)
+    load_weights(model, checkpoint.state_dict, checkpoint)
+    model.dataset_meta = dict(classes=list(meta['classes']), palette=list(meta['palette']))
+    model.config = config
+    return model
+
+
+def model_of_config_file(config: Any, file: FilePath | None) -> EncoderDecoder:
+    """Build the network of a config, with the weights of a checkpoint if there is one."""
+    checkpoint = None if file is None else StepCheckpoint.of(file)
+    notes: list[str] = []
+    if isinstance(config, (str, Path)):
+        if checkpoint is None:
+            config = load_config(config)
+        else:
+            config, notes = load_trained_config(config, {}, checkpoint)
+    elif checkpoint is not None and (stored := read_stored(checkpoint)) is not None:
+        notes = differences(config, stored)
     experiment = Experiment(config)
-    k, loaded = experiment.num_steps - 1, None
+    k = experiment.num_steps - 1
     if checkpoint is not None:
         loaded, k = read_experiment_checkpoint(experiment, checkpoint)
-    model = MODELS.build(network_config(experiment, k))
-    if loaded is not None:
-        load_weights(model, loaded['state_dict'], str(checkpoint))
+    for note in notes:
+        warnings.warn(f'{checkpoint}: settings {note}', stacklevel=3)
+    model: EncoderDecoder = MODELS.build(network_config(experiment, k))
+    if checkpoint is not None:
+        load_weights(model, loaded['state_dict'], checkpoint)
     classes = experiment.classes_at(k)
     model.dataset_meta = dict(classes=classes, palette=experiment.sources.palette(k))
     model.config = config
-    model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
-    return prepare_for_inference(model) if fast else model
+    return model
 
 
 def inference_model(
@@ -107,21 +166,28 @@ class Inferencer:
     """Segment images, folders of images or arrays, and paint the result.
 
     Args:
-        config: A config's path, or a loaded config.
+        config: A step's ``final.pth``, which is a model by itself; or a config, if
+            ``checkpoint`` is given too, see :func:`init_model`.
         checkpoint: A step's ``final.pth``.
         device: ``'cuda'`` if there is one, else ``'cpu'``, by default.
         fast: Whether to apply :func:`prepare_for_inference`.  The predictions
             then differ at a few pixels on class borders, if at all.
+        imports: Modules of the parts that are not the library's, as ``['my_heads']``.
 
     Example:
-        >>> segment = Inferencer('configs/mib/…py', 'work_dirs/…/final.pth')
+        >>> segment = Inferencer('work_dirs/…/final.pth')
         >>> sample = segment('street.jpg', out_dir='painted')[0]
     """
 
     def __init__(
-        self, config: Any, checkpoint: str | Path, device: str | None = None, fast: bool = True
+        self,
+        config: Any,
+        checkpoint: FilePath | None = None,
+        device: str | None = None,
+        fast: bool = True,
+        imports: Iterable[str] = (),
     ):
-        self.model = init_model(config, checkpoint, device, fast)
+        self.model = init_model(config, checkpoint, device, fast, imports)
         self.classes: list[str] = self.model.dataset_meta['classes']
         self.palette: list[list[int]] = self.model.dataset_meta['palette']
 

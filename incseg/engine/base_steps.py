@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from incseg.engine.checkpoint import read_step_checkpoint, save_atomically
+from incseg.engine.checkpoint import read_step_checkpoint, save_checkpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import config_hash
 from incseg.engine.recipe.names import names_in
@@ -110,7 +110,7 @@ class BaseSteps:
                 return
             shutil.rmtree(place, ignore_errors=True)
             remove_leftovers(place.parent)
-            save_atomically(checkpoint, private / 'final.pth')
+            save_checkpoint(checkpoint, private / 'final.pth', 'step')
             write_json(private / 'metrics.json', metrics)
             os.rename(private, place)
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
-from incseg.engine.checkpoint import load_weights, read_experiment_checkpoint
+from incseg.engine.checkpoint import FilePath, load_weights, read_experiment_checkpoint
 from incseg.engine.hooks import PaintHook
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_test
@@ -53,7 +53,7 @@ def evaluate(
 
 def evaluate_checkpoint(
     config: Any,
-    checkpoint: str | Path,
+    checkpoint: FilePath,
     work_dir: str | Path,
     show_dir: str | Path | None = None,
     force: bool = False,

@@ -12,9 +12,10 @@ from incseg.engine.base_steps import BaseSteps, read_metrics
 from incseg.engine.checkpoint import (
     StepCheckpoint,
     check_finite,
+    model_meta,
     network_weights,
     plain,
-    save_atomically,
+    save_checkpoint,
 )
 from incseg.engine.evaluate import evaluate
 from incseg.engine.hooks import SafeCheckpointHook
@@ -222,7 +223,9 @@ class ProtocolRun:
         keep_states(runner.hooks, checkpoint)
         runner.close()
         check_finite(checkpoint['state_dict'], f'at the end of step {k}')
-        on_rank_zero(lambda: save_atomically(plain(checkpoint), self.work_dir.checkpoint(k)))
+        content = plain(checkpoint)
+        content['meta'] |= self._model(k, context.previous)
+        on_rank_zero(lambda: save_checkpoint(content, self.work_dir.checkpoint(k), 'step'))
 
     def _reuse(self, place: Path, meta: dict[str, Any], num_images: int) -> bool:
         """Take a shared step 0, if there is one."""
@@ -230,8 +233,8 @@ class ProtocolRun:
         if shared is None:
             return False
         checkpoint, metrics = shared
-        checkpoint['meta'].update(meta)
-        on_rank_zero(lambda: save_atomically(checkpoint, self.work_dir.checkpoint(0)))
+        checkpoint['meta'].update({**meta, **self._model(0, None)})
+        on_rank_zero(lambda: save_checkpoint(checkpoint, self.work_dir.checkpoint(0), 'step'))
         self._say(f'reused the base step in {place}')
         saved = self.work_dir.read(0)
         self._record(0, metrics, saved, num_images, 0, 0.0, reused_from=str(place))
@@ -249,6 +252,11 @@ class ProtocolRun:
             palette=experiment.sources.palette(k),
             outputs_per_step=list(experiment.sources.outputs_per_step(k)),
         )
+
+    def _model(self, k: int, previous: StepCheckpoint | None) -> dict[str, Any]:
+        """Return what makes the checkpoint a model by itself."""
+        before = None if previous is None else previous.tensors
+        return model_meta(self.experiment, before, self.data.get(str(k)))
 
     def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
         """Return each old class's best IoU at any earlier step; forgetting is measured from it."""

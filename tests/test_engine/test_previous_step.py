@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from incseg.engine import Experiment, train_protocol
-from incseg.engine import checkpoint as checkpoints
 from incseg.engine.checkpoint import StepCheckpoint, read_step_checkpoint, save_atomically
+from incseg.engine.checkpoint import step as checkpoints
 from incseg.engine.hooks import MethodHook
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import HOOKS
@@ -25,9 +25,9 @@ def reads(monkeypatch):
     counts = Counter()
     plain = checkpoints.read_checkpoint
 
-    def read(path):
+    def read(path, *arguments):
         counts['/'.join(Path(path).parts[-2:])] += 1
-        return plain(path)
+        return plain(path, *arguments)
 
     monkeypatch.setattr(checkpoints, 'read_checkpoint', read)
     return counts

@@ -16,6 +16,7 @@ from incseg.apis.config.sections import (
     check_seam,
     check_warmup,
 )
+from incseg.apis.config.stored import check_dotted_types
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import names_in, resolve
 from incseg.engine.replay_memory import ReplayMemory
@@ -33,6 +34,7 @@ def check_config(config: Any) -> Experiment:
     """
     check_top(config)
     settings = resolve(dict(config), config)
+    check_dotted_types(settings)
     check_settings(settings)
     check_types(settings)
     check_image_labels(settings)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.registry import DefaultScope, Registry, init_default_scope
 
+from incseg.apis.config.stored import REGISTERED
 from incseg.datasets.image_labels import PartImageLabels
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config
@@ -27,6 +28,8 @@ from incseg.registry import (
     STEP_SOURCES,
     TASK_UTILS,
     TRANSFORMS,
+    find,
+    find_by_path,
 )
 from incseg.utils.rules import arguments, expected, unknown_key
 
@@ -190,9 +193,11 @@ def check_part(key: str, part: Any, registry: Registry, needed: bool = False) ->
         return
     if not isinstance(part, Mapping) or 'type' not in part:
         raise expected(key, part, 'dict(type=…, …)')
-    kind = registry.get(part['type']) if isinstance(part['type'], str) else part['type']
+    kind = part['type']
+    if isinstance(kind, str):
+        kind = find(kind, registry) or find_by_path(kind, registry)
     if kind is None:
-        raise expected(f'{key}.type', part['type'], 'a registered type (custom_imports missing?)')
+        raise expected(f'{key}.type', part['type'], REGISTERED)
     allowed = arguments(kind)
     if allowed is not None:
         allowed -= HANDED_OVER.get(registry.name, set())

@@ -1,4 +1,4 @@
-"""The config that a checkpoint was trained with."""
+"""The config that a checkpoint is used with: that of its training, and what the user changes."""
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -9,33 +9,36 @@ from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
 from incseg.apis.config.loading import load_config, override
-from incseg.apis.config.schema import evaluated
+from incseg.apis.config.schema import DEFAULTS, evaluated
+from incseg.apis.config.stored import StoredConfig, import_modules, read_stored
+from incseg.engine.checkpoint import FilePath, StepCheckpoint, stored_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import as_written
 from incseg.errors import InvalidInputError
-from incseg.evaluation import Ledger
-from incseg.evaluation.run_settings import (
-    CONFIG_FILE,
-    flatten,
-    is_free,
-    is_root,
-    read_run_config,
-)
+from incseg.evaluation.run_settings import flatten, is_free, is_root
+
+#: how many settings a line names
+MOST = 8
 
 
 def load_trained_config(
-    path: str | Path, options: Mapping[str, Any], checkpoint: str | Path
+    path: str | Path | None,
+    options: Mapping[str, Any],
+    checkpoint: FilePath,
+    imports: Iterable[str] = (),
 ) -> tuple[Config, list[str]]:
-    """Load a config with the settings that the checkpoint's work dir stores.
+    """Load a config with the settings that a training stored with its checkpoint.
 
-    If that run was started from the same config, its settings replace those of the
-    file, and the user's ``options`` replace both; so an option of the training need
-    not be repeated.  Otherwise the result is that of :func:`load_config`.
+    They lie in the checkpoint itself; that of incseg 0.1 has them in its work dir.  If the
+    training was started from the same config, its settings replace those of the file, and the
+    user's ``options`` replace both; so an option of the training need not be repeated.
+    Otherwise the result is that of :func:`load_config`.
 
     Args:
-        path: A Python config.
+        path: A Python config; None for what the training stored.
         options: Overrides by dotted key.
         checkpoint: A step's ``final.pth``, in its work dir or elsewhere.
+        imports: Modules of the user's own parts, which are imported first.
 
     Returns:
         The complete config, and lines for the user: the settings that differ from the
@@ -43,35 +46,103 @@ def load_trained_config(
         them.
 
     Raises:
-        UserError: As :func:`load_config`, and if the stored config is damaged.
+        UserError: As :func:`load_config`, and if the stored config is damaged or holds more
+            than registered parts.
     """
+    import_modules(imports)
+    stored = read_stored(StepCheckpoint.of(checkpoint))
+    if path is None:
+        return stored_alone(stored, options, checkpoint)
     config = load_config(path, options)
-    work_dir = Path(checkpoint).absolute().parent.parent
-    stored, ledger = read_run_config(work_dir), Ledger.read(work_dir)
-    if stored is None or ledger is None:
+    if stored is None:
         return config, []
-    place = f'{work_dir.name}/{CONFIG_FILE}'
-    if ledger['config'] != Experiment(config).ledger_header()['config']:
-        return config, lines(f'other than in {place}', settings(config), settings(stored))
-    trained = with_settings(config, stored, options)
+    if stored.name != Experiment(config).ledger_header()['config']:
+        return config, differences(config, stored)
+    stored.check()
+    trained = with_settings(config, stored.settings, options)
+    checked_as_trained(trained, stored.place)
+    theirs = settings(stored.settings)
+    return trained, [
+        *lines(f'as in {stored.place}', settings(trained), settings(config)),
+        *lines(f'other than in {stored.place}', settings(trained), theirs, options),
+    ]
+
+
+def stored_alone(
+    stored: StoredConfig | None, options: Mapping[str, Any], checkpoint: FilePath
+) -> tuple[Config, list[str]]:
+    """Return the stored config with the user's options, and a line for those that differ."""
+    config = as_config(stored, checkpoint)
+    theirs = settings(config)
+    for key, value in options.items():
+        override(config, key, value)
+    assert stored is not None  # as_config refuses it
+    checked_as_trained(config, stored.place)
+    return config, lines(f'other than in {stored.place}', settings(config), theirs, options)
+
+
+def as_config(stored: StoredConfig | None, checkpoint: FilePath) -> Config:
+    """Return a stored config, walked, with today's defaults; its parts are not built.
+
+    Raises:
+        InvalidInputError: Nobody kept it, or it holds more than registered parts.
+    """
+    if stored is None:
+        raise InvalidInputError(
+            f'checkpoint {checkpoint} holds no config (incseg 0.1 wrote none): name the config '
+            'of its training too'
+        )
+    stored.check()
+    config = Config({**deepcopy(DEFAULTS), **deepcopy(stored.settings)})
+    object.__setattr__(config, '_filename', stored.name)  # given to Config, it would be opened
+    return config
+
+
+def configs_of_runs(
+    checkpoints: Mapping[str, FilePath], options: Mapping[str, Any], shown: Config | None
+) -> dict[str, Config]:
+    """Return the config that each of several networks was trained with.
+
+    Args:
+        checkpoints: The ``final.pth`` of each, by title.
+        options: Overrides by dotted key, for all of them.
+        shown: The config of those of incseg 0.1, which hold none; None to refuse them.
+
+    Raises:
+        UserError: As :func:`load_trained_config`.
+    """
+    configs = {}
+    for title, path in checkpoints.items():
+        checkpoint = StepCheckpoint.of(path)
+        stored = read_stored(checkpoint) if checkpoint.path.is_file() else None
+        if stored is None and shown is not None:
+            configs[title] = shown
+        else:
+            configs[title] = load_trained_config(None, options, checkpoint)[0]
+    return configs
+
+
+def checked_as_trained(config: Config, place: str) -> None:
+    """Check a config with stored settings; an error names the place."""
     try:
-        check_config(trained)
+        check_config(config)
     except InvalidInputError as error:
         raise InvalidInputError(f'{place}, with which it was trained: {error}') from error
-    return trained, [
-        *lines(f'as in {place}', settings(trained), settings(config)),
-        *lines(f'other than in {place}', settings(trained), settings(stored), options),
-    ]
+
+
+def differences(config: Mapping[str, Any], stored: StoredConfig) -> list[str]:
+    """Return the line that says where a config differs from the training's, or no line."""
+    return lines(f'other than in {stored.place}', settings(config), settings(stored.settings))
 
 
 def with_settings(config: Config, stored: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
     """Return the config with the stored settings in place of its own, and the options over them."""
     trained = deepcopy(config)
-    written = as_written(config)
+    ours, theirs = normal(config), normal(stored)
     for key, value in stored.items():
         taken = Path(str(value)).exists() if is_root(key) else not is_free(key)
-        if taken and written.get(key) != value:
-            trained[key] = value
+        if taken and ours.get(key) != theirs[key]:
+            trained[key] = deepcopy(value)
     for key, value in options.items():
         override(trained, key, value)
     return trained
@@ -80,9 +151,12 @@ def with_settings(config: Config, stored: Mapping[str, Any], options: Mapping[st
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that an evaluation depends on, by dotted key."""
     keys = evaluated(config)
-    return {
-        key: value for key, value in flatten(as_written(config)) if key.partition('.')[0] in keys
-    }
+    return {key: value for key, value in flatten(normal(config)) if key.partition('.')[0] in keys}
+
+
+def normal(config: Mapping[str, Any]) -> Any:
+    """Return a config in the form in which two are compared: types by name, lists for tuples."""
+    return as_written(stored_config(config))
 
 
 def lines(
@@ -107,7 +181,6 @@ def lines(
     ]
     if not chosen:
         return []
-    return [
-        f'{what}: '
-        + ', '.join(f'{key} = {ours.get(key)!r} (not {theirs.get(key)!r})' for key in chosen)
-    ]
+    shown = [f'{key} = {ours.get(key)!r} (not {theirs.get(key)!r})' for key in chosen[:MOST]]
+    more = f' and {len(chosen) - MOST} more' if len(chosen) > MOST else ''
+    return [f'{what}: {", ".join(shown)}{more}']

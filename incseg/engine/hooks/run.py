@@ -12,7 +12,7 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from incseg.engine.checkpoint import plain, save_atomically
+from incseg.engine.checkpoint import plain, save_checkpoint
 from incseg.engine.hooks.method import MethodHook
 from incseg.errors import NonFiniteLossError
 from incseg.registry import HOOKS
@@ -131,7 +131,7 @@ class SafeCheckpointHook(Hook):
     ) -> None:
         done = batch_idx + 1
         if done % self.interval == 0 and done < runner.max_iters:
-            on_rank_zero(lambda: save_atomically(self.content(runner, done), self.path))
+            on_rank_zero(lambda: save_checkpoint(self.content(runner, done), self.path, 'resume'))
 
     def content(self, runner: Any, done: int) -> dict[str, Any]:
         """Return the content of the file in plain types, as mmengine's ``Runner.resume`` reads it.

@@ -1,5 +1,6 @@
 """Configs of the network of a step."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from incseg.engine.recipe.experiment import Experiment
@@ -19,8 +20,23 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
         init: Whether pretrained weights may be loaded.  They matter only for step 0;
             later steps start from the previous one.
     """
-    pretrained = bool(experiment.config['pretrained']) and init and k == 0
-    settings = {**experiment.raw_config, 'pretrained': pretrained}
+    outputs = experiment.sources.outputs_per_step(k)
+    return model_of_config(experiment.raw_config, k, outputs, init)
+
+
+def model_of_config(
+    config: Mapping[str, Any], k: int, outputs_per_step: Sequence[int], init: bool = False
+) -> dict[str, Any]:
+    """Return the config of a network with its losses, see :func:`model_config`.
+
+    Args:
+        config: A config as it was written.
+        k: The step.
+        outputs_per_step: Outputs of the classifier of each step; the first has the background.
+        init: Whether pretrained weights may be loaded.
+    """
+    pretrained = bool(resolve(config['pretrained'], config)) and init and k == 0
+    settings = {**config, 'pretrained': pretrained}
     model, method = (resolve(settings[key], settings) for key in ('model', 'method'))
     loss = dict(method['loss_decode'])
     if k == 0:  # without old classes some losses are another, simpler one
@@ -29,7 +45,7 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
     for head in heads:
         if head is not None:
             head.setdefault('loss_decode', loss)
-    model['outputs_per_step'] = list(experiment.sources.outputs_per_step(k))
+    model['outputs_per_step'] = list(outputs_per_step)
     if k > 0:
         model |= {part: method[part] for part in METHOD_PARTS if method.get(part)}
     return model
@@ -40,9 +56,12 @@ def network_config(experiment: Experiment, k: int) -> dict[str, Any]:
 
     It lacks the parts that only serve its training: distillation, labeller and frozen parts.
     """
-    return {
-        key: value for key, value in model_config(experiment, k).items() if key not in METHOD_PARTS
-    }
+    return without_method(model_config(experiment, k))
+
+
+def without_method(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's config without the parts that a method adds for the training."""
+    return {key: value for key, value in model.items() if key not in METHOD_PARTS}
 
 
 def teacher_config(model: dict) -> dict:
@@ -51,6 +70,6 @@ def teacher_config(model: dict) -> dict:
     Args:
         model: Config of the student; it is not changed.
     """
-    config = {key: value for key, value in model.items() if key not in METHOD_PARTS}
+    config = without_method(model)
     config['outputs_per_step'] = list(model['outputs_per_step'])[:-1]
     return config

@@ -5,9 +5,12 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch.utils.data import DataLoader
 
+from incseg.engine.checkpoint import read_resume_checkpoint
 from incseg.registry import LOOPS
 
 
@@ -52,6 +55,14 @@ class StepRunner(Runner):
         allowed = bool(env_cfg.get('tf32', True))
         torch.backends.cuda.matmul.allow_tf32 = allowed
         torch.backends.cudnn.allow_tf32 = allowed
+
+    def load_checkpoint(self, filename: str, map_location: Any = 'cpu', **kwargs: Any) -> Any:
+        """Load the verified state of an interrupted training; mmengine would read any file."""
+        content = read_resume_checkpoint(filename, map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=content)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        self._has_loaded = True
+        return _load_checkpoint_to_model(model, content)
 
     def use_dataset(self, dataset: Any) -> None:
         """Train on a data set that is built already, instead of the one in the config."""

@@ -13,8 +13,8 @@ from incseg.engine.checkpoint import (
     FilePath,
     check_finite,
     plain,
-    read_checkpoint,
-    save_atomically,
+    read_resume_checkpoint,
+    save_checkpoint,
     weights_fingerprint,
 )
 from incseg.engine.recipe.experiment import Experiment, check_step
@@ -127,7 +127,7 @@ def train_in(
     start_fingerprint = None if start is None else weights_fingerprint(start)
     resume_from = str(interrupted) if resume and interrupted.is_file() else None
     if resume_from is not None:
-        read_checkpoint(resume_from)
+        read_resume_checkpoint(resume_from)
         if on_rank_zero(started_from_other_weights, start=start_fingerprint, work_dir=work_dir):
             resume_from = None
     on_rank_zero(lambda: write_run_config({**settings, START: start_fingerprint}, work_dir))
@@ -161,7 +161,7 @@ def train_in(
         negatives=describe_negatives(experiment, step),
     )
     content = run(runner, meta)
-    on_rank_zero(lambda: save_atomically(content, path))
+    on_rank_zero(lambda: save_checkpoint(content, path, 'seam'))
     on_rank_zero(lambda: interrupted.unlink(missing_ok=True))
     return path
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.dist import barrier, is_main_process
 
-from incseg.engine.checkpoint import StepCheckpoint, check_protocol, read_checkpoint
+from incseg.engine.checkpoint import StepCheckpoint, check_protocol, read_resume_checkpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir.config import check_run_config
 from incseg.errors import InvalidInputError, MissingFileError
@@ -180,7 +180,7 @@ class WorkDir:
         path = self.step(k) / 'resume.pth'
         if not path.is_file() or self.checkpoint(k).is_file():
             return None
-        read_checkpoint(path)
+        read_resume_checkpoint(path)
         return str(path)
 
     def redoes(self, k: int) -> bool:

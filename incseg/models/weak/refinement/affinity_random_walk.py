@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from pickle import UnpicklingError
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from incseg.models.weak.refinement.affinity_pairs import (
 )
 from incseg.registry import MODELS
 from incseg.utils.rules import POSITIVE, Rule, check_values, expected, or_none, whole
+from incseg.utils.tensor_files import check_kind, read_checkpoint
 
 RULES: dict[str, Rule] = dict(
     net=(
@@ -110,13 +111,15 @@ def _load(net: AffinityNet, path: str) -> None:
 
     Raises:
         MissingFileError: If there is no such file.
-        InvalidInputError: If it is damaged or of another network.
+        InvalidInputError: If it is damaged, or of another kind or network.
     """
+    if not Path(path).is_file():
+        raise MissingFileError(f'no checkpoint of an AffinityNet at {path}')
+    content = read_checkpoint(path)
+    check_kind(content, path, ('affinity',))
     try:
-        net.load_state_dict(torch.load(path, map_location='cpu', weights_only=True)['state_dict'])
-    except FileNotFoundError as error:
-        raise MissingFileError(f'no checkpoint of an AffinityNet at {path}') from error
-    except (OSError, RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
+        net.load_state_dict(content['state_dict'])
+    except (RuntimeError, KeyError, TypeError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = ' '.join(line.strip() for line in lines[:2])
         raise InvalidInputError(

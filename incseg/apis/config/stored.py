@@ -1,0 +1,151 @@
+"""The config that a training stored: in a step's checkpoint, or in its work dir's ``config.json``.
+
+It comes from a file, so it is data: no type that is not registered is built from it, and no
+module that it names is imported.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from incseg.engine.checkpoint import StepCheckpoint
+from incseg.engine.recipe.names import name_of, resolve
+from incseg.errors import InvalidInputError
+from incseg.evaluation import Ledger
+from incseg.evaluation.run_settings import CONFIG_FILE, DATA, LABELS, STARTS, read_run_config
+from incseg.registry import find, find_by_path
+from incseg.utils.rules import expected
+
+REGISTERED = 'a registered type (custom_imports missing?)'
+
+
+@dataclass(frozen=True)
+class StoredConfig:
+    """A config as a training stored it.
+
+    Attributes:
+        settings: Its settings, plain data; ``'$name'`` as it was written.
+        name: The file that the training read, as the ledger names it.
+        place: Where it is stored, for messages.
+        foreign: What ``meta.imports`` says of types that are not the library's.
+    """
+
+    settings: dict[str, Any]
+    name: str
+    place: str
+    foreign: tuple[Mapping[str, Any], ...] = ()
+
+    def check(self) -> None:
+        """Refuse a config that would do more than build registered parts.
+
+        Raises:
+            InvalidInputError: Naming the key, or the module that is not imported.
+        """
+        check_stored(self.settings, self.place, self.foreign)
+
+
+def read_stored(checkpoint: StepCheckpoint) -> StoredConfig | None:
+    """Return the config that a step's network was trained with; None where nobody kept it.
+
+    Args:
+        checkpoint: A step's ``final.pth``; it may be missing where its work dir is there.
+
+    Raises:
+        UserError: A file is damaged, or the checkpoint is none of a step.
+    """
+    if checkpoint.path.is_file() and (config := checkpoint.config) is not None:
+        settings = {key: value for key, value in config.items() if key != 'filename'}
+        place = '/'.join(checkpoint.path.absolute().parts[-2:])
+        foreign = checkpoint.meta.get('imports') or ()
+        return StoredConfig(settings, str(config.get('filename', '')), place, tuple(foreign))
+    work_dir = checkpoint.path.absolute().parent.parent
+    stored, ledger = read_run_config(work_dir), Ledger.read(work_dir)
+    if stored is None or ledger is None:
+        return None
+    settings = {key: value for key, value in stored.items() if key not in (LABELS, DATA, STARTS)}
+    return StoredConfig(settings, str(ledger['config']), f'{work_dir.name}/{CONFIG_FILE}')
+
+
+def import_modules(names: Iterable[str]) -> None:
+    """Import the modules that a user named, which register the user's own parts.
+
+    Raises:
+        InvalidInputError: A module cannot be imported.
+    """
+    for name in [names] if isinstance(names, str) else names:
+        try:
+            import_module(name)
+        except Exception as error:  # a module's own code may raise anything
+            raise InvalidInputError(
+                f'the module {name!r} cannot be imported: {type(error).__name__}: {error}'
+            ) from error
+
+
+def check_stored(
+    config: Mapping[str, Any], place: str, foreign: Iterable[Mapping[str, Any]] = ()
+) -> None:
+    """Refuse a stored config that would do more than build registered parts.
+
+    mmengine's registry imports what a dotted type names, and calls it; ``_scope_`` makes it
+    import a package.
+
+    Args:
+        config: The config.
+        place: Where it is stored, for messages.
+        foreign: What is known of types that are not the library's, see ``meta.imports``.
+
+    Raises:
+        InvalidInputError: Naming the first key that is refused, or the module that is not
+            imported.
+    """
+    origins = {each['type']: each for each in foreign if isinstance(each, Mapping)}
+    for key, value in items_of(config):
+        last = key.rpartition('.')[2]
+        if re.fullmatch('_.*_', last):
+            raise expected(f'{place}: {key}', value, 'no such key in a stored config')
+        if callable(value):
+            raise expected(f'{place}: {key}', value, 'plain data in a stored config')
+        if last != 'type':
+            continue
+        kind = resolve(value, config) if name_of(value) else value
+        if not isinstance(kind, str) or '.' in kind:
+            raise expected(f'{place}: {key}', kind, 'a registered name, without dots')
+        if find(kind) is not None:
+            continue
+        if kind not in origins:
+            raise expected(f'{place}: {key}', kind, REGISTERED)
+        raise InvalidInputError(f'{place} needs {kind} of {not_imported(origins[kind])}')
+
+
+def not_imported(origin: Mapping[str, Any]) -> str:
+    """Say where a type comes from, and how it is imported."""
+    module = origin.get('module')
+    known = [str(origin[key]) for key in ('distribution', 'version') if origin.get(key)]
+    return (
+        f'{module}{f" (distribution {chr(32).join(known)})" if known else ""}, which is not '
+        f'imported; if you trust it: --import {module}, in Python imports=[{module!r}]'
+    )
+
+
+def items_of(value: Any, prefix: str = '') -> Iterable[tuple[str, Any]]:
+    """Yield every key of nested dicts, lists and tuples, dotted, with its value."""
+    named = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for name, item in named:
+        key = f'{prefix}.{name}' if prefix else str(name)
+        yield key, item
+        if isinstance(item, Mapping | list | tuple):
+            yield from items_of(item, key)
+
+
+def check_dotted_types(config: Mapping[str, Any]) -> None:
+    """Refuse a type with dots, anywhere in a user's config, behind which no registered part is.
+
+    Raises:
+        InvalidInputError: Naming the first one.
+    """
+    for key, kind in items_of(config):
+        dotted = key.rpartition('.')[2] == 'type' and isinstance(kind, str) and '.' in kind
+        if dotted and find(kind) is None and find_by_path(kind) is None:
+            raise expected(key, kind, REGISTERED)

@@ -1,0 +1,50 @@
+"""Checkpoints: written atomically, verified, and read without running code that they hold."""
+
+from incseg.engine.checkpoint.content import check_finite, network_weights, plain
+from incseg.engine.checkpoint.fit import check_protocol, read_experiment_checkpoint
+from incseg.engine.checkpoint.migration import migrated
+from incseg.engine.checkpoint.model_meta import input_of, model_meta, stored_config
+from incseg.engine.checkpoint.step import (
+    META,
+    StepCheckpoint,
+    read_resume_checkpoint,
+    read_step_checkpoint,
+    weights_fingerprint,
+)
+from incseg.engine.checkpoint.weights import check_tensors, load_previous, load_weights
+from incseg.utils.tensor_files import (
+    FORMAT,
+    FilePath,
+    is_pickle,
+    read_checkpoint,
+    save_atomically,
+    save_checkpoint,
+    sealed,
+)
+
+__all__ = [
+    'FORMAT',
+    'META',
+    'FilePath',
+    'StepCheckpoint',
+    'check_finite',
+    'check_protocol',
+    'check_tensors',
+    'input_of',
+    'is_pickle',
+    'load_previous',
+    'load_weights',
+    'migrated',
+    'model_meta',
+    'network_weights',
+    'plain',
+    'read_checkpoint',
+    'read_experiment_checkpoint',
+    'read_resume_checkpoint',
+    'read_step_checkpoint',
+    'save_atomically',
+    'save_checkpoint',
+    'sealed',
+    'stored_config',
+    'weights_fingerprint',
+]

@@ -1,0 +1,50 @@
+"""Whether a step's checkpoint fits an experiment."""
+
+from typing import Any
+
+from incseg.engine.checkpoint.step import StepCheckpoint
+from incseg.engine.recipe.experiment import Experiment
+from incseg.errors import InvalidInputError
+from incseg.utils.tensor_files import FilePath
+
+
+def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePath) -> None:
+    """Refuse a checkpoint of another protocol, class order or setting.
+
+    Args:
+        meta: The checkpoint's ``meta``.
+        protocol: The ledger's description of the config's protocol.
+        path: The checkpoint, for the message.
+    """
+    for key in ('dataset', 'name', 'setting', 'classes', 'steps'):
+        theirs, ours = meta['protocol'].get(key), protocol[key]
+        if theirs != ours:
+            raise InvalidInputError(
+                f'checkpoint {path} is of another protocol: its {key} is {theirs}, '
+                f"the config's is {ours}"
+            )
+
+
+def read_experiment_checkpoint(
+    experiment: Experiment, path: FilePath
+) -> tuple[dict[str, Any], int]:
+    """Read a step's checkpoint, and check that it fits the experiment.
+
+    Returns:
+        Its content and its step.
+
+    Raises:
+        MissingFileError, InvalidInputError: If it is not there, damaged, of
+            another protocol, or has other classes than the config's network.
+    """
+    checkpoint = StepCheckpoint.of(path).content
+    meta, step = checkpoint['meta'], checkpoint['meta']['step']
+    check_protocol(meta, experiment.describe_protocol(step), path)
+    experiment.check_step(step, f'checkpoint {path}: step')
+    expected = experiment.classes_at(step)
+    if meta['classes'] != expected:
+        raise InvalidInputError(
+            f'checkpoint {path} (method {meta["method"]}, step {step}) has '
+            f'{len(meta["classes"])} classes, the network of the config {len(expected)}'
+        )
+    return checkpoint, step

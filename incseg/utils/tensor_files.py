@@ -1,0 +1,215 @@
+"""Files of tensors and plain data: sealed when written, verified and read without running code.
+
+A file that incseg writes is ``{state_dict, meta, …}``.  Its ``meta`` says the number of the
+``format``, the ``kind`` of file, ``tensors`` (the digest of ``state_dict``) and ``digest`` (that
+of everything else); the end of the file is a seal over all its bytes.  So damage is found at
+every read, also where the file was copied alone or was packed anew.
+"""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from incseg.errors import InvalidInputError, MissingFileError, SaveError
+from incseg.utils.content_digest import content_digest, tensors_digest
+from incseg.utils.file_seal import check_seal, put_seal
+from incseg.utils.files import whole_file
+
+FilePath = str | os.PathLike[str]
+
+#: the format that is written; files of incseg 0.1, which do not say theirs, are of format 0
+FORMAT = 1
+#: kinds of files, as a message calls them
+KINDS = dict(
+    step="a step's final.pth",
+    resume='a resume.pth, from which an interrupted training goes on',
+    seam='a seam.pth, a network of SEAM',
+    affinity='a network of AffinityNet',
+)
+
+
+def sealed(content: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return content whose ``meta`` says format, kind and digests.
+
+    Args:
+        content: ``{state_dict, meta, …}`` of tensors and plain data.
+        kind: One of :data:`KINDS`.
+    """
+    own = ('format', 'kind', 'tensors', 'digest')
+    meta = {key: value for key, value in content['meta'].items() if key not in own}
+    tensors = tensors_digest(content['state_dict'])
+    meta = dict(meta, format=FORMAT, kind=kind, tensors=tensors)
+    made = {**content, 'meta': meta}
+    return {**made, 'meta': dict(meta, digest=_rest_digest(made))}
+
+
+def _rest_digest(content: dict[str, Any]) -> str:
+    """Return the digest of everything but the weights and the digest itself."""
+    meta = {key: value for key, value in content['meta'].items() if key != 'digest'}
+    return content_digest({**content, 'state_dict': None, 'meta': meta})
+
+
+def save_atomically(content: Any, path: FilePath) -> None:
+    """Write with ``torch.save`` and a seal to a temporary name, then rename.
+
+    Raises:
+        SaveError: The file cannot be written, for instance because the disk is full.  An
+            earlier file at ``path`` is then intact.
+    """
+    path = Path(path)
+    try:
+        with whole_file(path) as temporary, open(temporary, 'wb+') as file:
+            torch.save(content, file)
+            put_seal(file)
+    except (OSError, RuntimeError) as failure:  # torch's writer raises RuntimeError on a full disk
+        error = failure.__cause__ or failure
+        state = 'the file that stood there is intact' if path.exists() else 'nothing was left there'
+        reason = getattr(error, 'strerror', None) or str(error).splitlines()[0]
+        raise SaveError(f'cannot save {path}: {reason}; {state}') from error
+
+
+def save_checkpoint(content: dict[str, Any], path: FilePath, kind: str) -> None:
+    """Write ``{state_dict, meta, …}`` with its digests, see :func:`sealed`.
+
+    Raises:
+        SaveError: As :func:`save_atomically`.
+        InvalidInputError: Something in it is no plain data.
+    """
+    save_atomically(sealed(content, kind), path)
+
+
+def read_checkpoint(path: FilePath, map_location: Any = 'cpu') -> dict[str, Any]:
+    """Load a file with ``weights_only=True``, and verify all that it says of itself.
+
+    Args:
+        path: The file; a foreign one, without format and digests, is read as it is.
+        map_location: The device of the tensors.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InvalidInputError: It is empty, cut short, damaged, of a newer format, or a pickle that
+            would run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f'no checkpoint at {path}')
+    if path.stat().st_size == 0:
+        raise InvalidInputError(f'checkpoint {path} is empty')
+    damaged = f'checkpoint {path} is damaged, cut short or no checkpoint'
+    try:
+        with open(path, 'rb') as file:
+            known = check_seal(file)
+            content = _load(file, path, map_location)
+    except InvalidInputError as error:
+        refused = str(error).startswith('checkpoint ')
+        raise InvalidInputError(str(error) if refused else f'{damaged}: {error}') from error
+    except OSError as error:
+        raise InvalidInputError(f'{damaged}: {error.strerror or error}') from error
+    if not isinstance(content, dict):
+        raise InvalidInputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict')
+    check_digests(content, path, known)
+    return content
+
+
+def _load(file: BinaryIO, path: Path, map_location: Any) -> Any:
+    """Load tensors and plain data from an open file; whatever torch raises means damage."""
+    file.seek(0)
+    try:
+        return torch.load(file, map_location=map_location, weights_only=True)
+    except MemoryError:
+        raise
+    except pickle.UnpicklingError as error:
+        if not is_pickle(path):
+            raise InvalidInputError('it is no file of tensors') from error
+        raise InvalidInputError(
+            f'checkpoint {path} holds more than tensors and plain data; loading it could run '
+            'code, so it is refused'
+        ) from error
+    except Exception as error:
+        raise InvalidInputError((str(error) or type(error).__name__).splitlines()[0]) from error
+
+
+def is_pickle(path: Path) -> bool:
+    """Return whether a file is complete enough to hold a pickle, in torch's zip or bare."""
+    try:
+        with open(path, 'rb') as file:
+            return file.read(1) == b'\x80' or zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:
+        return False
+
+
+def format_of(content: dict[str, Any]) -> int:
+    """Return the number of a file's format; 0 where it says none."""
+    meta = content.get('meta')
+    number = meta.get('format', 0) if isinstance(meta, dict) else 0
+    return number if isinstance(number, int) and not isinstance(number, bool) else 0
+
+
+def check_digests(content: dict[str, Any], path: FilePath, known: bool = True) -> None:
+    """Compare a file's content with the digests in its ``meta``; a file of format 0 has none.
+
+    Args:
+        content: What was loaded.
+        path: The file, for messages.
+        known: What :func:`incseg.utils.file_seal.check_seal` says.
+
+    Raises:
+        InvalidInputError: It is of a newer format, or not what was saved.
+    """
+    number = format_of(content)
+    if number > FORMAT:
+        raise InvalidInputError(
+            f'checkpoint {path} is of format {number}, expected at most {FORMAT}: '
+            'a newer version of incseg wrote it'
+        )
+    if number < 1:
+        return
+    meta, state = content['meta'], content.get('state_dict')
+    try:
+        whole = known and _rest_digest(content) == meta.get('digest')
+        same = whole and isinstance(state, dict) and tensors_digest(state) == meta.get('tensors')
+    except (InvalidInputError, RecursionError, TypeError):
+        whole = same = False
+    if not same:
+        what = 'its weights are' if whole else 'what it says of them is'
+        raise InvalidInputError(
+            f'checkpoint {path} is damaged or was changed: {what} not what was saved'
+        )
+
+
+def kind_of(content: dict[str, Any]) -> str | None:
+    """Return a file's kind, one of :data:`KINDS`; None of a file that is none of ours."""
+    meta = content.get('meta')
+    if not isinstance(meta, dict):
+        return None
+    if 'kind' in meta:
+        return str(meta['kind'])
+    if {'optimizer', 'message_hub'} <= {*content}:
+        return 'resume'
+    if 'incseg_version' in meta:
+        return 'seam' if meta.get('method') == 'seam' else 'step'
+    return 'affinity' if {'loss', 'crop_size'} <= {*meta} else None
+
+
+def check_kind(content: dict[str, Any], path: FilePath, kinds: Collection[str]) -> None:
+    """Refuse a file of another kind; one of no kind is left to those who know its keys.
+
+    Args:
+        content: What was loaded.
+        path: The file, for the message.
+        kinds: The kinds that are allowed, the one that is named first.
+
+    Raises:
+        InvalidInputError: Saying the file's kind, and the one that is expected.
+    """
+    kind = kind_of(content)
+    if kind is not None and kind not in kinds:
+        wanted = next(iter(kinds))
+        raise InvalidInputError(
+            f'checkpoint {path} is {KINDS.get(kind, f"of kind {kind!r}")}, expected {KINDS[wanted]}'
+        )
