@@ -29,6 +29,7 @@ from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
 from incseg.utils.outputs import check_outputs, free_names
 from incseg.utils.pictures import paint, read_picture, write_picture
+from incseg.utils.tensor_files import check_kind
 
 Image = str | Path | np.ndarray
 
@@ -88,11 +89,13 @@ def model_of_checkpoint(checkpoint: StepCheckpoint, imports: Iterable[str] = ())
     """Build a step's network from its checkpoint alone."""
     import_modules(imports)
     meta = checkpoint.meta
+    check_kind(dict(meta=meta), checkpoint, ('step',))
     config = as_config(read_stored(checkpoint), checkpoint)
     outputs = checkpoint.outputs_per_step
     with refused_as(f'the network of {checkpoint}'):
         network = without_method(model_of_config(config, meta['step'], outputs))
         model: EncoderDecoder = MODELS.build(network)
+        whole_image_pipeline(config)
     load_weights(model, checkpoint.state_dict, checkpoint)
     model.dataset_meta = dict(classes=list(meta['classes']), palette=list(meta['palette']))
     model.config = config

@@ -95,6 +95,22 @@ def read_checkpoint(path: FilePath, map_location: Any = 'cpu') -> dict[str, Any]
         InvalidInputError: It is empty, cut short, damaged, of a newer format, or a pickle that
             would run code.
     """
+    content, known = read_verified(path, map_location)
+    if not isinstance(content, dict):
+        raise InvalidInputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict')
+    check_digests(content, path, known)
+    return content
+
+
+def read_verified(path: FilePath, map_location: Any = 'cpu') -> tuple[Any, bool]:
+    """Load whatever a file holds, once its seal or the sums of its records were verified.
+
+    Returns:
+        The content, and what :func:`incseg.utils.file_seal.check_seal` says.
+
+    Raises:
+        MissingFileError, InvalidInputError: As :func:`read_checkpoint`.
+    """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f'no checkpoint at {path}')
@@ -104,16 +120,12 @@ def read_checkpoint(path: FilePath, map_location: Any = 'cpu') -> dict[str, Any]
     try:
         with open(path, 'rb') as file:
             known = check_seal(file)
-            content = _load(file, path, map_location)
+            return _load(file, path, map_location), known
     except InvalidInputError as error:
         refused = str(error).startswith('checkpoint ')
         raise InvalidInputError(str(error) if refused else f'{damaged}: {error}') from error
     except OSError as error:
         raise InvalidInputError(f'{damaged}: {error.strerror or error}') from error
-    if not isinstance(content, dict):
-        raise InvalidInputError(f'checkpoint {path} holds a {type(content).__name__}, not a dict')
-    check_digests(content, path, known)
-    return content
 
 
 def _load(file: BinaryIO, path: Path, map_location: Any) -> Any:

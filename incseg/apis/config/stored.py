@@ -56,6 +56,8 @@ def read_stored(checkpoint: StepCheckpoint) -> StoredConfig | None:
         UserError: A file is damaged, or the checkpoint is none of a step.
     """
     if checkpoint.path.is_file() and (config := checkpoint.config) is not None:
+        if not isinstance(config, dict):
+            raise expected(f'checkpoint {checkpoint}: meta.config', config, 'a config')
         settings = {key: value for key, value in config.items() if key != 'filename'}
         place = '/'.join(checkpoint.path.absolute().parts[-2:])
         foreign = checkpoint.meta.get('imports') or ()
@@ -100,7 +102,7 @@ def check_stored(
         InvalidInputError: Naming the first key that is refused, or the module that is not
             imported.
     """
-    origins = {each['type']: each for each in foreign if isinstance(each, Mapping)}
+    origins = {str(each.get('type')): each for each in foreign if isinstance(each, Mapping)}
     for key, value in items_of(config):
         last = key.rpartition('.')[2]
         if re.fullmatch('_.*_', last):

@@ -5,7 +5,7 @@ from typing import Any
 from incseg.engine.checkpoint.step import StepCheckpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError
-from incseg.utils.tensor_files import FilePath
+from incseg.utils.tensor_files import FilePath, check_kind
 
 
 def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePath) -> None:
@@ -16,6 +16,7 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePat
         protocol: The ledger's description of the config's protocol.
         path: The checkpoint, for the message.
     """
+    check_kind(dict(meta=meta), path, ('step',))
     for key in ('dataset', 'name', 'setting', 'classes', 'steps'):
         theirs, ours = meta['protocol'].get(key), protocol[key]
         if theirs != ours:

@@ -58,6 +58,8 @@ class StepRunner(Runner):
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', **kwargs: Any) -> Any:
         """Load the verified state of an interrupted training; mmengine would read any file."""
+        if not self._resume:  # a user's own hook loads a foreign file
+            return super().load_checkpoint(filename, map_location, **kwargs)
         content = read_resume_checkpoint(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=content)
         model = self.model.module if is_model_wrapper(self.model) else self.model

@@ -1,11 +1,9 @@
 """SEAM's wide ResNet-38: the network, its blocks and its file of weights."""
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
@@ -13,6 +11,7 @@ from torch import Tensor, nn
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models.backbones.base import BaseBackbone
 from incseg.registry import MODELS
+from incseg.utils.tensor_files import read_verified
 
 
 @MODELS.register_module()
@@ -279,11 +278,12 @@ def read_resnet38_weights(path: str | os.PathLike) -> dict[str, Tensor]:
         Tensors on the CPU by their names in the network's ``state_dict``.
 
     Raises:
+        MissingFileError: If there is no such file.
         InvalidInputError: If the file is damaged, or holds more than tensors.
     """
     try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        state, _ = read_verified(path)
+    except InvalidInputError as error:
         raise InvalidInputError(
             f'{path} is damaged, or no file of weights from tools/convert_resnet38_params.py'
         ) from error
