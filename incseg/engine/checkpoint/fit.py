@@ -15,6 +15,9 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePat
         meta: The checkpoint's ``meta``.
         protocol: The ledger's description of the config's protocol.
         path: The checkpoint, for the message.
+
+    Raises:
+        InvalidInputError: It is of another protocol, or not a step's (but SEAM's).
     """
     check_kind(dict(meta=meta), path, ('step',))
     for key in ('dataset', 'name', 'setting', 'classes', 'steps'):
