@@ -69,8 +69,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('recipe',),
     ],
     'engine.checkpoint': [
-        ('fit', 'weights'),
-        ('model_meta', 'step'),
+        ('fit', 'model_meta', 'weights'),
+        ('step',),
         ('content', 'migration'),
     ],
     'engine.figures': [('predictions', 'pseudo_labels'), ('layout',)],

@@ -209,6 +209,7 @@ class ProtocolRun:
 
     def _train(self, context: StepContext, config: Any, dataset: Any, meta: dict[str, Any]) -> None:
         k = context.k
+        model_by_itself = model_meta(self.experiment, context.previous, self.data[str(k)])
         runner = StepRunner.from_cfg(config)
         runner.use_dataset(dataset)
         hand_over(runner.hooks, context)
@@ -216,15 +217,13 @@ class ProtocolRun:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
         best = self._best_iou(k, {} if context.previous is None else context.previous.meta)
-        checkpoint = dict(
-            state_dict=plain(network_weights(model)),
-            meta=dict(meta, seconds=hook.seconds, best_iou=best),
-        )
+        meta = dict(meta, seconds=hook.seconds, best_iou=best)
+        checkpoint = dict(state_dict=plain(network_weights(model)), meta=meta)
         keep_states(runner.hooks, checkpoint)
         runner.close()
         check_finite(checkpoint['state_dict'], f'at the end of step {k}')
         content = plain(checkpoint)
-        content['meta'] |= self._model(k, context.previous)
+        content['meta'] |= model_by_itself
         on_rank_zero(lambda: save_checkpoint(content, self.work_dir.checkpoint(k), 'step'))
 
     def _reuse(self, place: Path, meta: dict[str, Any], num_images: int) -> bool:
@@ -233,7 +232,7 @@ class ProtocolRun:
         if shared is None:
             return False
         checkpoint, metrics = shared
-        checkpoint['meta'].update({**meta, **self._model(0, None)})
+        checkpoint['meta'] |= meta | model_meta(self.experiment, None, self.data['0'])
         on_rank_zero(lambda: save_checkpoint(checkpoint, self.work_dir.checkpoint(0), 'step'))
         self._say(f'reused the base step in {place}')
         saved = self.work_dir.read(0)
@@ -252,11 +251,6 @@ class ProtocolRun:
             palette=experiment.sources.palette(k),
             outputs_per_step=list(experiment.sources.outputs_per_step(k)),
         )
-
-    def _model(self, k: int, previous: StepCheckpoint | None) -> dict[str, Any]:
-        """Return what makes the checkpoint a model by itself."""
-        before = None if previous is None else previous.tensors
-        return model_meta(self.experiment, before, self.data.get(str(k)))
 
     def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
         """Return each old class's best IoU at any earlier step; forgetting is measured from it."""

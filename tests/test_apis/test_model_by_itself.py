@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -19,19 +20,10 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
-MIB = CONFIGS / 'mib/bisenet_r18_shapes_4-1.py'
-#: a toy size, with settings on which a prediction depends
-SMALL = {
-    'data.train.length': 32,
-    'data.test.length': 5,
-    'data.train.size': 64,
-    'data.test.size': 64,
-    'batch_size': 8,
-    'epochs': 1,
-    'image_scale': 0.5,
-    'model.auxiliary_head': None,
-}
+FORMATS = Path(__file__).parents[1] / 'formats'
+#: a network of some thousand weights; what it learns in seconds is more than the background
+TOY = FORMATS / 'toy.py'
+SMALL = {'data.test.length': 5, 'epochs': 30, 'image_scale': 0.75}
 
 HEAD = """
 from incseg.models import FCNHead
@@ -43,6 +35,14 @@ class TwiceHead(FCNHead):
     def forward_features(self, feats):
         return 2 * super().forward_features(feats)
 """
+
+
+@pytest.fixture(autouse=True)
+def toy_parts(monkeypatch):
+    """The parts of the toy network, imported and registered."""
+    monkeypatch.syspath_prepend(str(FORMATS))
+    sys.modules.pop('toy_parts', None)
+    import_module('toy_parts')
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def folder(tmp_path):
 def leaf(tmp_path, text=''):
     """A config of the user's own, based on the library's."""
     path = tmp_path / 'mine.py'
-    path.write_text(f'_base_ = [{str(MIB)!r}]\n{text}')
+    path.write_text(f'_base_ = [{str(TOY)!r}]\n{text}')
     return path
 
 
@@ -149,17 +149,16 @@ def check_doors(doors):
             np.testing.assert_array_equal(mine, theirs, err_msg=name)
 
 
-@pytest.mark.parametrize('options', [{}, {'width': 'wide'}], ids=['scale', 'scale and width'])
+@pytest.mark.parametrize('options', [{}, {'width': 12}], ids=['scale', 'scale and width'])
 def test_equal_predictions_by_every_door(options, tmp_path, monkeypatch):
     """If it fails, the README's call predicts with other settings than the training's, and worse.
 
     The settings came from the command line: the config does not say them.
     """
-    options = {**SMALL, **options, 'base_steps_dir': str(tmp_path / 'base')}
-    train_protocol(load_config(MIB, options), tmp_path / 'run', [0, 1], reuse=False)
+    train_protocol(load_config(TOY, {**SMALL, **options}), tmp_path / 'run', [0], reuse=False)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        check_doors(labels_by_every_door(MIB, tmp_path / 'run/step_1/final.pth', monkeypatch))
+        check_doors(labels_by_every_door(TOY, tmp_path / 'run/step_0/final.pth', monkeypatch))
 
 
 def test_an_own_head_by_every_door(own_head, tmp_path, monkeypatch):
@@ -169,7 +168,7 @@ def test_an_own_head_by_every_door(own_head, tmp_path, monkeypatch):
     """
     path = leaf(
         tmp_path,
-        "custom_imports = dict(imports=['my_heads'], allow_failed_imports=False)\n"
+        "custom_imports = dict(imports=['toy_parts', 'my_heads'], allow_failed_imports=False)\n"
         "model = dict(decode_head=dict(type='TwiceHead'))\n",
     )
     train_protocol(load_config(path, SMALL), tmp_path / 'run', [0], reuse=False)
@@ -213,7 +212,7 @@ def test_another_data_set_by_every_door(folder, tmp_path, monkeypatch):
         f"    test=dict(split='val', {both}))\n"
         "protocol = dict(name='2-1')\n",
     )
-    options = {'batch_size': 4, 'epochs': 1, 'image_scale': 0.5, 'crop_size': 24}
+    options = {'batch_size': 4, 'epochs': 30, 'image_scale': 0.75, 'crop_size': 24}
     train_protocol(load_config(path, options), tmp_path / 'run', [0], reuse=False)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -222,29 +221,31 @@ def test_another_data_set_by_every_door(folder, tmp_path, monkeypatch):
 
 @pytest.fixture
 def trained(tmp_path):
-    options = {**SMALL, 'base_steps_dir': str(tmp_path / 'base')}
-    train_protocol(load_config(MIB, options), tmp_path / 'run', [0], reuse=False)
+    options = {**SMALL, 'epochs': 1}
+    train_protocol(load_config(TOY, options), tmp_path / 'run', [0], reuse=False)
     return tmp_path / 'run/step_0/final.pth'
 
 
 def test_a_difference_is_said(trained, tmp_path):
     """If it fails, a network predicts with settings that it was not trained with, in silence."""
-    with pytest.warns(UserWarning, match=r'as in step_0/final.pth: .*image_scale = 0.5 \(not 1'):
-        assert init_model(MIB, trained).config.image_scale == 0.5, 'the same config: the training'
-    loaded = load_config(MIB, {**SMALL, 'image_scale': 1.0})
+    with pytest.warns(UserWarning, match=r'as in step_0/final.pth: .*image_scale = 0.75 \(not 0.5'):
+        assert init_model(TOY, trained).config.image_scale == 0.75, 'the same config: the training'
+    loaded = load_config(TOY, {**SMALL, 'image_scale': 1.0})
     with pytest.warns(UserWarning, match=r'other than in step_0/final.pth: image_scale = 1.0 \(n'):
         assert init_model(loaded, trained).config.image_scale == 1.0, 'the user says it'
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        init_model(load_config(MIB, SMALL), trained)
+        init_model(load_config(TOY, {**SMALL, 'epochs': 1}), trained)
         init_model(trained)
     config, notes = load_trained_config(None, {'image_scale': 1.0}, trained)
-    assert notes == ['other than in step_0/final.pth: image_scale = 1.0 (not 0.5)']
-    assert config.filename == 'configs/mib/bisenet_r18_shapes_4-1.py'
+    assert notes == ['other than in step_0/final.pth: image_scale = 1.0 (not 0.75)']
+    assert config.filename == 'tests/formats/toy.py'
 
 
-def test_no_path_of_the_config_is_opened(trained, tmp_path, monkeypatch):
+def test_no_path_of_the_config_is_opened(tiny, tmp_path):
     """If it fails, a checkpoint makes its reader open files, or needs data to predict at all."""
+    train_protocol(tiny(), tmp_path / 'run', [0], reuse=False)
+    trained = tmp_path / 'run/step_0/final.pth'
     checkpoint = StepCheckpoint(trained)
     content = checkpoint.content
     config = content['meta']['config']

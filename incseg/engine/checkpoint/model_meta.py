@@ -5,6 +5,7 @@ from importlib.metadata import packages_distributions, version
 from typing import Any
 
 from incseg.engine.checkpoint.content import plain_settings
+from incseg.engine.checkpoint.step import StepCheckpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
 from incseg.registry import MODELS, find, find_by_path
@@ -14,19 +15,20 @@ OWN = ('incseg', 'mmengine', 'mmcv', 'torch', 'torchvision')
 
 
 def model_meta(
-    experiment: Experiment, previous: str | None = None, data: Any = None
+    experiment: Experiment, previous: StepCheckpoint | None = None, data: Any = None
 ) -> dict[str, Any]:
     """Return the keys of ``meta`` that make a step's checkpoint a model by itself.
 
     Args:
         experiment: The experiment.
-        previous: Digest of the network before; None at step 0.
+        previous: The network before; None at step 0.
         data: Fingerprint of the images and masks; None where nobody made one.
 
     Returns:
         ``config``: the complete config as it was written, overrides applied, ``'$name'`` kept;
         ``input``: see :func:`input_of`; ``imports``: a dict ``(type, module, distribution,
-        version)`` for each type that is not the library's; ``previous`` and ``data``.
+        version)`` for each type that is not the library's; ``previous``: the digest of the network
+        before; ``data``.
     """
     config = stored_config(experiment.raw_config)
     config['filename'] = experiment.ledger_header()['config']
@@ -34,7 +36,7 @@ def model_meta(
         config=config,
         input=input_of(experiment.config),
         imports=foreign_types(config),
-        previous=previous,
+        previous=None if previous is None else previous.tensors,
         data=data,
     )
 

@@ -48,6 +48,8 @@ def test_by_every_door(kind, kept, tiny, tmp_path):
     name = next(name for name in content['state_dict'] if name.endswith('conv.weight'))
     content['state_dict'][name] = ODD[kind][0](content['state_dict'][name])
     save_checkpoint(content, path, 'step')
+    for record in ('results.json', 'config.json'):  # which know the network as it was
+        (tmp_path / 'run' / record).unlink()
     for use in (
         lambda: init_model(path),
         lambda: init_model(config, path),
