@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from incseg.engine import Experiment
-from incseg.engine.checkpoint import save_atomically
+from incseg.engine.checkpoint import save_atomically, save_checkpoint
 from incseg.engine.hooks import IncrementalHook, StartBackboneHook
 from incseg.engine.hooks import start as incremental_hook
 from incseg.engine.hooks.start import load_backbone
@@ -95,7 +95,7 @@ def test_previous_step_of_another_network(step):
     """Another width or depth is named, not loaded in part."""
     content = torch.load(step.path, weights_only=True)
     content['state_dict'].pop('backbone.fusion.conv.conv.weight')
-    save_atomically(content, step.path)
+    save_checkpoint(content, step.path, 'step')
     step.runner.model.distillation.clear()
     with pytest.raises(
         InvalidInputError, match='previous step does not fit the network: backbone.* is missing'

@@ -6,6 +6,7 @@ import torch
 
 from incseg.datasets import PseudoLabelFiles, ScoreFile
 from incseg.engine import Experiment, train_seam
+from incseg.engine.checkpoint import save_checkpoint
 from incseg.engine.weak.affinity import job
 from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import InvalidInputError, MissingFileError
@@ -151,7 +152,7 @@ def test_starts_from_seam(experiment, folders, tmp_path, calls):
     content = torch.load(path, weights_only=True)
     for pretrained in (False, True):
         content['meta']['pretrained'] = pretrained
-        torch.save(content, tmp_path / 'start.pth')
+        save_checkpoint(content, tmp_path / 'start.pth', 'seam')
         meta = job.affinity_job(
             experiment(),
             *folders,

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from incseg.datasets import BackgroundCrops, ShapesDataset, WeakDataset
 from incseg.engine import Experiment, train_seam
+from incseg.engine.checkpoint import save_checkpoint
 from incseg.engine.weak import seam_store, seam_training
 from incseg.engine.weak.seam_store import load_seam
 from incseg.errors import InvalidInputError
@@ -116,7 +117,7 @@ def test_steps_of_one_class(tiny_seam, step_0, perfect_old_network, tmp_path, mo
     assert train_seam(labels, 1, tmp_path / 'labels', True, previous=step_0) == path
     content = torch.load(step_0, weights_only=True)
     next(iter(content['state_dict'].values())).add_(1.0)
-    torch.save(content, tmp_path / 'other.pth')
+    save_checkpoint(content, tmp_path / 'other.pth', 'step')
     with pytest.raises(InvalidInputError, match='started with network of the step before = '):
         train_seam(labels, 1, tmp_path / 'labels', True, previous=tmp_path / 'other.pth')
 

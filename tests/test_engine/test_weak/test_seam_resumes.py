@@ -9,7 +9,7 @@ from PIL import Image
 
 from incseg.datasets import ShapesDataset
 from incseg.engine import Experiment, train_seam
-from incseg.engine.checkpoint import weights_fingerprint
+from incseg.engine.checkpoint import save_checkpoint, weights_fingerprint
 from incseg.engine.weak import seam_training
 from incseg.engine.weak.seam_config import seam_runner_config
 from incseg.engine.weak.seam_store import read_seam_checkpoint
@@ -129,14 +129,14 @@ def test_another_step_0_is_noticed(tiny_seam, step_0, tmp_path, capsys):
     from other weights."""
     other = tmp_path / 'other.pth'
     content = torch.load(step_0, weights_only=True)
-    torch.save(content, other)
+    save_checkpoint(content, other, 'step')
     experiment = Experiment(tiny_seam(**{'seam.init_from': 'step0'}))
     path = train_seam(experiment, 1, tmp_path / 'w', step0=step_0)
     capsys.readouterr()
     assert train_seam(experiment, 1, tmp_path / 'w', True, step0=other) == path
     assert 'note' not in capsys.readouterr().out, 'the same weights in another file'
     content['state_dict']['backbone.context_path.resnet.conv1.weight'] += 1
-    torch.save(content, other)
+    save_checkpoint(content, other, 'step')
     assert train_seam(experiment, 1, tmp_path / 'w', True, step0=other) == path
     assert f'note: {path} is used unchanged; its backbone started' in capsys.readouterr().out
 
@@ -147,7 +147,7 @@ def test_an_interrupted_training_from_another_step_0(tiny_seam, step_0, tmp_path
     other = tmp_path / 'other.pth'
     content = torch.load(step_0, weights_only=True)
     content['state_dict']['backbone.context_path.resnet.conv1.weight'] += 1
-    torch.save(content, other)
+    save_checkpoint(content, other, 'step')
     experiment = Experiment(tiny_seam(**{'seam.init_from': 'step0'}))
     folder = tmp_path / 'w'
     path = train_seam(experiment, 1, folder, step0=step_0)

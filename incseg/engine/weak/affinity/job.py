@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from incseg.datasets import ColourJitter, PseudoLabelFiles
-from incseg.engine.checkpoint import check_finite, read_step_checkpoint, save_checkpoint
+from incseg.engine.checkpoint import check_finite, read_step_checkpoint, save_atomically, sealed
 from incseg.engine.hooks.start import load_backbone
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.weak.affinity.dataset import AffinityDataset
@@ -118,7 +118,8 @@ def affinity_job(
         seconds=time.monotonic() - start,
     )
     check_finite(content['state_dict'], "at the end of AffinityNet's training")
-    save_checkpoint(content, out, 'affinity')
+    content = sealed(content, 'affinity')
+    save_atomically(content, out)
     return dict(content['meta'])
 
 
