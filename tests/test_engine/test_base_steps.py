@@ -84,7 +84,9 @@ def test_half_a_store_is_no_store(tmp_path, metrics):
     meta = dict(incseg_version='0', method='m', protocol={}, step=0, classes=[], palette=[])
     BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={'a': 1.0}, accuracy=2.0))
     checkpoint, found = BaseSteps.load(folder)
-    assert meta.items() <= checkpoint['meta'].items() and found == dict(iou={'a': 1.0}, accuracy=2.0)
+    assert meta.items() <= checkpoint['meta'].items() and found == dict(
+        iou={'a': 1.0}, accuracy=2.0
+    )
     BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={}, accuracy=0.0))
     assert json.loads((folder / 'metrics.json').read_text())['accuracy'] == 2.0, 'first one stays'
 

@@ -156,7 +156,9 @@ def test_an_interrupted_training_from_another_step_0(tiny_seam, step_0, tmp_path
         == weights_fingerprint(step_0)
         == read_settings(folder)['start']
     )
-    path.rename(folder / 'resume.pth')  # as if it had been interrupted
+    path.unlink()  # as if it had been interrupted
+    state = dict(state_dict={}, optimizer={}, param_schedulers=[], message_hub={})
+    save_checkpoint(dict(state, meta=dict(iter=1)), folder / 'resume.pth', 'resume')
     capsys.readouterr()
     resumed = read_seam_checkpoint(train_seam(experiment, 1, folder, True, step0=other))
     assert 'started from other weights than the current ones of' in capsys.readouterr().out
