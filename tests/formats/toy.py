@@ -6,7 +6,7 @@ batch_size = 8
 epochs = 40
 image_scale = 0.5
 model = dict(
-    backbone=dict(_delete_=True, type='ToyBackbone', width='$width'),
+    backbone=dict(_delete_=True, type='KeptBackbone', width='$width'),
     decode_head=dict(channels='$width'),
     auxiliary_head=dict(_delete_=True, aux=dict(type='FCNHead', in_index=1, channels=4)),
 )

@@ -8,7 +8,7 @@ from incseg.registry import MODELS
 
 
 @MODELS.register_module(force=True)
-class ToyBackbone(BaseBackbone):
+class KeptBackbone(BaseBackbone):
     """Three convolutions; the maps have strides 2, 4 and 4."""
 
     def __init__(self, width=8):

@@ -112,10 +112,8 @@ def labels_by_every_door(path, file, monkeypatch, imports=()):
     for entry in numbers:
         assert entry['iou'] == trained['iou'] and entry['accuracy'] == trained['accuracy']
     indices = range(len(seen))
-    samples = images_seen_by(experiment, experiment, indices)
-    paths = [sample['data_samples'] for sample in samples]
     raw = raw_images(experiment, k)
-    assert len(raw) == len(paths)
+    assert len(raw) == len(seen)
     for name, model in {
         'init_model, config': init_model(path, file, device='cpu', imports=imports),
         'init_model alone': init_model(file, device='cpu', imports=imports),
@@ -124,9 +122,8 @@ def labels_by_every_door(path, file, monkeypatch, imports=()):
         doors[name] = [r.pred_sem_seg.data[0].numpy() for r in inference_model(model, raw)]
     run = configs_of_runs({'a': file}, {}, None)['a']
     network = load_network(Experiment(run), file)
-    doors['show_runs'] = [
-        predict(network, sample) for sample in images_seen_by(experiment, Experiment(run), indices)
-    ]
+    images = images_seen_by(experiment, Experiment(run), indices)
+    doors['show_runs'] = [predict(network, images[index]) for index in indices]
     return doors
 
 
@@ -244,7 +241,7 @@ def test_a_difference_is_said(trained, tmp_path):
 
 def test_no_path_of_the_config_is_opened(tiny, tmp_path):
     """If it fails, a checkpoint makes its reader open files, or needs data to predict at all."""
-    train_protocol(tiny(), tmp_path / 'run', [0], reuse=False)
+    train_protocol(tiny(bisenet=True), tmp_path / 'run', [0], reuse=False)
     trained = tmp_path / 'run/step_0/final.pth'
     checkpoint = StepCheckpoint(trained)
     content = checkpoint.content

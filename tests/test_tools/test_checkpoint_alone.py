@@ -26,7 +26,7 @@ def here(tmp_path, monkeypatch):
 
     def forget():
         sys.modules.pop('toy_parts', None)
-        MODELS.module_dict.pop('ToyBackbone', None)
+        MODELS.module_dict.pop('KeptBackbone', None)
 
     forget()
     yield tmp_path
@@ -72,7 +72,7 @@ def test_nothing_is_imported_unasked(tool):
         ('show_runs', 'x.png', '--runs', 'a=run/step_1/final.pth'),
     ):
         assert tool(name, *arguments)[0] == (
-            'error: step_1/final.pth needs ToyBackbone of toy_parts, which is not imported; if '
+            'error: step_1/final.pth needs KeptBackbone of toy_parts, which is not imported; if '
             "you trust it: --import toy_parts, in Python imports=['toy_parts']"
         )
 

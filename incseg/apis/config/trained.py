@@ -18,7 +18,7 @@ from incseg.errors import InvalidInputError
 from incseg.evaluation.run_settings import flatten, is_free, is_root
 
 #: how many settings a line names
-MOST = 8
+MOST = 12
 
 
 def load_trained_config(

@@ -1,6 +1,5 @@
 """A config that comes from a file is data: it builds registered parts and imports nothing."""
 
-import json
 import subprocess
 import sys
 from copy import deepcopy
@@ -15,7 +14,9 @@ from incseg.apis.config.trained import load_trained_config
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import StepCheckpoint, save_checkpoint, stored_config
 from incseg.errors import InvalidInputError
+from incseg.evaluation.run_settings import read_run_config
 from incseg.registry import MODELS, OPTIMIZERS, find, is_registered
+from incseg.utils.files import write_json
 
 EVIL = 'subprocess.check_output'
 
@@ -61,7 +62,10 @@ def test_only_registered_names(key, tiny):
 def test_every_config_of_the_library_can_be_stored(tiny, tiny_seam, tiny_wilson):
     """If it fails, a network cannot be used without its config after days of training."""
     for config in (
-        *(tiny(method) for method in ('mib', 'plop', 'ewc', 'rw', 'ewf', 'joint', 'replay')),
+        *(
+            tiny(method, bisenet=True)
+            for method in ('mib', 'plop', 'ewc', 'rw', 'ewf', 'joint', 'replay')
+        ),
         tiny_seam(),
         tiny_wilson(),
     ):
@@ -93,7 +97,7 @@ def test_by_every_door(key, tiny, tmp_path, monkeypatch):
             use()
     save_checkpoint({**content, 'meta': dict(content['meta'], config=None)}, path, 'step')
     file = tmp_path / 'run/config.json'
-    file.write_text(json.dumps(changed(json.loads(file.read_text()), key, ATTACKS[key][0])))
+    write_json(file, changed(read_run_config(file.parent), key, ATTACKS[key][0]))
     for use in doors:
         with pytest.raises(InvalidInputError, match='run/config.json: model.backbone.*type is'):
             use()

@@ -40,7 +40,9 @@ def test_a_shared_base_step_says_its_own_config(tiny, tmp_path):
 
 def test_the_config_is_complete_plain_data(tiny):
     """If it fails, an override is lost, or a '$name' no longer follows what it names."""
-    config = tiny(**{'width': 'wide', 'crop_size': (64, 64), 'model.backbone.norm_cfg': None})
+    config = tiny(
+        bisenet=True, **{'width': 'wide', 'crop_size': (64, 64), 'model.backbone.norm_cfg': None}
+    )
     config.model.decode_head.type = MODELS.get('FCNHead')
     config.model.backbone.type = 'incseg.BiSeNet'
     meta = model_meta(Experiment(config), SimpleNamespace(tensors='abc'), dict(images='1'))
@@ -68,7 +70,7 @@ def test_parts_of_other_packages(toy_parts):
 
     meta = model_meta(Experiment(load_config(toy_parts.__file__.replace('_parts', ''))))
     known = dict(module='toy_parts', distribution=None, version=None)
-    assert meta['imports'] == [dict(type='ToyBackbone', **known)]
+    assert meta['imports'] == [dict(type='KeptBackbone', **known)]
     assert meta['config']['custom_imports']['imports'] == ['toy_parts']
 
 
