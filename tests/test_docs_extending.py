@@ -1,6 +1,7 @@
 """The page about one's own data and parts works as it is written."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from incseg.apis import load_config
 from incseg.datasets.label_maps import write_label_file
 from incseg.engine import train_protocol
+from incseg.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = dict(
@@ -19,7 +21,15 @@ SMALL = dict(
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The files of the page in an empty folder, which is on the Python path."""
+    """The files of the page in an empty folder, which is on the Python path.
+
+    What they register is forgotten at the end, and names that other tests use are free.
+    """
+    for registry, names in ((MODELS, ('SmallBackbone', 'TwoBranches')), (DATASETS, ())):
+        parts = {name: part for name, part in registry.module_dict.items() if name not in names}
+        monkeypatch.setattr(registry, '_module_dict', parts)
+    for name in [each for each in sys.modules if each.partition('.')[0] == 'my_parts']:
+        monkeypatch.delitem(sys.modules, name)
     page = (ROOT / 'docs/extending.md').read_text()
     for name, code in re.findall(r'```python\n# (\S+)\n(.*?)```', page, re.S):
         path = tmp_path / name

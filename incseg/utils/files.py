@@ -104,7 +104,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         SaveError: The file cannot be written; the old file at ``path`` is intact.
     """
     content = dict(content, format=JSON_FORMAT)
-    content['digest'] = content_digest(content)
+    content['digest'] = json_digest(content)
     write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + '\n')
 
 
@@ -133,7 +133,7 @@ def read_json(path: Path, what: str = 'a JSON file') -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InvalidInputError(f'{path} is not {what}: it holds {content!r:.40}')
     digest = content.pop('digest', None)
-    if (digest is not None or 'format' in content) and digest != content_digest(content):
+    if (digest is not None or 'format' in content) and digest != json_digest(content):
         raise InvalidInputError(
             f'{path} is damaged or was edited: its content is not what was written, see its digest'
         )
@@ -141,7 +141,7 @@ def read_json(path: Path, what: str = 'a JSON file') -> dict[str, Any]:
     return content
 
 
-def content_digest(content: Any) -> str:
+def json_digest(content: Any) -> str:
     """Return 16 hexadecimal digits, different for different plain data; its dicts keep order."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 

@@ -67,7 +67,8 @@ def save_atomically(content: Any, path: FilePath) -> None:
             torch.save(content, file)
             put_seal(file)
     except (OSError, RuntimeError) as failure:  # torch's writer raises RuntimeError on a full disk
-        error = failure.__cause__ or failure
+        # torch's own error hides the one that stopped it
+        error = failure.__cause__ or failure.__context__ or failure
         state = 'the file that stood there is intact' if path.exists() else 'nothing was left there'
         reason = getattr(error, 'strerror', None) or str(error).splitlines()[0]
         raise SaveError(f'cannot save {path}: {reason}; {state}') from error

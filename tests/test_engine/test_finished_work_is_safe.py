@@ -81,6 +81,14 @@ def test_an_entry_that_is_missing(run, k):
     assert files(run.folder) == run.before
 
 
+def test_a_network_of_another_step(run):
+    """If it fails, two networks that changed places are used for each other."""
+    (run.folder / 'results.json').unlink()
+    shutil.copy(run.folder / 'step_1/final.pth', run.folder / 'step_0/final.pth')
+    with pytest.raises(InvalidInputError, match='step_0/final.pth is 1, expected 0'):
+        run.go(resume=True)
+
+
 def test_redo_from(run):
     """If it fails, the step is not trained anew, or an earlier one is touched."""
     (run.folder / 'step_1/final.pth').unlink()

@@ -146,7 +146,7 @@ def test_camvid_and_test_tool(train, tmp_path):
     assert code == 0 and row in captured.out
     code, captured = train(CAMVID, 'run/step_1/final.pth', tool='test')
     assert code == 0 and row in captured.out, 'training knows where the data were'
-    assert captured.out.startswith('as in run/config.json: crop_size = [24, 32] (not [360, 480])')
+    assert captured.out.startswith('as in step_1/final.pth: crop_size = [24, 32] (not [360, 480])')
     assert '| Bicyclist' in captured.out
     assert len(list((tmp_path / 'shown').glob('*.png'))) == 2
     code, _ = train(CAMVID, '--work-dir', 'run', *common)

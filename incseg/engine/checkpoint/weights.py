@@ -9,6 +9,7 @@ from torch import nn
 from incseg.engine.checkpoint.content import network_weights
 from incseg.errors import InvalidInputError
 from incseg.utils.content_digest import odd_tensor
+from incseg.utils.rules import expected
 from incseg.utils.tensor_files import FilePath
 
 
@@ -69,6 +70,8 @@ def load_previous(model: nn.Module, state_dict: dict[str, Any], path: FilePath) 
     """
     network: Any = model
     state = network.adapt_previous(dict(state_dict))
+    if not isinstance(state, dict):
+        raise expected(f'the result of {type(model).__name__}.adapt_previous', state, 'a dict')
     own, new = network_weights(model), set(network.new_parameter_names())
     wrong = [name for name in state if name not in own or own[name].shape != state[name].shape]
     wrong += [name for name in own if name not in state and name not in new]

@@ -14,6 +14,7 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import CONFIG_FILE
 from incseg.utils.files import remove_leftovers
+from incseg.utils.rules import expected
 
 METRICS = 'metrics.json'
 #: the files of a step that a run leaves, the network first
@@ -168,6 +169,8 @@ class WorkDir:
     def read(self, k: int) -> StepCheckpoint:
         """Read the checkpoint of step ``k``, and check that it is of this protocol."""
         checkpoint = StepCheckpoint(self.checkpoint(k))
+        if checkpoint.meta['step'] != k:
+            raise expected(f'step of the network in {checkpoint}', checkpoint.meta['step'], str(k))
         check_protocol(checkpoint.meta, self.experiment.describe_protocol(k), checkpoint)
         return checkpoint
 
