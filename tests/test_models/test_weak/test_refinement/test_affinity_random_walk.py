@@ -96,7 +96,7 @@ def test_checkpoint(affinity_net, tmp_path):
         ):
             AffinityRandomWalk(affinity_net, str(path))
     path.write_bytes(b'PK')
-    with pytest.raises(InvalidInputError, match=r'affinity\.pth is damaged or does not fit'):
+    with pytest.raises(InvalidInputError, match=r'affinity\.pth is damaged'):
         AffinityRandomWalk(affinity_net, str(path))
 
 
