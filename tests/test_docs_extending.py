@@ -1,4 +1,4 @@
-"""The page about one's own data and parts works as it is written."""
+"""The examples of README and of the page about own parts work as they are written."""
 
 import re
 import sys
@@ -25,13 +25,18 @@ def folder(tmp_path, monkeypatch):
 
     What they register is forgotten at the end, and names that other tests use are free.
     """
-    for registry, names in ((MODELS, ('SmallBackbone', 'TwoBranches')), (DATASETS, ())):
+    for registry, names in (
+        (MODELS, ('SmallBackbone', 'TwoBranches', 'MyHead', 'FocalLoss')),
+        (DATASETS, ()),
+    ):
         parts = {name: part for name, part in registry.module_dict.items() if name not in names}
         monkeypatch.setattr(registry, '_module_dict', parts)
-    for name in [each for each in sys.modules if each.partition('.')[0] == 'my_parts']:
+    for name in [
+        each for each in sys.modules if each.partition('.')[0] in ('my_parts', 'my_heads')
+    ]:
         monkeypatch.delitem(sys.modules, name)
-    page = (ROOT / 'docs/extending.md').read_text()
-    for name, code in re.findall(r'```python\n# (\S+)\n(.*?)```', page, re.S):
+    page = (ROOT / 'docs/extending.md').read_text() + (ROOT / 'README.md').read_text()
+    for name, code in re.findall(r'```python\n# (\S+\.py)[^\n]*\n(.*?)```', page, re.S):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(code.replace('/path/to/incseg', str(ROOT)))
@@ -84,3 +89,13 @@ def test_network_that_changes(folder, method):
     small = {'data.train.length': 32, 'data.test.length': 4, **SMALL}
     ledger = train_protocol(load_config(path, {**small, 'data.train.size': 32}), 'run')
     assert len(ledger.steps) == 3
+
+
+@pytest.mark.parametrize('config', ['my_config.py', 'my_loss_config.py'])
+def test_own_head_and_loss(folder, config):
+    """If it fails, README's head or loss ends in an error of torch."""
+    path = folder / config
+    path.write_text(path.read_text().replace('bisenet_r101_15-1', 'bisenet_r18_shapes_4-1'))
+    small = {'data.train.length': 32, 'data.test.length': 4, **SMALL, 'protocol.name': '5-1'}
+    ledger = train_protocol(load_config(path, {**small, 'data.train.size': 32}), 'run')
+    assert len(ledger.steps) == 2

@@ -16,6 +16,8 @@ SCOPE = (
     'incseg/models/losses/**/*.py',
     'incseg/evaluation/**/*.py',
     'incseg/engine/checkpoint.py',
+    'incseg/engine/checkpoint/*.py',
+    'incseg/utils/tensor_files.py',
     'incseg/utils/rules.py',
     'incseg/utils/progress.py',
     'incseg/utils/arguments.py',

@@ -30,6 +30,9 @@ class PixelCrossEntropy(nn.Module, ABC):
         InvalidInputError: If ``loss_weight`` is not allowed.
     """
 
+    #: whether the target may be uint8; other losses get int64
+    uint8_target = True
+
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()
         self.loss_weight = checked(f'{type(self).__name__} loss_weight', loss_weight, NOT_NEGATIVE)
@@ -139,8 +142,8 @@ class BinaryCrossEntropyLoss(nn.Module):
     targets.
     """
 
-    #: whether a target may be a probability of each class
-    soft_targets = True
+    #: whether a target may be a probability of each class, or uint8
+    soft_targets = uint8_target = True
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()

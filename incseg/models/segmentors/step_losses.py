@@ -30,9 +30,11 @@ def loss_with_exemplars(
     images, which is one mean over all pixels.
 
     Args:
-        criterion: Called ``criterion(logits, target, *, num_old, ignore_index)``.
+        criterion: Called ``criterion(logits, target, *, num_old, ignore_index)``.  Its target is
+            int64, as torch's own losses want it; with the attribute ``uint8_target = True`` it
+            gets the labels as they are, which saves memory.
         logits: ``(N, C, h, w)``.
-        target: ``(N, H, W)`` of train ids.
+        target: ``(N, H, W)`` of train ids, uint8 or int64.
         num_old, ignore_index: Arguments for the other images.
         image_weight: ``(N,)``, a factor on each image's loss, or None.
         exemplars: Bool ``(N,)``, True for images from a memory; None for no such images.
@@ -40,6 +42,8 @@ def loss_with_exemplars(
     Returns:
         Scalar.
     """
+    if not getattr(criterion, 'uint8_target', False):
+        target = target.long()
     if exemplars is None or not bool(exemplars.any()):
         return weighted_by_image(
             criterion, logits, target, image_weight, num_old=num_old, ignore_index=ignore_index
