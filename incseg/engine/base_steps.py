@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from incseg.engine.checkpoint import read_step_checkpoint, save_checkpoint
 from incseg.engine.recipe.experiment import Experiment
@@ -32,6 +33,8 @@ BYSTANDERS = (
 class BaseSteps:
     """The store of shared base steps, ``work_dirs/_base_steps/<hash>/``.
 
+    What killed runs left half written there is removed.
+
     The hash covers everything that shapes the network and its score: model, loss,
     schedule, seed, rounding, kind of device, number of processes, the ids of the
     images, the classes of the step, the evaluation and the version of the library.
@@ -42,6 +45,8 @@ class BaseSteps:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
+        if is_main_process():
+            remove_leftovers(self.folder)
 
     def place(
         self,
@@ -109,7 +114,6 @@ class BaseSteps:
             if BaseSteps.load(place) is not None:
                 return
             shutil.rmtree(place, ignore_errors=True)
-            remove_leftovers(place.parent)
             save_checkpoint(checkpoint, private / 'final.pth', 'step')
             write_json(private / 'metrics.json', metrics)
             os.rename(private, place)

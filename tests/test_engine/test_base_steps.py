@@ -7,7 +7,7 @@ import pytest
 from incseg.engine import Experiment
 from incseg.engine.base_steps import BaseSteps
 from incseg.engine.recipe.step import config_for_step, config_for_test
-from incseg.utils.files import write_json
+from incseg.utils.files import host, write_json
 
 
 def place(tiny, method='mib', ids=('a', 'b'), **options):
@@ -112,3 +112,13 @@ def test_two_at_once(tmp_path, monkeypatch, recwarn, faster):
     assert list(tmp_path.iterdir()) == [folder] * faster
     if faster:
         assert BaseSteps.load(folder)[1] == dict(accuracy=1.0, iou={})
+
+
+def test_what_a_killed_run_left(tmp_path):
+    """If it fails, each kill while a base step is shared leaves a network in the store for ever."""
+    dead = f'.x.{host()}.{2**22 + 1}.0a1b2c3d.tmp'
+    (tmp_path / dead).mkdir()
+    (tmp_path / dead / 'final.pth').touch()
+    (tmp_path / 'x').mkdir()
+    BaseSteps(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['x']
