@@ -9,7 +9,7 @@ that leads out of them is refused.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from incseg.errors import InvalidInputError, MissingFileError
@@ -95,7 +95,7 @@ def ids_in_folder(
 
     Args:
         folder: The folder.
-        suffixes: Endings of image files.
+        suffixes: Endings of image files; capitals do not matter.
         how_to_get: Ends an error.
         root, follow: See :func:`files_below`.
 
@@ -106,16 +106,35 @@ def ids_in_folder(
     if not Path(folder).is_dir():
         fault = 'is a file' if Path(folder).is_file() else 'does not exist'
         raise MissingFileError(f'image folder {folder!r} {fault}; {how_to_get}')
-    ids = []
-    for name in files_below(Path(folder), root, follow):
-        suffix = next((s for s in suffixes if name.endswith(s)), None)
-        if suffix is not None:
-            ids.append(name[: -len(suffix)])
+    names = files_below(Path(folder), root, follow)
+    ids = [name[: -len(suffix)] for name in names if (suffix := ending(name, suffixes))]
     if not ids:
         raise MissingFileError(
             f'image folder {folder!r} has no {" or ".join(suffixes)} file; {how_to_get}'
         )
     return sorted(ids)
+
+
+def ending(name: str, suffixes: Sequence[str]) -> str | None:
+    """Return the first suffix that a file's name ends with; capitals do not matter."""
+    low = name.lower()
+    return next((suffix for suffix in suffixes if low.endswith(suffix.lower())), None)
+
+
+def file_of_id(names: Iterable[str], suffixes: Sequence[str]) -> dict[str, str]:
+    """Return the file of each id; where an id has several, an earlier suffix counts.
+
+    Args:
+        names: Files, as :func:`files_below` returns them.
+        suffixes: Endings; capitals do not matter.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for name in sorted(names):
+        suffix = ending(name, suffixes)
+        if suffix is not None:
+            image_id, rank = name[: -len(suffix)], suffixes.index(suffix)
+            found[image_id] = min(found.get(image_id, (rank, name)), (rank, name))
+    return {image_id: name for image_id, (_, name) in found.items()}
 
 
 def pair_files(
@@ -136,7 +155,7 @@ def pair_files(
     Args:
         ids: Image ids: paths below the folders, without ending.
         image_folder, label_folder: The folders.
-        image_suffixes, label_suffix: Endings of the files.
+        image_suffixes, label_suffix: Endings of the files; capitals do not matter.
         how_to_get: Ends an error.
         partly_labelled: Whether images may lack their label map.
         root, follow: See :func:`files_below`.
@@ -149,25 +168,25 @@ def pair_files(
         MissingFileError: Files are missing; the message has the first one and their number.
         InvalidInputError: A link leads out of a folder.
     """
-    images = files_below(image_folder, root, follow)
-    labels = files_below(label_folder, root, follow)
+    images = file_of_id(files_below(image_folder, root, follow), image_suffixes)
+    labels = file_of_id(files_below(label_folder, root, follow), [label_suffix])
     pairs: list[dict] = []
     missing_images, missing_labels = [], []
     for image_id in ids:
-        suffix = next((s for s in image_suffixes if image_id + s in images), None)
-        label = image_id + label_suffix
-        if suffix is None:
-            missing_images.append(image_folder / (image_id + image_suffixes[0]))
-        if label not in labels and not partly_labelled:
+        image = images.get(image_id, image_id + image_suffixes[0])
+        label = labels.get(image_id, image_id + label_suffix)
+        if image_id not in images:
+            missing_images.append(image_folder / image)
+        if image_id not in labels and not partly_labelled:
             missing_labels.append(label_folder / label)
         pairs.append(
             dict(
                 image_id=image_id,
-                img_path=str(image_folder / f'{image_id}{suffix}'),
+                img_path=str(image_folder / image),
                 seg_map_path=str(label_folder / label),
             )
         )
-        if partly_labelled and label not in labels:
+        if partly_labelled and image_id not in labels:
             pairs[-1]['has_mask'] = False
     for kind, missing in (('image', missing_images), ('label file', missing_labels)):
         if missing:

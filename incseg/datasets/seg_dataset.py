@@ -41,7 +41,7 @@ class SegDataset(BaseDataset):
         ann_file: List of image ids, one per line, below ``data_root``; None for
             ``ANN_FILE``.  If it is ``''``, every image in the folder is used, sorted
             by name.
-        img_suffix: Ending of image files, or several endings.
+        img_suffix: Ending of image files, or several endings; capitals do not matter.
         seg_map_suffix: Ending of label files.
         metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
         partly_labelled: Whether images may lack their label map, so that they serve
@@ -76,7 +76,7 @@ class SegDataset(BaseDataset):
         *,
         data_prefix: Mapping[str, str] | None = None,
         ann_file: str | None = None,
-        img_suffix: str | Sequence[str] = ('.jpg', '.png'),
+        img_suffix: str | Sequence[str] = ('.jpg', '.jpeg', '.png'),
         seg_map_suffix: str = '.png',
         metainfo: Mapping[str, Any] | None = None,
         partly_labelled: bool = False,

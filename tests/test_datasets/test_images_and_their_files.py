@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from incseg.datasets import SegDataset, image_lists
 from incseg.errors import InvalidInputError, MissingFileError
@@ -118,7 +119,7 @@ def test_missing_parts_are_named_with_the_way_to_get_them(root):
     (root / 'empty').mkdir()
     assert f"data_root '{root}/empty' is empty" in message(data_root=f'{root}/empty')
     empty_images = dict(img_path='empty', seg_map_path='labels/train')
-    assert "empty' has no .jpg or .png file" in message(data_prefix=empty_images)
+    assert "empty' has no .jpg or .jpeg or .png file" in message(data_prefix=empty_images)
 
 
 def test_foreign_id_stops_the_scan(root, write_label):
@@ -240,3 +241,21 @@ def test_missing_masks_may_be_marked(tmp_path, write_image, write_label):
     assert second['has_mask'] is False and second['seg_map_path'] == str(tmp_path / 'l/b.png')
     with pytest.raises(MissingFileError, match=r"image '.*c.jpg' does not exist"):
         image_lists.pair_files(['c'], *folders, partly_labelled=True)
+
+
+def test_endings_count_without_case(tmp_path):
+    """If it fails, pictures of a camera that writes ``.JPG`` are left out in silence."""
+    names = ['a.jpg', 'b.JPG', 'c.jpeg', 'd.Jpeg', 'e.PNG']
+    for kind in ('images', 'labels'):
+        (tmp_path / kind / 'train').mkdir(parents=True)
+    for name in names:
+        Image.new('RGB', (4, 4)).save(tmp_path / 'images/train' / name)
+        label = tmp_path / 'labels/train' / (name[0] + ('.PNG' if name[0] == 'a' else '.png'))
+        Image.new('L', (4, 4)).save(label)
+    dataset = SegDataset(str(tmp_path), metainfo=dict(classes=('background', 'x')))
+    assert dataset.image_ids == list('abcde')
+    assert [Path(dataset.get_data_info(i)['img_path']).name for i in range(5)] == names
+    assert Path(dataset.get_data_info(0)['seg_map_path']).name == 'a.PNG'
+    Image.new('RGB', (4, 4)).save(tmp_path / 'images/train/a.PNG')
+    with pytest.raises(InvalidInputError, match="image 'a' is listed twice"):
+        SegDataset(str(tmp_path), metainfo=dict(classes=('background', 'x')))

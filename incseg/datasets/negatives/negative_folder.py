@@ -28,7 +28,7 @@ class NegativeFolder:
     def __init__(
         self,
         folder: str,
-        img_suffix: str | Sequence[str] = ('.jpg', '.png'),
+        img_suffix: str | Sequence[str] = ('.jpg', '.jpeg', '.png'),
         follow_links: bool = False,
     ) -> None:
         suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
