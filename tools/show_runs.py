@@ -45,7 +45,10 @@ def main() -> None:
     args = parser.parse_intermixed_args()
     import_modules(args.imports)
     shown = None if args.config is None else load_config(args.config, options_of(args))
-    runs = {title: str(file) for title, file in parse_options(args.runs).items()}
+    runs = {
+        title: str(file)
+        for title, file in parse_options(args.runs, '--runs', 'TITLE=CHECKPOINT').items()
+    }
     configs = configs_of_runs(runs, options_of(args), shown)
     if shown is None:
         shown = next(iter(configs.values()))

@@ -102,6 +102,10 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
         sys.exit(f'error: {one_line(error)}')
     except KeyboardInterrupt:
         sys.exit(f'interrupted; {after_interrupt}')
+    except SyntaxError as error:  # mmengine's, where Ctrl-C stops its layout of a config
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        sys.exit(f'interrupted; {after_interrupt}')
     except BrokenPipeError:
         if not reader_is_gone():  # another pipe, for instance to a loader's worker: our own fault
             raise

@@ -106,11 +106,11 @@ class ProtocolRun:
             self._say(remark)
         digests = label_digests(self.labels, datasets)
         self.data = on_rank_zero(lambda: self.inputs.fingerprints(self.labels, datasets))
-        self.inputs.check(digests, self.data)
+        on_rank_zero(lambda: self.inputs.check(digests, self.data, self.ledger))
         left = [k for k in chosen if self.work_dir.redoes(k) or not self._finished(k)]
         for k in left:
             self.labels[k].check(datasets[k])
-        self.work_dir.tidy(self.ledger)
+        self.work_dir.tidy(self.ledger, self.keep)
         on_rank_zero(lambda: self.inputs.write(digests, self.data))
         for k in left:
             self._step(k, datasets[k])

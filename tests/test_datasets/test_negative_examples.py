@@ -173,5 +173,7 @@ def test_file_states(tmp_path, write_image):
 
 def test_no_image(tmp_path):
     """An empty folder would leave the class without a negative, unnoticed."""
-    with pytest.raises(MissingFileError, match='has no .jpg or .jpeg or .png file; .*seam.negatives'):
+    with pytest.raises(
+        MissingFileError, match='has no .jpg or .jpeg or .png file; .*seam.negatives'
+    ):
         NegativeFolder(str(tmp_path))

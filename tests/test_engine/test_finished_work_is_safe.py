@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError, MissingFileError
@@ -42,6 +43,7 @@ def run(finished, tmp_path):
 
     class Run:
         before = files(folder)
+        config = finished[0]
 
         def __init__(self):
             self.folder = Path(shutil.copytree(folder, tmp_path / 'run'))
@@ -89,6 +91,53 @@ def test_a_network_of_another_step(run):
         run.go(resume=True)
 
 
+def test_redo_verifies_before_it_removes(run):
+    """If it fails, a good network is removed before a damaged one is found that it needs."""
+    path = run.folder / 'step_1/final.pth'
+    path.write_bytes(path.read_bytes()[:-99])
+    left = files(run.folder)
+    for options in (dict(redo_from=2), dict(resume=True)):
+        with pytest.raises(InvalidInputError, match='step_1/final.pth is damaged'):
+            run.go(**options)
+        assert files(run.folder) == left
+
+
+def test_a_finished_run_is_verified(run, tmp_path):
+    """If it fails, --resume shows a table that the network in the folder does not have."""
+    path = run.folder / 'step_2/final.pth'
+    content = torch.load(path, weights_only=True)
+    content['meta'] = {k: v for k, v in content['meta'].items() if k not in ('tensors', 'digest')}
+    content['meta'].pop('format'), content['meta'].pop('kind')
+    for value in content['state_dict'].values():
+        value.add_(1)
+    torch.save(content, path)
+    with pytest.raises(InvalidInputError, match='step_2/final.pth is not the network whose numb'):
+        run.go(resume=True)
+
+
+def test_keep_of_a_finished_run(run):
+    """If it fails, schedule.keep frees nothing where the run is finished."""
+    run.config.schedule.keep = 'last'
+    try:
+        run.go(resume=True)
+    finally:
+        run.config.schedule.pop('keep')
+    assert [(run.folder / f'step_{k}/final.pth').is_file() for k in range(3)] == [0, 0, 1]
+    left = files(run.folder)
+    with pytest.raises(MissingFileError, match='step_1/final.pth, which schedule.keep .* 0$'):
+        run.go(redo_from=2)
+    assert files(run.folder) == left
+    run.go(redo_from=0)
+    assert len(Ledger.read(run.folder)['steps']) == 3
+
+
+def test_redo_of_nothing(tiny, tmp_path):
+    """If it fails, a mistyped work dir trains from the start without a word."""
+    with pytest.raises(MissingFileError, match='run holds no run, so --redo-from 1 has nothing'):
+        train_protocol(tiny(), tmp_path / 'run', redo_from=1)
+    assert not (tmp_path / 'run').exists()
+
+
 def test_redo_from(run):
     """If it fails, the step is not trained anew, or an earlier one is touched."""
     (run.folder / 'step_1/final.pth').unlink()
@@ -105,8 +154,12 @@ def test_redo_from(run):
 def test_redo_needs_the_step_before(run):
     """If it fails, step 2 is trained anew from nothing."""
     (run.folder / 'step_1/final.pth').unlink()
-    with pytest.raises(MissingFileError, match='step_1/final.pth is missing, .*--redo-from 1'):
+    left = files(run.folder)
+    with pytest.raises(
+        MissingFileError, match='step_1/final.pth, which is missing: nothing was .*--redo-from 1'
+    ):
         run.go(redo_from=2)
+    assert files(run.folder) == left
     with pytest.raises(InvalidInputError, match='--redo-from is 3, expected 0 to 2'):
         run.go(redo_from=3)
 

@@ -115,7 +115,8 @@ def test_other_data(data, tmp_path, change, finished):
     else:
         interrupted(data, tmp_path)
     change(tmp_path / 'data')
-    with pytest.raises(InvalidInputError, match='the images or masks of step 0 are others than'):
+    kind = 'test' if change is change_test else 'training'
+    with pytest.raises(InvalidInputError, match=f'the {kind} images or masks of step 0 are oth'):
         train_protocol(data(), tmp_path / 'run', reuse=False, resume=True)
 
 
@@ -126,7 +127,7 @@ def test_another_place_of_the_same_data(data, tmp_path):
     moved = data(data_root=str(tmp_path / 'moved'))
     shutil.copytree(tmp_path / 'moved', tmp_path / 'other')
     change_mask(tmp_path / 'other')
-    with pytest.raises(InvalidInputError, match='the images or masks of step 0 are others than'):
+    with pytest.raises(InvalidInputError, match='the training images or masks of step 0 are oth'):
         train_protocol(
             data(data_root=str(tmp_path / 'other')), tmp_path / 'run', reuse=False, resume=True
         )

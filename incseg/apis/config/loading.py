@@ -88,10 +88,17 @@ def child(node: Any, key: str, dotted: str) -> Any:
     return node[key]
 
 
-def parse_options(pairs: Sequence[str] | None) -> dict[str, Any]:
+def parse_options(
+    pairs: Sequence[str] | None, option: str = '--cfg-options', form: str = 'KEY=VALUE'
+) -> dict[str, Any]:
     """Return ``['epochs=2', 'crop_size=(64,64)']`` as a dict, with values as Python literals.
 
     A value that is no literal stays text.
+
+    Args:
+        pairs: The pairs; None is an empty list.
+        option: The option of the command line that they come from, for errors.
+        form: What a pair looks like, for errors.
 
     Raises:
         InvalidInputError: A pair is not of the form ``key=value``.
@@ -100,7 +107,7 @@ def parse_options(pairs: Sequence[str] | None) -> dict[str, Any]:
     for pair in pairs or ():
         key, equals, text = pair.partition('=')
         if not equals or not key:
-            raise expected('--cfg-options', pair, 'KEY=VALUE')
+            raise expected(option, pair, form)
         try:
             options[key] = literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

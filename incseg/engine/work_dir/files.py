@@ -140,12 +140,30 @@ class WorkDir:
                 f'step {first} starts from step {first - 1}, but there is no '
                 f'{self.checkpoint(first - 1)}{why}; train step {first - 1} first'
             )
-        if self.resume:
+        if self.redo_from is not None:
+            self._check_redo(self.redo_from, removed, self._made(entries))
+        elif self.resume:
             self._check_complete(removed, self._made(entries))
+
+    def _check_redo(
+        self, first: int, removed: Collection[int], made: Mapping[int, list[str]]
+    ) -> None:
+        """Refuse to train from a step on where there is no run, or no network to start from."""
+        if not made:
+            raise MissingFileError(
+                f'{self.path} holds no run, so --redo-from {first} has nothing to train anew'
+            )
+        if first > 0 and not self.checkpoint(first - 1).is_file():
+            why = 'which schedule.keep removed' if first - 1 in removed else 'which is missing'
+            way = max(k for k in range(first) if k == 0 or self.checkpoint(k - 1).is_file())
+            raise MissingFileError(
+                f'step {first} starts from {self.checkpoint(first - 1)}, {why}: nothing was '
+                f'changed; put the file back, or pass --redo-from {way}'
+            )
 
     def _check_complete(self, removed: Collection[int], made: Mapping[int, list[str]]) -> None:
         """Refuse a step without its network that was trained before, or that others follow."""
-        end = max(made, default=-1) + 1 if self.redo_from is None else self.redo_from
+        end = max(made, default=-1) + 1
         for k in range(end):
             if k in removed or self.checkpoint(k).is_file():
                 continue
@@ -183,18 +201,24 @@ class WorkDir:
         path = self.step(k) / 'resume.pth'
         if not path.is_file() or self.checkpoint(k).is_file():
             return None
-        read_resume_checkpoint(path)
+        try:
+            read_resume_checkpoint(path)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f'{error}; remove it to begin step {k} again, or put it back'
+            ) from error
         return str(path)
 
     def redoes(self, k: int) -> bool:
         """Say whether ``--redo-from`` trains step ``k`` anew."""
         return self.redo_from is not None and k >= self.redo_from
 
-    def tidy(self, ledger: Ledger) -> None:
+    def tidy(self, ledger: Ledger, keep: int | None) -> None:
         """Remove what killed writes left, and the steps that ``--redo-from`` trains anew.
 
         Args:
             ledger: The run's ledger; the entries of those steps are taken out.
+            keep: See :meth:`apply_policy`, which is applied to what stays.
         """
         again = [] if self.redo_from is None else self._steps_from(self.redo_from, ledger)
         for k in again:
@@ -210,6 +234,7 @@ class WorkDir:
                 if self.checkpoint(entry['step']).is_file():
                     (self.step(entry['step']) / 'resume.pth').unlink(missing_ok=True)
         barrier()
+        self.apply_policy(ledger, keep)
 
     def _steps_from(self, first: int, ledger: Ledger) -> list[int]:
         """Return the steps from ``first`` on of which something is there, the last one first."""
@@ -225,10 +250,12 @@ class WorkDir:
         if keep is None:
             return
         old = ledger.steps[:-keep]
+        news = any(entry.get('kept', True) for entry in old)
         for entry in old:
             entry['kept'] = False
-        if is_main_process() and old:
-            ledger.write(self.path)
+        if is_main_process():
+            if news:
+                ledger.write(self.path)
             for entry in old:
                 with suppress(FileNotFoundError):
                     self.checkpoint(entry['step']).unlink()

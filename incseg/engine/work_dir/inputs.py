@@ -50,32 +50,47 @@ class RunInputs:
         """
         return (read_run_config(self.work_dir.path) or {}).get(kind) or {}
 
-    def check(self, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
-        """Refuse to go on with steps whose images, masks or image-level labels have changed.
+    def check(self, labels: Mapping[str, str], data: Mapping[str, str], ledger: Ledger) -> None:
+        """Refuse to go on with steps whose images, masks, image-level labels or network changed.
+
+        The first process alone calls this, before anything is removed.
 
         Args:
             labels: The fingerprints of the image-level labels now, by step as text.
             data: Those of the images and masks.
+            ledger: The run's ledger, which knows the networks.
 
         Raises:
-            InvalidInputError: Naming the step.
+            InvalidInputError: Naming the step, or the file that is damaged.
         """
         if not self.work_dir.resume:
             return
-        kinds = ((LABELS, 'image-level labels', labels), (DATA, 'images or masks', data))
-        for kind, what, now in kinds:
-            before = self.recorded(kind)
+        for kind, now in ((LABELS, labels), (DATA, data)):
+            recorded = self.recorded(kind)
             for k, value in now.items():
-                if before.get(k, value) != value and self._keeps(int(k)):
-                    raise InvalidInputError(
-                        f'{self.work_dir.path}: the {what} of step {k} are others than those that '
-                        'it was trained on; pass another --work-dir, or put them back'
-                    )
+                before = recorded.get(k, value)
+                if before == value or not self._keeps(int(k)):
+                    continue
+                what = 'image-level labels'
+                if kind == DATA:  # of training and test, see fingerprints
+                    same = before.partition('-')[0] == value.partition('-')[0]
+                    what = f'{"test" if same else "training"} images or masks'
+                raise InvalidInputError(
+                    f'{self.work_dir.path}: the {what} of step {k} are others than those that it '
+                    f'was begun with; put them back, or pass --redo-from {k} or another --work-dir'
+                )
+        self._check_networks(ledger)
 
     def _keeps(self, k: int) -> bool:
         """Say whether a part of an earlier training of step ``k`` stays in this run."""
         there = any((self.work_dir.step(k) / name).is_file() for name in STEP_FILES)
         return there and not self.work_dir.redoes(k)
+
+    def _check_networks(self, ledger: Ledger) -> None:
+        """Read every network that stays in this run, and compare it with the ledger."""
+        for k in range(self.work_dir.experiment.num_steps):
+            if not self.work_dir.redoes(k) and self.work_dir.checkpoint(k).is_file():
+                self.check_network(self.work_dir.read(k), ledger.step(k))
 
     @staticmethod
     def check_network(checkpoint: StepCheckpoint, entry: Mapping[str, Any] | None) -> None:
