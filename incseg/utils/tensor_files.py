@@ -144,7 +144,10 @@ def _load(file: BinaryIO, path: Path, map_location: Any) -> Any:
             'code, so it is refused'
         ) from error
     except Exception as error:
-        raise InvalidInputError((str(error) or type(error).__name__).splitlines()[0]) from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        if 'PytorchStreamReader' in reason:
+            reason = 'its archive is not complete'
+        raise InvalidInputError(reason) from error
 
 
 def is_pickle(path: Path) -> bool:
