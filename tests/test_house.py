@@ -101,8 +101,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine.work_dir': [('inputs',), ('files',), ('config',)],
     'evaluation': [
         ('comparison', 'metric', 'threshold_sweep'),
-        ('confusion', 'ledger', 'run_settings'),
-        ('conventions', 'report'),
+        ('confusion', 'ledger'),
+        ('conventions', 'report', 'run_settings'),
     ],
     'evaluation.comparison': [('compare',), ('plot',), ('table',), ('rows',), ('runs',)],
     'models': [

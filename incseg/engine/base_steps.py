@@ -13,9 +13,9 @@ from incseg.engine.checkpoint import read_step_checkpoint, save_checkpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import config_hash
 from incseg.engine.recipe.names import names_in
-from incseg.errors import InvalidInputError
+from incseg.engine.work_dir import read_metrics
 from incseg.evaluation.run_settings import is_free
-from incseg.utils.files import read_json, remove_leftovers, temporary_name, write_json
+from incseg.utils.files import remove_leftovers, temporary_name, write_json
 
 #: parts of a Runner's config that do not shape its result
 BYSTANDERS = (
@@ -121,22 +121,3 @@ class BaseSteps:
             shutil.rmtree(private, ignore_errors=True)
             if BaseSteps.load(place) is None:  # else another run was faster
                 warnings.warn(f'the base step cannot be shared in {place}: {error}')
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Read ``metrics.json``, the scores that :func:`evaluate` found for the network of a step.
-
-    Args:
-        path: The file, of a step of a run or of a shared base step.
-
-    Returns:
-        ``{'iou': {class name: percent or None}, 'accuracy': percent}``.
-
-    Raises:
-        MissingFileError: There is no such file.
-        InvalidInputError: It is damaged, or its digest shows that it was edited.
-    """
-    metrics = read_json(path, 'the record of a step')
-    if not isinstance(metrics.get('iou'), dict) or 'accuracy' not in metrics:
-        raise InvalidInputError(f'{path} is damaged: it lacks iou or accuracy')
-    return metrics

@@ -8,7 +8,7 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
 from incseg import __version__
-from incseg.engine.base_steps import BaseSteps, read_metrics
+from incseg.engine.base_steps import BaseSteps
 from incseg.engine.checkpoint import (
     StepCheckpoint,
     check_finite,
@@ -169,7 +169,7 @@ class ProtocolRun:
         place = None
         if k == 0 and self.base_steps is not None:
             place = self._shared_place(config)
-            if not config.resume and self._reuse(place, meta, num_images):
+            if not (config.resume or evaluate_only) and self._reuse(place, meta, num_images):
                 return
         if not evaluate_only:
             self._train(context, config, joined, meta)
@@ -256,9 +256,8 @@ class ProtocolRun:
         """Return each old class's best IoU at any earlier step; forgetting is measured from it."""
         best = dict(previous.get('best_iou', {}))
         earlier = [entry['iou'] for entry in self.ledger.steps if entry['step'] < k]
-        record = self.work_dir.step(k - 1) / METRICS
-        if record.is_file():
-            earlier.append(read_metrics(record)['iou'])
+        if record := self.work_dir.metrics(k - 1):
+            earlier.append(record['iou'])
         for iou in earlier:
             for name, value in iou.items():
                 if value is not None:

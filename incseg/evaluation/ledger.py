@@ -4,7 +4,8 @@ from typing import Any
 
 from incseg.evaluation.conventions import CONVENTIONS, convention_means, forgetting
 from incseg.evaluation.report import class_table, results_table
-from incseg.utils.files import read_json, write_atomically, write_json
+from incseg.evaluation.run_settings import CONFIG_FILE
+from incseg.utils.files import has_digest, read_json, write_atomically, write_json
 from incseg.utils.rules import expected
 
 #: keys of every ledger
@@ -40,16 +41,21 @@ class Ledger:
             InvalidInputError: As :meth:`read_file`.
         """
         path = Path(work_dir) / cls.FILE
-        return cls.read_file(path) if path.is_file() else None
+        signed = has_digest(path.with_name(CONFIG_FILE))  # as all files of such a run
+        return cls.read_file(path, signed) if path.is_file() else None
 
     @staticmethod
-    def read_file(path: Path) -> dict[str, Any]:
+    def read_file(path: Path, digest: bool = False) -> dict[str, Any]:
         """Read the content of a ledger from its file.
+
+        Args:
+            path: The file.
+            digest: Whether a ledger without digest is refused.
 
         Raises:
             InvalidInputError: If the file cannot be read, is damaged or something else.
         """
-        content = read_json(path, 'a ledger')
+        content = read_json(path, 'a ledger', digest)
         check_ledger(path, content)
         return content
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from incseg.utils.files import read_json
+from incseg.utils.rules import expected
 
 CONFIG_FILE = 'config.json'
 #: the key of the fingerprints of the steps' image-level labels
@@ -55,7 +56,12 @@ def read_run_config(work_dir: Path) -> dict[str, Any] | None:
         InvalidInputError: The file cannot be read, is damaged or was edited.
     """
     path = work_dir / CONFIG_FILE
-    return read_json(path, 'a config') if path.is_file() else None
+    if not path.is_file():
+        return None
+    content = read_json(path, 'a config')
+    if not content:
+        raise expected(f'{path}', content, 'the config of a run')
+    return content
 
 
 def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

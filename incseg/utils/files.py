@@ -108,12 +108,13 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + '\n')
 
 
-def read_json(path: Path, what: str = 'a JSON file') -> dict[str, Any]:
+def read_json(path: Path, what: str = 'a JSON file', digest: bool = False) -> dict[str, Any]:
     """Read a dict that :func:`write_json` wrote, or one of incseg 0.1, which has no digest.
 
     Args:
         path: The file.
         what: The kind of file, with its article, for errors.
+        digest: Whether a file without digest is refused, as no version without one wrote it.
 
     Returns:
         The content without ``format`` and ``digest``.
@@ -132,13 +133,21 @@ def read_json(path: Path, what: str = 'a JSON file') -> dict[str, Any]:
         raise InvalidInputError(f'{path} is not {what}: {error}') from error
     if not isinstance(content, dict):
         raise InvalidInputError(f'{path} is not {what}: it holds {content!r:.40}')
-    digest = content.pop('digest', None)
-    if (digest is not None or 'format' in content) and digest != json_digest(content):
+    own = content.pop('digest', None)
+    if (digest or own is not None or 'format' in content) and own != json_digest(content):
         raise InvalidInputError(
             f'{path} is damaged or was edited: its content is not what was written, see its digest'
         )
     content.pop('format', None)
     return content
+
+
+def has_digest(path: Path) -> bool:
+    """Say whether a JSON file is there and holds a digest; incseg 0.1 wrote none."""
+    try:
+        return b'"digest"' in path.read_bytes()
+    except OSError:
+        return False
 
 
 def json_digest(content: Any) -> str:

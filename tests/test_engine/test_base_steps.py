@@ -87,7 +87,7 @@ def test_half_a_store_is_no_store(tmp_path, metrics):
     assert meta.items() <= checkpoint['meta'].items() and found == dict(
         iou={'a': 1.0}, accuracy=2.0
     )
-    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={}, accuracy=0.0))
+    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(iou={'a': 1.0}, accuracy=0.0))
     assert json.loads((folder / 'metrics.json').read_text())['accuracy'] == 2.0, 'first one stays'
 
 
@@ -101,17 +101,17 @@ def test_two_at_once(tmp_path, monkeypatch, recwarn, faster):
     def late(source, target):
         if faster:
             shutil.copytree(source, target)
-            write_json(folder / 'metrics.json', dict(accuracy=1.0, iou={}))
+            write_json(folder / 'metrics.json', dict(accuracy=1.0, iou={'a': 1.0}))
             rename(source, target)
         raise OSError('Read-only file system')
 
     monkeypatch.setattr(os, 'rename', late)
-    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(accuracy=2.0, iou={}))
+    BaseSteps.store(folder, dict(state_dict={}, meta=meta), dict(accuracy=2.0, iou={'a': 1.0}))
     said = [str(warning.message) for warning in recwarn]
     assert len(said) == (not faster) and all('Read-only' in text for text in said)
     assert list(tmp_path.iterdir()) == [folder] * faster
     if faster:
-        assert BaseSteps.load(folder)[1] == dict(accuracy=1.0, iou={})
+        assert BaseSteps.load(folder)[1] == dict(accuracy=1.0, iou={'a': 1.0})
 
 
 def test_what_a_killed_run_left(tmp_path):

@@ -11,6 +11,7 @@ import torch
 from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
+from incseg.utils.files import write_json
 from incseg.utils.locks import DirLock
 from tests.common.toys import TOY_NETWORK
 from tests.conftest import CONFIGS, TINY
@@ -54,7 +55,7 @@ def run(finished, tmp_path):
         def drop_entry(self, k):
             ledger = Ledger.read(self.folder)
             ledger['steps'] = [entry for entry in ledger['steps'] if entry['step'] != k]
-            (self.folder / 'results.json').write_text(json.dumps(ledger))
+            write_json(self.folder / 'results.json', ledger)
 
     return Run()
 

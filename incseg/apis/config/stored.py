@@ -61,6 +61,8 @@ def read_stored(checkpoint: StepCheckpoint) -> StoredConfig | None:
         settings = {key: value for key, value in config.items() if key != 'filename'}
         place = '/'.join(checkpoint.path.absolute().parts[-2:])
         foreign = checkpoint.meta.get('imports') or ()
+        if not isinstance(foreign, list | tuple):
+            raise expected(f'checkpoint {checkpoint}: meta.imports', foreign, 'a list')
         return StoredConfig(settings, str(config.get('filename', '')), place, tuple(foreign))
     work_dir = checkpoint.path.absolute().parent.parent
     stored, ledger = read_run_config(work_dir), Ledger.read(work_dir)

@@ -16,6 +16,7 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import as_written
 from incseg.errors import InvalidInputError
 from incseg.evaluation.run_settings import flatten, is_free, is_root
+from incseg.utils.rules import expected
 
 #: how many settings a line names
 MOST = 12
@@ -88,6 +89,8 @@ def as_config(stored: StoredConfig | None, checkpoint: FilePath) -> Config:
         InvalidInputError: Nobody kept it, or it holds more than registered parts.
     """
     if stored is None:
+        if StepCheckpoint.of(checkpoint).meta['method'] == 'seam':  # or it is not there at all
+            raise expected('checkpoint', str(checkpoint), "a step's final.pth, no network of SEAM")
         raise InvalidInputError(
             f'checkpoint {checkpoint} holds no config (incseg 0.1 wrote none): name the config '
             'of its training too'

@@ -92,7 +92,12 @@ class PseudoLabelFiles:
             InvalidInputError: The file of digests is damaged.
         """
         path = self.folder / DIGESTS
-        return read_json(path, 'a file of digests')['files'] if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        found = read_json(path, 'a file of digests', digest=True).get('files')
+        if not isinstance(found, dict):
+            raise expected(f"files of '{path}'", found, 'digests by file')
+        return found
 
     def write_digests(self, image_ids: Iterable[str]) -> None:
         """Complete the folder: write the digests, by which every reader verifies a file.

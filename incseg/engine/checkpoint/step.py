@@ -7,12 +7,28 @@ from typing import Any
 import torch
 
 from incseg.engine.checkpoint.migration import migrated
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, MissingFileError, UserError
 from incseg.utils.content_digest import tensors_digest
+from incseg.utils.files import read_json
+from incseg.utils.rules import Rule, checked
 from incseg.utils.tensor_files import FilePath, check_kind, read_checkpoint
 
 #: keys and types that the ``meta`` of a step's checkpoint has at least
 META = dict(incseg_version=str, method=str, protocol=dict, step=int, classes=list, palette=list)
+
+#: what two of them hold
+CONTENTS: dict[str, Rule] = {
+    'classes': (lambda names: all(isinstance(name, str) for name in names), 'a list of names'),
+    'palette': (
+        lambda palette: all(
+            isinstance(colour, list | tuple)
+            and len(colour) == 3
+            and all(isinstance(value, int) and 0 <= value <= 255 for value in colour)
+            for colour in palette
+        ),
+        'a list of colours [red, green, blue], 0 to 255',
+    ),
+}
 
 
 def read_step_checkpoint(path: FilePath) -> dict[str, Any]:
@@ -31,6 +47,9 @@ def read_step_checkpoint(path: FilePath) -> dict[str, Any]:
     check_kind(content, path, ('step', 'seam'))
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
+    for key, rule in CONTENTS.items():
+        if isinstance(meta.get(key), META[key]):
+            checked(f'checkpoint {path}: meta.{key}', meta[key], rule)
     missing = [f'meta.{key}' for key, kind in META.items() if not isinstance(meta.get(key), kind)]
     if not isinstance(content.get('state_dict'), dict):
         missing.insert(0, 'state_dict')
@@ -54,6 +73,16 @@ def read_resume_checkpoint(path: FilePath, map_location: Any = 'cpu') -> dict[st
         if key not in content:
             raise InvalidInputError(f'checkpoint {path} is not a resume.pth: it lacks {key}')
     return content
+
+
+def removed_by_keep(path: Path) -> bool:
+    """Say whether the ledger of a work dir tells that ``schedule.keep`` removed a network."""
+    try:
+        ledger = read_json(path.absolute().parent.parent / 'results.json')
+        entries = {f'step_{entry["step"]}': entry for entry in ledger['steps']}
+        return entries[path.absolute().parent.name].get('kept') is False
+    except (UserError, LookupError, TypeError, AttributeError):
+        return False
 
 
 class StepCheckpoint(os.PathLike):
@@ -84,6 +113,8 @@ class StepCheckpoint(os.PathLike):
     def content(self) -> dict[str, Any]:
         """The whole content; its tensors are shared and are not to be written to."""
         if self._content is None:
+            if not self.path.is_file() and removed_by_keep(self.path):
+                raise MissingFileError(f'{self.path} is missing: schedule.keep removed it')
             self._content = read_step_checkpoint(self.path)
             self._meta = self._content['meta']
         return self._content

@@ -38,7 +38,7 @@ def draw_pseudo_labels(
     """
     check_picture_name(path)
     files = PseudoLabelFiles(folder)
-    labels = map(files.label_path, images)
+    labels = (each for each in files.folder.rglob('*') if each.is_file())
     check_outputs([path], [*labels, *dataset.input_files()], force=force)
     ids = files.read_meta()['ids']
     check_classes(files, dataset)

@@ -1,7 +1,13 @@
 """A run's work dir: its files of earlier runs, and what the run was begun with."""
 
 from incseg.engine.work_dir.config import as_written, check_run_config, write_run_config
-from incseg.engine.work_dir.files import METRICS, STEP_FILES, WorkDir, networks_to_keep
+from incseg.engine.work_dir.files import (
+    METRICS,
+    STEP_FILES,
+    WorkDir,
+    networks_to_keep,
+    read_metrics,
+)
 from incseg.engine.work_dir.inputs import RunInputs
 
 __all__ = [
@@ -12,5 +18,6 @@ __all__ = [
     'as_written',
     'check_run_config',
     'networks_to_keep',
+    'read_metrics',
     'write_run_config',
 ]

@@ -13,8 +13,8 @@ from incseg.engine.work_dir.config import check_run_config
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import CONFIG_FILE
-from incseg.utils.files import remove_leftovers
-from incseg.utils.rules import expected
+from incseg.utils.files import has_digest, read_json, remove_leftovers
+from incseg.utils.rules import expected, is_number
 
 METRICS = 'metrics.json'
 #: the files of a step that a run leaves, the network first
@@ -209,6 +209,11 @@ class WorkDir:
             ) from error
         return str(path)
 
+    def metrics(self, k: int) -> dict[str, Any] | None:
+        """Return the scores of the network of step ``k``; None if they were not written."""
+        path = self.step(k) / METRICS
+        return read_metrics(path, has_digest(self.path / CONFIG_FILE)) if path.is_file() else None
+
     def redoes(self, k: int) -> bool:
         """Say whether ``--redo-from`` trains step ``k`` anew."""
         return self.redo_from is not None and k >= self.redo_from
@@ -260,3 +265,27 @@ class WorkDir:
                 with suppress(FileNotFoundError):
                     self.checkpoint(entry['step']).unlink()
         barrier()
+
+
+def read_metrics(path: Path, digest: bool = True) -> dict[str, Any]:
+    """Read ``metrics.json``, the scores that :func:`evaluate` found for the network of a step.
+
+    Args:
+        path: The file, of a step of a run or of a shared base step.
+        digest: Whether a file without digest is refused; incseg 0.1 wrote none.
+
+    Returns:
+        ``{'iou': {class name: percent or None}, 'accuracy': percent}``.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InvalidInputError: It is damaged, or its digest shows that it was edited.
+    """
+    metrics = read_json(path, 'the record of a step', digest)
+    iou = metrics.get('iou')
+    if not isinstance(iou, dict) or not iou or 'accuracy' not in metrics:
+        raise InvalidInputError(f'{path} is damaged: it lacks iou or accuracy')
+    for name, value in [*iou.items(), ('accuracy', metrics['accuracy'])]:
+        if value is not None and not is_number(value):
+            raise expected(f'{path}: {name}', value, 'a number or null')
+    return metrics

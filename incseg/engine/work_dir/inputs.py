@@ -12,6 +12,7 @@ from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import DATA, LABELS, STARTS, read_run_config
 from incseg.registry import DATASETS
+from incseg.utils.rules import expected
 
 
 class RunInputs:
@@ -88,9 +89,28 @@ class RunInputs:
 
     def _check_networks(self, ledger: Ledger) -> None:
         """Read every network that stays in this run, and compare it with the ledger."""
+        before = None
         for k in range(self.work_dir.experiment.num_steps):
+            known = None
             if not self.work_dir.redoes(k) and self.work_dir.checkpoint(k).is_file():
-                self.check_network(self.work_dir.read(k), ledger.step(k))
+                checkpoint = self.work_dir.read(k)
+                self.check_network(checkpoint, ledger.step(k))
+                self._check_training(checkpoint)
+                known, parent = checkpoint.tensors, checkpoint.meta.get('previous')
+                checkpoint.release()
+                if before is not None and parent not in (None, before):
+                    raise InvalidInputError(
+                        f'{checkpoint} was trained from another network than that of step {k - 1} '
+                        f'is now: put that file back, or pass --redo-from {k}'
+                    )
+            before = known
+
+    def _check_training(self, checkpoint: StepCheckpoint) -> None:
+        """Refuse a network that was trained with another seed, or on other data, than this run."""
+        config = self.work_dir.experiment.config
+        theirs = (checkpoint.config or {}).get('seed', config['seed'])
+        if theirs != config['seed']:
+            raise expected(f'seed of the network in {checkpoint}', theirs, str(config['seed']))
 
     @staticmethod
     def check_network(checkpoint: StepCheckpoint, entry: Mapping[str, Any] | None) -> None:
