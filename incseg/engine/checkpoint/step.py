@@ -111,7 +111,11 @@ class StepCheckpoint(os.PathLike):
 
     @property
     def content(self) -> dict[str, Any]:
-        """The whole content; its tensors are shared and are not to be written to."""
+        """The whole content; its tensors are shared and are not to be written to.
+
+        Raises:
+            MissingFileError, InvalidInputError: As :func:`read_step_checkpoint`.
+        """
         if self._content is None:
             if not self.path.is_file() and removed_by_keep(self.path):
                 raise MissingFileError(f'{self.path} is missing: schedule.keep removed it')
