@@ -248,7 +248,7 @@ def damage_files(folder: Path, trials: int, seed: int = 0) -> tuple[list[str], i
             damages |= TEXTS if kind.endswith('.json') else {}
             damages |= {} if start else {'exchanged': None}
             for name, change in damages.items():
-                for _ in range(trials * (3 if name == 'bit flipped' else 1)):
+                for _ in range(trials * (4 if name == 'bit flipped' else 1)):
                     shutil.copytree(situation.folder, copy)
                     files = sorted(copy.glob(pattern))
                     path = rng.choice(files)
