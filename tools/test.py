@@ -39,6 +39,8 @@ def main() -> None:
     )
     add_force_argument(parser, 'pictures of --show-dir that are there')
     args = parser.parse_intermixed_args()
+    if args.config is None and args.checkpoint.endswith('.py'):
+        parser.error(f'{args.checkpoint} is a config, expected a checkpoint too, or alone')
     checkpoint = StepCheckpoint(args.checkpoint)
     config, notes = load_trained_config(args.config, options_of(args), checkpoint, args.imports)
     init_launcher(args.launcher)

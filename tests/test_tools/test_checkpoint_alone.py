@@ -104,3 +104,9 @@ def test_runs_are_shown_without_a_config(tool, here):
     assert not tool('show_runs', FORMATS / 'toy.py', 'given.png', *runs)[0]
     one, other = (cv2.imread(str(here / f'{name}.png')) for name in ('alone', 'given'))
     assert one is not None and (one == other).all()
+
+
+def test_a_config_in_the_place_of_the_checkpoint(tool):
+    """If it fails, who forgets the checkpoint reads that the config is damaged."""
+    status, shown = tool('test', 'configs/mib/bisenet_r18_shapes_4-1.py')
+    assert int(status) == 2 and 'is a config, expected a checkpoint too' in shown.err

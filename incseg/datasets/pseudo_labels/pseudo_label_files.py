@@ -121,6 +121,16 @@ class PseudoLabelFiles:
         (self.folder / DIGESTS).unlink(missing_ok=True)
         self.__dict__.pop('digests', None)
 
+    def verify(self, image_ids: Iterable[str]) -> None:
+        """Compare the label maps of images with the digests, if the folder has them.
+
+        Raises:
+            InvalidInputError: Naming the first file that is not the one that was written.
+        """
+        if self.digests:
+            for image_id in image_ids:
+                self._verify(self.label_path(image_id))
+
     def _verify(self, path: Path) -> None:
         known = self.digests.get(path.relative_to(self.folder).as_posix())
         if known is not None and digest_of(path).hex()[:16] != known:

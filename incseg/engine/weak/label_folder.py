@@ -53,6 +53,7 @@ def check_images(labels: Any, files: PseudoLabelFiles, ids: list[int], dataset: 
             f"annotation.folder: '{files.label_path(missing[0])}' does not exist ({len(missing)} "
             f'of {len(wanted)} images of the step lack their label map)'
         )
+    files.verify(wanted)
     if labels.changes:
         missing = [name for name in wanted if not files.score_path(name).is_file()]
         if missing:

@@ -121,3 +121,15 @@ def test_labels_of_another_data_set(check, made):
     )
     with pytest.raises(InvalidInputError, match='of the data set voc, where 5 is bottle'):
         check(made.folder.parents[1])
+
+
+def test_a_label_that_is_not_the_one_written(check, made):
+    """If it fails, a step on exchanged labels begins after hours of step 0, or is trained."""
+    names = [path.stem for path in sorted((made.folder / 'labels').iterdir())]
+    made.write_digests(names)
+    check(made.folder.parents[1])
+    other = PseudoLabelFiles(made.folder.parent / 'other')
+    other.write('x', np.full((32, 32), 5, np.uint8))
+    made.label_path(names[0]).write_bytes(other.label_path('x').read_bytes())
+    with pytest.raises(InvalidInputError, match=f"{names[0]}.png' is damaged or was edited"):
+        check(made.folder.parents[1])
