@@ -37,6 +37,7 @@ def check_config(config: Any) -> Experiment:
     check_dotted_types(settings)
     check_settings(settings)
     check_types(settings)
+    check_same_classes(settings['data'])
     check_image_labels(settings)
     experiment = Experiment(config)
     if settings['eval_mode'] not in settings['data']['test_pipelines']:
@@ -152,6 +153,30 @@ def check_types(config: Mapping[str, Any]) -> None:
     for name in ('model', 'refine'):
         check_part(f'seam.{name}', seam.get(name), MODELS)
     check_image_label_source('seam.image_labels', seam.get('image_labels'))
+
+
+def check_same_classes(data: Mapping[str, Any]) -> None:
+    """Refuse a test set whose classes are others than those of training, or in another order.
+
+    Args:
+        data: The section ``data``; a data set that does not say its classes is left out.
+
+    Raises:
+        InvalidInputError: Naming the classes of both.
+    """
+    classes = []
+    for split in ('train', 'test'):
+        part = dict(data[split])
+        kind = DATASETS.get(part['type']) if isinstance(part['type'], str) else part['type']
+        if not hasattr(kind, 'resolve_metainfo'):
+            return
+        classes.append(tuple(kind.resolve_metainfo(part.get('metainfo'))['classes']))
+    if classes[0] != classes[1]:
+        raise expected(
+            'the list of classes of data.test',
+            list(classes[1]),
+            f'{list(classes[0])}, as data.train',
+        )
 
 
 def check_method_hook(key: str, hook: Any) -> None:
