@@ -1,6 +1,6 @@
 """Is finished work safe, and is nothing damaged used?  Kills, damaged files, attacks, full disks.
 
-    python benchmarks/reliability.py [--rounds 4] [--trials 4] [--only kills damage]
+    python benchmarks/reliability.py [--rounds 6] [--trials 2] [--only kills damage]
 
 Each part prints its lines and then one that begins with ``target:``.  All parts take about half an
 hour on two cores.  A file system of its own for the full disk needs the right to mount one.
@@ -93,7 +93,7 @@ PARTS: dict[str, Part] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--rounds', type=int, default=4, help='runs of each method that are killed')
+    parser.add_argument('--rounds', type=int, default=6, help='runs of each method that are killed')
     parser.add_argument('--trials', type=int, default=2, help='trials of each damage to each file')
     parser.add_argument('--only', nargs='+', choices=list(PARTS), default=list(PARTS))
     options = parser.parse_args()
