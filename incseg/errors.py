@@ -8,20 +8,23 @@ command line prints :class:`UserError` without a traceback.
 
 
 class UserError(Exception):
-    """Base of every error that is the input's fault, not ours."""
+    """Base of every error that is the input's fault, not ours: ``UserError('one line for the user')``."""
 
 
 class InvalidInputError(UserError, ValueError):
-    """A value, a key or the content of a file is not acceptable."""
+    """A value, a key or the content of a file is not acceptable; it is a ``ValueError`` too."""
 
 
 class MissingFileError(UserError, FileNotFoundError):
-    """A file or folder is not where it was looked for."""
+    """A file or folder is not where it was looked for; it is a ``FileNotFoundError`` too."""
 
 
 class SaveError(UserError, OSError):
-    """A file could not be written; what stood there before is intact."""
+    """A file could not be written; it is an ``OSError`` too.
+
+    If the file existed before, its old content is still there.
+    """
 
 
 class NonFiniteLossError(UserError, ArithmeticError):
-    """A loss became NaN or infinite."""
+    """A loss became NaN or infinite; it is an ``ArithmeticError`` too."""

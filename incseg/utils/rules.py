@@ -158,7 +158,11 @@ def or_none(rule: Rule) -> Rule:
 
 
 def several(rule: Rule) -> Rule:
-    """Return the rule for a list or tuple of one or more values that the given rule allows."""
+    """Return the rule for a list or tuple of at least one value, each of which fits a given rule.
+
+    Args:
+        rule: The rule of each value: a test, and the allowed values in words.
+    """
 
     def allows(value: Any) -> bool:
         listed = isinstance(value, Sequence) and not isinstance(value, str)

@@ -85,11 +85,19 @@ def save_checkpoint(content: dict[str, Any], path: FilePath, kind: str) -> None:
 
 
 def read_checkpoint(path: FilePath, map_location: Any = 'cpu') -> dict[str, Any]:
-    """Load a file with ``weights_only=True``, and verify all that it says of itself.
+    """Load a file of tensors with ``weights_only=True``, after its checksums were compared.
+
+    A file of incseg holds a SHA-256 of all its bytes and digests of its content; what differs
+    is refused.  A file that somebody saved again has the digests of its content only, a foreign
+    one has none.
 
     Args:
-        path: The file; a foreign one, without format and digests, is read as it is.
+        path: The file.
         map_location: The device of the tensors.
+
+    Returns:
+        The dict that the file holds: ``{state_dict, meta, …}`` in a file of incseg; any keys in a
+        foreign one.
 
     Raises:
         MissingFileError: There is no such file.

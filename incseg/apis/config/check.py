@@ -26,11 +26,16 @@ from incseg.utils.rules import NOT_NEGATIVE, any_of, check_keys, checked, expect
 
 
 def check_config(config: Any) -> Experiment:
-    """Check a config and return the experiment that it stands for.
+    """Check a complete config and return the experiment that it describes.
+
+    Nothing is read but the config; every part that it names is built on trial, without data.
+
+    Args:
+        config: A ``mmengine.Config`` or a dict, as :func:`load_config` returns it.
 
     Raises:
-        InvalidInputError: Naming the first key that is missing, unknown or
-            has a value that is not allowed.
+        InvalidInputError: Naming the first key that is missing, unknown, has
+            a value that is not allowed, or names a part that cannot be built.
     """
     check_top(config)
     settings = resolve(dict(config), config)

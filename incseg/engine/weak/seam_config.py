@@ -179,16 +179,30 @@ def is_old_network_negatives(negatives: Any) -> bool:
 
 
 def negatives_config(experiment: Experiment, step: int) -> dict[str, Any] | None:
-    """Return ``seam.negatives`` at a step; None at step 0 if they need a previous network."""
+    """Return the config of the negative images from which SEAM learns at a step, ``seam.negatives``.
+
+    Args:
+        experiment: The experiment.
+        step: The step, from 0.
+
+    Returns:
+        The config of the part, not built; None if the experiment has no negatives, or if step 0
+        would need the network of a previous step for them.
+    """
     seam = experiment.config.get('seam') or {}
     negatives = seam.get('negatives')
     return None if step == 0 and is_old_network_negatives(negatives) else negatives
 
 
 def describe_negatives(experiment: Experiment, step: int) -> dict[str, Any] | None:
-    """Return type and options of ``seam.negatives`` at a step, as files record them.
+    """Return the config of a step's negatives as files record it: of paths only the last part.
 
-    Of paths only the last part is kept.  None if the step has no negatives.
+    Args:
+        experiment: The experiment.
+        step: The step, from 0.
+
+    Returns:
+        Type and options; None where :func:`negatives_config` is None.
     """
     negatives = negatives_config(experiment, step)
     return None if negatives is None else basenames_only(negatives)

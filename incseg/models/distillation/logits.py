@@ -83,11 +83,17 @@ class LogitsDistillation(SoftLabelDistillation):
 
 @MODELS.register_module()
 class UnbiasedLogitsDistillation(SoftLabelDistillation):
-    """MiB's term: the teacher's background is compared with background + new classes.
+    """MiB's distillation term: the teacher's background is compared with background + new classes.
+
+    A method's config names it in ``method.distillation``; the network calls it with its own
+    outputs and the teacher's, and adds the scalar that it returns to the losses.
 
     Args:
-        loss_weight: Factor on the term; MiB uses 10, and 100 for VOC 15-1.
-        source, alpha, fused: See :class:`SoftLabelDistillation`.
+        loss_weight: Factor on the term; the config of MiB sets 10, and 100 for VOC 15-1.
+        source: Name of the head whose logits are compared with those of the teacher's head.
+        alpha: Factor on the teacher's logits before its softmax, 0 or more.
+        fused: Whether logits are upsampled a few rows at a time, which saves memory; else
+            full-size logits are used.  The result is the same.
 
     Source: Cermelli et al., CVPR 2020, eq. 7 and 8; see
     :func:`incseg.models.losses.functional.unbiased_distillation`.

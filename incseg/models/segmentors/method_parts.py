@@ -57,11 +57,14 @@ def complete_labeller(labeller: Any) -> Any:
 
 
 def with_defaults(part: Any, defaults: Mapping[str, Any]) -> Any:
-    """Give an object those attributes of ``defaults`` that it lacks.
+    """Give a part the attributes that it lacks; one that is there stays, also if it is None.
 
     Args:
-        part: The object; it is changed and returned.
-        defaults: Value by the attribute's name.
+        part: Any object; it is changed.
+        defaults: The values by the attributes' names.
+
+    Returns:
+        The part itself.
     """
     for name, value in defaults.items():
         if not hasattr(part, name):
