@@ -8,7 +8,7 @@ command line prints :class:`UserError` without a traceback.
 
 
 class UserError(Exception):
-    """Base of every error that is the input's fault, not ours: ``UserError('one line for the user')``."""
+    """Base of every error that is the input's fault, not ours; its argument is the user's line."""
 
 
 class InvalidInputError(UserError, ValueError):

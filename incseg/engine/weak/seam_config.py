@@ -179,7 +179,7 @@ def is_old_network_negatives(negatives: Any) -> bool:
 
 
 def negatives_config(experiment: Experiment, step: int) -> dict[str, Any] | None:
-    """Return the config of the negative images from which SEAM learns at a step, ``seam.negatives``.
+    """Return the config of the negative images of a step (``seam.negatives``), if it has some.
 
     Args:
         experiment: The experiment.
