@@ -8,7 +8,7 @@ command line prints :class:`UserError` without a traceback.
 
 
 class UserError(Exception):
-    """Base of every error that is the input's fault, not ours; its argument is the user's line."""
+    """Base of every error that the user's input causes; its argument is the message to show."""
 
 
 class InvalidInputError(UserError, ValueError):

@@ -19,7 +19,12 @@ FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
 def add_config_arguments(
     parser: argparse.ArgumentParser, overrides: str = 'override keys of the config'
 ) -> None:
-    """Add the options of every tool that reads a config; :func:`options_of` reads them."""
+    """Add ``--data-root`` and ``--cfg-options``; :func:`options_of` reads them.
+
+    Args:
+        parser: The parser of the tool.
+        overrides: What ``--cfg-options`` does, as the help shows it.
+    """
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
     parser.add_argument(
         '--cfg-options',
@@ -65,14 +70,19 @@ def add_common_arguments(
 def add_force_argument(
     parser: argparse.ArgumentParser, what: str = 'the output, if it is there already'
 ) -> None:
-    """Add ``--force`` to a tool that keeps what is there without it."""
+    """Add ``--force``, without which a tool refuses to write over an earlier output.
+
+    Args:
+        parser: The parser of the tool.
+        what: What may be written over, as the help shows it.
+    """
     parser.add_argument(
         '--force', action='store_true', help=f'write over {what}; an input is never written over'
     )
 
 
 def add_import_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that imports what a checkpoint needs; a checkpoint imports nothing."""
+    """Add the option that names modules to import, for parts that are not the library's."""
     parser.add_argument(
         '--import',
         dest='imports',
@@ -121,7 +131,10 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
 def one_line_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None
 ) -> str:
-    """Return the text of a warning: what it says, with its place only for a developer's kind."""
+    """Return a warning in one line; a place in code only where it is no ``UserWarning``.
+
+    A replacement of :func:`warnings.formatwarning`, with its arguments.
+    """
     text = ' '.join(str(message).split())
     place = '' if category is UserWarning else f' ({category.__name__}, {filename}:{lineno})'
     return f'warning: {text}{place}\n'

@@ -79,14 +79,22 @@ def init_model(
 
 
 def is_checkpoint(file: Any) -> bool:
-    """Say whether an argument is a checkpoint rather than a config: any file but ``*.py``."""
+    """Say whether an argument is a :class:`StepCheckpoint`, or any file but ``*.py``."""
     if isinstance(file, StepCheckpoint):
         return True
     return isinstance(file, (str, Path)) and Path(file).suffix != '.py' and not Path(file).is_dir()
 
 
 def model_of_checkpoint(checkpoint: StepCheckpoint, imports: Iterable[str] = ()) -> EncoderDecoder:
-    """Build a step's network from its checkpoint alone."""
+    """Build a step's network from its checkpoint alone.
+
+    Args:
+        checkpoint: A step's ``final.pth``; it holds its config.
+        imports: Modules of the parts that are not the library's, as ``['my_heads']``.
+
+    Returns:
+        The network with its weights, ``dataset_meta`` and ``config``.
+    """
     import_modules(imports)
     meta = checkpoint.meta
     check_kind(dict(meta=meta), checkpoint, ('step',))
@@ -103,7 +111,15 @@ def model_of_checkpoint(checkpoint: StepCheckpoint, imports: Iterable[str] = ())
 
 
 def model_of_config_file(config: Any, file: FilePath | None) -> EncoderDecoder:
-    """Build the network of a config, with the weights of a checkpoint if there is one."""
+    """Build the network of a config, with the weights of a checkpoint if there is one.
+
+    Args:
+        config: A config's path, or a loaded config.
+        file: A step's ``final.pth``; None for an untrained network of the last step.
+
+    Returns:
+        The network with ``dataset_meta`` and ``config``.
+    """
     checkpoint = None if file is None else StepCheckpoint.of(file)
     notes: list[str] = []
     if isinstance(config, (str, Path)):
@@ -156,7 +172,14 @@ def inference_model(
 
 
 def whole_image_pipeline(config: Any) -> Compose:
-    """Build the config's transforms for whole test images, without labels."""
+    """Build the transforms for whole test images without labels.
+
+    Args:
+        config: A complete config; ``data.test_pipelines.whole`` names the transforms.
+
+    Returns:
+        A function of ``dict(img=array)`` or ``dict(img_path=path)`` that packs the image.
+    """
     transforms = resolve(config['data']['test_pipelines'].get('whole', {}), config)
     steps = pipeline(transforms, config['image_scale'], labels_follow=False)
     return Compose([TRANSFORMS.build(step) for step in without_labels(steps)])
@@ -169,9 +192,9 @@ class Inferencer:
     """Segment images, folders of images or arrays, and paint the result.
 
     Args:
-        config: A step's ``final.pth``, which is a model by itself; or a config, if
-            ``checkpoint`` is given too, see :func:`init_model`.
-        checkpoint: A step's ``final.pth``.
+        config: A step's ``final.pth``, which is a model by itself; or a config (a path or a
+            loaded one) if ``checkpoint`` is given too.
+        checkpoint: A step's ``final.pth``; None if ``config`` is one.
         device: ``'cuda'`` if there is one, else ``'cpu'``, by default.
         fast: Whether to apply :func:`prepare_for_inference`.  The predictions
             then differ at a few pixels on class borders, if at all.
@@ -208,12 +231,12 @@ class Inferencer:
         Args:
             images: A path, a folder, a BGR uint8 array ``(H, W, 3)``, or a
                 sequence of paths and arrays.
-            out_dir: Where painted images go.
-            opacity: Of the classes' colours.
+            out_dir: The folder of painted images; None writes none.
+            opacity: Weight of the classes' colours in painted images, 0 to 1.
             force: Whether painted images that are there already may be written over.
 
         Returns:
-            One sample an image, see :func:`inference_model`.
+            A sample for each image, with train ids in ``pred_sem_seg.data`` ``(1, H, W)``.
 
         Raises:
             UserError: An image is missing or damaged; or a painted image is one of the
@@ -240,7 +263,12 @@ class Inferencer:
 
 
 def painted_files(images: Sequence[Image], folder: Path) -> list[Path]:
-    """Return where each image is written painted, no two in one place."""
+    """Return the path of each image's painted copy, a PNG; no two paths are the same.
+
+    Args:
+        images: Paths or arrays; an array's file is named by its number.
+        folder: The folder of the painted images.
+    """
     names = [
         f'{number:06d}' if isinstance(image, np.ndarray) else Path(image).stem
         for number, image in enumerate(images)

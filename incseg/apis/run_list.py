@@ -34,9 +34,12 @@ def plan_runs(
 
     Args:
         sources: Configs (``.py``) and files of runs (``.json``).
-        folder: The folder of the matrix.
+        folder: The folder of all work dirs.
         seeds: The seeds of every run; by default those of the file or config.
-        options: Overrides of every run, which win over those of the file.
+        options: Overrides of every run by dotted key, which win over those of the file.
+
+    Returns:
+        The runs with their loaded, complete configs.
 
     Raises:
         UserError: A file is missing or damaged, or a key or value is wrong.
@@ -66,7 +69,19 @@ def plan_runs(
 
 
 def entries(source: str) -> list[dict[str, Any]]:
-    """Return the runs of a file; a config is one run."""
+    """Return the runs that a file lists, not yet loaded.
+
+    Args:
+        source: A ``.json`` file ``{"runs": [{"config": path, …}, …]}``; any other path is a
+            config, which is one run.
+
+    Returns:
+        Dicts with ``config``, a path, and maybe ``options``, ``seeds`` and ``name``.
+
+    Raises:
+        MissingFileError: There is no such ``.json`` file.
+        InvalidInputError: It is no JSON, or not of this form.
+    """
     path = Path(source)
     if path.suffix != '.json':
         return [dict(config=source)]
@@ -89,7 +104,15 @@ def entries(source: str) -> list[dict[str, Any]]:
 
 
 def check_entry(entry: Any, where: str) -> None:
-    """Refuse a run with unknown keys or values of another type."""
+    """Refuse a run with unknown keys or values of another type.
+
+    Args:
+        entry: A run as the JSON file has it.
+        where: Its place in the file, for the message.
+
+    Raises:
+        InvalidInputError: Naming the key.
+    """
     if not isinstance(entry, dict) or 'config' not in entry:
         raise expected(where, entry, 'an object with "config"')
     for key, value in entry.items():

@@ -31,9 +31,9 @@ BYSTANDERS = (
 
 
 class BaseSteps:
-    """The store of shared base steps, ``work_dirs/_base_steps/<hash>/``.
+    """The trained networks of step 0 that runs share, in ``work_dirs/_base_steps/<hash>/``.
 
-    What killed runs left half written there is removed.
+    Making the object removes what killed runs left half written in the folder.
 
     The hash covers everything that shapes the network and its score: model, loss,
     schedule, seed, rounding, kind of device, number of processes, the ids of the
@@ -63,7 +63,8 @@ class BaseSteps:
             step: The Runner's config of step 0.
             test: The Runner's config of its evaluation.
             data: Fingerprint of the training and test images and their masks.
-            labels: What :meth:`StepLabels.identity` says of the step's labels.
+            labels: Plain data that differs between labels (:meth:`StepLabels.identity`); None
+                for masks.
         """
         shape: dict[str, Any] = {
             key: value for key, value in step.to_dict().items() if key not in BYSTANDERS
@@ -93,7 +94,15 @@ class BaseSteps:
 
     @staticmethod
     def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the shared checkpoint and its metrics; None if they are missing or damaged."""
+        """Return the content of a shared ``final.pth`` and its scores.
+
+        Args:
+            place: The folder, from :meth:`place`.
+
+        Returns:
+            ``{state_dict, meta, …}`` and the dict of :func:`read_metrics`; None if a file is
+            missing or damaged.
+        """
         if not place.is_dir():
             return None
         try:
@@ -106,8 +115,12 @@ class BaseSteps:
     def store(place: Path, checkpoint: dict[str, Any], metrics: dict[str, Any]) -> None:
         """Share a trained and evaluated step 0, completely or not at all.
 
-        It is written to a folder of its own, which is then renamed.  A failure is only a
-        warning: the run has its own files.
+        A failure is only a warning: the run has its own files.
+
+        Args:
+            place: The folder, from :meth:`place`.
+            checkpoint: The content of the step's ``final.pth``.
+            metrics: The scores, as :func:`evaluate` returns them.
         """
         private = temporary_name(place)
         try:

@@ -93,7 +93,7 @@ class StepLabels(ABC):
         """
 
     def begin(self, step0: StepCheckpoint | None, previous: StepCheckpoint | None) -> None:
-        """Take the checkpoints of step 0 and of the previous step, as the step begins."""
+        """Take the checkpoints of step 0 and of the previous step (None at step 0)."""
         self.step0, self.previous = step0, previous
 
     def make(self) -> None:  # noqa: B027 (nothing by default)

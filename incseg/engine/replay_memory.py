@@ -56,10 +56,13 @@ class ReplayMemory:
         self.labels, self.batch_share = chosen['labels'], chosen['batch_share']
 
     def exemplars_per_batch(self, batch_size: int) -> int:
-        """Return the number of exemplars in a batch; 0 if they are mixed with the data.
+        """Return how many images of a batch are exemplars; 0 if they are mixed with the data.
+
+        Args:
+            batch_size: Images in a batch.
 
         Raises:
-            InvalidInputError: The share is nothing of the batch, or all of it.
+            InvalidInputError: ``batch_share`` comes to no image of the batch, or to all.
         """
         if self.batch_share is None:
             return 0
@@ -70,11 +73,12 @@ class ReplayMemory:
         return count
 
     def join(self, dataset: IncrementalDataset, exemplars: list[dict[str, Any]]) -> Dataset:
-        """Join a step's data set with the exemplars of earlier steps.
+        """Return a step's data set joined with the exemplars of earlier steps.
 
         Args:
             dataset: The images of the step.
-            exemplars: ``meta.memory`` of the previous step.
+            exemplars: ``meta.memory`` of the previous step, a list of ``{'image', 'steps'}``;
+                empty for none: then ``dataset`` itself is returned.
         """
         if not self.size or not exemplars:
             return dataset
@@ -85,13 +89,17 @@ class ReplayMemory:
     def select(
         self, dataset: IncrementalDataset, exemplars: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        """Choose the exemplars after a step, in the order of the data set.
+        """Choose the exemplars after a step.
 
         Candidates are the images of the step and the exemplars of earlier steps.
 
         Args:
             dataset: The images of the step.
-            exemplars: ``meta.memory`` of the previous step.
+            exemplars: ``meta.memory`` of the previous step; empty for none.
+
+        Returns:
+            ``{'image': id, 'steps': [k, …]}`` of each, in the order of the data set; empty
+            without a memory.
         """
         if not self.size:
             return []

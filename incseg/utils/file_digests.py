@@ -66,7 +66,7 @@ def file_digests(
 
 
 def file_state(path: str) -> tuple[int, ...]:
-    """Return the values of :data:`STATE` of a file.
+    """Return a file's device, inode, size and times of change (:data:`STATE`).
 
     Raises:
         MissingFileError: There is no such file.
@@ -98,10 +98,10 @@ def digest_of(path: str | os.PathLike[str]) -> bytes:
 class DigestCache:
     """The remembered digests of the files of some folders.
 
-    The file is the SHA-256 of its rows and the rows.  A damaged one counts as none.
+    They are kept in one file of :func:`cache_folder`; a damaged one counts as missing.
 
     Args:
-        folders: The folders.
+        folders: The folders; other folders have another file.
     """
 
     def __init__(self, folders: Sequence[str]):
@@ -109,7 +109,7 @@ class DigestCache:
         self.path = cache_folder('file_digests') / f'{key}.bin'
 
     def load(self) -> dict[tuple[int, ...], bytes]:
-        """Return the digests by :func:`file_state`."""
+        """Return the remembered digests, by the :func:`file_state` of their files; {} for none."""
         try:
             content = self.path.read_bytes()
         except OSError:
@@ -122,7 +122,7 @@ class DigestCache:
         return dict(zip(states, table['digest'].tolist(), strict=True))
 
     def save(self, digests: dict[tuple[int, ...], bytes]) -> None:
-        """Write the digests; where that is impossible, nothing is remembered."""
+        """Write the digests, by :func:`file_state`; a folder that cannot be written is no error."""
         table = np.array([(*state, digest) for state, digest in digests.items()], ROW)
         rows = table.tobytes()
         with suppress(SaveError):

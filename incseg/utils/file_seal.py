@@ -19,7 +19,7 @@ BLOCK = 1 << 20
 
 
 def put_seal(file: IO[bytes]) -> None:
-    """Append the seal to a complete zip file without a comment.
+    """Append a SHA-256 of all bytes (the seal) to a complete zip file without a comment.
 
     Args:
         file: Open for reading and writing.
@@ -46,8 +46,8 @@ def check_seal(file: IO[bytes]) -> bool:
         file: Open for reading; it is read from its beginning.
 
     Returns:
-        Whether all is as it was written, or nothing is known of it: False for a zip whose
-        comment is none of ours.
+        False for a zip file with a comment that incseg did not write; True for every other
+        file, whether its bytes were compared or it has nothing to compare them with.
 
     Raises:
         InvalidInputError: A bit of the file has changed, or it was cut short.

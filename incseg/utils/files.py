@@ -21,7 +21,7 @@ JSON_FORMAT = 1
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a path in the folder of ``path`` that no file has, for a file to be renamed later.
+    """Return an unused path in the folder of ``path``, for a file that is renamed to ``path``.
 
     No other process and no other call gets the same path.  Nothing is created.
     """
@@ -84,7 +84,8 @@ def write_atomically(path: Path, content: bytes | str, durable: bool = True) -> 
     Args:
         path: The file.
         content: Bytes, or text, which is written as UTF-8.
-        durable: See :func:`whole_file`.
+        durable: Whether to wait until the file is on the disk, so that it survives a power
+            cut.
 
     Raises:
         SaveError: The file cannot be written; the old file at ``path`` is intact.
@@ -151,7 +152,7 @@ def has_digest(path: Path) -> bool:
 
 
 def json_digest(content: Any) -> str:
-    """Return 16 hexadecimal digits, different for different plain data; its dicts keep order."""
+    """Return a digest of plain data, 16 hexadecimal digits; the order of a dict counts."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 

@@ -188,7 +188,11 @@ def only_run(folder: Path) -> Iterator[None]:
 
 
 def wait_shortly(lock: DirLock) -> None:
-    """Take a lock as :class:`DirLock` does; warn where the file system has no locks."""
+    """Enter a lock, waiting for other processes; only warn where the file system has no locks.
+
+    Args:
+        lock: The lock, not entered yet; its ``patience`` says how long to wait.
+    """
     try:
         lock.__enter__()
     except SaveError as error:
@@ -196,7 +200,14 @@ def wait_shortly(lock: DirLock) -> None:
 
 
 def enter(lock: DirLock) -> str | None:
-    """Take a lock as :meth:`DirLock.attempt` does; warn where the file system has no locks."""
+    """Take a lock if it is free; only warn where the file system has no locks.
+
+    Args:
+        lock: The lock.
+
+    Returns:
+        None, or the number of the process that holds the lock, as text.
+    """
     try:
         return lock.attempt()
     except SaveError as error:

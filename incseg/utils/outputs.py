@@ -54,9 +54,10 @@ def check_outputs(
 
 
 def places(path: FilePath) -> list[tuple[int, int]]:
-    """Return what tells a file from every other: device and inode, also of a link itself.
+    """Return the identities of a file: device and inode of its target, and of a link itself.
 
-    The list is empty where there is no file.
+    Args:
+        path: The file; where there is none, the list is empty.
     """
     found = []
     for follow in (True, False):
@@ -69,7 +70,7 @@ def places(path: FilePath) -> list[tuple[int, int]]:
 
 
 def free_names(names: Iterable[str]) -> list[str]:
-    """Return the names, with the number of its place at the end of each that was there before.
+    """Return the names made different: a repeated one gets the number of its place at its end.
 
     Args:
         names: Names of files without ending, as ``a``, ``b``, ``a``: the last

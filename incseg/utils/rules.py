@@ -55,8 +55,8 @@ def unknown_key(
 
     Args:
         key: The key, as the user writes it.
-        where: The part that does not know the key.
-        allowed: The keys that it knows, written in the same way.
+        where: The part that has no such key, as the message names it.
+        allowed: The keys that the part has, written in the same way.
         advice: The end of the message where no key is similar.
     """
     allowed = sorted(allowed)
@@ -95,15 +95,15 @@ def check_keys(
 
 
 def checked(name: str, value: T, rule: Rule) -> T:
-    """Return the value if the rule allows it.
+    """Return the value if it passes a test; else raise an error that says what is allowed.
 
     Args:
         name: The setting or argument, as the user writes it.
         value: Its value.
-        rule: The rule.
+        rule: The test, and the values that pass in words: ``(allows, 'a number above 0')``.
 
     Raises:
-        InvalidInputError: See :func:`expected`.
+        InvalidInputError: The value is not allowed; names it and what is.
     """
     allows, words = rule
     if not allows(value):
@@ -117,7 +117,8 @@ def check_values(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule
     Args:
         where: The part that has the options, as an error names it.
         values: The options by name; an option without a rule is not checked.
-        rules: The rules by name; a rule without an option is not used.
+        rules: By option, ``(test, allowed values in words)``; a rule without an option is not
+            used.
 
     Raises:
         InvalidInputError: Naming the first option that is not allowed.
@@ -135,7 +136,7 @@ def is_number(value: Any) -> bool:
 
 
 def whole(least: int) -> Rule:
-    """Return the rule for a whole number of at least ``least``."""
+    """Return the :data:`Rule` for :func:`checked` that allows whole numbers from ``least`` on."""
 
     def allows(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
@@ -144,7 +145,7 @@ def whole(least: int) -> Rule:
 
 
 def one_of(*names: str) -> Rule:
-    """Return the rule for one of some words."""
+    """Return the :data:`Rule` for :func:`checked` that allows only the given words."""
 
     def allows(value: Any) -> bool:
         return isinstance(value, str) and value in names
@@ -153,7 +154,7 @@ def one_of(*names: str) -> Rule:
 
 
 def or_none(rule: Rule) -> Rule:
-    """Return the rule that also allows None."""
+    """Return a :data:`Rule` that allows None and what the given one allows."""
     return lambda value: value is None or rule[0](value), f'{rule[1]}, or None'
 
 
@@ -172,7 +173,7 @@ def several(rule: Rule) -> Rule:
 
 
 def one_or_list(rule: Rule) -> Rule:
-    """Return the rule for one value, or a list or tuple of one or more."""
+    """Return a :data:`Rule` for one value, or a list or tuple of one or more such values."""
 
     def allows(value: Any) -> bool:
         values = value if isinstance(value, list | tuple) else [value]
@@ -182,7 +183,7 @@ def one_or_list(rule: Rule) -> Rule:
 
 
 def by_name(rule: Rule) -> Rule:
-    """Return the rule for a dict, each value of which the given rule allows."""
+    """Return a :data:`Rule` for a dict, each value of which the given one allows."""
 
     def allows(value: Any) -> bool:
         return isinstance(value, Mapping) and all(map(rule[0], value.values()))
@@ -232,8 +233,15 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None, why: 
 
     Unlike the rule :func:`whole` it takes the integers of numpy and torch.
 
+    Args:
+        name: The setting or argument, as the user writes it.
+        value: Its value.
+        low: The least number allowed.
+        high: The greatest number allowed; None for no limit.
+        why: The end of the message.
+
     Raises:
-        InvalidInputError: It is something else; ``why`` ends the message.
+        InvalidInputError: The value is no such number.
     """
     number = _index(value)
     if number is None or number < low or (high is not None and number > high):
@@ -243,7 +251,12 @@ def whole_number(name: str, value: Any, low: int, high: int | None = None, why: 
 
 
 def permutation(name: str, values: Iterable[Any], total: int) -> tuple[int, ...]:
-    """Return a permutation of 1..total as a tuple of int.
+    """Return the values as a tuple of int, once they are a permutation of 1..total.
+
+    Args:
+        name: The setting or argument, as the user writes it.
+        values: The numbers.
+        total: How many there must be.
 
     Raises:
         InvalidInputError: It is none; the message lists what is repeated, missing or foreign.

@@ -34,11 +34,11 @@ KINDS = dict(
 
 
 def sealed(content: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Return content whose ``meta`` says format, kind and digests.
+    """Return a copy of the content whose ``meta`` also has format, kind and digests.
 
     Args:
         content: ``{state_dict, meta, …}`` of tensors and plain data.
-        kind: One of :data:`KINDS`.
+        kind: A key of :data:`KINDS`, as ``'step'``.
     """
     own = ('format', 'kind', 'tensors', 'digest')
     meta = {key: value for key, value in content['meta'].items() if key not in own}
@@ -55,7 +55,11 @@ def _rest_digest(content: dict[str, Any]) -> str:
 
 
 def save_atomically(content: Any, path: FilePath) -> None:
-    """Write with ``torch.save`` and a seal to a temporary name, then rename.
+    """Write a file with ``torch.save``, whole or not at all, with a checksum (seal) at its end.
+
+    Args:
+        content: Anything that ``torch.save`` can write.
+        path: The file; folders are created.
 
     Raises:
         SaveError: The file cannot be written, for instance because the disk is full.  An
@@ -75,10 +79,15 @@ def save_atomically(content: Any, path: FilePath) -> None:
 
 
 def save_checkpoint(content: dict[str, Any], path: FilePath, kind: str) -> None:
-    """Write ``{state_dict, meta, …}`` with its digests, see :func:`sealed`.
+    """Write ``{state_dict, meta, …}``, whole or not at all, with format, kind and digests.
+
+    Args:
+        content: ``{state_dict, meta, …}`` of tensors and plain data.
+        path: The file; folders are created.
+        kind: A key of :data:`KINDS`, as ``'step'``.
 
     Raises:
-        SaveError: As :func:`save_atomically`.
+        SaveError: The file cannot be written; an earlier file at ``path`` is then intact.
         InvalidInputError: Something in it is no plain data.
     """
     save_atomically(sealed(content, kind), path)
@@ -115,10 +124,12 @@ def read_verified(path: FilePath, map_location: Any = 'cpu') -> tuple[Any, bool]
     """Load whatever a file holds, once its seal or the sums of its records were verified.
 
     Returns:
-        The content, and what :func:`incseg.utils.file_seal.check_seal` says.
+        The content; and False for a zip file with a comment that incseg did not write, True
+        for every other file.
 
     Raises:
-        MissingFileError, InvalidInputError: As :func:`read_checkpoint`.
+        MissingFileError, InvalidInputError: The file is missing, empty, damaged or a pickle that
+            would run code.
     """
     path = Path(path)
     if not path.is_file():
@@ -180,7 +191,7 @@ def check_digests(content: dict[str, Any], path: FilePath, known: bool = True) -
     Args:
         content: What was loaded.
         path: The file, for messages.
-        known: What :func:`incseg.utils.file_seal.check_seal` says.
+        known: The second result of :func:`read_verified`; False refuses a file with digests.
 
     Raises:
         InvalidInputError: It is of a newer format, or not what was saved.
@@ -207,7 +218,7 @@ def check_digests(content: dict[str, Any], path: FilePath, known: bool = True) -
 
 
 def kind_of(content: dict[str, Any]) -> str | None:
-    """Return a file's kind, one of :data:`KINDS`; None of a file that is none of ours."""
+    """Return a file's kind, a key of :data:`KINDS`; None for a file that incseg did not write."""
     meta = content.get('meta')
     if not isinstance(meta, dict):
         return None
@@ -221,12 +232,12 @@ def kind_of(content: dict[str, Any]) -> str | None:
 
 
 def check_kind(content: dict[str, Any], path: FilePath, kinds: Collection[str]) -> None:
-    """Refuse a file of another kind; one of no kind is left to those who know its keys.
+    """Refuse a file of another kind; a file without a kind passes.
 
     Args:
         content: What was loaded.
         path: The file, for the message.
-        kinds: The kinds that are allowed, the one that is named first.
+        kinds: The allowed keys of :data:`KINDS`; the message names the first.
 
     Raises:
         InvalidInputError: Saying the file's kind, and the one that is expected.

@@ -10,13 +10,18 @@ from incseg.errors import NonFiniteLossError
 
 
 def network_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the ``state_dict`` without the weights of a target labeller."""
+    """Return a network's ``state_dict`` as files save it: without a target labeller's weights."""
     weights = model.state_dict()
     return {name: weights[name] for name in weights if not name.startswith('target_labeller.')}
 
 
 def plain(value: Any) -> Any:
-    """Return a copy in dicts, lists, built-in numbers, and tensors on the CPU."""
+    """Return a value as checkpoints store it: dicts, lists, numbers, and tensors on the CPU.
+
+    Args:
+        value: Nested dicts, lists and tuples (which become lists); scalars of numpy become
+            numbers, another value stays as it is.
+    """
     if isinstance(value, torch.Tensor):
         return value.detach().cpu()
     if isinstance(value, dict):
@@ -55,8 +60,12 @@ def plain_settings(value: Any) -> Any:
 def check_finite(state_dict: dict[str, torch.Tensor], where: str) -> None:
     """Refuse weights that are NaN or infinite.
 
+    Args:
+        state_dict: The weights by name.
+        where: When they were found, for the message, such as "at the end of step 3".
+
     Raises:
-        NonFiniteLossError: Naming the first, and ``where``, such as "at the end of step 3".
+        NonFiniteLossError: Naming the first such weight.
     """
     broken = [name for name, value in state_dict.items() if not bool(value.isfinite().all())]
     if broken:

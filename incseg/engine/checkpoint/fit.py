@@ -13,11 +13,12 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePat
 
     Args:
         meta: The checkpoint's ``meta``.
-        protocol: The ledger's description of the config's protocol.
+        protocol: ``experiment.describe_protocol(step)``, as in a ledger.
         path: The checkpoint, for the message.
 
     Raises:
-        InvalidInputError: It is of another protocol, or not a step's (but SEAM's).
+        InvalidInputError: The checkpoint is of another protocol, or a file of another kind, such
+            as a ``seam.pth``.
     """
     check_kind(dict(meta=meta), path, ('step',))
     for key in ('dataset', 'name', 'setting', 'classes', 'steps'):
@@ -34,8 +35,12 @@ def read_experiment_checkpoint(
 ) -> tuple[dict[str, Any], int]:
     """Read a step's checkpoint, and check that it fits the experiment.
 
+    Args:
+        experiment: The steps, classes and method of a config.
+        path: A step's ``final.pth``, or its :class:`StepCheckpoint`.
+
     Returns:
-        Its content and its step.
+        Its content ``{state_dict, meta, …}`` and the number of its step.
 
     Raises:
         MissingFileError, InvalidInputError: If it is not there, damaged, of

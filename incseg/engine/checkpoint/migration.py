@@ -14,7 +14,7 @@ Content = dict[str, Any]
 
 
 def from_0(content: Content) -> Content:
-    """Return content of incseg 0.1, which knows neither its config nor the network before it."""
+    """Return content of incseg 0.1 with all keys of today's ``meta``; what is unknown is None."""
     meta = content['meta']
     added = [len(classes) for classes in meta['protocol'].get('steps', [])[1 : meta['step'] + 1]]
     outputs = [len(meta['classes']) - sum(added), *added]
@@ -41,7 +41,7 @@ def migrated(content: Content, path: FilePath) -> Content:
     """Return the content of a step's checkpoint in the newest format; the file stays as it is.
 
     Args:
-        content: What was read, complete and verified.
+        content: ``{state_dict, meta, …}`` as read, complete and verified.
         path: The file, for the warning.
 
     Raises:

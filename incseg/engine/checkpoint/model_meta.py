@@ -21,14 +21,14 @@ def model_meta(
 
     Args:
         experiment: The experiment.
-        previous: The network before; None at step 0.
+        previous: The previous step's checkpoint; None at step 0.
         data: Fingerprint of the images and masks; None where nobody made one.
 
     Returns:
         ``config``: the complete config as it was written, overrides applied, ``'$name'`` kept;
-        ``input``: see :func:`input_of`; ``imports``: a dict ``(type, module, distribution,
-        version)`` for each type that is not the library's; ``previous``: the digest of the network
-        before; ``data``.
+        ``input``: what the network expects of an image (:func:`input_of`); ``imports``: a list
+        with a dict ``(type, module, distribution, version)`` for each type that is not the
+        library's; ``previous``: the digest of the previous step's network; ``data``: as given.
     """
     config = stored_config(experiment.raw_config)
     config['filename'] = experiment.ledger_header()['config']
@@ -42,7 +42,11 @@ def model_meta(
 
 
 def stored_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config as plain data in which every type is a registered name without dots."""
+    """Return a config as plain data, each registered type as its bare name (no scope, no path).
+
+    Args:
+        config: A config, or a section of one; it is not changed.
+    """
     plain: dict[str, Any] = _with_names(dict(config))
     return plain
 
@@ -72,7 +76,7 @@ def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the network expects of an image.
 
     Args:
-        config: A resolved config.
+        config: A complete config.
 
     Returns:
         ``mean`` and ``std``, one number per channel of pixels from 0 to 255, and ``channels``,
@@ -99,7 +103,14 @@ def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def foreign_types(config: Any) -> list[dict[str, str | None]]:
-    """Return where each registered type of a config comes from that is not the library's."""
+    """Return where the types of a config that are not the library's come from.
+
+    Args:
+        config: A config or a part of one, nested dicts and lists.
+
+    Returns:
+        A dict ``(type, module, distribution, version)`` for each such registered type, by name.
+    """
     found: dict[str, dict[str, str | None]] = {}
     left = [config]
     while left:
@@ -117,7 +128,14 @@ def foreign_types(config: Any) -> list[dict[str, str | None]]:
 
 
 def distribution_of(module: str) -> dict[str, str | None]:
-    """Return the installed distribution of a module and its version; None of a bare file."""
+    """Return which installed package holds a module.
+
+    Args:
+        module: Dotted name, as ``'my_package.heads'``.
+
+    Returns:
+        ``{'distribution': name, 'version': version}``; both None for a module of no package.
+    """
     names = packages_distributions().get(module.partition('.')[0])
     return dict(
         distribution=names[0] if names else None, version=version(names[0]) if names else None

@@ -40,8 +40,8 @@ def read_step_checkpoint(path: FilePath) -> dict[str, Any]:
         The content, of the newest format.
 
     Raises:
-        MissingFileError, InvalidInputError: As :func:`read_checkpoint`, and if it is of another
-            kind, or a key is missing.
+        MissingFileError, InvalidInputError: The file is missing, damaged, of a newer format or
+            another kind, or lacks a key.
     """
     content = read_checkpoint(path)
     check_kind(content, path, ('step', 'seam'))
@@ -64,8 +64,8 @@ def read_resume_checkpoint(path: FilePath, map_location: Any = 'cpu') -> dict[st
     """Load a ``resume.pth``, from which an interrupted training goes on.
 
     Raises:
-        MissingFileError, InvalidInputError: As :func:`read_checkpoint`, and if it is another
-            file, such as a final.pth.
+        MissingFileError, InvalidInputError: The file is missing, damaged, of a newer format, or
+            another file, such as a final.pth.
     """
     content = read_checkpoint(path, map_location)
     check_kind(content, path, ('resume',))
@@ -76,7 +76,7 @@ def read_resume_checkpoint(path: FilePath, map_location: Any = 'cpu') -> dict[st
 
 
 def removed_by_keep(path: Path) -> bool:
-    """Say whether the ledger of a work dir tells that ``schedule.keep`` removed a network."""
+    """Say whether the run removed this ``step_<k>/final.pth`` on purpose (``schedule.keep``)."""
     try:
         ledger = read_json(path.absolute().parent.parent / 'results.json')
         entries = {f'step_{entry["step"]}': entry for entry in ledger['steps']}
@@ -88,14 +88,14 @@ def removed_by_keep(path: Path) -> bool:
 class StepCheckpoint(os.PathLike):
     """A step's ``final.pth``, read when its content is first asked for, and only once.
 
-    It stands for its path in messages and where a path is expected.
+    The object can be passed wherever a path is expected, and prints as its path.
 
     Args:
         path: The file.
 
     Raises:
-        MissingFileError, InvalidInputError: From all attributes but ``path``, as
-            :func:`read_step_checkpoint`.
+        MissingFileError, InvalidInputError: From all attributes but ``path``, where the file is
+            missing, damaged or no step's checkpoint.
     """
 
     def __init__(self, path: FilePath):
@@ -106,7 +106,7 @@ class StepCheckpoint(os.PathLike):
 
     @classmethod
     def of(cls, checkpoint: FilePath) -> 'StepCheckpoint':
-        """Return a checkpoint as it is, or that of a path."""
+        """Return the argument if it is a :class:`StepCheckpoint`, else one for the path."""
         return checkpoint if isinstance(checkpoint, cls) else cls(checkpoint)
 
     @property
@@ -114,7 +114,7 @@ class StepCheckpoint(os.PathLike):
         """The whole content; its tensors are shared and are not to be written to.
 
         Raises:
-            MissingFileError, InvalidInputError: As :func:`read_step_checkpoint`.
+            MissingFileError, InvalidInputError: The file is missing, damaged or no step's.
         """
         if self._content is None:
             if not self.path.is_file() and removed_by_keep(self.path):

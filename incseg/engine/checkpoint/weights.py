@@ -38,7 +38,12 @@ def check_tensors(
 
 
 def load_weights(model: nn.Module, state_dict: dict[str, Any], path: FilePath) -> None:
-    """Load exactly the weights that a network has.
+    """Load weights into a network that has exactly these names, shapes and dtypes.
+
+    Args:
+        model: The network; it is changed.
+        state_dict: The weights by name.
+        path: Their file, for the message.
 
     Raises:
         InvalidInputError: A name, shape or dtype differs, or a weight is no number; names the
@@ -64,6 +69,11 @@ def load_previous(model: nn.Module, state_dict: dict[str, Any], path: FilePath) 
 
     The network says how the weights enter it (``adapt_previous``) and which of its own are new
     (``new_parameter_names``); a labeller that is trained too starts anew.
+
+    Args:
+        model: The network of the step, an ``EncoderDecoder``; it is changed.
+        state_dict: The previous step's weights by name.
+        path: Their file, for the message.
 
     Raises:
         InvalidInputError: A name or shape does not fit, or a weight that is not new is missing.

@@ -83,7 +83,12 @@ def weak_training_set(experiment: Experiment) -> dict[str, Any]:
 
 
 def seam_dataset_config(experiment: Experiment, step: int) -> dict[str, Any]:
-    """Return the config of the :class:`WeakDataset` on which SEAM of a step is trained."""
+    """Return the config of the :class:`WeakDataset` on which SEAM of a step is trained.
+
+    Args:
+        experiment: The steps, classes and method of a config.
+        step: The step, from 0.
+    """
     config, seam = experiment.config, experiment.config['seam']
     return dict(
         type='WeakDataset',

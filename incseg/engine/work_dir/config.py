@@ -11,12 +11,21 @@ from incseg.utils.files import write_json
 
 
 def write_run_config(config: Any, work_dir: Path) -> None:
-    """Write the complete config to ``config.json``."""
+    """Write the complete config to ``config.json``.
+
+    Args:
+        config: A complete config, a mapping.
+        work_dir: The run's folder.
+    """
     write_json(work_dir / CONFIG_FILE, as_written(config))
 
 
 def as_written(config: Any) -> Any:
-    """Return a config, or a part of one, as it is read again from ``config.json``."""
+    """Return a config, or a section of one, as JSON gives it back: tuples become lists.
+
+    Args:
+        config: A mapping; a value that JSON does not have becomes its ``repr``.
+    """
     return json.loads(json.dumps(dict(config), default=repr))
 
 
@@ -24,9 +33,10 @@ def check_run_config(config: Any, work_dir: Path, ignored: Collection[str] = ())
     """Refuse to resume with a config that would train something else.
 
     Args:
-        config: The config of now.
-        work_dir: The folder with the config of the earlier run.
-        ignored: Keys to ignore.
+        config: The complete config of this run.
+        work_dir: The folder with ``config.json`` of the earlier run; nothing is refused
+            where it has none.
+        ignored: Dotted keys that may differ.
 
     Raises:
         InvalidInputError: Names the first key that differs and both values.

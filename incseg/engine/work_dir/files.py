@@ -25,7 +25,7 @@ def networks_to_keep(keep: Any) -> int | None:
     """Return the number of networks that ``schedule.keep`` leaves; None for all.
 
     Args:
-        keep: ``'all'``, which None stands for too, ``'last'`` or a number.
+        keep: The setting: ``'all'`` or None (both keep all), ``'last'`` or a number.
     """
     return {None: None, 'all': None, 'last': 1}.get(keep, keep)
 
@@ -223,7 +223,7 @@ class WorkDir:
 
         Args:
             ledger: The run's ledger; the entries of those steps are taken out.
-            keep: See :meth:`apply_policy`, which is applied to what stays.
+            keep: How many of the last networks stay (:meth:`apply_policy`); None for all.
         """
         again = [] if self.redo_from is None else self._steps_from(self.redo_from, ledger)
         for k in again:

@@ -72,7 +72,10 @@ class LogitsDistillation(SoftLabelDistillation):
 
     Args:
         loss_weight: Factor on the term; 100 is customary.
-        source, alpha, fused: See :class:`SoftLabelDistillation`.
+        source: Name of the head whose logits are compared.
+        alpha: Factor on the teacher's logits before its softmax, 0 or more.
+        fused: Whether logits are upsampled a few rows at a time, which saves memory; else
+            full-size logits are used.
 
     Source: Li and Hoiem, "Learning without Forgetting"; see
     :func:`incseg.models.losses.functional.distillation`.
@@ -149,7 +152,16 @@ class BinaryDistillation(BaseDistillation):
 
 
 def shares_a_pass(criterion: nn.Module, term: nn.Module) -> bool:
-    """Say whether a head's loss and a term of distillation can be computed together."""
+    """Say whether a head's loss and a distillation term can be computed together.
+
+    Args:
+        criterion: The head's loss.
+        term: A distillation term on the same head.
+
+    Returns:
+        True if both are of the library's kinds that upsample logits a few rows at a time
+        (``fused``); then :func:`losses_in_one_pass` takes them.
+    """
     return (
         isinstance(criterion, PixelCrossEntropy)
         and criterion.fused
@@ -179,7 +191,9 @@ def losses_in_one_pass(
         logits: Student, ``(N, C, h, w)``.
         teacher_logits: Teacher, ``(N, K, h, w)``.
         target: ``(N, H, W)`` of train ids.
-        num_old, ignore_index, image_weight: See :class:`PixelCrossEntropy`.
+        num_old: Outputs before this step, the background included.
+        ignore_index: Pixels with this label contribute zero to the head's loss.
+        image_weight: ``(N,)``, a factor on each image's part of the head's loss, or None.
     """
     loss, distilled = fused_losses(
         logits,

@@ -79,7 +79,7 @@ class EntropyPseudoLabeller(BaseLabeller):
         self.has_background = True
 
     def build_for(self, network: Any) -> None:
-        """Take the head's rule for turning logits into classes; the teacher's head has the same.
+        """Take from the head how logits become classes; the teacher's head does the same.
 
         Args:
             network: The :class:`IncrementalSegmentor`, the student.

@@ -18,7 +18,8 @@ def entropy_maps(
 
     Args:
         logits: ``(N, C, h, w)``.
-        size, decide: As for :func:`entropy_map`.
+        size: Height and width of the results, ``(H, W)``.
+        decide: Turns logits into classes, as :meth:`BaseDecodeHead.decide`; None for the argmax.
 
     Returns:
         For each image the result of :func:`entropy_map`, two maps ``(H, W)``.
@@ -38,8 +39,8 @@ def entropy_map(
 
     Args:
         logits: ``(C, h, w)``; half types are raised to float32.
-        size: ``(H, W)``.
-        decide: A head's decision, see :meth:`BaseDecodeHead.decide`; None for the argmax.
+        size: Height and width of the results, ``(H, W)``.
+        decide: Turns logits into classes, as :meth:`BaseDecodeHead.decide`; None for the argmax.
 
     Returns:
         Train ids ``(H, W)``, uint8 (int64 for more than 256), and entropies

@@ -45,7 +45,7 @@ class PixelCrossEntropy(nn.Module, ABC):
 
     @abstractmethod
     def merged(self, num_old: int) -> int:
-        """Return how many of the first outputs are added up to one class, the label 0.
+        """Return how many of the first outputs have their probabilities summed for the label 0.
 
         Args:
             num_old: Outputs before this step, the background included.
@@ -73,7 +73,8 @@ class PixelCrossEntropy(nn.Module, ABC):
             image_weight: ``(N,)``, a factor on each image's part of the loss, or None.
 
         Raises:
-            ValueError: As :func:`~incseg.models.losses.functional.unbiased_cross_entropy`.
+            ValueError: If the shapes do not fit, or ``num_old`` is out of range; see
+                :func:`~incseg.models.losses.functional.unbiased_cross_entropy`.
         """
         merged = self.merged(num_old)
         if self.fused:
@@ -95,7 +96,9 @@ class CrossEntropyLoss(PixelCrossEntropy):
     """Ordinary cross-entropy, as in fine-tuning: a label 0 means the background only.
 
     Args:
-        loss_weight, fused: See :class:`PixelCrossEntropy`.
+        loss_weight: Factor on the loss, 0 or more.
+        fused: Whether logits are upsampled a few rows at a time, which saves memory; else
+            the loss takes logits of the target's size.
     """
 
     def merged(self, num_old: int) -> int:
@@ -110,7 +113,9 @@ class UnbiasedCrossEntropyLoss(PixelCrossEntropy):
     their probabilities are added up; every other label stands for itself.
 
     Args:
-        loss_weight, fused: See :class:`PixelCrossEntropy`.
+        loss_weight: Factor on the loss, 0 or more.
+        fused: Whether logits are upsampled a few rows at a time, which saves memory; else
+            the loss takes logits of the target's size.
 
     See :func:`incseg.models.losses.functional.unbiased_cross_entropy`.
 

@@ -40,7 +40,7 @@ class EncoderDecoder(BaseModel):
         channels_last: Whether convolutions use the channels-last layout.
 
     Attributes:
-        outputs_per_step: As in the arguments, a tuple.
+        outputs_per_step: Classes of each step so far, a tuple.
 
     Raises:
         InvalidInputError: If a head does not fit the backbone, or a loss does not fit its head.
@@ -208,7 +208,7 @@ class EncoderDecoder(BaseModel):
 
         Args:
             outputs: Outputs of this network.
-            labels, exemplars: See :meth:`loss`.
+            labels, exemplars: Train ids ``(N, H, W)``; bool ``(N,)``, None for no exemplars.
         """
         return {
             f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
@@ -230,7 +230,7 @@ class EncoderDecoder(BaseModel):
             outputs: Outputs of this network.
             labels: ``(N, H, W)`` of train ids.
             image_weight: ``(N,)``, a factor on each image's loss, or None.
-            exemplars: See :meth:`loss`.
+            exemplars: Bool ``(N,)``, True where old classes are annotated; None for nowhere.
         """
         head = self.heads[name]
         low = getattr(head.loss_decode, 'low_resolution', False)

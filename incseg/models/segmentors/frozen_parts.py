@@ -43,7 +43,8 @@ class FrozenParts:
             network: The :class:`IncrementalSegmentor`; it is changed.
 
         Raises:
-            InvalidInputError: If the backbone has no ``norm_layers()`` and needs it.
+            InvalidInputError: If ``'backbone_norm'`` is frozen and the backbone has no
+                ``norm_layers()``.
         """
         if 'backbone_norm' in self.names and not hasattr(network.backbone, 'norm_layers'):
             raise expected(

@@ -16,7 +16,8 @@ def build_head(
 
     Args:
         backbone: The backbone, with ``out_channels``.
-        outputs_per_step: Classes of each step so far, see :class:`EncoderDecoder`.
+        outputs_per_step: Classes of each step so far; the first number includes the
+            background.
         name: The head's key in the config of the model, for errors.
         config: Config of the head, not changed.  ``in_channels`` defaults to the channels of
             the backbone's map, ``channels`` to that number divided by ``shrink``.

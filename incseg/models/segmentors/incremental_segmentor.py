@@ -25,7 +25,11 @@ class IncrementalSegmentor(EncoderDecoder):
     DDP bucket, and :meth:`train` does not reach it.
 
     Args:
-        backbone, decode_head, outputs_per_step, kwargs: See :class:`EncoderDecoder`.
+        backbone: Config of the backbone.
+        decode_head: Config of the principal head.
+        outputs_per_step: Classes of each step so far; the first number includes the
+            background.
+        kwargs: The other arguments of :class:`EncoderDecoder`, such as ``auxiliary_head``.
         distillation: Configs of the distillation terms by name, or None.
         target_labeller: Config of a :class:`BaseLabeller`, which replaces labels inside a
             training step, or None.
@@ -93,10 +97,16 @@ class IncrementalSegmentor(EncoderDecoder):
         mode: str = 'tensor',
         labels: Tensor | None = None,
     ) -> Any:
-        """Run the network in one of mmengine's modes, see :class:`EncoderDecoder`.
+        """Run the network in one of mmengine's modes.
 
         With a labeller that takes image-level labels, training samples have
         ``gt_image_labels`` instead of masks.
+
+        Args:
+            inputs: Images ``(N, 3, H, W)`` from the preprocessor.
+            data_samples: One for each image; ``'loss'`` needs them.
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'``, as in :meth:`EncoderDecoder.forward`.
+            labels: Train ids ``(N, H, W)`` for ``'loss'``; None takes the samples' own.
         """
         labeller = self.target_labeller
         if mode == 'loss' and labeller is not None and labeller.takes_image_labels:
@@ -112,7 +122,10 @@ class IncrementalSegmentor(EncoderDecoder):
         """Return the losses of a batch by name, scalars; labels of exemplars are not replaced.
 
         Args:
-            inputs, labels, exemplars: See :class:`EncoderDecoder`.
+            inputs: Normalised images ``(N, 3, H, W)``.
+            labels: ``(N, H, W)`` of train ids.
+            exemplars: Bool ``(N,)``, True for images in which old classes are annotated;
+                None for no such images.
 
         Returns:
             ``'<head>.loss'`` and ``'distillation.<name>.loss'``.
