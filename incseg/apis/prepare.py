@@ -56,6 +56,11 @@ def prepare_for_inference(
 def weight_type(dtype: str, device: torch.device) -> torch.dtype:
     """Return the dtype that a name means on a device.
 
+    Args:
+        dtype: ``'float32'``, ``'bfloat16'``, ``'float16'`` or ``'auto'``, which is bfloat16 on a
+            device that computes in it, else float32.
+        device: The device of the network.
+
     Raises:
         ValueError: The name is unknown.
     """
@@ -82,7 +87,11 @@ def without_training_parts(model: EncoderDecoder) -> EncoderDecoder:
 
 
 def merge_classifiers(model: EncoderDecoder) -> None:
-    """Replace the growing classifier of the principal head by one convolution."""
+    """Join the classifiers of all steps in the principal head into one convolution.
+
+    Args:
+        model: The network, changed in place; another kind of classifier stays as it is.
+    """
     growing = model.decode_head.classifier
     if type(growing) is not GrowingClassifier:  # a subclass may compute something else
         return
@@ -97,6 +106,11 @@ def merge_classifiers(model: EncoderDecoder) -> None:
 
 
 def set_layout(model: EncoderDecoder, channels_last: bool) -> None:
-    """Set the memory layout of the weights and of all later images."""
+    """Set the memory layout of the weights and of all later images.
+
+    Args:
+        model: The network, changed in place.
+        channels_last: Whether the layout is channels-last, else contiguous.
+    """
     model.memory_format = torch.channels_last if channels_last else torch.contiguous_format
     model.to(memory_format=model.memory_format)  # type: ignore[call-overload]

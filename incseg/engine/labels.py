@@ -188,7 +188,7 @@ def all_labels(experiment: Experiment) -> list[StepLabels]:
 
 
 def step_dataset(experiment: Experiment, k: int, source: SegDataset) -> Any:
-    """Build the training images of step ``k`` and their labels; see :meth:`StepLabels.build`."""
+    """Build the data set of step ``k``: its training images and labels, out of ``source``."""
     return step_labels(experiment, k).build(source)
 
 
@@ -256,7 +256,12 @@ def check_masks(experiment: Experiment, dataset: SegDataset) -> None:
 
 
 def fingerprint_of(source: Any, indices: Sequence[int] | None = None) -> str:
-    """Return :meth:`SegDataset.fingerprint`; a text for a data set of another kind."""
+    """Return the fingerprint of a data set's images and masks, as text.
+
+    Args:
+        source: A :class:`SegDataset`; a data set without ``fingerprint`` gives ``'unknown'``.
+        indices: The images that count, by index; None for all.
+    """
     own = getattr(source, 'fingerprint', None)
     return str(own(indices)) if own is not None else 'unknown'
 
@@ -267,12 +272,12 @@ def check_old_networks(
     """Refuse to remove the network of step 0 before a later step has read it.
 
     Args:
-        labels: Those of all steps.
-        steps: The steps of the run.
+        labels: The labels of all steps, from :func:`all_labels`.
+        steps: The steps that the run trains.
         keep: How many of the last networks stay; None for all.
 
     Raises:
-        InvalidInputError: Naming the step that reads it.
+        InvalidInputError: Naming the later step.
     """
     for k in steps:
         if keep is not None and labels[k].needs_step0 and k > keep:
@@ -287,8 +292,8 @@ def label_digests(labels: Sequence[StepLabels], datasets: Mapping[int, Any]) -> 
     """Return the fingerprint of each step's labels, by step number as text.
 
     Args:
-        labels: Those of all steps.
-        datasets: Data sets by step.
+        labels: The labels of all steps, from :func:`all_labels`.
+        datasets: What their ``build`` returned, by step; other steps are left out.
     """
     digests = {str(k): labels[k].digest(dataset) for k, dataset in datasets.items()}
     return {k: value for k, value in digests.items() if value is not None}

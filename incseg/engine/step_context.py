@@ -24,7 +24,7 @@ class StepContext:
     labels: StepLabels
 
     def release(self) -> None:
-        """Let go of the weights of earlier steps, once the step is trained."""
+        """Free the memory of the weights of earlier steps, once the step is trained."""
         for checkpoint in (self.previous, self.labels.step0):
             if checkpoint is not None:
                 checkpoint.release()

@@ -35,11 +35,15 @@ def content_digest(content: Any) -> str:
 
     The order of a dict counts, its class does not.
 
+    Args:
+        content: Any nesting of these.
+
     Returns:
         64 hexadecimal digits.
 
     Raises:
-        InvalidInputError: Something in it is no plain data.
+        InvalidInputError: A value is of another type, or a tensor that is sparse, quantised or
+            on the meta device.
     """
     sha = hashlib.sha256()
     _feed(sha, content, '')
@@ -90,7 +94,7 @@ def _bytes(tensor: Tensor, key: str) -> Any:
 
 
 def odd_tensor(value: Any) -> str | None:
-    """Say in words why a value is no dense tensor with values; None if it is one."""
+    """Return in words why a value is no dense tensor with values; None if it is one."""
     if not isinstance(value, Tensor):
         return f'a {type(value).__name__}'
     if value.layout is not torch.strided:

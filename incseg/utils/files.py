@@ -115,7 +115,7 @@ def read_json(path: Path, what: str = 'a JSON file', digest: bool = False) -> di
     Args:
         path: The file.
         what: The kind of file, with its article, for errors.
-        digest: Whether a file without digest is refused, as no version without one wrote it.
+        digest: Whether a file without digest is refused; incseg 0.1 wrote files without.
 
     Returns:
         The content without ``format`` and ``digest``.
@@ -157,14 +157,14 @@ def json_digest(content: Any) -> str:
 
 
 def no_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads although JSON has neither."""
+    """Raise ``ValueError`` for NaN or Infinity: the ``parse_constant`` of ``json.loads``."""
     raise ValueError(f'{name} is no number of JSON')
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
     """Remove the temporary files and folders of writes whose process was killed.
 
-    Those of running processes and of other machines stay.
+    Temporary files of running processes and of other machines stay.
 
     Args:
         folder: The folder to look through, with all folders below it.
@@ -186,7 +186,7 @@ def remove_leftovers(folder: Path) -> list[Path]:
 
 
 def is_running(process: int) -> bool:
-    """Say whether a process of this machine runs."""
+    """Say whether the process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

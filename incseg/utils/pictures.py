@@ -73,7 +73,7 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
 
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: The file is not an image, or is damaged, see :func:`decode_picture`.
+        InvalidInputError: The file is not an image, or is damaged.
     """
     path = os.fspath(path)
     try:

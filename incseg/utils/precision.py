@@ -29,7 +29,7 @@ def autocasts(amp: bool | str, device: torch.device) -> bool:
 
 @contextmanager
 def gpu_arithmetic(tf32: bool) -> Iterator[None]:
-    """Set how a GPU rounds and which algorithms it uses, as a context.
+    """Set how a GPU rounds and which algorithms it uses, inside a ``with`` block.
 
     A training that ran before in this process leaves its settings behind:
     rounded products, and cuDNN algorithms chosen by timing, which differ from

@@ -8,8 +8,8 @@ class Progress:
     """One line on stderr: rewritten on a terminal, repeated every 10 % elsewhere.
 
     Args:
-        total: Number of files.
-        description: The work, in words.
+        total: Number of files in all; 100 %.
+        description: The work, in words, at the start of the line.
         enabled: False prints nothing.
     """
 

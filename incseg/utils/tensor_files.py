@@ -88,7 +88,7 @@ def save_checkpoint(content: dict[str, Any], path: FilePath, kind: str) -> None:
 
     Raises:
         SaveError: The file cannot be written; an earlier file at ``path`` is then intact.
-        InvalidInputError: Something in it is no plain data.
+        InvalidInputError: A value of ``content`` is neither a tensor nor plain data.
     """
     save_atomically(sealed(content, kind), path)
 

@@ -131,12 +131,12 @@ class StepCheckpoint(os.PathLike):
 
     @property
     def meta(self) -> dict[str, Any]:
-        """The file's ``meta``; it has at least the keys of :data:`META`."""
+        """What the file says of its network: a dict with at least the keys of :data:`META`."""
         return self.content['meta'] if self._meta is None else self._meta
 
     @property
     def method_state(self) -> dict[str, Any]:
-        """The states that the method's hooks left to the next step, by hook."""
+        """What the method's hooks stored for the next step, by hook."""
         states: dict[str, Any] = self.content.get('method_state', {})
         return states
 
@@ -172,7 +172,7 @@ class StepCheckpoint(os.PathLike):
         return [len(meta['classes']) - sum(added), *added]
 
     def adapted_to(self, network: Any) -> dict[str, torch.Tensor]:
-        """Return the weights as they enter the network of the next step (``adapt_previous``)."""
+        """Return the weights by name, changed by the next network's ``adapt_previous``."""
         adapt = getattr(network, 'adapt_previous', dict)  # any module will do
         return adapt(dict(self.state_dict))
 

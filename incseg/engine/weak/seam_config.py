@@ -40,7 +40,8 @@ def seam_model_config(
 ) -> dict[str, Any]:
     """Return the config of the :class:`SEAM` network.
 
-    Without ImageNet weights nothing is frozen, unless ``seam.model.frozen`` is set.
+    A backbone that starts without ImageNet weights is trained whole, unless
+    ``seam.model.frozen`` is set.
 
     Args:
         experiment: The steps, classes and method of a config.
@@ -58,7 +59,7 @@ def seam_pipeline(transforms: Mapping[str, Any], image_scale: float) -> list[dic
 
     Args:
         transforms: Configs by name, in order; None leaves one out.
-        image_scale: Factor on every image before them.
+        image_scale: Factor on every image's size before the transforms.
     """
     steps: list[dict] = [dict(type='LoadImage')]
     if image_scale != 1:
@@ -176,7 +177,7 @@ def is_old_network_negatives(negatives: Any) -> bool:
     """Return whether negatives need the network of the previous step.
 
     Args:
-        negatives: Config of the negatives, or None.
+        negatives: Config of the negative images, from :func:`negatives_config`, or None.
     """
     kind = (negatives or {}).get('type')
     registered = DATASETS.get(kind) if isinstance(kind, str) else kind
@@ -207,7 +208,7 @@ def describe_negatives(experiment: Experiment, step: int) -> dict[str, Any] | No
         step: The step, from 0.
 
     Returns:
-        Type and options; None where :func:`negatives_config` is None.
+        Type and options; None if the step has no negatives.
     """
     negatives = negatives_config(experiment, step)
     return None if negatives is None else basenames_only(negatives)
@@ -236,8 +237,13 @@ def needs_old_network(experiment: Experiment, step: int) -> bool:
 def negatives_fingerprint(experiment: Experiment, step: int) -> str | None:
     """Return a hash of the names, sizes and modification times of the negatives' files.
 
-    It is None without files: without negatives, and if they come from the network
-    of the previous step.
+    Args:
+        experiment: The steps, classes and method of a config.
+        step: The step, from 0.
+
+    Returns:
+        The hash; None if the step has no negatives, or predictions of the previous step's
+        network in place of files.
 
     Raises:
         MissingFileError: The files do not exist.

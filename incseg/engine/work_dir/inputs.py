@@ -58,8 +58,8 @@ class RunInputs:
 
         Args:
             labels: The fingerprints of the image-level labels now, by step as text.
-            data: Those of the images and masks.
-            ledger: The run's ledger, which knows the networks.
+            data: The fingerprints of the images and masks, likewise.
+            ledger: The run's ledger, which holds the digests of the networks.
 
         Raises:
             InvalidInputError: Naming the step, or the file that is damaged.
@@ -132,10 +132,14 @@ class RunInputs:
     def check_continued(self, k: int, previous: StepCheckpoint | None) -> None:
         """Refuse to go on with an interrupted step ``k`` that began from another network.
 
-        Else write into ``config.json`` from which it begins.  The first process alone calls this.
+        Else ``config.json`` records the network.  The first process alone calls this.
+
+        Args:
+            k: The step.
+            previous: The checkpoint of step ``k - 1``; None at step 0, which is not checked.
 
         Raises:
-            InvalidInputError: If it began from another network.
+            InvalidInputError: If step ``k`` began from another network.
         """
         if previous is None:
             return
@@ -148,7 +152,12 @@ class RunInputs:
         self._write({}, {}, {str(k): previous.digest})
 
     def write(self, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
-        """Write the complete config and the fingerprints of a run's inputs to ``config.json``."""
+        """Write the complete config and the fingerprints of a run's inputs to ``config.json``.
+
+        Args:
+            labels: Fingerprints of the labels, by step as text.
+            data: Fingerprints of the images and masks, likewise.
+        """
         self._write(labels, data, {})
 
     def _write(self, *fingerprints: Mapping[str, str]) -> None:

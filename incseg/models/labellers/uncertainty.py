@@ -17,12 +17,12 @@ def entropy_maps(
     """Return class and entropy of every pixel of each image at another size, without gradient.
 
     Args:
-        logits: ``(N, C, h, w)``.
+        logits: ``(N, C, h, w)``, before the softmax.
         size: Height and width of the results, ``(H, W)``.
         decide: Turns logits into classes, as :meth:`BaseDecodeHead.decide`; None for the argmax.
 
     Returns:
-        For each image the result of :func:`entropy_map`, two maps ``(H, W)``.
+        For each image train ids and entropies in nats, two maps ``(H, W)``.
     """
     with torch.autocast(logits.device.type, enabled=False):
         threads = min(torch.get_num_threads(), len(logits)) if logits.device.type == 'cpu' else 1

@@ -51,7 +51,7 @@ class PixelCrossEntropy(nn.Module, ABC):
             num_old: Outputs before this step, the background included.
 
         Returns:
-            0 if every output is a class of its own.
+            That number; 0 if no outputs are summed: every one is a class of its own.
         """
 
     def forward(

@@ -34,7 +34,8 @@ def build_terms(configs: Mapping[str, dict | None] | None) -> nn.ModuleDict:
 def complete_term(term: nn.Module) -> nn.Module:
     """Give a term that does not inherit from :class:`BaseDistillation` the attributes it lacks.
 
-    The term itself is changed and returned.
+    Args:
+        term: A module called ``term(student, teacher)``; it is changed and returned.
     """
     if isinstance(term, BaseDistillation):
         return term
@@ -47,7 +48,10 @@ def complete_labeller(labeller: Any) -> Any:
     """Give a labeller that does not inherit from :class:`BaseLabeller` the attributes it lacks.
 
     The object itself is changed and returned, not wrapped: other parts of its repository may
-    look at its attributes, and a module keeps the names of its weights.  None stays None.
+    look at its attributes, and a module keeps the names of its weights.
+
+    Args:
+        labeller: Any object; None is returned as it is.
     """
     if labeller is None or isinstance(labeller, BaseLabeller):
         return labeller

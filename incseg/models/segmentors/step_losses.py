@@ -35,7 +35,8 @@ def loss_with_exemplars(
             gets the labels as they are, which saves memory.
         logits: ``(N, C, h, w)``.
         target: ``(N, H, W)`` of train ids, uint8 or int64.
-        num_old, ignore_index: Arguments for the other images.
+        num_old: Outputs before this step, background included, for images of no memory.
+        ignore_index: Pixels with this label contribute zero.
         image_weight: ``(N,)``, a factor on each image's loss, or None.
         exemplars: Bool ``(N,)``, True for images from a memory; None for no such images.
 
@@ -74,7 +75,7 @@ def weighted_by_image(
     same for a loss that is a mean over all pixels.
 
     Args:
-        criterion: Called ``criterion(logits, target, **options)``.
+        criterion: The loss, called ``criterion(logits, target, **options)``.
         logits: ``(N, C, h, w)``.
         target: ``(N, H, W)``.
         image_weight: ``(N,)``, or None for an ordinary call.
@@ -133,7 +134,7 @@ def soft_loss(head: Any, name: str, student: NetworkOutputs, localised: Localisa
     """Return the loss of one head against the labeller's soft labels, without the head's weight.
 
     Args:
-        head: The head.
+        head: The head, with ``loss_decode`` and ``num_old``.
         name: The head's name, a key of ``student.logits``.
         student: Outputs of the network.
         localised: The labeller's result; without soft labels the loss is 0.
