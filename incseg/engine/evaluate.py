@@ -32,8 +32,8 @@ def evaluate(
     Args:
         experiment: The experiment.
         k: The step.
-        checkpoint: The content of its ``final.pth``.
-        path: The path of that file, for messages.
+        checkpoint: The content ``{state_dict, meta, …}`` of the step's ``final.pth``.
+        path: The path of that ``final.pth``, for messages.
         work_dir: The folder of the Runner's logs.
         hooks: Hooks to register, for instance one that draws predictions.
 

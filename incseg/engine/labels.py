@@ -49,7 +49,7 @@ class StepLabels(ABC):
 
     @abstractmethod
     def loader(self) -> dict[str, Any] | None:
-        """Return the config of the transform that loads an image's label map; None for no map."""
+        """Return the config of the transform that loads an image's labels; None to load none."""
 
     def image_labels(self) -> dict[str, Any] | None:
         """Return the config of the source of image-level labels; None where masks are read."""
@@ -99,7 +99,7 @@ class StepLabels(ABC):
     def make(self) -> None:  # noqa: B027 (nothing by default)
         """Create the labels that are missing, after :meth:`begin`.
 
-        All processes call this.  It completes what an interrupted call left.
+        All processes call this.  Labels that an interrupted call left half made are completed.
 
         Raises:
             UserError: An input is missing or not allowed.
@@ -108,7 +108,7 @@ class StepLabels(ABC):
     def identity(self) -> Any:
         """Return plain data that differs between labels with different results.
 
-        It enters the hash of the shared base step.  None for masks: the hash has their files.
+        The hash of the shared base step includes it.  None for masks, whose files it has anyway.
         """
         return None
 
@@ -138,7 +138,7 @@ class StepLabels(ABC):
         )
 
     def ledger_entry(self) -> dict[str, Any]:
-        """Return what ``results.json`` says of the labels, as keys of the step's entry."""
+        """Return keys to add to the step's entry in ``results.json``; empty for masks."""
         return {}
 
 

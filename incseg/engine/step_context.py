@@ -15,7 +15,7 @@ class StepContext:
         k: The step, from 0.
         work_dir: The step's folder.
         previous: The checkpoint of step ``k - 1``, read at most once; None at step 0.
-        labels: Where the step's labels come from.
+        labels: The step's :class:`StepLabels`, from which its labels come.
     """
 
     k: int

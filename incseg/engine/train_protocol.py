@@ -56,8 +56,8 @@ def train_protocol(
         steps: The steps to train; all by default.
         resume: Continue an interrupted run; start anew where there is none.
         reuse: Whether the run takes step 0 from the shared base steps, or adds it there.
-        redo_from: The step from which an earlier run in ``work_dir`` is trained anew; what it
-            made of that step and all later ones is removed.  None removes nothing.
+        redo_from: The step from which an earlier run in ``work_dir`` is trained anew; its files
+            of that step and of all later ones are removed.  None removes nothing.
 
     Returns:
         The ledger, written after every step.
@@ -71,7 +71,7 @@ def train_protocol(
 
 
 class ProtocolRun:
-    """One run over the steps of a protocol; see :func:`train_protocol`."""
+    """One run over the steps of a protocol, which :func:`train_protocol` makes and runs."""
 
     def __init__(
         self,

@@ -53,7 +53,7 @@ def end_with_parent(interval: float = 1.0) -> None:
     work dir and the GPU.
 
     Args:
-        interval: Seconds between two looks.
+        interval: Seconds between two checks.
     """
     parent = os.getppid()
 
@@ -92,7 +92,7 @@ def on_rank_zero(work: Callable[..., T], **kwargs: Any) -> T:
 
     Args:
         work: The function; its result can be pickled.
-        kwargs: Its arguments.
+        kwargs: The arguments of ``work``.
 
     Returns:
         The result of the first process.

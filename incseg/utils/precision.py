@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:
-    """Return whether a device has instructions for bfloat16 (and does not emulate them)."""
+    """Return whether a device computes in bfloat16 by itself, not by emulation."""
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == 'cpu' and (

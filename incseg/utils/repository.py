@@ -23,7 +23,7 @@ def relative_to_library(path: str | Path) -> str:
     """Return a path relative to :func:`library_files`, or unchanged where it lies elsewhere.
 
     Args:
-        path: A file, usually a config.
+        path: A file's path, usually of a config.
     """
     root, resolved = library_files(), Path(path).resolve()
     return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(path)

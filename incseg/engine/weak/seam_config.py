@@ -69,7 +69,12 @@ def seam_pipeline(transforms: Mapping[str, Any], image_scale: float) -> list[dic
 
 
 def seam_image_labels(experiment: Experiment) -> dict[str, Any]:
-    """Return the config of the source of image-level labels; by default the masks."""
+    """Return the config ``seam.image_labels``, where image-level labels come from.
+
+    Args:
+        experiment: The steps, classes and method of a config; without the setting the labels
+            are made from masks (``MaskImageLabels``).
+    """
     seam = experiment.config.get('seam') or {}
     source: dict[str, Any] = seam.get('image_labels') or dict(type='MaskImageLabels')
     return source
@@ -121,11 +126,11 @@ def seam_runner_config(
         num_images: Number of training images.
         num_classes: Number of classes C, without the background.
         work_dir: Folder of the training.
-        start: A step's ``final.pth`` that the backbone starts from.
-        resume_from: A checkpoint from which this training is resumed.
+        start: A step's ``final.pth`` that the backbone starts from; None for none.
+        resume_from: A checkpoint from which this training is resumed; None starts anew.
 
     Raises:
-        InvalidInputError: The processes cannot share a batch equally.
+        InvalidInputError: The batch size is no multiple of the number of processes.
     """
     schedule = experiment.config['seam']['schedule']
     batch, world = schedule['batch_size'], get_world_size()
@@ -230,7 +235,7 @@ def basenames_only(value: Any) -> Any:
 
 
 def needs_old_network(experiment: Experiment, step: int) -> bool:
-    """Return whether SEAM of a step learns from predictions of the previous step's network."""
+    """Return whether a step's negative images need the network of the previous step."""
     return is_old_network_negatives(negatives_config(experiment, step))
 
 

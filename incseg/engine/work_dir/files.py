@@ -61,14 +61,14 @@ class WorkDir:
     def earlier_entries(self, named: list[int] | None) -> list[dict[str, Any]]:
         """Return the ledger's entries that this run continues from.
 
-        Without ``--resume``, steps that are named may be added to a run, but no step
-        is trained again.
+        Without ``--resume``, ``named`` steps may be added to a run, but no step is
+        trained again.
 
         Args:
-            named: The steps that the user named; None for all.
+            named: The steps of ``--steps``; None for all.
 
         Raises:
-            InvalidInputError: Something of an earlier run is in the way, the run was started
+            InvalidInputError: A file of an earlier run is in the way, the run was started
                 with another config, or its ``config.json`` is missing.
         """
         ledger = Ledger.read(self.path)
@@ -117,7 +117,7 @@ class WorkDir:
         raise InvalidInputError(f'{self.path} already holds {holds}: {advice}')
 
     def check_start(self, steps: list[int], entries: Collection[dict[str, Any]]) -> None:
-        """Check that the steps are consecutive, and that no network is missing that was there.
+        """Check that the steps are consecutive and that no network of an earlier run is lost.
 
         Args:
             steps: The steps of this run.
@@ -125,8 +125,8 @@ class WorkDir:
 
         Raises:
             InvalidInputError: A step is left out.
-            MissingFileError: The network that a step starts from is missing, or one that a
-                later step or the ledger knows.
+            MissingFileError: The network that a step starts from is missing, or one from which
+                a later step was trained, or whose scores the ledger holds.
         """
         first = steps[0]
         if steps != list(range(first, first + len(steps))):
@@ -177,10 +177,10 @@ class WorkDir:
                 )
 
     def previous(self, k: int) -> StepCheckpoint | None:
-        """Return the checkpoint before step ``k``; None at step 0.
+        """Return the checkpoint of step ``k - 1``, from which ``k`` starts; None at step 0.
 
         Raises:
-            UserError: If it is missing, damaged or of another protocol.
+            UserError: The checkpoint is missing, damaged or of another protocol.
         """
         return self.read(k - 1) if k else None
 
@@ -193,7 +193,7 @@ class WorkDir:
         return checkpoint
 
     def interrupted(self, k: int) -> str | None:
-        """Return the checkpoint that an interrupted step ``k`` continues from, or None.
+        """Return the path of ``resume.pth`` of step ``k``; None if it was not interrupted.
 
         Raises:
             InvalidInputError: The file is damaged.

@@ -47,7 +47,11 @@ class RunInputs:
         """Return the fingerprints of one kind in ``config.json``, by step as text.
 
         Args:
-            kind: ``LABELS``, ``DATA`` or ``STARTS`` of :mod:`run_settings`.
+            kind: ``LABELS`` (image-level labels), ``DATA`` (images and masks) or ``STARTS`` (the
+                networks that steps began from) of :mod:`incseg.evaluation.run_settings`.
+
+        Returns:
+            The fingerprints; empty if nothing is recorded.
         """
         return (read_run_config(self.work_dir.path) or {}).get(kind) or {}
 
@@ -114,14 +118,15 @@ class RunInputs:
 
     @staticmethod
     def check_network(checkpoint: StepCheckpoint, entry: Mapping[str, Any] | None) -> None:
-        """Refuse a network that is not the one whose numbers stand in the ledger.
+        """Refuse a network that is not the one whose scores the ledger holds.
 
         Args:
             checkpoint: The network of a step.
-            entry: The step's entry; None, or one of incseg 0.1, has nothing to compare.
+            entry: The step's entry in the ledger; None, or one of incseg 0.1, has no digest
+                and is not compared.
 
         Raises:
-            InvalidInputError: If it is another network.
+            InvalidInputError: Its weights have another digest than the entry records.
         """
         if entry is not None and entry.get('network', checkpoint.digest) != checkpoint.digest:
             raise InvalidInputError(

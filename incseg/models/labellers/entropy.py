@@ -47,7 +47,7 @@ class EntropyPseudoLabeller(BaseLabeller):
     Attributes:
         thresholds: ``(K,)``, float32, in the unit of ``median``; None before
             :meth:`prepare`.
-        nats: The divisor of entropies in nats.
+        nats: The divisor that turns entropies in nats into the unit of ``median``.
 
     Raises:
         InvalidInputError: If an argument's value is not allowed.

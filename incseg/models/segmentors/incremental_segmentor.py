@@ -30,7 +30,7 @@ class IncrementalSegmentor(EncoderDecoder):
         outputs_per_step: Classes of each step so far; the first number includes the
             background.
         kwargs: The other arguments of :class:`EncoderDecoder`, such as ``auxiliary_head``.
-        distillation: Configs of the distillation terms by name, or None.
+        distillation: Configs of the distillation terms by name; None for no terms.
         target_labeller: Config of a :class:`BaseLabeller`, which replaces labels inside a
             training step, or None.
         frozen: Names of the parts that are not trained, such as ``'backbone'``; see
@@ -240,7 +240,8 @@ class IncrementalSegmentor(EncoderDecoder):
     def reads(self) -> frozenset[str]:
         """The parts of :class:`NetworkOutputs` besides logits that the method reads.
 
-        A set of ``'features'`` and ``'intermediate'``, see :class:`BaseDistillation`.
+        A set of ``'features'`` and ``'intermediate'`` (stages and head features); empty for
+        logits alone.
         """
         return frozenset().union(*(part.reads for part in self._method_parts()))
 
