@@ -66,7 +66,7 @@ def check_config(config: Any) -> Experiment:
 def check_top(config: Any) -> None:
     """Refuse an unknown key at the top of a config, and a config that lacks a required one.
 
-    A key is known if the schema has it, or if the text ``'$key'`` stands for its value
+    A key is allowed if it is a library setting, or if the text ``'$key'`` stands for its value
     somewhere in the config.
 
     Args:
@@ -87,7 +87,11 @@ def check_top(config: Any) -> None:
 
 
 def check_settings(config: Mapping[str, Any]) -> None:
-    """Check the keys of the sections, and every value that has a rule."""
+    """Check the keys of each section of a config, and the values of the library's settings.
+
+    Args:
+        config: A complete config.
+    """
     for section in ('', *sections()):
         values: Any = config
         for key in section.split('.') if section else ():

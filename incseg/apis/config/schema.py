@@ -43,7 +43,7 @@ class Setting:
 
     Attributes:
         key: Its dotted key.
-        rule: The values that it may have.
+        rule: The values that it may have: ``(test, the same in words)``.
         text: Its meaning, in one line.
         required_by: Who refuses a config without it: ``'every config'``, or ``''`` where it
             is optional.  ``'the model'`` and ``'the data'`` say that it belongs to a base
@@ -69,7 +69,7 @@ class Setting:
 
     @property
     def free(self) -> bool:
-        """Whether two runs that differ in it are comparable, see :mod:`run_settings`."""
+        """Whether two runs that differ in this setting alone are comparable."""
         return is_free(self.key)
 
     @property

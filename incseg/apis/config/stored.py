@@ -47,7 +47,7 @@ class StoredConfig:
 
 
 def read_stored(checkpoint: StepCheckpoint) -> StoredConfig | None:
-    """Return the config that a step's network was trained with; None where nobody kept it.
+    """Return the config that a step's network was trained with; None where it is not stored.
 
     Args:
         checkpoint: A step's ``final.pth``; it may be missing where its work dir is there.
@@ -98,7 +98,8 @@ def check_stored(
     Args:
         config: The config.
         place: Where it is stored, for messages.
-        foreign: What is known of types that are not the library's, see ``meta.imports``.
+        foreign: ``meta.imports``: a dict ``(type, module, distribution, version)`` for each type
+            that is not the library's.
 
     Raises:
         InvalidInputError: Naming the first key that is refused, or the module that is not

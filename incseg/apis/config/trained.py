@@ -30,7 +30,7 @@ def load_trained_config(
 ) -> tuple[Config, list[str]]:
     """Load a config with the settings that a training stored with its checkpoint.
 
-    They lie in the checkpoint itself; that of incseg 0.1 has them in its work dir.  If the
+    The checkpoint itself holds them; one of incseg 0.1 has them in its work dir.  If the
     training was started from the same config, its settings replace those of the file, and the
     user's ``options`` replace both; so an option of the training need not be repeated.
     Otherwise the result is that of :func:`load_config`.
@@ -47,8 +47,8 @@ def load_trained_config(
         them.
 
     Raises:
-        UserError: As :func:`load_config`, and if the stored config is damaged or holds more
-            than registered parts.
+        UserError: The config file is missing or wrong, or the stored config is damaged or holds
+            more than registered parts.
     """
     import_modules(imports)
     stored = read_stored(StepCheckpoint.of(checkpoint))
@@ -112,7 +112,7 @@ def configs_of_runs(
         shown: The config of those of incseg 0.1, which hold none; None to refuse them.
 
     Raises:
-        UserError: As :func:`load_trained_config`.
+        UserError: A checkpoint is missing, or its stored config is damaged or wrong.
     """
     configs = {}
     for title, path in checkpoints.items():
