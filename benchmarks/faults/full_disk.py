@@ -100,6 +100,7 @@ def full_disk(folder: Path) -> tuple[list[str], int | None]:
             wanted = (0,) if kind == 'class index' else (1,)  # a cache is a warning
             good = kept and not left and status in wanted
             faults += not good
+            said = 'a warning, nothing is cached' if good and status == 0 else said
             lines.append(
                 f'full disk, {kind}: {"" if good else "FAULT "}{said}'.replace(str(disk), '')
             )

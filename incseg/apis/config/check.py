@@ -122,9 +122,15 @@ def weighted_parts(method: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_types(config: Mapping[str, Any]) -> None:
-    """Check that every ``type`` is registered and every other key an argument of it.
+    """Check that every ``type`` is registered and every other key an argument of its constructor.
 
-    Transforms are built.
+    Transforms are built on trial; other parts are not.
+
+    Args:
+        config: The config, its names resolved.
+
+    Raises:
+        InvalidInputError: Naming the first key that is refused.
     """
     data, method, model = config['data'], config['method'], config['model']
     pipelines = {'data.train_pipeline': data['train_pipeline']}

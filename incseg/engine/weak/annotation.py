@@ -186,13 +186,15 @@ class PseudoLabels(StepLabels):
 
 @STEP_LABELS.register_module()
 class JointPseudoLabels(PseudoLabels):
-    """Pseudo-labels for joint training: of all classes, or of each step of the protocol.
+    """Pseudo-labels for joint training, which learns all classes at once.
 
-    With ``seam.scope='step'`` they are of every step, mixed.  With ``annotation.steps='added'``
-    the base classes come from masks.
+    With ``seam.scope='all'`` one SEAM network knows all classes and labels every image.  With
+    ``seam.scope='step'`` each step of the protocol has a SEAM network of its own; a pixel of an
+    image gets the class of the first step that has one there.  With ``annotation.steps='added'``
+    the classes of step 0 are read from the masks of the data set.
 
     Args:
-        kwargs: See :class:`PseudoLabels`.
+        kwargs: The arguments of :class:`PseudoLabels`.
     """
 
     joint = True

@@ -167,14 +167,17 @@ def train_in(
 
 
 def run(runner: StepRunner, meta: dict[str, Any]) -> dict[str, Any]:
-    """Train SEAM, and return the content of the checkpoint, ``{state_dict, meta}``.
+    """Train SEAM to the end, close the Runner, and return what its checkpoint will hold.
 
     Args:
-        runner: The Runner of the training; it is closed.
-        meta: The checkpoint's ``meta``.
+        runner: The Runner of the training, not started yet.
+        meta: The ``meta`` of the checkpoint; it is returned as it is.
+
+    Returns:
+        ``{state_dict, meta}``; nothing is written.
 
     Raises:
-        NonFiniteLossError: A weight is NaN or infinite.
+        NonFiniteLossError: After the training a parameter of the network is NaN or infinite.
     """
     runner.train()
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -13,19 +13,18 @@ MARGIN = 2
 
 
 class BilateralGrid:
-    """Gaussian filter over place and colour, through a coarse grid.
+    """A fast Gaussian filter over position and colour of one image: ``grid(values)`` filters.
 
-    Pixels are points ``(y/sxy, x/sxy, blue/srgb, green/srgb, red/srgb)``.  The value of
-    a pixel is spread over the 32 corners of the unit cell around it; the grid is blurred
-    with 5 taps along each axis; the result is read by linear interpolation.  Together
-    this is close to a Gaussian of deviation 1.  Only corners around some pixel are
-    stored, sorted by the number of their position, so a grid has tens of thousands of
-    points instead of millions.
+    Each pixel is a point ``(y/sxy, x/sxy, blue/srgb, green/srgb, red/srgb)``.  Its value is
+    spread over the 32 corners of the grid cell around it; the grid is blurred with 5 taps
+    along each axis; the result is read by linear interpolation.  Together this is close to a
+    Gaussian of standard deviation 1 in these coordinates.  Only corners of cells that hold a
+    pixel are stored, so a grid has tens of thousands of points instead of millions.
 
     Args:
-        image: ``(3, H, W)``, 0 to 255.
-        sxy: Deviation of the Gaussian in pixels.
-        srgb: Deviation of the Gaussian in grey levels.
+        image: ``(3, H, W)``, blue, green, red, 0 to 255.
+        sxy: Standard deviation of the Gaussian in pixels.
+        srgb: Standard deviation of the Gaussian in grey levels.
 
     Source: Paris and Durand, A Fast Approximation of the Bilateral Filter, IJCV
     2009; Chen et al., Real-time Edge-Aware Image Processing with the Bilateral
