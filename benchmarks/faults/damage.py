@@ -74,8 +74,8 @@ class Situation:
     result: Callable[[Path], Any]
 
 
-def interrupted(method: str, folder: Path, **options: Any) -> None:
-    """Train until the second file to resume step 1 from is written, and stop there."""
+def interrupt(work: Callable[[], Any], folder: Path, log: Path) -> None:
+    """Do some work until step 1 of the run in ``folder`` can be resumed, and stop there."""
 
     def stop() -> None:
         replace = os.replace
@@ -86,9 +86,9 @@ def interrupted(method: str, folder: Path, **options: Any) -> None:
                 os._exit(0)
 
         os.replace = counted  # type: ignore[assignment]
-        train(method, folder, **options)()
+        work()
 
-    status, said = in_child(stop, folder / 'log')
+    status, said = in_child(stop, log)
     assert status == 0 and (folder / 'run/step_1/resume.pth').is_file(), said
 
 
@@ -104,8 +104,9 @@ def situations(folder: Path) -> dict[str, Situation]:
         each.mkdir(parents=True)
     status, said = in_child(train('mib', finished), finished / 'log')
     assert status == 0, said
-    interrupted('mib', broken)
-    interrupted('mib_s', weak, **{'seam.inference.scores': True})
+    scores = {'seam.inference.scores': True}
+    interrupt(train('mib', broken), broken, broken / 'log')
+    interrupt(train('mib_s', weak, **scores), weak, weak / 'log')
     shutil.copytree(finished / 'base_steps', base / 'base_steps')
     return {
         'a training that goes on': Situation(
@@ -150,7 +151,7 @@ def situations(folder: Path) -> dict[str, Situation]:
                 'label PNG': 'seam/*/labels_*/*/*/labels/*.png',
                 'scores': 'seam/*/labels_*/*/*/scores/*.npz',
             },
-            lambda copy: train('mib_s', copy, **{'seam.inference.scores': True}),
+            lambda copy: train('mib_s', copy, **scores),
             outcome,
         ),
     }
@@ -192,19 +193,7 @@ def data_situations(folder: Path, ending: str) -> dict[str, Situation]:
     goes_on = folder / f'goes_on{ending}'
     shutil.copytree(start, goes_on)
 
-    def stop() -> None:
-        replace = os.replace
-
-        def counted(source: Any, target: Any) -> None:
-            replace(source, target)
-            if str(target).endswith('step_1/resume.pth'):
-                os._exit(0)
-
-        os.replace = counted  # type: ignore[assignment]
-        work(goes_on)()
-
-    status, said = in_child(stop, folder / 'log')
-    assert status == 0 and (goes_on / 'run/step_1/resume.pth').is_file(), said
+    interrupt(work(goes_on), goes_on, folder / 'log')
     kind = ending[1:].upper()
     files = {f'user {kind}': f'data/images/*/*{ending}', 'user mask': 'data/labels/*/*.png'}
     caches = {'cached index': 'cache/class_index/*', 'cached digests': 'cache/file_digests/*'}
