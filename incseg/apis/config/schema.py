@@ -139,6 +139,7 @@ SETTINGS: dict[str, Setting] = {
         optional('method.image_labels', ANYTHING, 'Source of image-level labels.'),
         optional('method.negatives', ANYTHING, 'Images without a class of the step.'),
         optional('method.frozen', ANYTHING, 'Parts of the network without updates.', open=True),
+        optional('method.dropout', or_none(SWITCH), 'Whether dropout is active in added steps.'),
         optional('method.hooks', or_none(DICT), 'Method hooks by name.', open=True),
         optional('method.memory', or_none(DICT), 'Images of earlier steps.', open=True),
         optional('method.joint', or_none(SWITCH), 'Whether all classes are one step.'),

@@ -8,7 +8,7 @@ from incseg.engine.recipe.names import resolve
 from incseg.registry import MODELS
 
 #: the parts that a method adds to the network for its training
-METHOD_PARTS = ('distillation', 'target_labeller', 'frozen')
+METHOD_PARTS = ('distillation', 'target_labeller', 'frozen', 'dropout')
 
 
 def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str, Any]:

@@ -65,7 +65,12 @@ class GrowingClassifier(nn.Module):
         return sum(self.outputs_per_step[:-1]) or 1
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(N, num_outputs, h, w)`` of features ``(N, channels, h, w)``."""
+        """Return the logits ``(N, num_outputs, h, w)`` of features ``(N, channels, h, w)``.
+
+        They have the dtype of the weights, also under autocast: bfloat16 would round logits to
+        three digits before the losses compare them.
+        """
         weight = torch.cat([conv.weight for conv in self.convs])
         bias = torch.cat([conv.bias for conv in self.convs])  # type: ignore[misc]
-        return F.conv2d(x, weight, bias)
+        with torch.autocast(x.device.type, enabled=False):
+            return F.conv2d(x.to(weight.dtype), weight, bias)

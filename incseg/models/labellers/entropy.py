@@ -28,7 +28,8 @@ class EntropyPseudoLabeller(BaseLabeller):
     teacher's head decides on, if the entropy of the teacher's probabilities is below
     that class's threshold; else it becomes void.  A class's threshold is the median
     entropy of the pixels in which the teacher predicts it, over one epoch of the
-    step's data, but at least ``min_threshold``.
+    step's data, but at least ``min_threshold * K log K log C`` nats (``K`` classes of the
+    teacher, ``C`` of the student), whatever ``median`` is.
 
     Each image also gets a weight: the share of its background and old pixels
     that were labelled, so that pixels of new classes do not outweigh the others.  As
@@ -39,9 +40,8 @@ class EntropyPseudoLabeller(BaseLabeller):
         source: Name of the head whose logits are read.
         median: ``'fixed'``: entropies are divided by ``log K``, and medians are exact.
             ``'paper_code'``: as published, see :func:`published_medians`; entropies are
-            divided by ``K log K log C`` (``C`` classes of the student), and only pixels
-            with label 0 count.
-        min_threshold: The least threshold, in the unit of ``median``.
+            divided by ``K log K log C``, and only pixels with label 0 count.
+        min_threshold: The least threshold, in the published unit (``K log K log C`` nats).
         ignore_index: The label of void.
 
     Attributes:
@@ -103,7 +103,12 @@ class EntropyPseudoLabeller(BaseLabeller):
             logits = teacher.logits[self.source]
             if histograms is None:
                 num_old = self._num_classes(logits)
-                self.nats = self._unit(num_old, num_classes)
+                published = num_old * log(num_old + 1e-8) * log(num_classes)
+                if self.median == 'paper_code':
+                    self.nats, least = published, self.min_threshold
+                else:
+                    self.nats = log(max(num_old, 2))
+                    least = self.min_threshold * published / self.nats
                 histograms = torch.zeros(num_old * bins, dtype=torch.int64, device=logits.device)
             counted = labels == 0 if self.median == 'paper_code' else self._is_old(labels, num_old)
             maps = entropy_maps(logits, (labels.shape[-2], labels.shape[-1]), self.decide)
@@ -118,23 +123,14 @@ class EntropyPseudoLabeller(BaseLabeller):
         medians = (published_medians if self.median == 'paper_code' else class_medians)(histograms)
         # not torch.maximum: like published code, max() leaves a median that is not a number
         self.thresholds = torch.tensor(
-            [max(value, self.min_threshold) for value in medians.tolist()],
+            [max(value, least) for value in medians.tolist()],
             dtype=torch.float32,
             device=histograms.device,
         )
-        least, most = self.thresholds.min(), self.thresholds.max()
-        print_log(f'pseudo-labels: thresholds from {least:.4g} to {most:.4g}', 'current')
-
-    def _unit(self, num_old: int, num_classes: int) -> float:
-        """Return the number by which entropies in nats are divided to get the unit of ``median``.
-
-        Args:
-            num_old: Classes of the teacher, the background included.
-            num_classes: Classes of the student, the background included.
-        """
-        if self.median == 'fixed':
-            return log(max(num_old, 2))
-        return num_old * log(num_old + 1e-8) * log(num_classes)
+        nats = self.thresholds * self.nats
+        print_log(
+            f'pseudo-labels: thresholds from {nats.min():.4g} to {nats.max():.4g} nats', 'current'
+        )
 
     def _num_classes(self, logits: Tensor) -> int:
         """Return the number of classes of the teacher's logits, the background included."""

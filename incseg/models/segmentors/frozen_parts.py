@@ -3,11 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mmcv.cnn import is_norm
 from torch import nn
 
 from incseg.utils.rules import any_of, expected
 
-PARTS = ('backbone', 'backbone_norm', 'head_features', 'old_classifiers')
+PARTS = (
+    'backbone',
+    'backbone_norm',
+    'norm',
+    'norm_affine',
+    'head_features',
+    'old_classifiers',
+)
 
 
 class FrozenParts:
@@ -15,7 +23,7 @@ class FrozenParts:
 
     Their parameters get no gradient, so neither the optimiser nor its weight
     decay changes them.  They stay in evaluation mode in training, so that BatchNorm
-    uses its running statistics and does not update them.
+    uses its running statistics and does not update them (not so ``'norm_affine'``).
 
     Args:
         names: Some of these:
@@ -23,8 +31,11 @@ class FrozenParts:
             * ``'backbone'``: the whole backbone;
             * ``'backbone_norm'``: only the backbone's layers with running statistics
               (:meth:`BaseBackbone.norm_layers`);
-            * ``'head_features'``: all layers of the heads before their classifiers; dropout
-              stays active;
+            * ``'norm'``: the normalisation layers of backbone and heads;
+            * ``'norm_affine'``: of these layers the weights and biases; they go on to normalise
+              by the batch and to update their running statistics;
+            * ``'head_features'``: all layers of the heads before their classifiers, but for
+              dropout;
             * ``'old_classifiers'``: the classifiers of earlier steps.
 
     Raises:
@@ -55,6 +66,10 @@ class FrozenParts:
             )
         for module in self.modules(network):
             module.requires_grad_(False)
+        if 'norm_affine' in self.names:
+            for module in norm_layers(network):
+                for parameter in module.parameters(recurse=False):
+                    parameter.requires_grad_(False)
         if 'head_features' in self.names:
             for head in network.heads.values():
                 for parameter in head.parameters(recurse=False):
@@ -66,7 +81,7 @@ class FrozenParts:
             module.eval()
 
     def modules(self, network: Any) -> Iterator[nn.Module]:
-        """Yield the frozen modules of a network; a module inside one of them is not yielded.
+        """Yield the modules that stay in evaluation mode; one of them may lie inside another.
 
         Args:
             network: The :class:`IncrementalSegmentor`.
@@ -75,6 +90,8 @@ class FrozenParts:
             yield network.backbone
         elif 'backbone_norm' in self.names:
             yield from network.backbone.norm_layers()
+        if 'norm' in self.names:
+            yield from norm_layers(network)
         for head in network.heads.values():
             if 'head_features' in self.names:
                 yield from (
@@ -84,3 +101,16 @@ class FrozenParts:
                 )
             if 'old_classifiers' in self.names:
                 yield from head.classifier.convs[:-1]
+
+
+def norm_layers(network: Any) -> list[nn.Module]:
+    """Return the normalisation layers of backbone and heads, batch statistics or not.
+
+    Args:
+        network: The :class:`IncrementalSegmentor`.  Layers that its backbone names in
+            ``norm_layers()`` count, whatever their type.
+    """
+    named: list[nn.Module] = list(getattr(network.backbone, 'norm_layers', list)())
+    parts = (network.backbone, *network.heads.values())
+    typed = [module for part in parts for module in part.modules() if is_norm(module)]
+    return list(dict.fromkeys([*named, *typed]))

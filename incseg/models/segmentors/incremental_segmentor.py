@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn.modules.dropout import _DropoutNd
 
 from incseg.constants import VOID
 from incseg.models.distillation import SoftLabelDistillation
@@ -15,6 +16,7 @@ from incseg.models.segmentors.method_parts import build_terms, complete_labeller
 from incseg.models.segmentors.step_losses import weak_losses
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
+from incseg.utils.rules import SWITCH, checked
 
 
 @MODELS.register_module()
@@ -35,6 +37,8 @@ class IncrementalSegmentor(EncoderDecoder):
             training step, or None.
         frozen: Names of the parts that are not trained, such as ``'backbone'``; see
             :class:`FrozenParts`.
+        dropout: Whether dropout is active in the training of later steps.  At step 0 it always
+            is.  It makes a student with the teacher's weights differ from the teacher.
 
     Attributes:
         teacher: The frozen network of the previous step, or None.
@@ -51,12 +55,14 @@ class IncrementalSegmentor(EncoderDecoder):
         distillation: Mapping[str, dict | None] | None = None,
         target_labeller: dict | None = None,
         frozen: Sequence[str] = (),
+        dropout: bool = False,
         **kwargs: Any,
     ):
         super().__init__(backbone, decode_head, outputs_per_step, **kwargs)
         self.distillation = build_terms(distillation)
         self.target_labeller: Any = MODELS.build(target_labeller) if target_labeller else None
         self.teacher: EncoderDecoder | None = None
+        self.drops = checked('dropout', dropout, SWITCH) or len(self.outputs_per_step) == 1
         self.frozen = FrozenParts(frozen)
         self.frozen.freeze(self)
         if self.target_labeller is not None:
@@ -71,9 +77,13 @@ class IncrementalSegmentor(EncoderDecoder):
             )
 
     def train(self, mode: bool = True) -> 'IncrementalSegmentor':
-        """Set the training mode; frozen parts stay in evaluation mode."""
+        """Set the training mode; frozen parts, and dropout that is off, stay in evaluation mode."""
         super().train(mode)
         self.frozen.hold(self)
+        if not self.drops:
+            for module in self.modules():
+                if isinstance(module, _DropoutNd):
+                    module.eval()
         return self
 
     @property

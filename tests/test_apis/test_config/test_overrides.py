@@ -43,8 +43,8 @@ def test_any_method_may_freeze_parts(method):
     path = CONFIG.parents[1] / method / CONFIG.name
     config = load_config(path, parse_options(["method.frozen=['backbone_norm']"]))
     assert config.method.frozen == ['backbone_norm']
-    with pytest.raises(InvalidInputError, match="frozen is .'norm'., "):
-        load_config(path, {'method.frozen': ['norm']})
+    with pytest.raises(InvalidInputError, match="frozen is .'norms'., "):
+        load_config(path, {'method.frozen': ['norms']})
 
 
 def test_an_optional_setting_that_the_config_lacks():

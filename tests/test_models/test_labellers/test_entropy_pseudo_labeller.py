@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
-from math import inf
+from math import inf, log
 
 import pytest
 import torch
 
 from incseg.errors import InvalidInputError
 from incseg.models.labellers.entropy import class_medians, published_medians
+from incseg.models.labellers.uncertainty import entropy_of
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs
 from incseg.structures.network_outputs import upsample
@@ -90,7 +91,7 @@ def test_all_or_nothing_is_sure():
     labeller = build()
     logits[:, 1] = 100.0
     labeller.prepare([(labels, outputs(logits))], num_classes=4)
-    assert labeller.thresholds.tolist() == pytest.approx([0.001, 0.001, 0.001])
+    assert labeller.thresholds.tolist() == pytest.approx([0.003 * log(4)] * 3)
     found, weight = labeller(labels, None, outputs(logits))
     assert (found == 1).all() and weight.item() == pytest.approx(1)
     found, weight = labeller(labels, None, outputs(torch.zeros(1, 3, 2, 2)))
@@ -115,7 +116,26 @@ def test_step_without_old_pixels():
     for median in ('fixed', 'paper_code'):
         labeller = build(median=median)
         labeller.prepare([(torch.full_like(labels, 5), teacher)], num_classes=6)
-        assert labeller.thresholds.tolist() == pytest.approx([0.001] * 4)
+        nats = labeller.thresholds * labeller.nats
+        assert nats.tolist() == pytest.approx([0.001 * 4 * log(4) * log(6)] * 4)
+
+
+@pytest.mark.parametrize('old, classes', [(2, 3), (16, 17), (101, 151)])
+def test_one_floor(old, classes):
+    """If it fails, a confident teacher labels fewer pixels with one median than with the other.
+
+    The published floor is 0.001 where an entropy is divided by K log K log C.
+    """
+    logits = torch.zeros(1, old, 4, 4)
+    logits[:, 0], logits[:, 1, :, :2] = 20.0, 10.0
+    labels, floor = torch.zeros(1, 4, 4, dtype=torch.uint8), 0.001 * old * log(old) * log(classes)
+    least, most = (float(x) for x in entropy_of(logits.double())[0, 0, [3, 0]])
+    assert least < most < floor
+    for median in ('fixed', 'paper_code'):
+        labeller = build(median=median, min_threshold=0.001)
+        labeller.prepare([(torch.full_like(labels, old), outputs(logits))], num_classes=classes)
+        assert labeller.thresholds.double() * labeller.nats == pytest.approx(floor, rel=1e-5)
+        assert (labeller(labels, None, outputs(logits))[0] == 0).all()
 
 
 @pytest.mark.parametrize('median', ['fixed', 'paper_code'])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmcv.cnn import is_norm
 
 from incseg.errors import InvalidInputError
 from incseg.models.segmentors.frozen_parts import FrozenParts
@@ -77,9 +78,34 @@ def test_backbone_norm(build):
         build([4, 2], frozen=['backbone_norm'])
 
 
+@pytest.mark.parametrize('frozen', ['norm', 'norm_affine'])
+@pytest.mark.parametrize('norm', ['incseg.BN', 'GN'])
+def test_norms(build, frozen, norm):
+    """If it fails, norms of the heads are left out, or statistics stand that should go on.
+
+    The published `--fix_bn` is `norm_affine`: it covers body and head.
+    """
+    norm_cfg = dict(type=norm, **(dict(num_groups=2) if norm == 'GN' else {}))
+    model = build(
+        [4, 2],
+        backbone=dict(type='BiSeNet', norm_cfg=norm_cfg),
+        decode_head=dict(type='FCNHead', norm_cfg=norm_cfg),
+        auxiliary_head=dict(aux=dict(type='FCNHead', in_index=1, norm_cfg=norm_cfg)),
+        frozen=[frozen],
+    )
+    moved = train(model)
+    layers = {name: module for name, module in model.named_modules() if is_norm(module)}
+    assert {name.split('.')[0] for name in layers} == {'backbone', 'decode_head', 'auxiliary_head'}
+    assert all(layer.training == (frozen != 'norm') for layer in layers.values())
+    for name in model.state_dict():
+        layer, _, kind = name.rpartition('.')
+        held = layer in layers and (frozen == 'norm' or kind in ('weight', 'bias'))
+        assert (name in moved) == (not held), name
+
+
 def test_modes(build):
-    """If it fails, frozen BatchNorm normalises by the batch, or the classifiers lose dropout."""
-    model = build([4, 1, 1], bisenet=True, frozen=PARTS).train()
+    """If it fails, frozen BatchNorm normalises by the batch, or freezing switches dropout off."""
+    model = build([4, 1, 1], bisenet=True, frozen=PARTS, dropout=True).train()
     assert not any(module.training for module in model.backbone.modules())
     for head in model.heads.values():
         assert not any(module.training for module in head.conv.modules())

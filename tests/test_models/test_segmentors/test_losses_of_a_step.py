@@ -128,6 +128,24 @@ def test_distillation_in_low_precision(build_pair, batch):
         torch.testing.assert_close(value, exact[name], rtol=0.05, atol=0.05)
 
 
+def test_classifiers_compute_in_float32(build_pair, batch):
+    """If it fails, logits are bfloat16: the distillation's gradient is off by several percent.
+
+    It is a difference of probabilities that are nearly equal.
+    """
+    model = build_pair([4, 2], bisenet=True).eval()
+    with torch.autocast('cpu', torch.bfloat16):
+        outputs = model.extract(batch()[0], intermediate=True)
+        teacher = model.run_teacher(batch()[0])
+    assert outputs.head_features['decode_head'].dtype == torch.bfloat16
+    assert teacher.logits['decode_head'].dtype == torch.float32
+    for name, head in model.heads.items():
+        assert outputs.logits[name].dtype == torch.float32
+        exact = head.classifier(outputs.head_features[name].float())
+        assert torch.equal(outputs.logits[name], exact)
+    assert model.bfloat16()(batch()[0]).dtype == torch.bfloat16
+
+
 def test_the_term_shares_the_heads_pass(build_pair, monkeypatch, batch):
     """If it fails, the logits of the fused output are upsampled twice."""
     seen = []
