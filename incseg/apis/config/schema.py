@@ -162,6 +162,11 @@ SETTINGS: dict[str, Setting] = {
             open=True,
         ),
         setting('schedule.amp', AMP, 'Whether to use bfloat16 autocast.'),
+        optional(
+            'schedule.sync_bn',
+            or_none(SWITCH),
+            'Whether BatchNorm uses the batch of all processes; by default on GPUs only.',
+        ),
         optional('schedule.compile', or_none(SWITCH), 'Whether to compile the network.'),
         optional('schedule.tf32', or_none(SWITCH), 'Whether a GPU may round float32 products.'),
         optional(

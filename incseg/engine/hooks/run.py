@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank
 from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
 from torch import nn
@@ -154,7 +153,7 @@ class SafeCheckpointHook(Hook):
 
 @HOOKS.register_module()
 class IterationSeedHook(Hook):
-    """Seed torch at every iteration, so that dropout depends only on the iteration.
+    """Seed torch at every iteration, alike in all processes: dropout depends on nothing else.
 
     A resumed run then equals an uninterrupted one without any random state in
     the checkpoint.
@@ -169,7 +168,7 @@ class IterationSeedHook(Hook):
         self.seed = seed
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        state = np.random.SeedSequence((self.seed, get_rank(), batch_idx)).generate_state(1)
+        state = np.random.SeedSequence((self.seed, 0, batch_idx)).generate_state(1)
         torch.manual_seed(int(state[0]))
 
 

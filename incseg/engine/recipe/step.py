@@ -222,12 +222,13 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
         name: Name of the run, as ``'step_0'``; a number makes it unique in the process.
         parts: The other entries of the config.
     """
-    distributed = get_world_size() > 1
-    if distributed and not torch.cuda.is_available():
+    distributed, on_gpu = get_world_size() > 1, torch.cuda.is_available()
+    if distributed and not on_gpu:
         parts['model_wrapper_cfg'] = dict(
             type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
         )
-    elif distributed:
+    sync = experiment.config['schedule'].get('sync_bn')
+    if distributed and (on_gpu if sync is None else sync):
         parts['sync_bn'] = 'torch'
     return Config(
         dict(

@@ -11,6 +11,11 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch.utils.data import DataLoader
 
 from incseg.engine.checkpoint import read_resume_checkpoint
+from incseg.models.across_processes import (
+    norms_of_each_process,
+    share_batch_norm,
+    share_dropout,
+)
 from incseg.registry import LOOPS
 
 
@@ -39,7 +44,28 @@ class StepRunner(Runner):
 
     def train(self) -> Any:
         self._show(logging.INFO)
+        if self.distributed and norms_of_each_process(self.model.train()):
+            self.logger.info(
+                f'{self.world_size} processes: BatchNorm uses the batch of each, so results '
+                'depend on their number; schedule.sync_bn=True uses the batch of all'
+            )
         return super().train()
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: Any) -> Any:
+        """Wrap the model for several processes; its dropout then does not depend on their number.
+
+        Args:
+            model_wrapper_cfg: See mmengine's Runner.
+            model: The network; its dropout layers are replaced, and on a CPU, if the config has
+                ``sync_bn``, its BatchNorms.
+        """
+        if not self.distributed or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        model = share_dropout(model)
+        if self.cfg.get('sync_bn') and not torch.cuda.is_available():
+            model = share_batch_norm(model)
+            self.cfg.pop('sync_bn')
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def dump_config(self) -> None:
         """Do nothing: the visualizer and the run store the config already."""
