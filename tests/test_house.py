@@ -106,7 +106,13 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'evaluation.comparison': [('compare',), ('plot',), ('table',), ('rows',), ('runs',)],
     'models': [
-        ('batch_norm_folding', 'classifier_init', 'data_preprocessor', 'segmentors'),
+        (
+            'across_processes',
+            'batch_norm_folding',
+            'classifier_init',
+            'data_preprocessor',
+            'segmentors',
+        ),
         ('distillation', 'weak'),
         ('labellers',),
         ('decode_heads',),
@@ -116,7 +122,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'models.decode_heads': [('fcn_head',), ('base',), ('class_map', 'growing_classifier')],
     'models.distillation': [('features', 'logits'), ('base',)],
     'models.labellers': [('entropy',), ('base', 'uncertainty')],
-    'models.losses': [('segmentation',), ('fused',), ('functional',)],
+    'models.losses': [('ohem', 'segmentation'), ('fused',), ('functional',)],
     'models.losses.functional': [
         ('distillation', 'pooled_distillation'),
         ('binary_cross_entropy',),

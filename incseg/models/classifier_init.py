@@ -3,11 +3,11 @@
 from math import log
 
 import torch
-from torch import nn
 
 from incseg.models.decode_heads import GrowingClassifier
+from incseg.models.decode_heads.growing_classifier import start_classifier
 from incseg.registry import MODELS
-from incseg.utils.rules import expected
+from incseg.utils.rules import NOT_NEGATIVE, checked, expected, or_none
 
 #: makes Python look for the old names of submodules, see incseg.renamed
 __path__: list[str] = []
@@ -15,14 +15,16 @@ __path__: list[str] = []
 
 @MODELS.register_module()
 class RandomInit:
-    """Start a new classifier from small random weights and zero biases.
+    """Start a new classifier from random weights.
 
     Args:
-        std: Standard deviation of the weights.
+        std: Standard deviation of the weights, with biases of zero; None for torch's own start
+            of a convolution, weights and biases uniform within ``channels ** -0.5``, as in the
+            published codes.
     """
 
-    def __init__(self, std: float = 0.01):
-        self.std = std
+    def __init__(self, std: float | None = 0.01):
+        self.std = checked('RandomInit std', std, or_none(NOT_NEGATIVE))
 
     def __call__(self, classifier: GrowingClassifier) -> None:
         """Initialise the newest step's classifier in place.
@@ -30,9 +32,7 @@ class RandomInit:
         Args:
             classifier: The classifier of all steps.
         """
-        new = classifier.convs[-1]
-        nn.init.normal_(new.weight, std=self.std)
-        nn.init.zeros_(new.bias)  # type: ignore[arg-type]
+        start_classifier(classifier.convs[-1], self.std)
 
 
 @MODELS.register_module()

@@ -22,7 +22,9 @@ def test_builds(path):
     """Loads, passes the check, and its network is built for every step's kind."""
     config = load_config(path, {'pretrained': False})
     experiment = Experiment(config)
-    assert experiment.method == path.parent.name or path.parent.name == 'bisenet'
+    folder = path.parent.name
+    named = path.stem.removesuffix('_15-1') if folder == 'parity' else folder
+    assert experiment.method == named or folder == 'bisenet'
     for k in {0, experiment.num_steps - 1}:
         previous, data = 'p.pth' if k else None, step_labels(experiment, k).dataset()
         step = config_for_step(experiment, k, 100, 'w', previous=previous, dataset=data)
@@ -61,7 +63,7 @@ def test_stem_names_the_experiment():
     """<model>_<protocol>: the name must not lie about depth, data or protocol."""
     for path in LEAVES:
         config, name = load_config(path), path.stem
-        if 'depth' in config.model.backbone:
+        if 'depth' in config.model.backbone and path.parent.name != 'parity':
             assert f'_r{config.model.backbone.depth}' in name
         if path.parent.name != 'bisenet':
             assert name.endswith(f'_{config.protocol.name}')

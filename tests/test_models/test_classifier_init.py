@@ -6,6 +6,7 @@ from math import log
 import pytest
 import torch
 
+from incseg.errors import InvalidInputError
 from incseg.models import GrowingClassifier
 from incseg.models.losses.functional import unbiased_distillation
 from incseg.registry import MODELS
@@ -78,3 +79,15 @@ def test_only_the_newest_classifier(std):
     assert not new.state_dict()['bias'].any()
     assert new.weight.mean().item() == pytest.approx(0, abs=std / 20)
     assert new.weight.std().item() == pytest.approx(std, rel=0.05)
+
+
+def test_the_published_start():
+    """If it fails, `std=None` is not torch's own start: uniform weights *and* biases."""
+    torch.manual_seed(0)
+    classifier = GrowingClassifier(400, [4, 50], init_std=None)
+    MODELS.build(dict(type='RandomInit', std=None))(classifier)
+    for conv in classifier.convs:
+        for values in (conv.weight, conv.bias):
+            assert 0.7 * 400**-0.5 < values.abs().max() <= 400**-0.5
+    with pytest.raises(InvalidInputError, match='RandomInit std is -1, expected'):
+        MODELS.build(dict(type='RandomInit', std=-1))

@@ -24,7 +24,7 @@ seam = dict(
         checkpoint_interval=500,
     ),
     train_pipeline=dict(
-        scale=dict(type='RandomLongSide', low=448, high=768),
+        scale=dict(type='RandomLongSide', low=448, high=768, interpolation='bicubic'),
         flip=dict(type='RandomFlip'),
         colour=dict(type='ColourJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
         crop=dict(type='RandomCrop', size=448),

@@ -133,6 +133,9 @@ SETTINGS: dict[str, Setting] = {
         # method
         setting('method.name', TEXT, 'Name in tables and ledgers.'),
         setting('method.loss_decode', ANYTHING, 'Loss of every head.'),
+        optional(
+            'method.base_loss', or_none(DICT), 'Loss of step 0, if not loss_decode.', open=True
+        ),
         setting('method.classifier_init', ANYTHING, 'Start of the classifier of new classes.'),
         optional('method.distillation', or_none(DICT), 'Terms by name.', open=True),
         optional('method.target_labeller', ANYTHING, 'Relabels targets in a training step.'),
@@ -161,6 +164,17 @@ SETTINGS: dict[str, Setting] = {
             'Factors on the learning rate of parts, in added steps.',
             open=True,
         ),
+        optional(
+            'schedule.base_lr_factors',
+            or_none(by_name(or_none(POSITIVE))),
+            'The same of step 0.',
+            open=True,
+        ),
+        optional(
+            'schedule.base_norm_decay',
+            or_none(SWITCH),
+            'Whether weight decay acts on normalisation layers and biases at step 0 (by default).',
+        ),
         setting('schedule.amp', AMP, 'Whether to use bfloat16 autocast.'),
         optional(
             'schedule.sync_bn',
@@ -185,6 +199,11 @@ SETTINGS: dict[str, Setting] = {
         setting('data.test_pipelines', DICT, 'Transforms by name, for each eval_mode.'),
         optional(
             'data.void_as_background', or_none(SWITCH), 'Whether void is trained as background.'
+        ),
+        optional(
+            'data.future',
+            or_none(one_of('void', 'background')),
+            'What classes of later steps are in test labels; void by default.',
         ),
         # seam
         setting('seam.model', ANYTHING, 'The network of class activation maps.'),

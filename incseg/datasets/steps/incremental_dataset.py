@@ -6,6 +6,7 @@ import numpy as np
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
+from incseg.constants import VOID
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.steps.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
@@ -15,6 +16,7 @@ from incseg.utils.distributed import on_rank_zero
 from incseg.utils.rules import any_of, expected
 
 _MODES = ('train', 'test')
+_FUTURE = ('void', 'background')
 
 
 @DATASETS.register_module()
@@ -23,8 +25,7 @@ class IncrementalDataset(Dataset):
 
     Mode ``train``: the images that the protocol selects for the step, labelled
     by ``Protocol.train_lut``.  Mode ``test``: every image, labelled by
-    ``Protocol.eval_lut`` (future classes are void); the label files are not
-    scanned.
+    ``Protocol.eval_lut``; the label files are not scanned.
 
     The index of an item is a number or ``(number, seed)``.  With a seed the
     sample is a function of both, in any process and any order.
@@ -48,6 +49,8 @@ class IncrementalDataset(Dataset):
         image_labels: Config of a :class:`BaseImageLabels`.  Images are then
             selected by these labels instead of their masks, and the pipeline's
             input has their row as ``image_labels``, bool ``(C + 1,)``.
+        future: What a class of a later step is in mode ``test``: ``'void'``, or ``'background'``
+            as in the published codes of PLOP and WILSON.
         metainfo: ``classes`` and ``palette`` by train id; by default those of the data
             set, in the order of the protocol.
 
@@ -67,10 +70,13 @@ class IncrementalDataset(Dataset):
         void_as_background: bool = False,
         num_workers: int | None = None,
         image_labels: Mapping[str, Any] | None = None,
+        future: str = 'void',
         metainfo: Mapping[str, Any] | None = None,
     ) -> None:
         if mode not in _MODES:
             raise expected('mode of IncrementalDataset', mode, any_of(_MODES))
+        if future not in _FUTURE:
+            raise expected('data.future', future, any_of(_FUTURE))
         self.dataset: SegDataset = (
             dataset if isinstance(dataset, SegDataset) else DATASETS.build(dict(dataset))
         )
@@ -94,6 +100,9 @@ class IncrementalDataset(Dataset):
             self.image_labels = source.labels(self.dataset.image_ids)
         if mode == 'test':
             self.label_lut = self.protocol.eval_lut(step)
+            if future == 'background':
+                known = self.label_lut[: self.dataset.num_classes + 1]
+                self.label_lut[: len(known)] = np.where(known == VOID, 0, known)
         else:
             self.label_lut = self.protocol.train_lut(step, void_as_background)
             if not all_images:

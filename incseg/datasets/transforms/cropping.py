@@ -79,7 +79,8 @@ def _source(start: int, length: int, scaled: int, side: int) -> tuple[int, int]:
 class CenterCrop(BaseTransform):
     """Cut the central window; smaller images are padded on all sides first.
 
-    After ``Resize(short_side=512)``, this is the evaluation of MiB.
+    After ``Resize(short_side=512)``, this is the evaluation of MiB.  An odd number of rows or
+    columns is cut as torchvision cuts it.
 
     Args:
         size: ``(height, width)`` in pixels, or an int for a square.
@@ -95,7 +96,9 @@ class CenterCrop(BaseTransform):
         shape = results['img'].shape[:2]
         rows, columns = (max(0, want - have) for want, have in zip(self.size, shape, strict=True))
         geometry.pad(results, rows // 2, rows - rows // 2, columns // 2, columns - columns // 2)
-        top, left = (max(0, have - want) // 2 for want, have in zip(self.size, shape, strict=True))
+        top, left = (  # rounded as torchvision's
+            round(max(0, have - want) / 2) for want, have in zip(self.size, shape, strict=True)
+        )
         geometry.crop(results, top, left, *self.size)
         return results
 

@@ -20,6 +20,8 @@ from incseg.utils.rules import any_of, expected
 
 #: ImageNet's mean colour, blue green red, 0..255.
 MEAN_COLOUR = (104, 116, 124)
+#: names of OpenCV's interpolations of images
+INTERPOLATIONS = {'bilinear': cv2.INTER_LINEAR, 'bicubic': cv2.INTER_CUBIC}
 
 
 def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
@@ -102,14 +104,17 @@ def rotate(results: dict, degrees: float) -> None:
     _move(results, 'rotation', turn_image, lambda label: turn(label, cv2.INTER_NEAREST, (VOID,)))
 
 
-def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
-    """Scale the image bilinearly and label maps with the nearest neighbour.
+def resize(
+    results: dict, height: int, width: int, labels: bool = True, interpolation: str = 'bilinear'
+) -> None:
+    """Scale the image and, with the nearest neighbour, its label maps.
 
     Args:
         results: The sample; it is changed.
         height, width: Size of the result in pixels.
         labels: Whether label maps are scaled too.  False is for evaluation at the
             label maps' own resolution.
+        interpolation: Of the image, a key of ``INTERPOLATIONS``.
 
     Raises:
         InvalidInputError: ``labels`` is set, and a label map has another size than
@@ -119,7 +124,8 @@ def resize(results: dict, height: int, width: int, labels: bool = True) -> None:
         _check_same_size(results)
     keys = results.get('seg_fields', []) if labels else []
     if results['img'].shape[:2] != (height, width):
-        results['img'] = cv2.resize(results['img'], (width, height), interpolation=cv2.INTER_LINEAR)
+        kind = INTERPOLATIONS[interpolation]
+        results['img'] = cv2.resize(results['img'], (width, height), interpolation=kind)
     for key in keys:
         if results[key].shape != (height, width):
             # "exact" samples at pixel centres, as the bilinear image does

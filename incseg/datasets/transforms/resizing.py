@@ -5,7 +5,7 @@ from mmcv.transforms import BaseTransform
 
 from incseg.datasets.transforms import geometry
 from incseg.registry import TRANSFORMS
-from incseg.utils.rules import expected
+from incseg.utils.rules import any_of, expected
 
 
 @TRANSFORMS.register_module()
@@ -18,7 +18,8 @@ class Resize(BaseTransform):
     Args:
         scale_factor: Factor of both sides; the result has at least one pixel.
         size: ``(height, width)`` in pixels, or an int for a square.
-        short_side: The shorter side in pixels; the aspect ratio does not change.
+        short_side: The shorter side in pixels; the longer one keeps the aspect ratio, rounded
+            down, as torchvision's ``Resize`` does.
         resize_labels: Whether label maps are scaled too; False leaves them at their own
             resolution.
 
@@ -50,9 +51,12 @@ class Resize(BaseTransform):
         height, width = results['img'].shape[:2]
         if self.size is not None:
             height, width = self.size
+        elif self.short_side is not None:
+            short = min(height, width)
+            height, width = (self.short_side * side // short for side in (height, width))
         else:
-            factor = self.scale_factor or self.short_side / min(height, width)  # type: ignore
-            height, width = (max(1, round(side * factor)) for side in (height, width))
+            assert self.scale_factor is not None
+            height, width = (max(1, round(side * self.scale_factor)) for side in (height, width))
         geometry.resize(results, height, width, labels=self.resize_labels)
         return results
 
@@ -96,23 +100,33 @@ class RandomLongSide(BaseTransform):
         low: Least length in pixels, at least 1.
         high: Greatest length in pixels; every whole number from ``low`` to ``high`` is
             equally likely.
+        interpolation: Of the image: ``'bilinear'`` or ``'bicubic'``.
 
     Raises:
-        InvalidInputError: They are not whole numbers in that order.
+        InvalidInputError: They are not whole numbers in that order, or there is no such
+            interpolation.
     """
 
-    def __init__(self, low: int, high: int) -> None:
+    def __init__(self, low: int, high: int, interpolation: str = 'bilinear') -> None:
         if not (isinstance(low, int) and isinstance(high, int) and 1 <= low <= high):
             raise expected(
                 'range of RandomLongSide', (low, high), 'whole numbers, 1 <= low <= high'
             )
-        self.low, self.high = low, high
+        if interpolation not in geometry.INTERPOLATIONS:
+            raise expected(
+                'interpolation of RandomLongSide', interpolation, any_of(geometry.INTERPOLATIONS)
+            )
+        self.low, self.high, self.interpolation = low, high, interpolation
 
     def transform(self, results: dict) -> dict:
         height, width = results['img'].shape[:2]
         factor = np.random.randint(self.low, self.high + 1) / max(height, width)
-        geometry.resize(results, *(max(1, round(side * factor)) for side in (height, width)))
+        height, width = (max(1, round(side * factor)) for side in (height, width))
+        geometry.resize(results, height, width, interpolation=self.interpolation)
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(low={self.low}, high={self.high})'
+        return (
+            f'{type(self).__name__}(low={self.low}, high={self.high}, '
+            f'interpolation={self.interpolation!r})'
+        )

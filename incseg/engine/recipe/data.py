@@ -86,6 +86,7 @@ def dataset_config(
         all_images=experiment.joint,
         void_as_background=data.get('void_as_background', False),
         image_labels=None if image_labels is None else dict(image_labels),
+        **({} if data.get('future') is None else {'future': data['future']}),
     )
 
 

@@ -39,7 +39,9 @@ def model_of_config(
     settings = {**config, 'pretrained': pretrained}
     model, method = (resolve(settings[key], settings) for key in ('model', 'method'))
     loss = dict(method['loss_decode'])
-    if k == 0:  # without old classes some losses are another, simpler one
+    if k == 0 and method.get('base_loss'):
+        loss = dict(method['base_loss'])
+    elif k == 0:  # without old classes some losses are another, simpler one
         loss['type'] = vars(MODELS.get(loss['type'])).get('base_step_type', loss['type'])
     heads = [model['decode_head'], *(model.get('auxiliary_head') or {}).values()]
     for head in heads:

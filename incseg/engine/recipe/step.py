@@ -179,17 +179,17 @@ def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> di
 
 
 def optimizer_parts(schedule: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """Return the entries of the optimiser's config that give parts of the network other rates.
+    """Return the entries of the optimiser's config that treat parts of the network differently.
 
-    They come from ``schedule.lr_factors``, the factors on the learning rate by part.  The
-    result is empty at step 0 and without factors.
+    They come from ``schedule.lr_factors``, at step 0 from ``schedule.base_lr_factors`` and
+    ``schedule.base_norm_decay``.  The result is empty if there are none.
     """
-    if k == 0 or not schedule.get('lr_factors'):
+    factors = schedule.get('lr_factors' if k else 'base_lr_factors') or {}
+    norm_decay = bool(k) or schedule.get('base_norm_decay') is not False
+    if not factors and norm_decay:
         return {}
-    return dict(
-        constructor='PartwiseOptimConstructor',
-        paramwise_cfg=dict(lr_factors=schedule['lr_factors']),
-    )
+    parts = dict(lr_factors=factors, **({} if norm_decay else {'norm_decay': False}))
+    return dict(constructor='PartwiseOptimConstructor', paramwise_cfg=parts)
 
 
 def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> list[dict[str, Any]]:

@@ -170,12 +170,14 @@ class OneDataset(StepSources):
         return dict(protocol=arguments)
 
     def describe(self, k: int | None = None) -> dict[str, Any]:
+        future = self.config['data'].get('future')
         return dict(
             name=self.name,
             dataset=self.config['data']['name'],
             setting=self.setting,
             steps=[list(step) for step in self.protocol.steps],
             classes=self.all_classes,
+            **({} if future is None else {'future': future}),
         )
 
     def reported(self) -> tuple[list[str], list[str]]:

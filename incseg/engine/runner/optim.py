@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmcv.cnn import is_norm
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from torch import nn
@@ -62,12 +63,14 @@ class PartwiseOptimConstructor:
         optim_wrapper_cfg: Config of the wrapper with its ``optimizer``.
         paramwise_cfg: ``dict(lr_factors=…)``: a factor per prefix of parameter
             names, ``'decode_head'`` or ``'decode_head.classifier'``.  The longest
-            matching prefix counts; without a match the factor is 1.
+            matching prefix counts; without a match the factor is 1.  With ``norm_decay=False``
+            normalisation layers and biases have no weight decay.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict):
         self.wrapper = dict(optim_wrapper_cfg)
         self.factors = dict(paramwise_cfg['lr_factors'])
+        self.norm_decay = paramwise_cfg.get('norm_decay', True)
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimiser and its wrapper; call it once.
@@ -78,8 +81,27 @@ class PartwiseOptimConstructor:
         network: Any = model.module if is_model_wrapper(model) else model
         config = dict(self.wrapper.pop('optimizer'))
         groups = factor_groups(network, config['lr'], self.factors)
+        if not self.norm_decay:
+            groups = undecayed_apart(network, groups)
         optimizer = OPTIMIZERS.build(config, default_args=dict(params=groups))
         return OPTIM_WRAPPERS.build(self.wrapper, default_args=dict(optimizer=optimizer))
+
+
+def undecayed_apart(network: nn.Module, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Split every group of an optimiser in two: what decays, and norms and biases, which do not.
+
+    Args:
+        network: The network.
+        groups: Dicts with ``params`` and other entries, which both parts keep.
+    """
+    apart = {id(p) for module in network.modules() if is_norm(module) for p in module.parameters()}
+    apart |= {id(p) for name, p in network.named_parameters() if name.endswith('bias')}
+    split = []
+    for group in groups:
+        held = [p for p in group['params'] if id(p) in apart]
+        rest = [p for p in group['params'] if id(p) not in apart]
+        split += [dict(group, params=rest), dict(group, params=held, weight_decay=0.0)]
+    return [group for group in split if group['params']]
 
 
 def factor_groups(

@@ -55,9 +55,13 @@ def row_titles(runs: Sequence[RunResult]) -> list[str]:
 
 
 def default_title(run: RunResult) -> str:
-    """Return the method, and in brackets the name of the ledger's file if it is another one."""
-    name = run.own_name
-    return run.method if name in (None, run.method) else f'{run.method} ({name})'
+    """Return the method, and in brackets the name of the ledger's file if it is another one.
+
+    Test labels in which classes of later steps are background are named, too.
+    """
+    name, future = run.own_name, run.content['protocol'].get('future', 'void')
+    title = run.method if name in (None, run.method) else f'{run.method} ({name})'
+    return title if future == 'void' else f'{title}, future as {future}'
 
 
 def settings_titles(title: str, runs: Sequence[RunResult]) -> list[str]:

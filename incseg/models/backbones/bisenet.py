@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from incseg.models.backbones.base import BaseBackbone
 from incseg.models.backbones.resnet import ResNet
 from incseg.registry import MODELS
-from incseg.utils.rules import any_of, expected
+from incseg.utils.rules import SWITCH, any_of, checked, expected, whole_number
 
 #: width -> (spatial path's four convolutions, context path, fused map)
 WIDTHS = {
@@ -30,6 +30,8 @@ class BiSeNet(BaseBackbone):
             as mmsegmentation's R50 and R101 have; 118 GMAC).
         pretrained: Whether the ResNet starts from ImageNet weights.
         norm_cfg: Config of the normalisation of every layer; None for :class:`BatchNorm`.
+        fusion_reduction: Divisor of the hidden channels of the fusion's attention.
+        fusion_bias: Whether the attention's convolutions have biases.
 
     Attributes:
         out_channels: Channels of the three maps that heads read: the deep context,
@@ -49,6 +51,8 @@ class BiSeNet(BaseBackbone):
         width: str = 'narrow',
         pretrained: bool = False,
         norm_cfg: dict | None = None,
+        fusion_reduction: int = 4,
+        fusion_bias: bool = True,
     ):
         super().__init__()
         if width not in WIDTHS:
@@ -57,7 +61,9 @@ class BiSeNet(BaseBackbone):
         spatial, context, fused = WIDTHS[width]
         self.spatial_path = SpatialPath(spatial, norm_cfg)
         self.context_path = ContextPath(ResNet(depth, pretrained, norm_cfg), context, norm_cfg)
-        self.fusion = FeatureFusion(spatial[-1] + context, fused, norm_cfg)
+        self.fusion = FeatureFusion(
+            spatial[-1] + context, fused, norm_cfg, fusion_reduction, fusion_bias
+        )
         self.out_channels = (context, context, fused)
         self.stage_channels = self.context_path.resnet.stage_channels
 
@@ -177,15 +183,30 @@ class FeatureFusion(nn.Module):
         channels: Channels of the result.
         norm_cfg: Config of the normalisation of the first convolution.
         reduction: Divisor: the attention's hidden layer has ``channels // reduction`` channels.
+        bias: Whether the attention's two convolutions have biases.
+
+    Raises:
+        InvalidInputError: If ``reduction`` does not leave a channel.
 
     Source: Yu et al., "BiSeNet", ECCV 2018, fig. 2 (c).
     """
 
-    def __init__(self, in_channels: int, channels: int, norm_cfg: dict, reduction: int = 4):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        norm_cfg: dict,
+        reduction: int = 4,
+        bias: bool = True,
+    ):
         super().__init__()
+        whole_number('BiSeNet fusion_reduction', reduction, 1, channels)
+        checked('BiSeNet fusion_bias', bias, SWITCH)
         self.conv = ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg)
-        self.squeeze = PooledConv(channels, channels // reduction, None, dict(type='ReLU'))
-        self.excite = ConvModule(channels // reduction, channels, 1, act_cfg=dict(type='Sigmoid'))
+        self.squeeze = PooledConv(channels, channels // reduction, None, dict(type='ReLU'), bias)
+        self.excite = ConvModule(
+            channels // reduction, channels, 1, act_cfg=dict(type='Sigmoid'), bias=bias
+        )
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
         """Fuse two maps of one size.
@@ -232,15 +253,23 @@ class PooledConv(nn.Module):
     Args:
         in_channels: Channels of the map to pool.
         out_channels: Channels of the result.
-        norm_cfg: Config of the normalisation, or None for none (the convolution then has a bias).
+        norm_cfg: Config of the normalisation, or None for none.
         act_cfg: Config of the activation, or None for none.
+        bias: Whether the convolution has a bias; ``'auto'``: if there is no normalisation.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, norm_cfg: dict | None, act_cfg: dict | None
+        self,
+        in_channels: int,
+        out_channels: int,
+        norm_cfg: dict | None,
+        act_cfg: dict | None,
+        bias: bool | str = 'auto',
     ):
         super().__init__()
-        self.conv = ConvModule(in_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.conv = ConvModule(
+            in_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=act_cfg, bias=bias
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_channels, H, W)`` to ``(N, out_channels, 1, 1)``."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from incseg.models.decode_heads.class_map import Decision, label_type
 from incseg.models.decode_heads.growing_classifier import GrowingClassifier
 from incseg.registry import MODELS
+from incseg.utils.rules import NOT_NEGATIVE, checked, or_none
 
 
 class BaseDecodeHead(nn.Module, ABC):
@@ -28,6 +29,8 @@ class BaseDecodeHead(nn.Module, ABC):
             choice in an incremental experiment.
         norm_cfg: Normalisation of the head's own layers.
         dropout_ratio: Probability of dropping a channel before the classifier.
+        init_std: Standard deviation of the first weights of the classifier; None for torch's own
+            start, as in the published codes.
     """
 
     #: Whether output 0 is the background.  A head without that output has one output
@@ -43,6 +46,7 @@ class BaseDecodeHead(nn.Module, ABC):
         loss_decode: Any = None,
         norm_cfg: dict | None = None,
         dropout_ratio: float = 0.1,
+        init_std: float | None = 0.01,
     ):
         super().__init__()
         self.in_channels = in_channels
@@ -52,6 +56,7 @@ class BaseDecodeHead(nn.Module, ABC):
         loss = loss_decode or dict(type='CrossEntropyLoss')
         self.loss_decode = MODELS.build(loss) if isinstance(loss, dict) else loss
         self.dropout = nn.Dropout2d(dropout_ratio) if dropout_ratio > 0 else nn.Identity()
+        self.init_std = checked('init_std', init_std, or_none(NOT_NEGATIVE))
         self.classifier: GrowingClassifier | None = None
 
     def build_classifier(self, outputs_per_step: Sequence[int]) -> None:
@@ -67,7 +72,9 @@ class BaseDecodeHead(nn.Module, ABC):
             raise TypeError(
                 f'{type(self).__name__} has no background output: it has to define decide()'
             )
-        self.classifier = GrowingClassifier(self.channels, outputs_per_step, self.has_background)
+        self.classifier = GrowingClassifier(
+            self.channels, outputs_per_step, self.has_background, self.init_std
+        )
 
     @property
     def num_old(self) -> int:

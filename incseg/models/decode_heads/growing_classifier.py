@@ -20,6 +20,7 @@ class GrowingClassifier(nn.Module):
         outputs_per_step: Classes of each step; the first number includes the background.
         has_background: Whether output 0 is the background; else output ``i`` is
             train id ``i + 1`` and the first classifier has one output less.
+        init_std: Standard deviation of the first weights, see :func:`start_classifier`.
 
     Attributes:
         outputs_per_step: The argument, a tuple.
@@ -28,7 +29,13 @@ class GrowingClassifier(nn.Module):
         ValueError: If a step has no outputs.
     """
 
-    def __init__(self, channels: int, outputs_per_step: Sequence[int], has_background: bool = True):
+    def __init__(
+        self,
+        channels: int,
+        outputs_per_step: Sequence[int],
+        has_background: bool = True,
+        init_std: float | None = 0.01,
+    ):
         super().__init__()
         self.outputs_per_step = tuple(outputs_per_step)
         self.has_background = has_background
@@ -41,8 +48,7 @@ class GrowingClassifier(nn.Module):
             )
         self.steps = nn.ModuleList(nn.Conv2d(channels, n, 1) for n in outputs)
         for conv in self.convs:
-            nn.init.normal_(conv.weight, std=0.01)
-            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+            start_classifier(conv, init_std)
 
     @property
     def convs(self) -> list[nn.Conv2d]:
@@ -74,3 +80,18 @@ class GrowingClassifier(nn.Module):
         bias = torch.cat([conv.bias for conv in self.convs])  # type: ignore[misc]
         with torch.autocast(x.device.type, enabled=False):
             return F.conv2d(x.to(weight.dtype), weight, bias)
+
+
+def start_classifier(conv: nn.Conv2d, std: float | None) -> None:
+    """Give a classifier random weights, in place.
+
+    Args:
+        conv: The classifier.
+        std: Standard deviation of the weights, with biases of zero; None for torch's own start
+            of a convolution (uniform weights and biases).
+    """
+    if std is None:
+        conv.reset_parameters()
+        return
+    nn.init.normal_(conv.weight, std=std)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]

@@ -1,3 +1,4 @@
+from incseg.models.losses.ohem import OhemCrossEntropyLoss
 from incseg.models.losses.segmentation import (
     BinaryCrossEntropyLoss,
     CrossEntropyLoss,
@@ -8,6 +9,7 @@ from incseg.models.losses.segmentation import (
 __all__ = [
     'BinaryCrossEntropyLoss',
     'CrossEntropyLoss',
+    'OhemCrossEntropyLoss',
     'PixelCrossEntropy',
     'UnbiasedCrossEntropyLoss',
 ]

@@ -51,6 +51,20 @@ def test_test_mode_takes_every_image_and_hides_the_future(voc, monkeypatch):
     assert labels(dataset) == [[0, 2, 255], [1, 2, 0], [255, 1, 0], [3, 3, 3]]
 
 
+def test_future_classes_as_background(voc):
+    """If it fails, `data.future='background'` is not the label rule of PLOP's and WILSON's codes.
+
+    Void stays void, and training labels do not change.
+    """
+    arguments = (voc, PROTOCOL, 1, LOAD)
+    dataset = IncrementalDataset(*arguments, mode='test', future='background')
+    assert labels(dataset) == [[0, 2, 255], [1, 2, 0], [0, 1, 0], [3, 3, 3]]
+    train = [labels(IncrementalDataset(*arguments, future=f)) for f in ('void', 'background')]
+    assert train[0] == train[1]
+    with pytest.raises(InvalidInputError, match="data.future is 'ignore', expected"):
+        IncrementalDataset(*arguments, future='ignore')
+
+
 def test_all_images_and_void_as_background(voc):
     """Options of joint training and of MiB's own label rule."""
     dataset = IncrementalDataset(voc, PROTOCOL, 1, LOAD, all_images=True, void_as_background=True)

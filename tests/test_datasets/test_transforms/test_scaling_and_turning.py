@@ -1,9 +1,21 @@
 """Sizes, factors, angles and directions of geometric transforms."""
 
+import cv2
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
 
-from incseg.datasets import RandomFlip, RandomLongSide, RandomRotation, RandomScale, Resize
+from incseg.datasets import (
+    CenterCrop,
+    RandomFlip,
+    RandomLongSide,
+    RandomRotation,
+    RandomScale,
+    Resize,
+)
+from incseg.errors import InvalidInputError
 
 
 @pytest.mark.parametrize(
@@ -109,3 +121,33 @@ def test_prob(make_sample):
     count = sum((RandomFlip()(make_sample())['gt_seg_map'] != before).any() for _ in range(300))
     assert 120 < count < 180
     assert all((RandomFlip(prob=0)(make_sample())['gt_seg_map'] == before).all() for _ in range(20))
+
+
+def test_the_published_evaluation(make_sample):
+    """If it fails, `mib_crop512` sees other rows or columns than torchvision's two transforms."""
+    rng = np.random.default_rng(0)
+    sizes = [(333, 500), (375, 500), (500, 281), (281, 281), *rng.integers(200, 700, (40, 2))]
+    for height, width in sizes:
+        sample = make_sample(int(height), int(width))
+        theirs = transforms.Resize(512)(Image.new('L', (int(width), int(height))))
+        ours = Resize(short_side=512)(sample)
+        assert ours['img_shape'] == theirs.size[::-1]
+        rows, columns = np.indices(ours['img_shape'])
+        corner = transforms.CenterCrop(512)(torch.from_numpy(np.stack([rows, columns])))[:, 0, 0]
+        ours['gt_seg_map'] = (rows % 251).astype(np.uint8)
+        CenterCrop(512)(ours)
+        assert ours['gt_seg_map'][0, 0] == int(corner[0]) % 251
+
+
+def test_interpolation(make_sample):
+    """If it fails, SEAM's pictures are scaled bilinearly where the published code is bicubic."""
+    np.random.seed(0)
+    sample = make_sample(60, 80)
+    image, label = sample['img'].copy(), sample['gt_seg_map'].copy()
+    sample = RandomLongSide(100, 100, interpolation='bicubic')(sample)
+    wanted = cv2.resize(image, (100, 75), interpolation=cv2.INTER_CUBIC)
+    assert np.array_equal(sample['img'], wanted)
+    assert not np.array_equal(cv2.resize(image, (100, 75)), wanted)
+    assert set(np.unique(sample['gt_seg_map'])) <= set(np.unique(label))
+    with pytest.raises(InvalidInputError, match="interpolation of RandomLongSide is 'cubic'"):
+        RandomLongSide(1, 2, interpolation='cubic')

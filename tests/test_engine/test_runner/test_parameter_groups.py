@@ -190,3 +190,28 @@ def test_autocast(amp):
     model = torch.nn.Linear(2, 2)
     with wrapper.optim_context(model):
         assert model(torch.ones(1, 2)).dtype == (torch.bfloat16 if amp else torch.float32)
+
+
+def test_norms_without_decay():
+    """If it fails, weight decay acts on a norm or a bias, or a group loses its rate."""
+    init_default_scope('incseg')
+    network = nn.ModuleDict(dict(head=nn.Conv2d(2, 2, 1), norm=nn.GroupNorm(1, 2)))
+    make = OPTIM_WRAPPER_CONSTRUCTORS.get('PartwiseOptimConstructor')(
+        dict(
+            type='StepOptimWrapper',
+            optimizer=dict(type='SGD', lr=0.5, momentum=0.9, weight_decay=0.1),
+        ),
+        dict(lr_factors=dict(head=10.0), norm_decay=False),
+    )
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = {
+        names[id(parameter)]: (group['lr'], group['weight_decay'])
+        for group in make(network).optimizer.param_groups
+        for parameter in group['params']
+    }
+    assert found == {
+        'head.weight': (5.0, 0.1),
+        'head.bias': (5.0, 0.0),
+        'norm.weight': (0.5, 0.0),
+        'norm.bias': (0.5, 0.0),
+    }

@@ -281,3 +281,10 @@ def test_many_differences_are_cut(make_run):
 def test_long_values_are_shortened(length, text):
     """If it fails, one long setting makes the note unreadable."""
     assert shortened('x' * length) == text
+
+
+def test_future_classes_as_background(read):
+    """If it fails, scores of two rules for test labels stand in one table without a word."""
+    run = read()
+    run.content['protocol']['future'] = 'background'
+    assert row_titles([run]) == ['mib, future as background']

@@ -198,6 +198,17 @@ def test_fusion_is_the_map_plus_its_attended_self():
     torch.testing.assert_close(layer(spatial, context), x + x * excite(hidden).sigmoid())
 
 
+def test_fusion_of_other_codes():
+    """If it fails, the reduction and the biases that other codes have cannot be chosen."""
+    net = BiSeNet(18, fusion_reduction=1, fusion_bias=False)
+    squeeze, excite = net.fusion.squeeze.conv.conv, net.fusion.excite.conv
+    assert squeeze.weight.shape == excite.weight.shape == (256, 256, 1, 1)
+    assert squeeze.bias is None and excite.bias is None
+    for wrong in (0, 257, 'x'):
+        with pytest.raises(InvalidInputError, match='BiSeNet fusion_reduction is '):
+            BiSeNet(18, fusion_reduction=wrong)
+
+
 def test_attention_of_the_fusion_has_no_norm():
     """If it fails, the attention gained BatchNorm (mmseg's deviation: it is then >= 0.5)."""
     layer = FeatureFusion(8, 12, dict(type='BN'))

@@ -1,0 +1,78 @@
+"""Cross-entropy on the pixels that the network finds hardest."""
+
+from math import log
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from incseg.models.losses.functional.cross_entropy import check_image_weight, check_target
+from incseg.registry import MODELS
+from incseg.utils.precision import at_least_float32
+from incseg.utils.rules import NOT_NEGATIVE, POSITIVE, SHARE, checked
+
+
+@MODELS.register_module()
+class OhemCrossEntropyLoss(nn.Module):
+    """Ordinary cross-entropy, averaged over hard pixels alone (online hard example mining).
+
+    Hard are the pixels whose label has a probability below ``threshold``; where they are fewer
+    than the share ``min_kept`` of all labelled pixels, that many with the highest loss.  It is a
+    loss of step 0 (``method.base_loss``): it knows of no old classes.
+
+    Args:
+        threshold: Probability of the label, above 0 and at most 1.
+        min_kept: Share of the labelled pixels that always counts, 0 to 1.
+        loss_weight: Factor on the loss, 0 or more.
+
+    Raises:
+        InvalidInputError: If an argument's value is not allowed.
+
+    Source: Shrivastava et al., CVPR 2016; common in training codes of BiSeNet, with these
+    defaults.
+    """
+
+    #: whether the loss takes logits at the head's own resolution; it needs one loss per pixel
+    low_resolution = False
+
+    def __init__(self, threshold: float = 0.7, min_kept: float = 1 / 16, loss_weight: float = 1.0):
+        super().__init__()
+        name = type(self).__name__
+        checked(f'{name} threshold', threshold, POSITIVE)
+        self.threshold = checked(f'{name} threshold', threshold, SHARE)
+        self.min_kept = checked(f'{name} min_kept', min_kept, SHARE)
+        self.loss_weight = checked(f'{name} loss_weight', loss_weight, NOT_NEGATIVE)
+
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        *,
+        num_old: int,
+        ignore_index: int = 255,
+        image_weight: Tensor | None = None,
+    ) -> Tensor:
+        """Return the weighted loss, a scalar of float32 or wider.
+
+        Args:
+            logits: ``(N, C, H, W)``, unnormalised.
+            target: ``(N, H, W)``, integer train ids.
+            num_old: Not used.
+            ignore_index: Pixels with this label do not count; without another pixel the loss
+                is 0.
+            image_weight: ``(N,)``, a factor on the loss of each image's pixels, or None.
+
+        Raises:
+            ValueError: If a label is neither a channel nor ignored.
+        """
+        check_target(target, logits.shape[1], ignore_index)
+        loss = F.cross_entropy(
+            at_least_float32(logits), target.long(), ignore_index=ignore_index, reduction='none'
+        )
+        if image_weight is not None:
+            loss = loss * check_image_weight(image_weight, logits)[:, None, None]
+        losses = loss[target != ignore_index]
+        if not len(losses):
+            return loss.sum() * self.loss_weight
+        least = max(1, int(self.min_kept * len(losses)))
+        hard = losses[losses > -log(self.threshold)]
+        return self.loss_weight * (hard if len(hard) >= least else losses.topk(least)[0]).mean()
