@@ -84,7 +84,7 @@ def test_only_the_newest_classifier(std):
 def test_the_published_start():
     """If it fails, `std=None` is not torch's own start: uniform weights *and* biases."""
     torch.manual_seed(0)
-    classifier = GrowingClassifier(400, [4, 50], init_std=None)
+    classifier = GrowingClassifier(400, [50, 50], init_std=None)
     MODELS.build(dict(type='RandomInit', std=None))(classifier)
     for conv in classifier.convs:
         for values in (conv.weight, conv.bias):
