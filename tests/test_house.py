@@ -38,6 +38,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('image_labels', 'negatives', 'sources'),
         ('joined_dataset', 'transforms'),
         ('pseudo_labels', 'seg_dataset'),
+        ('dataset_of_files', 'metainfo'),
+        ('picture_files',),
         ('image_lists', 'label_maps'),
     ],
     'datasets.image_labels': [('json_and_xml', 'masks'), ('base',)],
@@ -153,6 +155,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'renamed': [('names',)],
     'structures': [('network_outputs', 'seg_data_sample')],
     'utils': [
+        ('picture_sizes',),
         (
             'file_digests',
             'locks',

@@ -133,6 +133,10 @@ class JoinedDataset(SegDataset):
                 joined[here, new_id] |= of_part[places[here, 1], column]
         return joined
 
+    def unused_label_maps(self) -> list[str]:
+        """Return the label maps in the folders of all parts that belong to no image."""
+        return [path for part in self.parts for path in part.unused_label_maps()]
+
     def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
         return self.joined_rows([part.presence(num_workers, progress) for part in self.parts])
 

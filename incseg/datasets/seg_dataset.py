@@ -1,7 +1,4 @@
-import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,18 +6,17 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from incseg.datasets import image_lists
+from incseg.datasets.dataset_of_files import DatasetOfFiles
 from incseg.datasets.image_lists import at_split
-from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.label_maps.reader import LabelReader
+from incseg.datasets.metainfo import resolve_metainfo, resolve_prefix
 from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS, TRANSFORMS
-from incseg.utils.file_digests import file_digests
-from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
 
 
 @DATASETS.register_module()
-class SegDataset(BaseDataset):
+class SegDataset(DatasetOfFiles):
     """A data set of images and label maps; the base class of every data set.
 
     A data set is declared, not programmed.  A subclass names its folders
@@ -83,25 +79,30 @@ class SegDataset(BaseDataset):
         follow_links: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.splits = [split] if isinstance(split, str) else list(split)
+        self.splits = list(split) if isinstance(split, list | tuple) else [split]
         self.img_suffix = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         self.seg_map_suffix = seg_map_suffix
         self.partly_labelled = partly_labelled
         self.follow_links = follow_links
         self._presence: np.ndarray | None = None
-        if not self.splits:
+        if not self.splits or not all(isinstance(each, str) for each in self.splits):
             raise expected('split', split, 'the name of a split, or a list of one or more')
+        if kwargs.get('filter_cfg') and type(self).filter_data is BaseDataset.filter_data:
+            raise expected(
+                'filter_cfg',
+                kwargs['filter_cfg'],
+                f'None: {type(self).__name__} filters nothing',
+            )
         lazy_init = kwargs.pop('lazy_init', False)
         super().__init__(
             ann_file=self.ANN_FILE if ann_file is None else ann_file,
-            metainfo=metainfo,
+            metainfo=self.resolve_metainfo(metainfo),
             data_root=str(data_root),
-            data_prefix={**self.DATA_PREFIX, **(data_prefix or {})},
+            data_prefix=self.resolve_prefix(data_prefix),
             pipeline=[TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline],
             lazy_init=True,
             **kwargs,
         )
-        self._metainfo.update(self.resolve_metainfo(metainfo))
         #: :class:`LabelReader` of this data set's files.
         self.label_reader = self.make_label_reader()
         if not lazy_init:
@@ -115,7 +116,7 @@ class SegDataset(BaseDataset):
     @property
     def image_ids(self) -> list[str]:
         """The id of every image, in order."""
-        return [super(SegDataset, self).get_data_info(i)['image_id'] for i in range(len(self))]
+        return [entry['image_id'] for entry in self.entries()]
 
     @property
     def has_mask(self) -> np.ndarray:
@@ -123,8 +124,7 @@ class SegDataset(BaseDataset):
 
         All have one, unless the data set is ``partly_labelled``.
         """
-        infos = [super(SegDataset, self).get_data_info(i) for i in range(len(self))]
-        return np.array([info.get('has_mask', True) for info in infos], np.bool_)
+        return np.array([entry.get('has_mask', True) for entry in self.entries()], np.bool_)
 
     def make_label_reader(self) -> LabelReader:
         """Return the reader of the label files; by default the ids in them are dataset ids.
@@ -201,7 +201,7 @@ class SegDataset(BaseDataset):
 
     def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
         labelled = np.flatnonzero(self.has_mask)
-        files = [super(SegDataset, self).get_data_info(int(i))['seg_map_path'] for i in labelled]
+        files = [entry['seg_map_path'] for entry in self.entries(labelled.tolist())]
         name = f'{type(self).__name__} {"+".join(self.splits)}'
         presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
         presence[labelled] = ClassIndex.scan(
@@ -227,73 +227,19 @@ class SegDataset(BaseDataset):
             one ``[red, green, blue]`` per class.
 
         Raises:
-            InvalidInputError: The classes are not as described, or the palette
-                has another number of colours.
+            InvalidInputError: ``metainfo`` has an unknown key, the classes are not as described,
+                or the palette is none, or of another number of colours.
         """
-        merged = {**cls.METAINFO, **(metainfo or {})}
-        classes = tuple(merged.get('classes', ()))
-        if len(classes) < 2 or classes[0] != 'background' or len(set(classes)) < len(classes):
-            raise expected(
-                f'metainfo.classes of {cls.__name__}',
-                classes,
-                "'background' followed by the name of each class, none twice",
-            )
-        palette = merged.get('palette')
-        if palette is None or (metainfo and 'classes' in metainfo and 'palette' not in metainfo):
-            palette = colour_map(len(classes))
-        if len(palette) != len(classes):
-            raise expected(
-                f'number of colours in metainfo.palette of {cls.__name__}',
-                len(palette),
-                f'one for each of the {len(classes)} classes',
-            )
-        return dict(merged, classes=classes, palette=[list(map(int, c)) for c in palette])
+        return resolve_metainfo(cls.METAINFO, metainfo, cls.__name__)
 
-    def file_states(self, indices: Sequence[int] | None = None) -> list[tuple[str, int, int]]:
-        """Return (name, size in bytes, modification time in ns) of the files of images.
-
-        Each image gives one entry for the image file, and one for the label map if it
-        has one.  Equal states of two data sets mean the same images and labels.
+    @classmethod
+    def resolve_prefix(cls, data_prefix: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the folders of images and label maps, ``{split}`` for the name of a split.
 
         Args:
-            indices: Indices of the images; None for all.
-        """
-        return [
-            (os.path.basename(path), (state := os.stat(path)).st_size, state.st_mtime_ns)
-            for path in self.input_files(indices)
-        ]
-
-    def fingerprint(self, indices: Sequence[int] | None = None) -> str:
-        """Return 16 hexadecimal digits, different for other images, label maps or ids of images.
-
-        The files are read once; later calls compare their sizes, times and inodes.
-
-        Args:
-            indices: Indices of the images; None for all.
+            data_prefix: Replaces parts of ``DATA_PREFIX``.
 
         Raises:
-            MissingFileError: A file is missing.
-            InvalidInputError: A file cannot be read.
+            InvalidInputError: It has an unknown key, or a folder is no text.
         """
-        chosen = range(len(self)) if indices is None else indices
-        names = [super(SegDataset, self).get_data_info(int(i))['image_id'] for i in chosen]
-        files = self.input_files(indices)
-        with closing(Progress(len(files), 'reading images and masks', len(files) >= 1000)) as bar:
-            digests = file_digests(files, bar.update)
-        whole = hashlib.sha256('\0'.join(names).encode('utf-8', 'surrogateescape'))
-        whole.update(b''.join(digests))
-        return whole.hexdigest()[:16]
-
-    def input_files(self, indices: Sequence[int] | None = None) -> list[str]:
-        """Return the paths of images and, where they have one, of their label maps.
-
-        Args:
-            indices: Indices of the images; None for all.
-        """
-        chosen = range(len(self)) if indices is None else indices
-        return [
-            info[key]
-            for info in (super(SegDataset, self).get_data_info(int(i)) for i in chosen)
-            for key in ('img_path', 'seg_map_path')
-            if key in info and (key == 'img_path' or info.get('has_mask', True))
-        ]
+        return resolve_prefix(cls.DATA_PREFIX, data_prefix, cls.__name__)

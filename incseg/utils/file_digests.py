@@ -1,4 +1,4 @@
-"""The content of many files as digests, read once and remembered."""
+"""What is known of the content of many files, such as its digest: read once and remembered."""
 
 import hashlib
 import os
@@ -15,7 +15,6 @@ from incseg.utils.files import remove_leftovers, write_atomically
 
 #: what tells that a file is the one that was read: device, inode, size, times of change in ns
 STATE = ('device', 'inode', 'size', 'mtime', 'ctime')
-ROW = np.dtype([(name, np.int64) for name in STATE] + [('digest', np.void, 32)])
 #: a file that changed less than so many nanoseconds before it was read may change again without
 #: another time: it is not remembered
 YOUNG = 2 * 10**9
@@ -49,20 +48,46 @@ def file_digests(
         MissingFileError: There is no such file.
         InvalidInputError: A file cannot be read.
     """
+    return remembered_facts(paths, 'file_digests', 32, lambda path: digest_of(path), update)
+
+
+def remembered_facts(
+    paths: Sequence[str],
+    kind: str,
+    size: int,
+    read: Callable[[str], bytes],
+    update: Callable[[int], object] = lambda done: None,
+) -> list[bytes]:
+    """Return what ``read`` says of each file; of an unchanged file it is asked once.
+
+    Args:
+        paths: The files.
+        kind: Name of the facts: the folder of their cache, see :func:`cache_folder`.
+        size: Number of bytes that ``read`` returns for each file.
+        read: Reads a file; several threads call it.
+        update: Called with the number of files that were read since the last call.
+
+    Raises:
+        MissingFileError: There is no such file.
+        Exception: Any error of ``read``.
+    """
     states = [file_state(path) for path in paths]
-    cache = DigestCache(sorted({os.path.dirname(os.path.abspath(path)) for path in paths}))
+    folders = sorted({os.path.dirname(os.path.abspath(path)) for path in paths})
+    cache = FactCache(kind, size, folders)
     known = cache.load()
-    digests = [known.get(state) for state in states]
-    lacking = [i for i, value in enumerate(digests) if value is None]
+    facts = [known.get(state) for state in states]
+    lacking = [i for i, value in enumerate(facts) if value is None]
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for i, value in zip(lacking, pool.map(lambda i: digest_of(paths[i]), lacking), strict=True):
-            digests[i] = value
+        for i, value in zip(lacking, pool.map(lambda i: read(paths[i]), lacking), strict=True):
+            facts[i] = value
             update(1)
     if lacking:
         now = time.time_ns()
-        pairs = zip(states, digests, strict=True)
-        cache.save({s: d for s, d in pairs if d is not None and max(s[3:]) < now - YOUNG})
-    return [value for value in digests if value is not None]
+        pairs = zip(states, facts, strict=True)
+        old = {s: fact for s, fact in pairs if fact is not None and max(s[3:]) < now - YOUNG}
+        here = {state[:2] for state in states}  # other files of the folders stay remembered
+        cache.save({s: fact for s, fact in known.items() if s[:2] not in here} | old)
+    return [value for value in facts if value is not None]
 
 
 def file_state(path: str) -> tuple[int, ...]:
@@ -95,35 +120,38 @@ def digest_of(path: str | os.PathLike[str]) -> bytes:
         raise InvalidInputError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
-class DigestCache:
-    """The remembered digests of the files of some folders.
+class FactCache:
+    """The remembered facts of one kind about the files of some folders.
 
     They are kept in one file of :func:`cache_folder`; a damaged one counts as missing.
 
     Args:
+        kind: Name of the facts.
+        size: Number of bytes of each fact.
         folders: The folders; other folders have another file.
     """
 
-    def __init__(self, folders: Sequence[str]):
+    def __init__(self, kind: str, size: int, folders: Sequence[str]):
         key = hashlib.sha256('\0'.join(folders).encode('utf-8', 'surrogateescape')).hexdigest()
-        self.path = cache_folder('file_digests') / f'{key}.bin'
+        self.path = cache_folder(kind) / f'{key}.bin'
+        self.row = np.dtype([(name, np.int64) for name in STATE] + [('fact', np.void, size)])
 
     def load(self) -> dict[tuple[int, ...], bytes]:
-        """Return the remembered digests, by the :func:`file_state` of their files; {} for none."""
+        """Return the remembered facts, by the :func:`file_state` of their files; {} for none."""
         try:
             content = self.path.read_bytes()
         except OSError:
             return {}
         digest, rows = content[:32], content[32:]
-        if len(rows) % ROW.itemsize or hashlib.sha256(rows).digest() != digest:
+        if len(rows) % self.row.itemsize or hashlib.sha256(rows).digest() != digest:
             return {}
-        table = np.frombuffer(rows, ROW)
+        table = np.frombuffer(rows, self.row)
         states = zip(*(table[name].tolist() for name in STATE), strict=True)
-        return dict(zip(states, table['digest'].tolist(), strict=True))
+        return dict(zip(states, table['fact'].tolist(), strict=True))
 
-    def save(self, digests: dict[tuple[int, ...], bytes]) -> None:
-        """Write the digests, by :func:`file_state`; a folder that cannot be written is no error."""
-        table = np.array([(*state, digest) for state, digest in digests.items()], ROW)
+    def save(self, facts: dict[tuple[int, ...], bytes]) -> None:
+        """Write the facts, by :func:`file_state`; a folder that cannot be written is no error."""
+        table = np.array([(*state, fact) for state, fact in facts.items()], self.row)
         rows = table.tobytes()
         with suppress(SaveError):
             write_atomically(self.path, hashlib.sha256(rows).digest() + rows, durable=False)

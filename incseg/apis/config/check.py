@@ -171,22 +171,29 @@ def check_types(config: Mapping[str, Any]) -> None:
 
 
 def check_same_classes(data: Mapping[str, Any]) -> None:
-    """Refuse a test set whose classes are others than those of training, or in another order.
+    """Refuse classes, colours or folders that are none, and a test set with other classes.
+
+    Others than those of training, or the same in another order.
 
     Args:
         data: The section ``data``; a data set that does not say its classes is left out.
 
     Raises:
-        InvalidInputError: Naming the classes of both.
+        InvalidInputError: Naming the data set and the key, or the classes of both.
     """
     classes = []
     for split in ('train', 'test'):
         part = dict(data[split])
         kind = DATASETS.get(part['type']) if isinstance(part['type'], str) else part['type']
         if not hasattr(kind, 'resolve_metainfo'):
-            return
-        classes.append(tuple(kind.resolve_metainfo(part.get('metainfo'))['classes']))
-    if classes[0] != classes[1]:
+            continue
+        try:
+            classes.append(tuple(kind.resolve_metainfo(part.get('metainfo'))['classes']))
+            if hasattr(kind, 'resolve_prefix'):
+                kind.resolve_prefix(part.get('data_prefix'))
+        except InvalidInputError as error:
+            raise InvalidInputError(f'data.{split}: {error}') from None
+    if len(classes) == 2 and classes[0] != classes[1]:
         raise expected(
             'the list of classes of data.test',
             list(classes[1]),

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from incseg.constants import MAX_CLASSES, VOID
 from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.label_maps.reader import LabelReader
+from incseg.datasets.picture_files import check_size
 from incseg.datasets.pseudo_labels.pseudo_label_view import PseudoLabelView
 from incseg.errors import InvalidInputError
 from incseg.registry import TRANSFORMS
@@ -107,13 +108,8 @@ def _check_fit(label_map: np.ndarray, name: str, results: dict) -> None:
             (str(label_map.dtype), label_map.shape),
             'uint8 and (H, W)',
         )
-    if label_map.shape != tuple(results['ori_shape']):
-        raise expected(
-            f'size of label map {name!r}',
-            label_map.shape,
-            f'{tuple(results["ori_shape"])} (height, width), as its image '
-            f'{results.get("img_path", "in memory")!r}',
-        )
+    image = results.get('img_path', 'in memory')
+    check_size(label_map.shape, name, results['ori_shape'], image)
 
 
 @functools.lru_cache

@@ -1,0 +1,91 @@
+"""The files of a data set's images and label maps: whether they are sound and fit each other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from incseg.datasets.image_lists import ending, files_below
+from incseg.utils.picture_sizes import label_map_sizes, picture_sizes
+from incseg.utils.progress import Progress
+from incseg.utils.rules import expected
+
+#: from so many files on, a line tells of the progress
+MANY = 1000
+Entry = Mapping[str, Any]
+
+
+def check_sizes(entries: Sequence[Entry], read_labels: Callable[[str], np.ndarray]) -> None:
+    """Refuse a file that is no picture or cut short, and a label map of another size.
+
+    Heads and ends of the files are read, once; see :mod:`incseg.utils.picture_sizes`.
+
+    Args:
+        entries: Dicts of ``img_path`` and ``seg_map_path``, as a data set lists its images; an
+            entry without ``img_path`` has no files, one with ``has_mask=False`` no label map.
+        read_labels: Reads a label map, for files that are no PNG.
+
+    Raises:
+        MissingFileError: A file is missing.
+        InvalidInputError: Naming the file.
+    """
+    entries = [entry for entry in entries if 'img_path' in entry]
+    masked = [e for e in entries if 'seg_map_path' in e and e.get('has_mask', True)]
+    total = len(entries) + len(masked)
+    with closing(Progress(total, 'sizes of images and masks', total >= MANY)) as bar:
+        images = [entry['img_path'] for entry in entries]
+        sizes = dict(zip(images, picture_sizes(images, bar.update), strict=True))
+        labels = [entry['seg_map_path'] for entry in masked]
+        of_labels = label_map_sizes(labels, read_labels, bar.update)
+    for entry, size in zip(masked, of_labels, strict=True):
+        image = entry['img_path']
+        check_size(size, entry['seg_map_path'], sizes[image], image)
+
+
+def check_size(
+    size: tuple[int, ...], label_map: str, image_size: tuple[int, ...], image: str
+) -> None:
+    """Refuse a label map of another size than its image.
+
+    Args:
+        size: Height and width of the label map.
+        label_map: Its name, for the error.
+        image_size: Height and width of the image, as it is loaded.
+        image: The name of the image.
+
+    Raises:
+        InvalidInputError: Naming both.
+    """
+    if tuple(size) != tuple(image_size):
+        raise expected(
+            f'size of label map {label_map!r}',
+            tuple(size),
+            f'{tuple(image_size)} (height, width), as its image {image!r}',
+        )
+
+
+def label_maps_without_image(
+    entries: Sequence[Entry],
+    folders: Sequence[str],
+    suffix: str,
+    root: str = '',
+    follow: bool = False,
+) -> list[str]:
+    """Return the label maps in some folders that no image of a data set has, sorted.
+
+    Args:
+        entries: The images, see :func:`check_sizes`.
+        folders: The folders of label maps.
+        suffix: Ending of label files; capitals do not matter.
+        root, follow: See :func:`incseg.datasets.image_lists.files_below`.
+    """
+    used = {entry.get('seg_map_path') for entry in entries}
+    there = {
+        str(Path(folder) / name)
+        for folder in folders
+        for name in files_below(Path(folder), root, follow)
+        if ending(name, [suffix])
+    }
+    return sorted(there - used)
