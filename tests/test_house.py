@@ -63,7 +63,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'engine': [
         ('train_protocol', 'matrix', 'figures'),
-        ('base_steps', 'evaluate', 'replay_memory', 'weak'),
+        ('base_steps', 'evaluate', 'weak'),
+        ('start_checks',),
+        ('replay_memory',),
         ('hooks', 'runner', 'work_dir'),
         ('step_context',),
         ('labels',),
@@ -90,6 +92,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('names', 'step_sources'),
     ],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
+    'engine.start_checks': [('start',), ('images', 'settings')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),
         ('label_folder', 'pseudo_labels', 'seam_training'),

@@ -55,12 +55,16 @@ class DatasetOfFiles(BaseDataset):
             entries, folders, self.seg_map_suffix, self.data_root, self.follow_links
         )
 
-    def image_digests(self) -> list[bytes]:
-        """Return a digest of the content of each image file, in order; files are read once.
+    def image_digests(self, indices: Sequence[int] | None = None) -> list[bytes]:
+        """Return a digest of the content of each image file; files are read once.
 
         An image without a file is left out.
+
+        Args:
+            indices: Indices of the images; None for all.
         """
-        return file_digests([entry['img_path'] for entry in self.entries() if 'img_path' in entry])
+        entries = self.entries(indices)
+        return file_digests([entry['img_path'] for entry in entries if 'img_path' in entry])
 
     def file_states(self, indices: Sequence[int] | None = None) -> list[tuple[str, int, int]]:
         """Return (name, size in bytes, modification time in ns) of the files of images.

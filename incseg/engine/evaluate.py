@@ -12,6 +12,8 @@ from incseg.engine.hooks import PaintHook
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_test
 from incseg.engine.runner.step_runner import StepRunner
+from incseg.engine.start_checks import check_test
+from incseg.utils.distributed import on_rank_zero
 from incseg.utils.files import write_atomically
 from incseg.utils.precision import gpu_arithmetic
 
@@ -80,6 +82,7 @@ def evaluate_checkpoint(
         None if show_dir is None else PaintHook(show_dir, experiment.sources.palette(k), force)
     )
     hooks = () if painted is None else (painted,)
+    on_rank_zero(lambda: check_test(experiment, k))
     metrics = evaluate(experiment, k, content, str(checkpoint), str(work_dir), hooks)
     ledger = experiment.new_ledger()
     ledger.header['method'] = content['meta']['method']

@@ -31,6 +31,7 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.runner.step_runner import StepRunner
+from incseg.engine.start_checks import check_start
 from incseg.engine.step_context import StepContext
 from incseg.engine.work_dir import METRICS, RunInputs, WorkDir, networks_to_keep
 from incseg.evaluation import Ledger
@@ -108,8 +109,7 @@ class ProtocolRun:
         self.data = on_rank_zero(lambda: self.inputs.fingerprints(self.labels, datasets))
         on_rank_zero(lambda: self.inputs.check(digests, self.data, self.ledger))
         left = [k for k in chosen if self.work_dir.redoes(k) or not self._finished(k)]
-        for k in left:
-            self.labels[k].check(datasets[k])
+        check_start(experiment, self.labels, {k: datasets[k] for k in left})
         self.work_dir.tidy(self.ledger, self.keep)
         on_rank_zero(lambda: self.inputs.write(digests, self.data))
         for k in left:

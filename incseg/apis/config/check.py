@@ -20,6 +20,7 @@ from incseg.apis.config.stored import check_dotted_types
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import names_in, resolve
 from incseg.engine.replay_memory import ReplayMemory
+from incseg.engine.start_checks.settings import weighted_parts
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS, STEP_SOURCES
 from incseg.utils.rules import NOT_NEGATIVE, any_of, check_keys, checked, expected, unknown_key
@@ -110,15 +111,6 @@ def check_settings(config: Mapping[str, Any]) -> None:
     for key, part in weighted_parts(config['method']).items():
         if isinstance(part, Mapping) and 'loss_weight' in part:
             checked(f'{key}.loss_weight', part['loss_weight'], NOT_NEGATIVE)
-
-
-def weighted_parts(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of a method that may have a ``loss_weight``, by dotted key."""
-    parts = {'method.loss_decode': method['loss_decode']}
-    for kind in ('distillation', 'hooks'):
-        named = (method.get(kind) or {}).items()
-        parts |= {f'method.{kind}.{name}': part for name, part in named}
-    return parts
 
 
 def check_types(config: Mapping[str, Any]) -> None:

@@ -92,9 +92,13 @@ class ShapesDataset(SegDataset):
         info['img'], info['gt_seg_map'] = draw_scene(self._rng(info['index']), self.size)
         return info
 
-    def image_digests(self) -> list[bytes]:
-        """Return a digest of what each picture is drawn from; the size changes no scene."""
-        names = [f'{self.seed} {image_id}' for image_id in self.image_ids]
+    def image_digests(self, indices: Sequence[int] | None = None) -> list[bytes]:
+        """Return a digest of what each picture is drawn from; the size changes no scene.
+
+        Args:
+            indices: Indices of the images; None for all.
+        """
+        names = [f'{self.seed} {entry["image_id"]}' for entry in self.entries(indices)]
         return [hashlib.sha256(name.encode()).digest() for name in names]
 
     def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:

@@ -178,7 +178,7 @@ class IncrementalDataset(Dataset):
             return (
                 f'step {self.step} has no training image: none of the {len(presence)} images '
                 f'of {kind} shows one of its classes ({listed}); use another split, '
-                'class_order or step size'
+                f'class_order or step size{remark_on_ids(self.dataset, presence)}'
             )
         return (
             f'step {self.step} has no training image in setting {self.protocol.setting!r}: '
@@ -186,6 +186,30 @@ class IncrementalDataset(Dataset):
             "classes of later steps; use setting='overlap', another class_order, or "
             'larger steps'
         )
+
+
+def remark_on_ids(dataset: SegDataset, presence: np.ndarray | None = None) -> str:
+    """Return the end of a message where the masks look as if their ids started at 0 for a class.
+
+    The files of such a data set have no background.  Of ids 0 to C then only the last is missing.
+
+    Args:
+        dataset: A data set.
+        presence: Bool ``(images, C + 1)``, its classes; read from the masks by default.
+
+    Returns:
+        The remark; an empty text if the masks show the last class or lack another one, or if the
+        data set says what its ids mean.
+    """
+    shown = (dataset.presence() if presence is None else presence).any(0)
+    own = (dataset.label_reader.table[: len(shown)] != np.arange(len(shown))).any()
+    if own or shown[-1] or not shown[:-1].all():
+        return ''
+    last = len(shown) - 1
+    return (
+        f'.  The masks hold the ids 0 to {last - 1}, but never {last}: if they have no background '
+        'and 0 is the first class, say so with make_label_reader, as CamVidDataset does'
+    )
 
 
 def _protocol_for(protocol: Any, num_classes: int) -> Any:
