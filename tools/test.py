@@ -18,7 +18,7 @@ from incseg.apis.command_line import (
     command_line,
     options_of,
 )
-from incseg.apis.config.trained import load_trained_config
+from incseg.apis.config.trained import load_trained_config, tell
 from incseg.engine import evaluate_checkpoint
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.utils.distributed import end_launcher, init_launcher
@@ -45,7 +45,7 @@ def main() -> None:
     config, notes = load_trained_config(args.config, options_of(args), checkpoint, args.imports)
     init_launcher(args.launcher)
     if is_main_process():
-        print(*notes, sep='\n', end='\n' if notes else '')
+        tell(notes)
     evaluate_checkpoint(
         config,
         checkpoint,

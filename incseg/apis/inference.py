@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 from incseg.apis.config.loading import load_config
 from incseg.apis.config.parts import refused_as
 from incseg.apis.config.stored import import_modules, read_stored
-from incseg.apis.config.trained import as_config, differences, load_trained_config
+from incseg.apis.config.trained import OTHER, as_config, differences, load_trained_config
 from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import (
     FilePath,
@@ -134,7 +134,8 @@ def model_of_config_file(config: Any, file: FilePath | None) -> EncoderDecoder:
     if checkpoint is not None:
         loaded, k = read_experiment_checkpoint(experiment, checkpoint)
     for note in notes:
-        warnings.warn(f'{checkpoint}: settings {note}', stacklevel=3)
+        advice = '; the checkpoint alone brings those of its training' * note.startswith(OTHER)
+        warnings.warn(f'{checkpoint}: settings {note}{advice}', stacklevel=3)
     model: EncoderDecoder = MODELS.build(network_config(experiment, k))
     if checkpoint is not None:
         load_weights(model, loaded['state_dict'], checkpoint)

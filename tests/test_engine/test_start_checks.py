@@ -231,12 +231,16 @@ def test_a_test_that_lacks_a_class(start, fruit):
         ('mib', {'method.distillation.logits.loss_weight': 1e-300}, 'loss_weight is 1e-300: the'),
         ('ewc', {'method.hooks.ewc.loss_weight': 0.0}, 'method.hooks.ewc.loss_weight is 0.0'),
         ('mib', {'method.loss_decode.loss_weight': 0}, 'nothing is learned from the labels'),
-        ('mib', {'schedule.poly_power': 0}, 'schedule.poly_power is 0: the learning rate stays'),
-        ('mib', {'schedule.poly_power': 0.0, 'warmup_epochs': 1, 'epochs': 2}, 'poly_power is 0'),
         (
             'mib',
-            {'schedule.lr_schedule': dict(type='PolyLR', eta_min=0.0, power=0)},
-            'poly_power is 0',
+            {'schedule.poly_power': 0},
+            'schedule.poly_power=0: the learning rate of step 0 never falls',
+        ),
+        ('mib', {'schedule.poly_power': 0.0, 'warmup_epochs': 1, 'epochs': 2}, 'poly_power=0.0: '),
+        (
+            'mib',
+            {'schedule.lr_schedule': dict(type='ConstantLR', factor=1.0)},
+            'never falls: it is 0.06 at the start and 0.06 at the end',
         ),
         ('mib', {'batch_size': 3}, 'batch_size is 3, but step 1 has 2 training images'),
         (

@@ -16,7 +16,6 @@ from incseg.utils.rules import (
     ANYTHING,
     DICT,
     NOT_NEGATIVE,
-    NUMBER,
     POSITIVE,
     SWITCH,
     TEXT,
@@ -30,6 +29,11 @@ from incseg.utils.rules import (
 )
 
 BELOW_1: Rule = (lambda value: is_number(value) and 0 <= value < 1, 'a number from 0 to below 1')
+#: a rate below these limits changes no weight of float32, one above them leaves none as it was
+RATE: Rule = (
+    lambda value: is_number(value) and 1e-12 <= value <= 1000,
+    'a number above 0, from 1e-12 to 1000',
+)
 KEEP: Rule = (
     lambda value: value in ('all', 'last') or whole(1)[0](value),
     "'all', 'last' or a whole number of at least 1",
@@ -148,10 +152,10 @@ SETTINGS: dict[str, Setting] = {
         optional('method.joint', or_none(SWITCH), 'Whether all classes are one step.'),
         # schedule
         setting('schedule.lr', DICT, 'Learning rates of step 0 and of added steps.'),
-        setting('schedule.lr.base', POSITIVE, 'Learning rate of step 0.'),
-        setting('schedule.lr.added', POSITIVE, 'Learning rate of every added step.'),
+        setting('schedule.lr.base', RATE, 'Learning rate of step 0.'),
+        setting('schedule.lr.added', RATE, 'Learning rate of every added step.'),
         setting('schedule.optimizer', ANYTHING, 'The optimiser, without its learning rate.'),
-        setting('schedule.poly_power', NUMBER, 'Power of the poly schedule.'),
+        setting('schedule.poly_power', NOT_NEGATIVE, 'Power of the poly schedule.'),
         optional(
             'schedule.lr_schedule',
             ANYTHING,
@@ -160,7 +164,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         optional(
             'schedule.lr_factors',
-            or_none(by_name(or_none(POSITIVE))),
+            or_none(by_name(or_none(RATE))),
             'Factors on the learning rate of parts, in added steps.',
             open=True,
         ),
@@ -217,8 +221,8 @@ SETTINGS: dict[str, Setting] = {
         setting('seam.schedule', DICT, 'Training of the network.'),
         setting('seam.schedule.epochs', whole(1), 'Epochs.'),
         setting('seam.schedule.batch_size', whole(1), 'Images of a batch, over all processes.'),
-        setting('seam.schedule.lr', POSITIVE, "Learning rate of the backbone's weights."),
-        setting('seam.schedule.head_factor', POSITIVE, "Factor on the head's learning rate."),
+        setting('seam.schedule.lr', RATE, "Learning rate of the backbone's weights."),
+        setting('seam.schedule.head_factor', RATE, "Factor on the head's learning rate."),
         setting('seam.schedule.weight_decay', NOT_NEGATIVE, 'Weight decay.'),
         setting('seam.schedule.poly_power', NOT_NEGATIVE, 'Power of the poly schedule.'),
         optional('seam.schedule.lr_schedule', ANYTHING, 'See schedule.lr_schedule.', open=True),

@@ -1,5 +1,6 @@
 """The config that a checkpoint is used with: that of its training, and what the user changes."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -20,6 +21,8 @@ from incseg.utils.rules import expected
 
 #: how many settings a line names
 MOST = 12
+#: how a line begins that names settings on which a score depends, and one that names folders
+OTHER, ELSEWHERE = 'other than in', 'data elsewhere than in'
 
 
 def load_trained_config(
@@ -65,7 +68,7 @@ def load_trained_config(
     theirs = settings(stored.settings)
     return trained, [
         *lines(f'as in {stored.place}', settings(trained), settings(config)),
-        *lines(f'other than in {stored.place}', settings(trained), theirs, options),
+        *lines(f'{OTHER} {stored.place}', settings(trained), theirs, options),
     ]
 
 
@@ -79,7 +82,7 @@ def stored_alone(
         override(config, key, value)
     assert stored is not None  # as_config refuses it
     checked_as_trained(config, stored.place)
-    return config, lines(f'other than in {stored.place}', settings(config), theirs, options)
+    return config, lines(f'{OTHER} {stored.place}', settings(config), theirs, options)
 
 
 def as_config(stored: StoredConfig | None, checkpoint: FilePath) -> Config:
@@ -135,7 +138,7 @@ def checked_as_trained(config: Config, place: str) -> None:
 
 def differences(config: Mapping[str, Any], stored: StoredConfig) -> list[str]:
     """Return the line that says where a config differs from the training's, or no line."""
-    return lines(f'other than in {stored.place}', settings(config), settings(stored.settings))
+    return lines(f'{OTHER} {stored.place}', settings(config), settings(stored.settings))
 
 
 def with_settings(config: Config, stored: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
@@ -170,6 +173,8 @@ def lines(
 ) -> list[str]:
     """Return a line with the settings that differ, ours first, or no line.
 
+    Folders of data may lie elsewhere than in the training: another line names them.
+
     Args:
         what: The beginning of the line.
         ours: The settings that hold.
@@ -184,6 +189,22 @@ def lines(
     ]
     if not chosen:
         return []
-    shown = [f'{key} = {ours.get(key)!r} (not {theirs.get(key)!r})' for key in chosen[:MOST]]
-    more = f' and {len(chosen) - MOST} more' if len(chosen) > MOST else ''
-    return [f'{what}: {", ".join(shown)}{more}']
+    roots = [key for key in chosen if is_root(key)] if what.startswith(OTHER) else []
+    found = []
+    for words, keys in (
+        (what, [key for key in chosen if key not in roots]),
+        (what.replace(OTHER, ELSEWHERE), roots),
+    ):
+        shown = [f'{key} = {ours.get(key)!r} (not {theirs.get(key)!r})' for key in keys[:MOST]]
+        more = f' and {len(keys) - MOST} more' if len(keys) > MOST else ''
+        found += [f'{words}: {", ".join(shown)}{more}'] if keys else []
+    return found
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Print the notes of :func:`load_trained_config`, and warn of settings that change scores."""
+    for note in notes:
+        if note.startswith(OTHER):
+            warnings.warn(f'settings {note}; without them the numbers are those of the training')
+        else:
+            print(note)

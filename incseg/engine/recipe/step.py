@@ -69,7 +69,7 @@ def config_for_step(
         hooks.append(dict(type='CompileHook'))
     hooks += method_hooks(config['method'], k, previous)
     hooks += [dict(hook) for hook in config['custom_hooks'].values() if hook is not None]
-    lr = schedule['lr']['base' if k == 0 else 'added']
+    lr = learning_rate(experiment, k)
     return runner_config(
         experiment,
         work_dir,
@@ -134,6 +134,12 @@ def sampler_config(
     if memory_batch:
         sampler.update(type='ReplayBatchSampler', memory_batch=memory_batch)
     return sampler
+
+
+def learning_rate(experiment: Experiment, k: int) -> float:
+    """Return the learning rate with which step ``k`` begins."""
+    rate: float = experiment.config['schedule']['lr']['base' if k == 0 else 'added']
+    return rate
 
 
 def lr_schedule(experiment: Experiment, k: int, iters: int) -> dict[str, Any]:

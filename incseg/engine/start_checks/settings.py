@@ -1,14 +1,21 @@
 """Settings that are allowed, and that nobody means often: a run says so at its start."""
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
+import torch
+
 from incseg.engine.recipe.experiment import Experiment
-from incseg.engine.recipe.step import lr_schedule
+from incseg.engine.recipe.step import learning_rate, lr_schedule, sampler_config
 from incseg.engine.replay_memory import ReplayMemory
+from incseg.registry import PARAM_SCHEDULERS
 
 #: a factor below it changes no weight
 LEAST = 1e-12
+#: the schedules of so many iterations are looked at; that takes half a second
+MOST_ITERS = 50_000
 
 
 def doubts(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:
@@ -19,7 +26,7 @@ def doubts(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:
         images: The number of training images of each step that is to be trained, by step.
     """
     yield from weights_of_nothing(experiment.config['method'])
-    yield from constant_rates(experiment, images)
+    yield from odd_rates(experiment, images)
     yield from large_batches(experiment, images)
 
 
@@ -47,18 +54,58 @@ def weighted_parts(method: Mapping[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def constant_rates(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:
-    """Yield a line where the power of a poly schedule is 0: the learning rate never decays."""
-    config = experiment.config
-    schedules = [('schedule', lr_schedule(experiment, k, 1)) for k in images]
-    if seam := config.get('seam'):
-        own = seam['schedule'].get('lr_schedule') or dict(power=seam['schedule']['poly_power'])
-        schedules.append(('seam.schedule', own))
-    for section in dict.fromkeys(name for name, each in schedules if each.get('power') == 0):
-        yield (
-            f'{section}.poly_power is 0: the learning rate stays what it is to the end of a step; '
-            '0.9 is customary'
-        )
+def odd_rates(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:
+    """Yield a line for the first step whose learning rate never falls, or is none."""
+    schedule = experiment.config['schedule']
+    key = 'schedule.lr_schedule' if schedule.get('lr_schedule') else 'schedule.poly_power'
+    name = f'{key}={schedule[key.rpartition(".")[2]]!r}'
+    room = MOST_ITERS
+    for k, number in images.items():
+        room -= (iters := sampler_config(experiment, k, number)['num_iters'])
+        rates = rates_of(experiment, k, iters) if room >= 0 else []
+        if fault := fault_of(rates) if rates else None:
+            yield f'{name}: the learning rate of step {k} {fault}; poly_power=0.9 is customary'
+            break
+    if seam := experiment.config.get('seam'):
+        power = seam['schedule']['poly_power']
+        if not seam['schedule'].get('lr_schedule') and power == 0:
+            yield 'seam.schedule.poly_power is 0: the learning rate never falls; 0.9 is customary'
+
+
+def rates_of(experiment: Experiment, k: int, iters: int) -> list[float]:
+    """Return the learning rate of a step at each iteration and at the end.
+
+    The list is empty for a schedule that needs more than the number of iterations.
+
+    Args:
+        experiment: The experiment.
+        k: The step.
+        iters: Its number of iterations.
+    """
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=learning_rate(experiment, k))
+    rates = []
+    try:
+        schedule = lr_schedule(experiment, k, iters)
+        scheduler = PARAM_SCHEDULERS.build(dict(schedule, optimizer=optimizer))
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # that the optimiser makes no steps
+            for _ in range(iters):
+                rates.append(float(optimizer.param_groups[0]['lr']))
+                scheduler.step()
+    except Exception:  # whatever it needs, as the value of a loss: it is not there yet
+        return []
+    return [*rates, float(optimizer.param_groups[0]['lr'])]
+
+
+def fault_of(rates: Sequence[float]) -> str | None:
+    """Say what is odd about the learning rates of a step; None if nothing is."""
+    if not all(map(isfinite, rates)):
+        return 'is no finite number at some iteration'
+    if sorted(rates)[len(rates) // 2] < LEAST:
+        return f'is below {LEAST:g} for half of its iterations, where no weight changes'
+    if rates[-1] >= max(rates):
+        return f'never falls: it is {rates[0]:g} at the start and {rates[-1]:g} at the end'
+    return None
 
 
 def large_batches(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:

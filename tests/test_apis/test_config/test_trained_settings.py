@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from incseg.apis import load_config
-from incseg.apis.config.trained import load_trained_config
+from incseg.apis.config.trained import load_trained_config, tell
 from incseg.engine import Experiment
 from incseg.engine.work_dir import write_run_config
 from incseg.errors import InvalidInputError
@@ -60,6 +60,28 @@ def test_the_user_has_the_last_word(trained):
     config, notes = load_trained_config(MIB, {'image_scale': 0.25, 'num_workers': 3}, checkpoint)
     assert (config.image_scale, config.num_workers) == (0.25, 3)
     assert notes == ['other than in run/config.json: image_scale = 0.25 (not 0.5)']
+
+
+@pytest.mark.parametrize(
+    'options',
+    [{'image_scale': 0.25}, {'data.test.split': 'train'}, {'data.test.length': 7}],
+    ids=str,
+)
+def test_an_evaluation_of_another_kind_is_warned_of(trained, options):
+    """If it fails, numbers of another test are taken for those of the training."""
+    _, notes = load_trained_config(MIB, options, trained())
+    [key] = options
+    with pytest.warns(UserWarning, match=f'settings other than in .*{key} = .*without them'):
+        tell(notes)
+
+
+def test_data_that_were_moved_are_a_note(trained, tmp_path, capsys, recwarn):
+    """If it fails, everybody whose data lie elsewhere learns to overlook the warning."""
+    checkpoint, options = trained(), {'data_root': str(tmp_path), 'image_scale': 0.5}
+    tell(load_trained_config(MIB, options, checkpoint)[1])
+    assert capsys.readouterr().out.startswith('data elsewhere than in run/config.json: data_root =')
+    [warning] = recwarn
+    assert 'image_scale' in str(warning.message) and 'data_root' not in str(warning.message)
 
 
 def test_data_that_are_elsewhere_now(trained, tmp_path):
