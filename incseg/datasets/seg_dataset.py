@@ -79,14 +79,12 @@ class SegDataset(DatasetOfFiles):
         follow_links: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.splits = list(split) if isinstance(split, list | tuple) else [split]
+        self.splits = [split] if isinstance(split, str) else names_of(split)
         self.img_suffix = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         self.seg_map_suffix = seg_map_suffix
         self.partly_labelled = partly_labelled
         self.follow_links = follow_links
         self._presence: np.ndarray | None = None
-        if not self.splits or not all(isinstance(each, str) for each in self.splits):
-            raise expected('split', split, 'the name of a split, or a list of one or more')
         if kwargs.get('filter_cfg') and type(self).filter_data is BaseDataset.filter_data:
             raise expected(
                 'filter_cfg',
@@ -243,3 +241,15 @@ class SegDataset(DatasetOfFiles):
             InvalidInputError: It has an unknown key, or a folder is no text.
         """
         return resolve_prefix(cls.DATA_PREFIX, data_prefix, cls.__name__)
+
+
+def names_of(split: Any) -> list[str]:
+    """Return a list of splits' names, once it is one.
+
+    Raises:
+        InvalidInputError: It is no list of one or more texts.
+    """
+    names = list(split) if isinstance(split, Sequence) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise expected('split', split, 'the name of a split, or a list of one or more')
+    return names

@@ -18,6 +18,8 @@ STATE = ('device', 'inode', 'size', 'mtime', 'ctime')
 #: a file that changed less than so many nanoseconds before it was read may change again without
 #: another time: it is not remembered
 YOUNG = 2 * 10**9
+#: files that a thread reads one after the other
+AT_ONCE = 16
 
 
 def cache_folder(name: str) -> Path:
@@ -77,10 +79,14 @@ def remembered_facts(
     known = cache.load()
     facts = [known.get(state) for state in states]
     lacking = [i for i, value in enumerate(facts) if value is None]
+    parts = [lacking[start : start + AT_ONCE] for start in range(0, len(lacking), AT_ONCE)]
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for i, value in zip(lacking, pool.map(lambda i: read(paths[i]), lacking), strict=True):
-            facts[i] = value
-            update(1)
+        for part, values in zip(
+            parts, pool.map(lambda part: [read(paths[i]) for i in part], parts), strict=True
+        ):
+            for i, value in zip(part, values, strict=True):
+                facts[i] = value
+            update(len(part))
     if lacking:
         now = time.time_ns()
         pairs = zip(states, facts, strict=True)

@@ -242,6 +242,7 @@ def test_a_test_that_lacks_a_class(start, fruit):
             {'schedule.lr_schedule': dict(type='ConstantLR', factor=1.0)},
             'never falls: it is 0.06 at the start and 0.06 at the end',
         ),
+        ('mib', {'schedule.poly_power': 1e300}, 'below 1e-12 for half of its iterations'),
         ('mib', {'batch_size': 3}, 'batch_size is 3, but step 1 has 2 training images'),
         (
             'mib',
@@ -275,8 +276,11 @@ def test_a_finished_run_is_not_checked_again(tiny, tmp_path, recwarn):
     assert not [each for each in recwarn if 'batch_size' in str(each.message)]
 
 
-def test_a_missing_file(start, fruit, monkeypatch):
+@pytest.mark.parametrize('partly', [False, True])
+def test_a_missing_mask(start, fruit, partly):
     """If it fails, a mask that the test lacks is found after step 0."""
     (fruit / 'labels/val/6.png').unlink()
-    with pytest.raises(MissingFileError, match='val/6.png'):
-        start()
+    with pytest.raises(
+        MissingFileError, match="1 of the 2 test images .*'6'" if partly else '6.png'
+    ):
+        start(**({'data.test.partly_labelled': True} if partly else {}))

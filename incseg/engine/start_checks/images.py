@@ -11,7 +11,7 @@ from incseg.datasets import IncrementalDataset, SegDataset
 from incseg.datasets.steps.incremental_dataset import remark_on_ids
 from incseg.engine.recipe.data import dataset_config
 from incseg.engine.recipe.experiment import Experiment
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS
 from incseg.utils.rules import expected
 
@@ -126,6 +126,13 @@ def check_test(experiment: Experiment, k: int, source: Any = None) -> None:
     if not isinstance(test, IncrementalDataset):
         return
     check_sound(test.dataset)
+    unlabelled = np.flatnonzero(~test.dataset.has_mask)
+    if len(unlabelled):
+        raise MissingFileError(
+            f'{len(unlabelled)} of the {len(test.dataset)} test images of {name_of(test.dataset)} '
+            f'have no label map, for instance {test.dataset.image_ids[int(unlabelled[0])]!r}: no '
+            'score can be computed; give each a mask, and take partly_labelled out of data.test'
+        )
     classes = [str(name) for name in test.metainfo['classes']]
     if classes != experiment.classes_at(k):
         raise expected(

@@ -129,3 +129,18 @@ def test_a_schedule_of_seam(tiny_seam):
         type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=3, by_epoch=False
     )
     assert dict(cosine) == dict(type='CosineAnnealingLR', begin=0, end=3, by_epoch=False)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('schedule.lr.base', 1e-300),
+        ('schedule.lr.added', 1e300),
+        ('schedule.lr_factors', {'backbone': 1e-300}),
+        ('schedule.poly_power', -1),
+    ],
+)
+def test_rates_that_are_none(tiny, key, value):
+    """If it fails, a training changes no weight, or ends in NaN, for a slip of the pen."""
+    with pytest.raises(InvalidInputError, match=f'{key} is .*, expected '):
+        tiny(**{key: value})
