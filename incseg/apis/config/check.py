@@ -163,9 +163,9 @@ def check_types(config: Mapping[str, Any]) -> None:
 
 
 def check_same_classes(data: Mapping[str, Any]) -> None:
-    """Refuse classes, colours or folders that are none, and a test set with other classes.
+    """Refuse a test set whose classes are others than those of training, or in another order.
 
-    Others than those of training, or the same in another order.
+    Before that, the dicts ``metainfo`` and ``data_prefix`` of both sets are checked.
 
     Args:
         data: The section ``data``; a data set that does not say its classes is left out.
