@@ -201,7 +201,7 @@ def remark_on_ids(dataset: SegDataset, presence: np.ndarray | None = None) -> st
         The remark; an empty text if the masks show the last class or lack another one, or if the
         data set says what its ids mean.
     """
-    shown: np.ndarray = (dataset.presence() if presence is None else presence).any(0)
+    shown = np.asarray((dataset.presence() if presence is None else presence).any(0))
     own = (dataset.label_reader.table[: len(shown)] != np.arange(len(shown))).any()
     if own or shown[-1] or not shown[:-1].all():
         return ''
