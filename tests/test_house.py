@@ -163,7 +163,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             'repository',
             'tensor_files',
         ),
-        ('content_digest', 'distributed', 'file_seal', 'files'),
+        (
+            'content_digest',
+            'distributed',
+            'file_seal',
+            'files',
+            'picture_headers',
+            'picture_rule',
+        ),
         ('rules',),
     ],
 }
