@@ -38,7 +38,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('image_labels', 'negatives', 'sources'),
         ('joined_dataset', 'transforms'),
         ('pseudo_labels', 'seg_dataset'),
-        ('image_lists', 'label_maps'),
+        ('image_lists', 'metainfo'),
+        ('label_maps',),
     ],
     'datasets.image_labels': [('json_and_xml', 'masks'), ('base',)],
     'datasets.label_maps': [('reader',), ('label_file',)],
@@ -57,7 +58,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'datasets.transforms': [
         ('colour', 'cropping', 'loading', 'packing', 'resizing'),
-        ('geometry',),
+        ('geometry', 'label_fit'),
     ],
     'engine': [
         ('train_protocol', 'matrix', 'figures'),

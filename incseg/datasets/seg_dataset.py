@@ -10,11 +10,12 @@ from mmengine.dataset import BaseDataset
 
 from incseg.datasets import image_lists
 from incseg.datasets.image_lists import at_split
-from incseg.datasets.label_maps.label_file import colour_map
 from incseg.datasets.label_maps.reader import LabelReader
+from incseg.datasets.metainfo import resolved_metainfo
 from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS, TRANSFORMS
 from incseg.utils.file_digests import file_digests
+from incseg.utils.picture_rule import PictureRule
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
 
@@ -46,6 +47,11 @@ class SegDataset(BaseDataset):
         metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
         partly_labelled: Whether images may lack their label map, so that they serve
             only for learning from image-level labels; see :attr:`has_mask`.
+        exif: ``'apply'``: pictures are turned as their EXIF orientation says, as viewers and
+            annotation tools show them; ``'ignore'``: they stay as they are stored.  Label maps
+            are never turned.
+        value_range: The values of black and white in pictures of more than 8 bits, which are
+            scaled to 0..255; None refuses such pictures.  See :class:`PictureRule`.
         follow_links: Whether links in the folders of images and label maps may lead
             out of the data set; the folders and ``data_root`` may always be links.
         **kwargs: Of :class:`mmengine.dataset.BaseDataset` (``indices``,
@@ -80,6 +86,8 @@ class SegDataset(BaseDataset):
         seg_map_suffix: str = '.png',
         metainfo: Mapping[str, Any] | None = None,
         partly_labelled: bool = False,
+        exif: str = 'apply',
+        value_range: Sequence[float] | None = None,
         follow_links: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -88,6 +96,8 @@ class SegDataset(BaseDataset):
         self.seg_map_suffix = seg_map_suffix
         self.partly_labelled = partly_labelled
         self.follow_links = follow_links
+        #: How the pictures are read.
+        self.picture_rule = PictureRule(exif, value_range)  # type: ignore[arg-type]
         self._presence: np.ndarray | None = None
         if not self.splits:
             raise expected('split', split, 'the name of a split, or a list of one or more')
@@ -171,11 +181,11 @@ class SegDataset(BaseDataset):
             idx: Index of the image.
 
         Returns:
-            A new dict: the entry of :meth:`load_data_list`, ``label_reader``, and
-            ``seg_fields``, an empty list for the keys of label maps.
+            A new dict: the entry of :meth:`load_data_list`, ``label_reader``,
+            ``picture_rule``, and ``seg_fields``, an empty list for the keys of label maps.
         """
         info = super().get_data_info(idx)
-        info.update(seg_fields=[], label_reader=self.label_reader)
+        info.update(seg_fields=[], label_reader=self.label_reader, picture_rule=self.picture_rule)
         return info
 
     def presence(self, num_workers: int | None = None, progress: bool = True) -> np.ndarray:
@@ -230,24 +240,7 @@ class SegDataset(BaseDataset):
             InvalidInputError: The classes are not as described, or the palette
                 has another number of colours.
         """
-        merged = {**cls.METAINFO, **(metainfo or {})}
-        classes = tuple(merged.get('classes', ()))
-        if len(classes) < 2 or classes[0] != 'background' or len(set(classes)) < len(classes):
-            raise expected(
-                f'metainfo.classes of {cls.__name__}',
-                classes,
-                "'background' followed by the name of each class, none twice",
-            )
-        palette = merged.get('palette')
-        if palette is None or (metainfo and 'classes' in metainfo and 'palette' not in metainfo):
-            palette = colour_map(len(classes))
-        if len(palette) != len(classes):
-            raise expected(
-                f'number of colours in metainfo.palette of {cls.__name__}',
-                len(palette),
-                f'one for each of the {len(classes)} classes',
-            )
-        return dict(merged, classes=classes, palette=[list(map(int, c)) for c in palette])
+        return resolved_metainfo(cls.__name__, cls.METAINFO, metainfo)
 
     def file_states(self, indices: Sequence[int] | None = None) -> list[tuple[str, int, int]]:
         """Return (name, size in bytes, modification time in ns) of the files of images.

@@ -172,10 +172,10 @@ def _tiff(data: bytes) -> PictureHeader | None:
     frames = sum(not (number(data, *page[_SUBFILE]) if _SUBFILE in page else 0) for page in pages)
     if not (first.get(_HEIGHT) and first.get(_WIDTH)):
         return None
-    orientation = first.get(ORIENTATION, 1)
-    orientation = orientation if 1 <= orientation <= 8 else 1
     alpha = first.get(_EXTRA) in (1, 2)
-    return PictureHeader(first[_HEIGHT], first[_WIDTH], orientation, max(frames, 1), alpha)
+    return PictureHeader(
+        first[_HEIGHT], first[_WIDTH], exif_orientation(data), max(frames, 1), alpha
+    )
 
 
 def _other(data: bytes) -> PictureHeader | None:
@@ -190,17 +190,18 @@ def _other(data: bytes) -> PictureHeader | None:
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Return the orientation that EXIF data name, 1 to 8; 1 if they do not, or are damaged.
-
-    Args:
-        exif: The data: a TIFF without pixels.
-    """
-    try:
-        entry = next(tiff_pages(exif)).get(ORIENTATION)
-        value = 1 if entry is None else number(exif, *entry)
-    except (struct.error, IndexError, StopIteration):
-        return 1
+    """Return the orientation that EXIF data name, 1 to 8; 1 if they do not, or are damaged."""
+    value = _orientation(exif)[0]
     return value if 1 <= value <= 8 else 1
+
+
+def _orientation(data: bytes) -> tuple[int, int, int]:
+    """Return value, type and place of a TIFF's orientation; zeros without one, or if damaged."""
+    try:
+        kind, place = next(tiff_pages(data)).get(ORIENTATION, (0, 0))
+        return number(data, kind, place), kind, place
+    except (struct.error, IndexError, StopIteration):
+        return 0, 0, 0
 
 
 def tiff_pages(data: bytes) -> Iterator[dict[int, tuple[int, int]]]:
@@ -250,8 +251,8 @@ def without_orientation(data: bytes) -> bytes:
     Args:
         data: Content of the file.
     """
-    kind, place = next(tiff_pages(data)).get(ORIENTATION, (0, 0))
-    if kind not in _NUMBERS:
+    value, kind, place = _orientation(data)
+    if not value:
         return data
     size, letter = _NUMBERS[kind]
     return data[:place] + struct.pack(_order(data) + letter, 1) + data[place + size :]

@@ -119,7 +119,7 @@ def decode_picture(data: bytes, name: str, rule: PictureRule = PLAIN) -> np.ndar
             read by the rule.
 
     Warns:
-        UserWarning: It has transparent pixels; their stored colours are read.
+        UserWarning: It is the first picture that has transparent pixels; they are read as opaque.
     """
     return _decoded(data, name, rule, picture_header(data))
 
@@ -212,8 +212,8 @@ def _notice_transparency(alpha: np.ndarray, name: str) -> None:
     if alpha.min() < opaque and not _transparent:
         _transparent.append(name)
         warnings.warn(
-            f'image {name!r} has transparent pixels; their stored colours are read as if they '
-            'were opaque, in this and in every picture',
+            f'image {name!r} has transparent pixels; this and every picture is read without its '
+            'transparency',
             stacklevel=2,
         )
 

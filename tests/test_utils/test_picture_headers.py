@@ -134,7 +134,7 @@ def test_a_chain_of_pages_without_end():
 def test_cut_short(kind):
     """No cut of a file raises an error: it is for the decoder to refuse it."""
     data = encoded(kind, exif=tagged(6)) if kind in KINDS else encoded(kind)
-    for length in range(len(data)):
+    for length in range(0, len(data), 1 + len(data) // 150):
         picture_header(data[:length])
 
 

@@ -35,12 +35,10 @@ class NegativeFolder:
         ids = image_lists.ids_in_folder(
             folder, suffixes, 'name another folder in seam.negatives', follow=follow_links
         )
-        self.paths = [
-            next(
-                path for suffix in suffixes if (path := Path(folder) / f'{name}{suffix}').is_file()
-            )
-            for name in ids
-        ]
+        files = image_lists.file_of_id(
+            image_lists.files_below(Path(folder), follow=follow_links), suffixes
+        )
+        self.paths = [Path(folder, files[name]) for name in ids]
 
     def __len__(self) -> int:
         return len(self.paths)

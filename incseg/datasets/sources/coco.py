@@ -176,7 +176,8 @@ class COCOVOCDataset(JoinedDataset):
         pipeline: Transforms, or their config dicts.
         voc_root: VOC's folder, see :class:`VOCDataset`.
         **kwargs: ``partly_labelled`` (VOC's images may lack their masks),
-            ``follow_links`` and arguments of :class:`mmengine.dataset.BaseDataset`.
+            ``follow_links``, ``exif``, ``value_range`` and arguments of
+            :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
         MissingFileError: A folder or file of COCO or VOC is missing.
