@@ -44,7 +44,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'datasets.image_labels': [('json_and_xml', 'masks'), ('base',)],
     'datasets.label_maps': [('reader',), ('label_file',)],
     'datasets.negatives': [('negative_folder', 'old_network')],
-    'datasets.preparation': [('coco_masks', 'sbd_masks')],
+    'datasets.preparation': [('coco_masks', 'sbd_masks'), ('coco_objects',)],
     'datasets.pseudo_labels': [
         ('coco_export', 'pseudo_label_view'),
         ('background_rule', 'pseudo_label_files'),
