@@ -132,9 +132,9 @@ class COCODataset(SegDataset):
     Reads the images ``{train,val}2017`` below ``data_root`` and the label maps
     ``masks/{train,val}2017``.  ``tools/paint_coco_masks.py`` makes the label
     maps from ``annotations/instances_{train,val}2017.json`` (see
-    :func:`paint_coco_masks`), each in the folder of its image.  The file ids are COCO's category ids, 1..90 with
-    gaps; dataset ids are 1..80 in the same order.  An image without objects is
-    all background.
+    :func:`paint_coco_masks`), each in the folder of its image.  The file ids are
+    COCO's category ids, 1..90 with gaps; dataset ids are 1..80 in the same order.
+    An image without objects is all background.
     """
 
     METAINFO: ClassVar[dict] = dict(
