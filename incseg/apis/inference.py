@@ -186,7 +186,7 @@ def whole_image_pipeline(config: Any) -> Compose:
     return Compose([TRANSFORMS.build(step) for step in without_labels(steps)])
 
 
-SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.pgm', '.ppm'}
 
 
 class Inferencer:

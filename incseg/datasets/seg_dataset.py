@@ -1,3 +1,4 @@
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from incseg.datasets import image_lists
+from incseg.datasets import image_lists, list_files
 from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.metainfo import resolved_metainfo
@@ -39,8 +40,9 @@ class SegDataset(BaseDataset):
         data_prefix: ``dict(img_path=…, seg_map_path=…)``, the folders of
             images and label maps below ``data_root``; replaces parts of
             ``DATA_PREFIX``.
-        ann_file: List of image ids, one per line, below ``data_root``; None for
-            ``ANN_FILE``.  If it is ``''``, every image in the folder is used, sorted
+        ann_file: List of images, one per line, below ``data_root``; None for
+            ``ANN_FILE``.  A line is an id, a path, or an image and its mask (see
+            :func:`read_list`).  If it is ``''``, every image in the folder is used, sorted
             by name.
         img_suffix: Ending of image files, or several endings; capitals do not matter.
         seg_map_suffix: Ending of label files.
@@ -50,8 +52,8 @@ class SegDataset(BaseDataset):
         exif: ``'apply'``: pictures are turned as their EXIF orientation says, as viewers and
             annotation tools show them; ``'ignore'``: they stay as they are stored.  Label maps
             are never turned.
-        value_range: The values of black and white in pictures of more than 8 bits, which are
-            scaled to 0..255; None refuses such pictures.  See :class:`PictureRule`.
+        value_range: The values of black and white in pictures of more than 8 bits; None
+            refuses such pictures.  See :class:`PictureRule`.
         follow_links: Whether links in the folders of images and label maps may lead
             out of the data set; the folders and ``data_root`` may always be links.
         **kwargs: Of :class:`mmengine.dataset.BaseDataset` (``indices``,
@@ -149,11 +151,23 @@ class SegDataset(BaseDataset):
         An id is the path of the image below the image folder, without the ending.
         """
         if self.ann_file:
-            return image_lists.read_id_list(at_split(self.ann_file, split), self.how_to_get)
+            file, places = at_split(self.ann_file, split), self.list_places(split)
+            return list_files.read_id_list(file, self.how_to_get, places)
         folder = at_split(self.data_prefix['img_path'], split)
         return image_lists.ids_in_folder(
             folder, self.img_suffix, self.how_to_get, self.data_root, self.follow_links
         )
+
+    def list_places(self, split: str) -> list_files.Places:
+        """Return where the paths of a list of images lead."""
+        images = at_split(self.data_prefix['img_path'], split)
+        labels = at_split(self.data_prefix['seg_map_path'], split)
+        return list_files.Places(self.data_root, images, labels, self.img_suffix)
+
+    def _listed(self, split: str) -> dict[str, list_files.Entry] | None:
+        """Return the entries of a split's list by id; None without a list."""
+        file, places = at_split(self.ann_file, split), self.list_places(split)
+        return list_files.entries_by_id(file, self.how_to_get, places) if file else None
 
     def load_data_list(self) -> list[dict]:
         """Return a dict of ``image_id``, ``img_path`` and ``seg_map_path`` for every image."""
@@ -170,6 +184,8 @@ class SegDataset(BaseDataset):
                 self.partly_labelled,
                 self.data_root,
                 self.follow_links,
+                self._listed(split),
+                functools.partial(image_lists.tell_once, f'{type(self).__name__} {split}'),
             )
         image_lists.check_unique([info['image_id'] for info in data_list], self.splits)
         return data_list
@@ -229,16 +245,7 @@ class SegDataset(BaseDataset):
         """Return the classes and the colours of a data set, without reading files.
 
         Args:
-            metainfo: Replaces parts of ``METAINFO``.  New classes without a
-                palette get the colours of VOC.
-
-        Returns:
-            A dict of ``classes``, the names with the background first, and ``palette``,
-            one ``[red, green, blue]`` per class.
-
-        Raises:
-            InvalidInputError: The classes are not as described, or the palette
-                has another number of colours.
+            metainfo: Replaces parts of ``METAINFO``, see :func:`resolved_metainfo`.
         """
         return resolved_metainfo(cls.__name__, cls.METAINFO, metainfo)
 

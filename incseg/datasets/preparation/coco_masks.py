@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from incseg.datasets.image_lists import check_id
 from incseg.datasets.label_maps.label_file import write_label_file
+from incseg.datasets.list_files import check_id
 from incseg.datasets.preparation.coco_objects import object_pixels
 from incseg.datasets.sources.coco import COCO_CATEGORIES, COCODataset
 from incseg.errors import InvalidInputError, MissingFileError
