@@ -75,7 +75,7 @@ def main() -> None:
     rows = []
     for index in np.linspace(0, len(data) - 1, args.images).astype(int):
         info = data.get_data_info(int(index))
-        picture = read_picture(info['img_path'])
+        picture = read_picture(info['img_path'], info['picture_rule'])
         image = torch.from_numpy(picture.transpose(2, 0, 1).copy())
         scores = coarse_scores(data.label_reader(info['seg_map_path']), generator)
         found = {}

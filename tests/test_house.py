@@ -40,12 +40,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('pseudo_labels', 'seg_dataset'),
         ('dataset_of_files', 'metainfo'),
         ('picture_files',),
-        ('image_lists', 'label_maps'),
+        ('image_lists',),
+        ('folder_files', 'label_maps'),
+        ('list_files',),
     ],
     'datasets.image_labels': [('json_and_xml', 'masks'), ('base',)],
     'datasets.label_maps': [('reader',), ('label_file',)],
     'datasets.negatives': [('negative_folder', 'old_network')],
-    'datasets.preparation': [('coco_masks', 'sbd_masks')],
+    'datasets.preparation': [('coco_masks', 'sbd_masks'), ('coco_objects',)],
     'datasets.pseudo_labels': [
         ('coco_export', 'pseudo_label_view'),
         ('background_rule', 'pseudo_label_files'),
@@ -59,7 +61,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'datasets.transforms': [
         ('colour', 'cropping', 'loading', 'packing', 'resizing'),
-        ('geometry',),
+        ('geometry', 'label_fit'),
     ],
     'engine': [
         ('train_protocol', 'matrix', 'figures'),
@@ -169,7 +171,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             'repository',
             'tensor_files',
         ),
-        ('content_digest', 'distributed', 'file_seal', 'files'),
+        (
+            'content_digest',
+            'distributed',
+            'file_seal',
+            'files',
+            'picture_headers',
+            'picture_rule',
+        ),
         ('rules',),
     ],
 }

@@ -5,7 +5,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
-from incseg.apis.command_line import ArgumentParser, add_config_arguments, command_line, options_of
+from incseg.apis.command_line import (
+    ArgumentParser,
+    add_config_arguments,
+    add_rescan_argument,
+    command_line,
+    options_of,
+)
 from incseg.apis.config.loading import load_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.weak.evaluate_pseudo_labels import THRESHOLDS, report_pseudo_labels
@@ -33,6 +39,7 @@ def main() -> None:
         help='default: 0.00 to 0.99 by 0.01',
     )
     add_config_arguments(parser)
+    add_rescan_argument(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))
     settings = weak_training_set(Experiment(config))

@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from incseg.apis.command_line import (
     ArgumentParser,
     add_common_arguments,
+    add_rescan_argument,
     command_line,
     int_argument,
     options_of,
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument('checkpoint', help='its network, seam.pth')
     parser.add_argument('--out', metavar='DIR', required=True, help='receives <protocol>/<step>/…')
     add_common_arguments(parser)
+    add_rescan_argument(parser)
     parser.add_argument(
         '--step',
         type=int_argument,

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
+    add_rescan_argument,
     command_line,
     int_argument,
     options_of,
@@ -38,6 +39,7 @@ def main() -> None:
         help='holds a work dir for every run, and comparison/ (default: work_dirs/matrix)',
     )
     add_config_arguments(parser, "override keys of every config, and of the file's options")
+    add_rescan_argument(parser)
     parser.add_argument('--epochs', type=int_argument, help='of every step of every run')
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     parser.add_argument('--no-reuse', action='store_true', help='neither take nor share base steps')

@@ -9,6 +9,7 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
     add_force_argument,
+    add_rescan_argument,
     command_line,
     options_of,
 )
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument('out', help='the picture to write')
     parser.add_argument('--images', nargs='+', required=True, metavar='ID')
     add_config_arguments(parser)
+    add_rescan_argument(parser)
     add_force_argument(parser)
     args = parser.parse_args()
     experiment = Experiment(load_config(args.config, options_of(args)))

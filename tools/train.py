@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, inst
 from incseg.apis.command_line import (
     ArgumentParser,
     add_common_arguments,
+    add_rescan_argument,
     command_line,
     int_argument,
     options_of,
@@ -24,6 +25,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for instance configs/mib/bisenet_r101_15-1.py')
     add_common_arguments(parser)
+    add_rescan_argument(parser)
     parser.add_argument('--seed', type=int_argument)
     parser.add_argument('--epochs', type=int_argument, help='of every step')
     parser.add_argument(

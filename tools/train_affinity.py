@@ -12,6 +12,7 @@ from incseg.apis.command_line import (
     ArgumentParser,
     add_config_arguments,
     add_force_argument,
+    add_rescan_argument,
     command_line,
     int_argument,
     options_of,
@@ -54,6 +55,7 @@ def main() -> None:
         '--lr', type=float, default=0.01, help='of the backbone at the start, default: 0.01'
     )
     add_config_arguments(parser)
+    add_rescan_argument(parser)
     add_force_argument(parser)
     args = parser.parse_args()
     config = load_config(args.config, options_of(args))

@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from incseg.apis.command_line import (
     ArgumentParser,
     add_common_arguments,
+    add_rescan_argument,
     command_line,
     int_argument,
     options_of,
@@ -26,6 +27,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for instance configs/mib_s/bisenet_r101_15-5.py')
     add_common_arguments(parser, "where train.py looks for it, below the config's seam_dir")
+    add_rescan_argument(parser)
     parser.add_argument('--seed', type=int_argument)
     parser.add_argument(
         '--step',

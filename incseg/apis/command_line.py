@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from incseg.apis.config.loading import parse_options
 from incseg.errors import UserError
+from incseg.protocols.class_index import rescan_from_now
 from incseg.renamed import renamed_name
 
 FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
@@ -78,6 +79,22 @@ def add_force_argument(
     """
     parser.add_argument(
         '--force', action='store_true', help=f'write over {what}; an input is never written over'
+    )
+
+
+def add_rescan_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--rescan``, with which no index of classes that was made before is used."""
+
+    class Rescan(argparse.Action):
+        def __call__(self, *_: Any, **__: Any) -> None:
+            rescan_from_now()
+
+    parser.add_argument(
+        '--rescan',
+        action=Rescan,
+        nargs=0,
+        help='read all masks anew for the index of their classes, which is else taken from the '
+        'cache where names, sizes and times of the masks are the same',
     )
 
 

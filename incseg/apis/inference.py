@@ -19,7 +19,7 @@ from incseg.engine.checkpoint import (
     load_weights,
     read_experiment_checkpoint,
 )
-from incseg.engine.recipe.data import pipeline, without_labels
+from incseg.engine.recipe.data import picture_rule, pipeline, without_labels
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.network import model_of_config, network_config, without_method
@@ -152,7 +152,8 @@ def inference_model(
 
     Args:
         model: From :func:`init_model`.
-        images: A path or a BGR uint8 array ``(H, W, 3)``, or a sequence of them.
+        images: A path or a BGR uint8 array ``(H, W, 3)``, or a sequence of them.  Files are
+            read as the config's test set reads them (``exif``, ``value_range``).
 
     Returns:
         A sample (or a list of them) with ``pred_sem_seg.data`` ``(1, H, W)``:
@@ -164,7 +165,7 @@ def inference_model(
     samples = []
     for image in sequence:
         data = dict(img=image) if isinstance(image, np.ndarray) else dict(img_path=str(image))
-        packed = transform(data)
+        packed = transform(dict(data, picture_rule=picture_rule(model.config)))
         with torch.no_grad():
             samples += model.test_step(
                 dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
@@ -186,7 +187,7 @@ def whole_image_pipeline(config: Any) -> Compose:
     return Compose([TRANSFORMS.build(step) for step in without_labels(steps)])
 
 
-SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp'}
+SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.pgm', '.ppm'}
 
 
 class Inferencer:
@@ -258,7 +259,8 @@ class Inferencer:
         return results
 
     def _write(self, path: Path, image: Image, sample: SegDataSample, opacity: float) -> None:
-        pixels = image if isinstance(image, np.ndarray) else read_picture(image)
+        rule = picture_rule(self.model.config)
+        pixels = image if isinstance(image, np.ndarray) else read_picture(image, rule)
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
         write_picture(path, paint(pixels, labels, self.palette, opacity))
 

@@ -11,6 +11,7 @@ from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.picture_files import MANY, check_sizes, label_maps_without_image
 from incseg.utils.file_digests import file_digests
+from incseg.utils.picture_rule import PictureRule
 from incseg.utils.progress import Progress
 
 
@@ -20,6 +21,7 @@ class DatasetOfFiles(BaseDataset):
     splits: list[str]
     seg_map_suffix: str
     follow_links: bool
+    picture_rule: PictureRule
 
     def entries(self, indices: Sequence[int] | None = None) -> list[dict]:
         """Return what :meth:`load_data_list` says of images.
@@ -39,7 +41,7 @@ class DatasetOfFiles(BaseDataset):
         Raises:
             MissingFileError, InvalidInputError: Naming the first such file.
         """
-        check_sizes(self.entries(), read_label_file)
+        check_sizes(self.entries(), read_label_file, self.picture_rule)
 
     def unused_label_maps(self) -> list[str]:
         """Return the label maps in the folders of the splits that belong to no image, sorted.

@@ -1,24 +1,19 @@
-"""Lists of a data set's images, and the files of each image.
+"""The images of a data set's folders and lists, each with its label map.
 
 Every error names the missing path and ends with ``how_to_get``, a sentence
-about the source of the data.
-
-The configuration decides which folders are read, and these may be links to
-anywhere.  What lies in the folders does not decide: an id of a list, or a link,
-that leads out of them is refused.
+about the source of the data, or with what finds the file.
 """
 
-import os
-from collections.abc import Iterable, Sequence
+import functools
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils.rules import expected
+from mmengine.logging import print_log
 
-#: folders below a data set's folder; only links that cross each other make more
-MOST_FOLDERS = 100_000
-#: how a binary file or UTF-16 begins, or what it holds; other bytes may be names of files
-_NO_TEXT = (b'\xff\xfe', b'\xfe\xff')
+from incseg.datasets.folder_files import FolderFiles, files_below
+from incseg.datasets.list_files import PICTURES, Entry, ending
+from incseg.errors import InvalidInputError, MissingFileError
 
 
 def at_split(path: str, split: str) -> str:
@@ -42,52 +37,6 @@ def check_root(data_root: str, how_to_get: str) -> None:
         raise MissingFileError(f'data_root {data_root!r} is empty; {how_to_get}')
 
 
-def read_id_list(path: str, how_to_get: str) -> list[str]:
-    """Return the ids of a list file, one per line; blank lines are skipped.
-
-    Bytes that are not UTF-8 become the characters by which Python names such files.
-
-    Raises:
-        MissingFileError: There is no such file.
-        InvalidInputError: The file cannot be read or is empty, or an id leads out of
-            the data set's folders.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise MissingFileError(f'image list {path!r} does not exist; {how_to_get}') from error
-    except OSError as error:
-        raise InvalidInputError(
-            f'image list {path!r} cannot be read as text ({error}); {how_to_get}'
-        ) from error
-    if content.startswith(_NO_TEXT) or b'\0' in content:
-        raise InvalidInputError(
-            f'image list {path!r} cannot be read as text (it is binary or UTF-16); {how_to_get}'
-        )
-    lines = content.decode('utf-8', 'surrogateescape').splitlines()
-    ids = [line.strip() for line in lines if line.strip()]
-    if not ids:
-        raise InvalidInputError(f'image list {path!r} is empty, expected one image id per line')
-    for image_id in ids:
-        check_id(image_id, f'image list {path!r}')
-    return ids
-
-
-def check_id(image_id: str, where: str) -> None:
-    """Refuse an image id that leads out of the folders of its data set.
-
-    Args:
-        image_id: The id, which becomes part of a path.
-        where: The file that names it, for errors.
-
-    Raises:
-        InvalidInputError: It is an absolute path, or one part of it is ``..``; or it has
-            a NUL, which no name of a file has.
-    """
-    if image_id.startswith('/') or '..' in image_id.split('/') or '\0' in image_id:
-        raise expected(f'an image id of {where}', image_id, 'a path below the image folder')
-
-
 def ids_in_folder(
     folder: str, suffixes: Sequence[str], how_to_get: str, root: str = '', follow: bool = False
 ) -> list[str]:
@@ -109,32 +58,12 @@ def ids_in_folder(
     names = files_below(Path(folder), root, follow)
     ids = [name[: -len(suffix)] for name in names if (suffix := ending(name, suffixes))]
     if not ids:
+        others = sorted(name for name in names if ending(name, PICTURES))
+        hint = f'it has {others[0]!r}: set img_suffix' if others else how_to_get
         raise MissingFileError(
-            f'image folder {folder!r} has no {" or ".join(suffixes)} file; {how_to_get}'
+            f'image folder {folder!r} has no {" or ".join(suffixes)} file; {hint}'
         )
     return sorted(ids)
-
-
-def ending(name: str, suffixes: Sequence[str]) -> str | None:
-    """Return the first suffix that a file's name ends with; capitals do not matter."""
-    low = name.lower()
-    return next((suffix for suffix in suffixes if low.endswith(suffix.lower())), None)
-
-
-def file_of_id(names: Iterable[str], suffixes: Sequence[str]) -> dict[str, str]:
-    """Return the file of each id; where an id has several, an earlier suffix counts.
-
-    Args:
-        names: Files, as :func:`files_below` returns them.
-        suffixes: Endings; capitals do not matter.
-    """
-    found: dict[str, tuple[int, str]] = {}
-    for name in sorted(names):
-        suffix = ending(name, suffixes)
-        if suffix is not None:
-            image_id, rank = name[: -len(suffix)], suffixes.index(suffix)
-            found[image_id] = min(found.get(image_id, (rank, name)), (rank, name))
-    return {image_id: name for image_id, (_, name) in found.items()}
 
 
 def pair_files(
@@ -147,6 +76,8 @@ def pair_files(
     partly_labelled: bool = False,
     root: str = '',
     follow: bool = False,
+    listed: Mapping[str, Entry] | None = None,
+    tell: Callable[[str, bool], object] = lambda line, complete: None,
 ) -> list[dict]:
     """Find the image and the label map of each id.
 
@@ -159,6 +90,10 @@ def pair_files(
         how_to_get: Ends an error.
         partly_labelled: Whether images may lack their label map.
         root, follow: See :func:`files_below`.
+        listed: The entries of the list that the ids come from, by id; their files go before
+            those of equal names.  None: the ids are those of all images of the folder.
+        tell: Called with a line that counts pictures, masks and pairs and names what is left
+            over, and with whether nothing is.
 
     Returns:
         Dicts of ``image_id``, ``img_path`` and ``seg_map_path``, in the order of ``ids``;
@@ -168,33 +103,73 @@ def pair_files(
         MissingFileError: Files are missing; the message has the first one and their number.
         InvalidInputError: A link leads out of a folder.
     """
-    images = file_of_id(files_below(image_folder, root, follow), image_suffixes)
-    labels = file_of_id(files_below(label_folder, root, follow), [label_suffix])
+    images = FolderFiles(image_folder, image_suffixes, root, follow)
+    labels = FolderFiles(label_folder, [label_suffix], root, follow)
     pairs: list[dict] = []
-    missing_images, missing_labels = [], []
+    missing_images, missing_labels, without_mask = [], [], []
     for image_id in ids:
-        image = images.get(image_id, image_id + image_suffixes[0])
-        label = labels.get(image_id, image_id + label_suffix)
-        if image_id not in images:
-            missing_images.append(image_folder / image)
-        if image_id not in labels and not partly_labelled:
-            missing_labels.append(label_folder / label)
-        pairs.append(
-            dict(
-                image_id=image_id,
-                img_path=str(image_folder / image),
-                seg_map_path=str(label_folder / label),
-            )
-        )
-        if partly_labelled and image_id not in labels:
+        entry = (listed or {}).get(image_id, Entry(image_id))
+        image, there = images.find(image_id, entry.image)
+        label, labelled = labels.find(image_id, entry.mask)
+        pairs.append(dict(image_id=image_id, img_path=image, seg_map_path=label))
+        if not there:
+            missing_images.append((image_id, image, entry.image))
+        if not labelled:
+            without_mask.append(image_id)
             pairs[-1]['has_mask'] = False
-    for kind, missing in (('image', missing_images), ('label file', missing_labels)):
+            missing_labels += [] if partly_labelled else [(image_id, label, entry.mask)]
+    line = counts(pairs, images, labels, without_mask, listed is None)
+    for kind, missing, files, key in (
+        ('image', missing_images, images, 'img_suffix'),
+        ('label file', missing_labels, labels, 'seg_map_suffix'),
+    ):
         if missing:
+            image_id, path, named = missing[0]
+            way_on = 'the list of images names it'
+            if named is None:
+                way_on = files.similar(image_id, key, ids) or how_to_get
             raise MissingFileError(
-                f"{kind} '{missing[0]}' does not exist ({len(missing)} of {len(ids)} are "
-                f'missing); {how_to_get}'
+                f"{kind} '{path}' does not exist ({len(missing)} of {len(ids)} are missing); "
+                f'{line[0]}; {way_on}'
             )
+    tell(*line)
     return pairs
+
+
+def counts(
+    pairs: Sequence[dict],
+    images: FolderFiles,
+    labels: FolderFiles,
+    without_mask: Sequence[str],
+    all_of_folder: bool,
+) -> tuple[str, bool]:
+    """Return one line about a split's files, and whether no file is left over.
+
+    Args:
+        pairs: The entries of the images.
+        images, labels: The folders.
+        without_mask: Ids of images without a label map.
+        all_of_folder: Whether every image of the folder is used; else files that no list
+            names are not left over.
+    """
+    ids = {pair['image_id'] for pair in pairs}
+    alone = sorted(labels.by_id.keys() - ids) if all_of_folder else []
+    masks = len(pairs) - len(without_mask) + len(alone)
+    other = sorted(
+        name
+        for name in images.names
+        if all_of_folder and not ending(name, images.suffixes) and ending(name, PICTURES)
+    )
+    line = f'{len(pairs)} pictures, {masks} masks: {len(pairs) - len(without_mask)} pairs'
+    for words, names in (
+        ('without mask', without_mask),
+        ('masks without picture', alone),
+        ('not in img_suffix', other),
+    ):
+        if names:
+            line += f'; {words}: {", ".join(names[:3])}'
+            line += f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return line, not (without_mask or alone or other)
 
 
 def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
@@ -212,67 +187,11 @@ def check_unique(ids: Sequence[str], splits: Sequence[str]) -> None:
         seen.add(image_id)
 
 
-def files_below(folder: Path, root: str = '', follow: bool = False) -> set[str]:
-    """Return the paths of all files below ``folder``, relative to it, with slashes.
+@functools.cache
+def tell_once(name: str, line: str, complete: bool) -> None:
+    """Log the counts of a split's files; a warning if something is left over.
 
-    A link to a folder that it lies in is not followed, else the way had no end.
-
-    Args:
-        folder: The folder, which may be a link; empty if it does not exist.
-        root: A folder around it, into which links may lead too; '' is none.
-        follow: Whether links may lead to anywhere.
-
-    Raises:
-        InvalidInputError: A link below the folder leads out of it; or links cross each
-            other so that there are too many folders.
+    Each line is logged once in a process: a run builds a data set several times.
     """
-    paths: set[str] = set()
-    waiting: list[tuple[str, str, tuple]] = [('', os.fspath(folder), (_place(folder),))]
-    for _ in range(MOST_FOLDERS):
-        if not waiting:
-            return paths
-        prefix, parent, above = waiting.pop()
-        try:
-            entries = list(os.scandir(parent))
-        except OSError:  # none there, or not for us: its files are then missing by name
-            continue
-        for entry in entries:
-            if entry.is_symlink() and not follow:
-                check_link(entry.path, folder, root)
-            if not os.path.isdir(entry.path) if entry.is_symlink() else not entry.is_dir():
-                paths.add(prefix + entry.name)
-            elif (place := _place(entry.path)) not in above:
-                waiting.append((f'{prefix}{entry.name}/', entry.path, (*above, place)))
-    raise expected(
-        f"number of folders below '{folder}'", f'above {MOST_FOLDERS}', 'no links that cross'
-    )
-
-
-def check_link(path: str | Path, *folders: str | Path) -> None:
-    """Refuse a link that leads out of the folders.
-
-    Args:
-        path: The link.
-        folders: The folders, which may be links themselves; '' is none.
-
-    Raises:
-        InvalidInputError: Naming the link and its target.
-    """
-    target = os.path.join(os.path.realpath(path), '')
-    inside = tuple(os.path.join(os.path.realpath(place), '') for place in folders if place)
-    if not target.startswith(inside):
-        raise expected(
-            f"link '{path}'",
-            target[:-1],
-            "a file or folder of the data set; the set's argument follow_links=True allows links "
-            'to anywhere',
-        )
-
-
-def _place(path: str | Path) -> tuple[int, int]:
-    """Return what tells a folder from every other; (0, 0) if there is none."""
-    try:
-        state = os.stat(path)
-    except OSError:
-        return 0, 0
-    return state.st_dev, state.st_ino
+    level = logging.INFO if complete else logging.WARNING
+    print_log(f'{name}: {line}', logger='current', level=level)

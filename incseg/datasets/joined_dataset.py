@@ -7,6 +7,7 @@ import numpy as np
 from incseg.datasets import image_lists
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
+from incseg.utils.picture_rule import PLAIN
 from incseg.utils.rules import any_of, expected
 
 
@@ -99,10 +100,13 @@ class JoinedDataset(SegDataset):
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Return the input of a pipeline for one image, as :meth:`SegDataset.get_data_info` does.
 
-        Its ``label_reader`` turns the file ids of the image's part into joined dataset ids.
+        Its ``label_reader`` turns the file ids of the image's part into joined dataset ids.  Its
+        ``picture_rule`` is that of this data set, or of the part where this one has none.
         """
         info = super().get_data_info(idx)
         info['label_reader'] = self.part_readers[info['part']]
+        if self.picture_rule == PLAIN:
+            info['picture_rule'] = self.parts[info['part']].picture_rule
         return info
 
     def places(self) -> np.ndarray:

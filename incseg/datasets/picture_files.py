@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from incseg.datasets.image_lists import ending, files_below
+from incseg.datasets.folder_files import files_below
+from incseg.datasets.list_files import ending
+from incseg.utils.picture_headers import read_header
+from incseg.utils.picture_rule import PLAIN, PictureRule
 from incseg.utils.picture_sizes import label_map_sizes, picture_sizes
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
@@ -17,7 +20,9 @@ MANY = 1000
 Entry = Mapping[str, Any]
 
 
-def check_sizes(entries: Sequence[Entry], read_labels: Callable[[str], np.ndarray]) -> None:
+def check_sizes(
+    entries: Sequence[Entry], read_labels: Callable[[str], np.ndarray], rule: PictureRule = PLAIN
+) -> None:
     """Refuse a file that is no picture or cut short, and a label map of another size.
 
     Heads and ends of the files are read, once; see :mod:`incseg.utils.picture_sizes`.
@@ -26,6 +31,7 @@ def check_sizes(entries: Sequence[Entry], read_labels: Callable[[str], np.ndarra
         entries: Dicts of ``img_path`` and ``seg_map_path``, as a data set lists its images; an
             entry without ``img_path`` has no files, one with ``has_mask=False`` no label map.
         read_labels: Reads a label map, for files that are no PNG.
+        rule: How the images are read.
 
     Raises:
         MissingFileError: A file is missing.
@@ -36,16 +42,24 @@ def check_sizes(entries: Sequence[Entry], read_labels: Callable[[str], np.ndarra
     total = len(entries) + len(masked)
     with closing(Progress(total, 'sizes of images and masks', total >= MANY)) as bar:
         images = [entry['img_path'] for entry in entries]
-        sizes = dict(zip(images, picture_sizes(images, bar.update), strict=True))
+        sizes = dict(zip(images, picture_sizes(images, rule, bar.update), strict=True))
         labels = [entry['seg_map_path'] for entry in masked]
         of_labels = label_map_sizes(labels, read_labels, bar.update)
     for entry, size in zip(masked, of_labels, strict=True):
         image = entry['img_path']
-        check_size(size, entry['seg_map_path'], sizes[image], image)
+        if size != sizes[image]:
+            header = read_header(image)
+            orientation = 1 if header is None else header.orientation
+            check_size(size, entry['seg_map_path'], sizes[image], image, orientation, rule)
 
 
 def check_size(
-    size: tuple[int, ...], label_map: str, image_size: tuple[int, ...], image: str
+    size: tuple[int, ...],
+    label_map: str,
+    image_size: tuple[int, ...],
+    image: str,
+    orientation: int = 1,
+    rule: PictureRule = PLAIN,
 ) -> None:
     """Refuse a label map of another size than its image.
 
@@ -54,16 +68,34 @@ def check_size(
         label_map: Its name, for the error.
         image_size: Height and width of the image, as it is loaded.
         image: The name of the image.
+        orientation: The image's in its EXIF data, 1 to 8.
+        rule: How the image was read.
 
     Raises:
-        InvalidInputError: Naming both.
+        InvalidInputError: Naming both, and the orientation if another turn would make them fit.
     """
     if tuple(size) != tuple(image_size):
         raise expected(
             f'size of label map {label_map!r}',
             tuple(size),
-            f'{tuple(image_size)} (height, width), as its image {image!r}',
+            f'{tuple(image_size)} (height, width), as its image {image!r}'
+            + (_advice(orientation, rule) if tuple(size) == tuple(image_size)[::-1] else ''),
         )
+
+
+def _advice(orientation: int, rule: PictureRule) -> str:
+    """Return the end of an error about sizes that a quarter turn of the image makes fit."""
+    if orientation < 5:
+        return ''
+    if rule.exif == 'apply':
+        return (
+            f'; it was turned as its EXIF orientation {orientation} says, but the label map fits '
+            "the picture as it is stored: set the data set's exif='ignore'"
+        )
+    return (
+        f"; the data set's exif='ignore' left it as it is stored, but the label map fits the "
+        f"picture as its EXIF orientation {orientation} turns it: set exif='apply'"
+    )
 
 
 def label_maps_without_image(
@@ -79,7 +111,7 @@ def label_maps_without_image(
         entries: The images, see :func:`check_sizes`.
         folders: The folders of label maps.
         suffix: Ending of label files; capitals do not matter.
-        root, follow: See :func:`incseg.datasets.image_lists.files_below`.
+        root, follow: See :func:`incseg.datasets.folder_files.files_below`.
     """
     used = {entry.get('seg_map_path') for entry in entries}
     there = {

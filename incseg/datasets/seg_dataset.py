@@ -1,3 +1,4 @@
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -5,13 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from incseg.datasets import image_lists
+from incseg.datasets import image_lists, list_files
 from incseg.datasets.dataset_of_files import DatasetOfFiles
 from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.metainfo import resolve_metainfo, resolve_prefix
 from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS, TRANSFORMS
+from incseg.utils.picture_rule import PictureRule
 from incseg.utils.rules import expected
 
 
@@ -34,14 +36,20 @@ class SegDataset(DatasetOfFiles):
         data_prefix: ``dict(img_path=…, seg_map_path=…)``, the folders of
             images and label maps below ``data_root``; replaces parts of
             ``DATA_PREFIX``.
-        ann_file: List of image ids, one per line, below ``data_root``; None for
-            ``ANN_FILE``.  If it is ``''``, every image in the folder is used, sorted
+        ann_file: List of images, one per line, below ``data_root``; None for
+            ``ANN_FILE``.  A line is an id, a path, or an image and its mask (see
+            :func:`read_list`).  If it is ``''``, every image in the folder is used, sorted
             by name.
         img_suffix: Ending of image files, or several endings; capitals do not matter.
         seg_map_suffix: Ending of label files.
         metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
         partly_labelled: Whether images may lack their label map, so that they serve
             only for learning from image-level labels; see :attr:`has_mask`.
+        exif: ``'apply'``: pictures are turned as their EXIF orientation says, as viewers and
+            annotation tools show them; ``'ignore'``: they stay as they are stored.  Label maps
+            are never turned.
+        value_range: The values of black and white in pictures of more than 8 bits; None
+            refuses such pictures.  See :class:`PictureRule`.
         follow_links: Whether links in the folders of images and label maps may lead
             out of the data set; the folders and ``data_root`` may always be links.
         **kwargs: Of :class:`mmengine.dataset.BaseDataset` (``indices``,
@@ -76,6 +84,8 @@ class SegDataset(DatasetOfFiles):
         seg_map_suffix: str = '.png',
         metainfo: Mapping[str, Any] | None = None,
         partly_labelled: bool = False,
+        exif: str = 'apply',
+        value_range: Sequence[float] | None = None,
         follow_links: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -84,6 +94,8 @@ class SegDataset(DatasetOfFiles):
         self.seg_map_suffix = seg_map_suffix
         self.partly_labelled = partly_labelled
         self.follow_links = follow_links
+        #: How the pictures are read.
+        self.picture_rule = PictureRule(exif, value_range)  # type: ignore[arg-type]
         self._presence: np.ndarray | None = None
         if kwargs.get('filter_cfg') and type(self).filter_data is BaseDataset.filter_data:
             raise expected(
@@ -137,11 +149,23 @@ class SegDataset(DatasetOfFiles):
         An id is the path of the image below the image folder, without the ending.
         """
         if self.ann_file:
-            return image_lists.read_id_list(at_split(self.ann_file, split), self.how_to_get)
+            file, places = at_split(self.ann_file, split), self.list_places(split)
+            return list_files.read_id_list(file, self.how_to_get, places)
         folder = at_split(self.data_prefix['img_path'], split)
         return image_lists.ids_in_folder(
             folder, self.img_suffix, self.how_to_get, self.data_root, self.follow_links
         )
+
+    def list_places(self, split: str) -> list_files.Places:
+        """Return where the paths of a list of images lead."""
+        images = at_split(self.data_prefix['img_path'], split)
+        labels = at_split(self.data_prefix['seg_map_path'], split)
+        return list_files.Places(self.data_root, images, labels, self.img_suffix)
+
+    def _listed(self, split: str) -> dict[str, list_files.Entry] | None:
+        """Return the entries of a split's list by id; None without a list."""
+        file, places = at_split(self.ann_file, split), self.list_places(split)
+        return list_files.entries_by_id(file, self.how_to_get, places) if file else None
 
     def load_data_list(self) -> list[dict]:
         """Return a dict of ``image_id``, ``img_path`` and ``seg_map_path`` for every image."""
@@ -158,6 +182,8 @@ class SegDataset(DatasetOfFiles):
                 self.partly_labelled,
                 self.data_root,
                 self.follow_links,
+                self._listed(split),
+                functools.partial(image_lists.tell_once, f'{type(self).__name__} {split}'),
             )
         image_lists.check_unique([info['image_id'] for info in data_list], self.splits)
         return data_list
@@ -169,11 +195,11 @@ class SegDataset(DatasetOfFiles):
             idx: Index of the image.
 
         Returns:
-            A new dict: the entry of :meth:`load_data_list`, ``label_reader``, and
-            ``seg_fields``, an empty list for the keys of label maps.
+            A new dict: the entry of :meth:`load_data_list`, ``label_reader``,
+            ``picture_rule``, and ``seg_fields``, an empty list for the keys of label maps.
         """
         info = super().get_data_info(idx)
-        info.update(seg_fields=[], label_reader=self.label_reader)
+        info.update(seg_fields=[], label_reader=self.label_reader, picture_rule=self.picture_rule)
         return info
 
     def presence(self, num_workers: int | None = None, progress: bool = True) -> np.ndarray:
@@ -217,16 +243,8 @@ class SegDataset(DatasetOfFiles):
         """Return the classes and the colours of a data set, without reading files.
 
         Args:
-            metainfo: Replaces parts of ``METAINFO``.  New classes without a
-                palette get the colours of VOC.
-
-        Returns:
-            A dict of ``classes``, the names with the background first, and ``palette``,
-            one ``[red, green, blue]`` per class.
-
-        Raises:
-            InvalidInputError: ``metainfo`` has an unknown key, the classes are not as described,
-                or the palette is none, or of another number of colours.
+            metainfo: Replaces parts of ``METAINFO``, see
+                :func:`incseg.datasets.metainfo.resolve_metainfo`.
         """
         return resolve_metainfo(cls.METAINFO, metainfo, cls.__name__)
 

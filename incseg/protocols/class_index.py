@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
@@ -64,10 +65,11 @@ class ClassIndex:
 
         A cached result is used if every file has the same size, modification time and name
         (below the common folder of all files), and the set of files, the reader and
-        ``num_classes`` are the same.  A reader is identified by its attribute ``cache_key`` if
-        it has one, else by its module, its name and the values bound to it (arguments of
-        ``functools.partial``, the state of an object).  Change ``cache_key`` when the reader's
-        code changes the ids that it returns.
+        ``num_classes`` are the same.  Files that were replaced by others of equal names, sizes
+        and times are not noticed: :func:`rescan_from_now` makes all results anew.  A reader is
+        identified by its attribute ``cache_key`` if it has one, else by its module, its name and
+        the values bound to it (arguments of ``functools.partial``, the state of an object).
+        Change ``cache_key`` when the reader's code changes the ids that it returns.
 
         Args:
             files: Paths of the label files.
@@ -121,6 +123,21 @@ class ClassIndex:
         return len(self.files)
 
 
+#: the environment variable with the time, in seconds since 1970, from which on scans are used
+RESCAN = 'INCSEG_RESCAN'
+#: files of scans that this process made since then; the clock of files may be a little behind
+_made: set[Path] = set()
+
+
+def rescan_from_now() -> None:
+    """Use no cached scan that was made before now, in this process and in those that it starts.
+
+    Each scan is made once more and cached again, however often its data set is built.
+    """
+    os.environ[RESCAN] = repr(time.time())
+    _made.clear()
+
+
 class PresenceCache:
     """The file that keeps the result of one scan of label files, ``<cache_dir>/<key>.bin``.
 
@@ -144,10 +161,13 @@ class PresenceCache:
             shape: ``(files, C + 1)`` of the table.
 
         Returns:
-            Bool of that shape, read-only; None if there is no such file, or if it is damaged or
-            holds a table of another size.
+            Bool of that shape, read-only; None if there is no such file, if it is damaged or
+            holds a table of another size, or is older than :func:`rescan_from_now` allows.
         """
         try:
+            changed = os.stat(self.path).st_mtime
+            if self.path not in _made and changed < float(os.environ.get(RESCAN, 0)):
+                return None
             content = self.path.read_bytes()
         except OSError:
             return None
@@ -169,6 +189,7 @@ class PresenceCache:
         content = rows.tobytes()
         try:
             write_atomically(self.path, hashlib.sha256(content).digest() + content)
+            _made.add(self.path)
             remove_leftovers(self.path.parent)
         except SaveError as error:
             reason = getattr(error.__cause__, 'strerror', None) or error

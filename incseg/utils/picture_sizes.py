@@ -8,11 +8,11 @@ import struct
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image
 
-from incseg.errors import InvalidInputError
 from incseg.utils.file_digests import remembered_facts
-from incseg.utils.pictures import JPEG, MOST_PIXELS, ORIENTATION, PNG, read_picture
+from incseg.utils.picture_headers import JPEG, PNG, exif_orientation
+from incseg.utils.picture_rule import PLAIN, PictureRule
+from incseg.utils.pictures import MOST_PIXELS, read_picture
 
 #: height and width
 Size = tuple[int, int]
@@ -22,26 +22,35 @@ _FRAMES = (0xC0, 0xC1, 0xC2)
 #: markers before the frame that have no length
 _BARE = (0x01, *range(0xD0, 0xD8))
 _APP1, _SCAN, _END = 0xE1, 0xDA, b'\xff\xd9'
+EXIF = b'Exif\0\0'
 _PACKED = struct.Struct('<II')
 
 
 def picture_sizes(
-    paths: Sequence[str], update: Callable[[int], object] = lambda done: None
+    paths: Sequence[str],
+    rule: PictureRule = PLAIN,
+    update: Callable[[int], object] = lambda done: None,
 ) -> list[Size]:
     """Return the size of each picture, as :func:`read_picture` would return it.
 
-    Files of JPEG and PNG are read at their head and end only, others are decoded.  An unchanged
-    file is not read again.
+    Ordinary files of JPEG and PNG are read at their head and end only, others are decoded.  An
+    unchanged file is not read again.
 
     Args:
         paths: The files.
+        rule: How pictures are read.
         update: Called with the number of files that were read since the last call.
 
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: A file is no image, or cut short.
+        InvalidInputError: A file is no image, or cut short, or the rule refuses it.
     """
-    return _remembered(paths, 'picture_sizes', read_picture, True, update)
+
+    def read(path: str) -> np.ndarray:
+        return read_picture(path, rule)
+
+    kind = f'picture_sizes_{rule.exif}_{"scaled" if rule.value_range else "8_bits"}'
+    return _remembered(paths, kind, read, rule.exif == 'apply', update)
 
 
 def label_map_sizes(
@@ -94,7 +103,7 @@ def size_at_a_glance(path: str, turned: bool = True) -> Size | None:
             number = file.fileno()
             head = os.pread(number, 33, 0)
             if head.startswith(PNG):
-                size = _of_png(number, head, turned)
+                size = _of_png(number, head)
             elif head.startswith(JPEG):
                 size = _of_jpeg(number, turned)
             else:
@@ -104,8 +113,8 @@ def size_at_a_glance(path: str, turned: bool = True) -> Size | None:
     return size if size is not None and 0 < size[0] * size[1] <= MOST_PIXELS else None
 
 
-def _of_png(number: int, head: bytes, turned: bool) -> Size | None:
-    if len(head) < 33 or head[8:16] != b'\0\0\0\rIHDR':
+def _of_png(number: int, head: bytes) -> Size | None:
+    if len(head) < 33 or head[8:16] != b'\0\0\0\rIHDR' or head[24] > 8:
         return None
     width, height = struct.unpack('>II', head[16:24])
     start = len(PNG)
@@ -113,14 +122,14 @@ def _of_png(number: int, head: bytes, turned: bool) -> Size | None:
         length, kind = int.from_bytes(chunk[:4], 'big'), chunk[4:]
         if kind == b'IEND':
             return (height, width) if len(os.pread(number, 12, start)) == 12 else None
-        if kind == b'eXIf' and turned:
+        if kind in (b'eXIf', b'acTL'):
             return None
         start += length + 12
     return None
 
 
 def _of_jpeg(number: int, turned: bool) -> Size | None:
-    size, swapped, start = None, False, len(JPEG)
+    size, orientation, start = None, 0, len(JPEG)
     while size is None:
         segment = os.pread(number, 9, start)
         if len(segment) < 9 or segment[0] != 0xFF or segment[1] in (_SCAN, *_BARE):
@@ -131,33 +140,12 @@ def _of_jpeg(number: int, turned: bool) -> Size | None:
         length = int.from_bytes(segment[2:4], 'big')
         if segment[1] in _FRAMES and segment[4] == 8:
             size = struct.unpack('>HH', segment[5:9])
-        elif segment[1] == _APP1 and turned:
-            swapped |= is_on_its_side(os.pread(number, length - 2, start + 4))
+        elif segment[1] == _APP1 and turned and not orientation:
+            content = os.pread(number, length - 2, start + 4)
+            if content.startswith(EXIF):
+                orientation = exif_orientation(content[len(EXIF) :])
         start += 2 + length
     if os.pread(number, 2, max(os.fstat(number).st_size - 2, 0)) != _END:
         return None
     height, width = size
-    return (width, height) if swapped else (height, width)
-
-
-def is_on_its_side(segment: bytes) -> bool:
-    """Say whether EXIF data exchange the height and width of a picture.
-
-    Args:
-        segment: Content of a segment APP1 of a JPEG.
-
-    Raises:
-        ValueError: The data are damaged, or the orientation is none: a decoder shows what it
-            makes of them.
-    """
-    if not segment.startswith(b'Exif\0\0'):
-        return False
-    exif = Image.Exif()
-    try:
-        exif.load(segment)
-        orientation = exif.get(ORIENTATION, 1)
-    except Exception as error:  # PIL raises errors of many kinds at damaged EXIF data
-        raise InvalidInputError('damaged EXIF data') from error
-    if orientation not in range(1, 9):
-        raise InvalidInputError(f'orientation {orientation} in EXIF data')
-    return orientation >= 5
+    return (width, height) if orientation >= 5 else (height, width)

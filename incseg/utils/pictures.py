@@ -4,37 +4,41 @@ Python reads and writes the files, OpenCV sees bytes only: its own file function
 process with a segmentation fault at a name that is not UTF-8.
 """
 
-import io
 import os
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
+from incseg.utils.picture_headers import (
+    JPEG,
+    PNG,
+    TIFF,
+    PictureHeader,
+    is_cut_jpeg,
+    picture_header,
+    png_fault,
+    pnm_white,
+    without_orientation,
+)
+from incseg.utils.picture_rule import PLAIN, PictureRule, turned
 from incseg.utils.rules import expected
 
 try:  # decodes like OpenCV, bit by bit and as fast, and says what is wrong with a damaged file
     import simplejpeg
 except ImportError:  # there is no build for this machine: OpenCV fills a hole with grey
     simplejpeg = None
-try:  # three times faster than zlib's
-    from isal.isal_zlib import crc32
-except ImportError:
-    from zlib import crc32  # type: ignore[assignment]
-
 if 'OPENCV_LOG_LEVEL' not in os.environ:  # the error that we raise is the one line about a file
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _EXPECTED = 'expected a complete JPEG, PNG or other image that OpenCV reads'
-PNG = b'\x89PNG\r\n\x1a\n'
-JPEG = b'\xff\xd8'
-ORIENTATION = 0x0112  # the tag in EXIF
 #: parts of libjpeg's messages about files that are whole, but of unusual makers or unusual kind
 _HARMLESS = ('JFIF', 'Adobe', 'SOS parameters', 'subsampling', 'colorspace')
 MOST_PIXELS = 1 << 30  # OpenCV's limit
+_transparent: list[str] = []  # the first picture with transparent pixels, once it was told
 
 
 def paint(
@@ -62,19 +66,27 @@ def paint(
     return (image * (1 - weight) + colours[labels] * weight + 0.5).astype(np.uint8)
 
 
-def read_picture(path: str | os.PathLike) -> np.ndarray:
+def read_picture(path: str | os.PathLike, rule: PictureRule = PLAIN) -> np.ndarray:
     """Read a picture; a damaged one is refused, not filled with grey.
 
     Args:
         path: The file; its name need not be UTF-8.
+        rule: How its orientation and values of more than 8 bits are read.
 
     Returns:
-        BGR uint8 ``(H, W, 3)``, turned as its EXIF orientation says.
+        BGR uint8 ``(H, W, 3)``.
 
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: The file is not an image, or is damaged.
+        InvalidInputError: The file is not an image, is damaged, or cannot be read by the rule.
     """
+    return load_picture(path, rule)[0]
+
+
+def load_picture(
+    path: str | os.PathLike, rule: PictureRule = PLAIN
+) -> tuple[np.ndarray, PictureHeader | None]:
+    """Read a picture as :func:`read_picture` does; return its header too, None if unknown."""
     path = os.fspath(path)
     try:
         with open(path, 'rb') as file:
@@ -83,10 +95,11 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
         raise MissingFileError(f'image {path!r} does not exist') from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InvalidInputError(f'image {path!r} cannot be read ({error}), {_EXPECTED}') from error
-    return decode_picture(data, path)
+    header = picture_header(data)
+    return _decoded(data, path, rule, header), header
 
 
-def decode_picture(data: bytes, name: str) -> np.ndarray:
+def decode_picture(data: bytes, name: str, rule: PictureRule = PLAIN) -> np.ndarray:
     """Decode the content of a picture's file.
 
     What OpenCV only warns about is refused: a JPEG that is cut short, or whose
@@ -96,36 +109,46 @@ def decode_picture(data: bytes, name: str) -> np.ndarray:
     Args:
         data: The file's content.
         name: Its name, for errors.
+        rule: How its orientation and values of more than 8 bits are read.
 
     Returns:
         BGR uint8 ``(H, W, 3)``.
 
     Raises:
-        InvalidInputError: It is not an image, or is damaged.
+        InvalidInputError: It is not an image, is damaged, has several frames, or cannot be
+            read by the rule.
+
+    Warns:
+        UserWarning: It is the first picture that has transparent pixels; they are read as opaque.
     """
+    return _decoded(data, name, rule, picture_header(data))
+
+
+def _decoded(data: bytes, name: str, rule: PictureRule, header: PictureHeader | None) -> np.ndarray:
     if not data:
         raise InvalidInputError(f'image {name!r} is an empty file, {_EXPECTED}')
-    picture = None
     if is_cut_jpeg(data):
         raise InvalidInputError(f'image {name!r} is cut short, {_EXPECTED}')
-    if data.startswith(JPEG):
-        picture = _strict_jpeg(data, name)
-    elif data.startswith(PNG) and (fault := png_fault(data)):
+    if data.startswith(PNG) and (fault := png_fault(data)):
         raise InvalidInputError(f'image {name!r} is damaged ({fault}), {_EXPECTED}')
+    if header is not None and header.frames > 1:
+        raise InvalidInputError(
+            f'image {name!r} has {header.frames} frames, expected one; save the frame that '
+            'belongs to the mask as a picture of its own'
+        )
+    picture = _strict_jpeg(data, name) if data.startswith(JPEG) else None
     if picture is None:
-        try:
-            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:  # more pixels than OpenCV allows, for example
-            picture = None
-    if picture is None:
-        raise InvalidInputError(f'image {name!r} cannot be decoded, {_EXPECTED}')
-    return picture
+        picture = _by_opencv(data, name, header is not None and header.alpha)
+    picture = rule.in_8_bits(picture, name)
+    if header is None or header.orientation == 1 or rule.exif == 'ignore':
+        return picture
+    return turned(picture, header.orientation)
 
 
 def _strict_jpeg(data: bytes, name: str) -> np.ndarray | None:
     """Decode a JPEG and refuse it where libjpeg warns of damage; None leaves it to OpenCV.
 
-    That are files which OpenCV turns, or reads in another way (CMYK).
+    That are files which OpenCV reads in another way (CMYK), or reads although they are odd.
     """
     if simplejpeg is None:
         return None
@@ -142,53 +165,57 @@ def _strict_jpeg(data: bytes, name: str) -> np.ndarray | None:
         if any(word in message for word in _HARMLESS):
             return None
         raise InvalidInputError(f'image {name!r} is damaged ({message}), {_EXPECTED}') from error
-    return None if _is_turned(data) else picture
+    return picture
 
 
-def _is_turned(data: bytes) -> bool:
-    """Return whether a JPEG has an EXIF orientation, which OpenCV obeys."""
-    if data.find(b'Exif\0\0', 0, 1 << 16) < 0:
-        return False
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.getexif().get(ORIENTATION, 1) != 1
-    except Exception:  # PIL raises errors of many kinds at damaged EXIF data
-        return True
+def _by_opencv(data: bytes, name: str, alpha: bool) -> np.ndarray:
+    """Decode a picture as it is stored: not turned, its colours not mixed with its alpha.
 
-
-def is_cut_jpeg(data: bytes) -> bool:
-    """Return whether a JPEG lacks the end marker after its last scan.
-
-    Some versions of OpenCV fill the missing part with grey without an error.
+    Returns:
+        BGR ``(H, W, 3)`` of the file's dtype.
     """
-    if not data.startswith(JPEG):
-        return False
-    end = data.rfind(b'\xff\xd9')  # at the end of a complete file: a short search
-    return data.find(b'\xff\xda', max(end, 0)) >= 0
+    depth_kept = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    tiff = data.startswith(TIFF)
+    stored = without_orientation(data) if tiff else data  # OpenCV turns a TIFF in any case
+    picture = None if alpha else _imdecode(stored, depth_kept)
+    if picture is None and (alpha or tiff):  # a TIFF of 32 bits and one channel
+        picture = _imdecode(stored, cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise InvalidInputError(f'image {name!r} cannot be decoded, {_EXPECTED}')
+    picture = np.atleast_3d(picture)
+    channels = picture.shape[2]
+    if channels in (2, 4):
+        _notice_transparency(picture[..., -1], name)
+        picture = picture[..., : channels - 1]
+    if picture.shape[2] == 1:
+        picture = np.repeat(picture, 3, 2)
+    if (white := pnm_white(data)) and white < 255:  # OpenCV leaves these values as they are
+        picture = PictureRule(value_range=(0, white)).in_8_bits(picture.astype(np.uint16), name)
+    return np.ascontiguousarray(picture)
 
 
-def png_fault(data: bytes) -> str | None:
-    """Return what is wrong with the chunks of a PNG, in words; None if nothing is.
+def _imdecode(data: bytes, flags: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # more pixels than OpenCV allows, for example
+        return None
 
-    Decoders check the chunks that they need, if any: not all of a palette's, for
-    instance.
+
+def _notice_transparency(alpha: np.ndarray, name: str) -> None:
+    """Warn of the first picture that has transparent pixels.
 
     Args:
-        data: Content of the file, from its signature on.
+        alpha: ``(H, W)``, of which the dtype's greatest value (1 of floats) is opaque.
+        name: The file.
     """
-    start = len(PNG)
-    view = memoryview(data)
-    while start + 12 <= len(data):
-        end = start + 8 + int.from_bytes(data[start : start + 4], 'big')
-        kind = data[start + 4 : start + 8]
-        if end + 4 > len(data):
-            break
-        if crc32(view[start + 4 : end]) != int.from_bytes(data[end : end + 4], 'big'):
-            return f'the checksum of chunk {kind!r} is wrong'
-        if kind == b'IEND':
-            return None
-        start = end + 4
-    return 'it is cut short'
+    opaque = np.iinfo(alpha.dtype).max if alpha.dtype.kind in 'ui' else 1
+    if alpha.min() < opaque and not _transparent:
+        _transparent.append(name)
+        warnings.warn(
+            f'image {name!r} has transparent pixels; this and every picture is read without its '
+            'transparency',
+            stacklevel=2,
+        )
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:

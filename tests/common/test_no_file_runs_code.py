@@ -13,8 +13,8 @@ from incseg.apis import Inferencer, init_model, load_config
 from incseg.apis.config.trained import configs_of_runs, load_trained_config
 from incseg.datasets import ScoreFile, SegDataset
 from incseg.datasets.image_labels.json_and_xml import JSONImageLabels, VOCXMLImageLabels
-from incseg.datasets.image_lists import read_id_list
 from incseg.datasets.label_maps.label_file import read_label_file
+from incseg.datasets.list_files import read_id_list
 from incseg.datasets.pseudo_labels.pseudo_label_files import PseudoLabelFiles
 from incseg.datasets.transforms.loading import LoadImage
 from incseg.engine import train_protocol

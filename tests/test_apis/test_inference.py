@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from incseg.apis import Inferencer, inference_model, init_model
 from incseg.apis.inference import list_images
@@ -109,3 +110,22 @@ def test_equal_names_do_not_overwrite_each_other(tiny, tmp_path):
         'a_000001.png',
         'b.png',
     ]
+
+
+def test_pictures_are_read_as_the_test_set_reads_them(tiny, tmp_path):
+    """If it fails, a network trained on stored pictures, or on 16 bits, sees other ones here."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (30, 20)).save(tmp_path / 'a.png', exif=exif)
+    Image.fromarray(np.full((20, 30), 900, np.uint16)).save(tmp_path / 'b.png')
+    sizes = {}
+    for rule in ('apply', 'ignore'):
+        config = tiny(**{'data.test.exif': rule, 'data.test.value_range': [0, 1023]})
+        segment = Inferencer(config, device='cpu')
+        found = segment([tmp_path / 'a.png', tmp_path / 'b.png'], out_dir=tmp_path / rule)
+        sizes[rule] = tuple(found[0].pred_sem_seg.data.shape[1:])
+        assert cv2.imread(str(tmp_path / rule / 'a.png')).shape[:2] == sizes[rule]
+        assert cv2.imread(str(tmp_path / rule / 'b.png')).shape == (20, 30, 3)
+    assert sizes == dict(apply=(30, 20), ignore=(20, 30))
+    with pytest.raises(InvalidInputError, match='value_range'):
+        inference_model(init_model(tiny(), device='cpu'), tmp_path / 'b.png')

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from incseg.datasets import SegDataset, image_lists
+from incseg.datasets import SegDataset, image_lists, list_files
 from incseg.errors import InvalidInputError, MissingFileError
 
 META = dict(classes=('background', 'cat', 'dog'), palette=[[0, 0, 0], [9, 9, 9], [8, 8, 8]])
@@ -167,7 +167,7 @@ def test_ids_are_relative_and_sorted(tmp_path):
 def test_list_skips_blank_lines(tmp_path):
     """Lists from Windows or with a trailing blank line must not yield an id of nothing."""
     (tmp_path / 'l.txt').write_bytes(b'one\r\n\r\ntwo \n\n')
-    assert image_lists.read_id_list(str(tmp_path / 'l.txt'), HOW) == ['one', 'two']
+    assert list_files.read_id_list(str(tmp_path / 'l.txt'), HOW) == ['one', 'two']
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_bad_lists_are_named(tmp_path, content, message):
     """An empty or binary list would otherwise surface much later, as an empty step."""
     (tmp_path / 'l.txt').write_bytes(content)
     with pytest.raises(InvalidInputError, match=message):
-        image_lists.read_id_list(str(tmp_path / 'l.txt'), HOW)
+        list_files.read_id_list(str(tmp_path / 'l.txt'), HOW)
 
 
 def test_pair_files_reports_the_first_and_how_many(tmp_path):
@@ -199,7 +199,8 @@ def test_pair_files_reports_the_first_and_how_many(tmp_path):
     with pytest.raises(MissingFileError) as error:
         image_lists.pair_files(['a', 'b'], *arguments)
     assert str(error.value) == (
-        f"label file '{tmp_path / 'l/b.png'}' does not exist (1 of 2 are missing); ask the author"
+        f"label file '{tmp_path / 'l/b.png'}' does not exist (1 of 2 are missing); "
+        '2 pictures, 1 masks: 1 pairs; without mask: b; ask the author'
     )
     with pytest.raises(MissingFileError, match=r"image '.*c\.jpg' does not exist \(2 of 3"):
         image_lists.pair_files(['a', 'c', 'd'], *arguments)

@@ -13,7 +13,7 @@ from incseg.datasets import (
     LoadLabels,
     SegDataset,
     VOCXMLImageLabels,
-    image_lists,
+    folder_files,
     write_image_labels,
 )
 from incseg.datasets.negatives.negative_folder import NegativeFolder
@@ -112,13 +112,13 @@ def test_loops_of_links_end(root, follow):
 
 def test_links_that_cross_end(tmp_path, monkeypatch):
     """If it fails, folders with links to each other are walked on every way there is."""
-    monkeypatch.setattr(image_lists, 'MOST_FOLDERS', 500)
+    monkeypatch.setattr(folder_files, 'MOST_FOLDERS', 500)
     for a in range(8):
         (tmp_path / f'd/{a}').mkdir(parents=True)
         for b in range(8):
             (tmp_path / f'd/{a}/{b}').symlink_to(f'../{b}')
     with pytest.raises(InvalidInputError, match='number of folders .* expected no links that'):
-        image_lists.files_below(tmp_path / 'd')
+        folder_files.files_below(tmp_path / 'd')
 
 
 def test_negatives(tmp_path, write_image):
@@ -146,4 +146,4 @@ def test_xml_files(root, tmp_path):
 
 def test_a_walk_of_nothing(tmp_path):
     """A folder that is not there has no files: what misses them says so."""
-    assert image_lists.files_below(Path(tmp_path / 'gone')) == set()
+    assert folder_files.files_below(Path(tmp_path / 'gone')) == set()

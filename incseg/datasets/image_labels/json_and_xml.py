@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from incseg.datasets.folder_files import check_link
 from incseg.datasets.image_labels.base import BaseImageLabels
-from incseg.datasets.image_lists import check_link
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import TASK_UTILS

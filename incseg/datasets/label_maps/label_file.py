@@ -11,7 +11,7 @@ from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
-from incseg.utils.pictures import PNG, png_fault
+from incseg.utils.picture_headers import PNG, picture_header, png_fault
 
 try:  # inflates three to four times faster than zlib
     from isal.isal_zlib import decompressobj, error
@@ -47,7 +47,7 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
     Raises:
         MissingFileError: There is no such file.
         InvalidInputError: The file is cut short, is not an image, or has
-            colours, 16 bits or a lossy coding instead of ids.
+            colours, 16 bits, a lossy coding or an EXIF orientation instead of plain ids.
     """
     path = os.fspath(path)
     try:
@@ -55,6 +55,8 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
             data = file.read()
         if data.startswith(PNG) and (fault := png_fault(data)):
             raise InvalidInputError(f'label file {path!r} cannot be read ({fault}), {_EXPECTED}')
+        if b'eXIf' in data or not data.startswith(PNG):
+            _refuse_turned(data, path)
         ids = read_plain_png(data)
         if ids is not None:
             return np.ascontiguousarray(ids)
@@ -89,6 +91,15 @@ def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:
     buffer = io.BytesIO()
     image.save(buffer, format='PNG')
     write_atomically(Path(path), buffer.getvalue(), durable=False)
+
+
+def _refuse_turned(data: bytes, path: str) -> None:
+    header = picture_header(data)
+    if header is not None and header.orientation != 1:
+        raise InvalidInputError(
+            f'label file {path!r} has EXIF orientation {header.orientation}, which one tool obeys '
+            'and another ignores, expected its ids in the place where they belong and no such tag'
+        )
 
 
 def _refused_kind(image: Image.Image) -> str | None:

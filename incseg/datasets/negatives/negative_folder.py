@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from incseg.datasets import image_lists
+from incseg.datasets import folder_files, image_lists
 from incseg.registry import DATASETS
 
 
@@ -35,12 +35,10 @@ class NegativeFolder:
         ids = image_lists.ids_in_folder(
             folder, suffixes, 'name another folder in seam.negatives', follow=follow_links
         )
-        self.paths = [
-            next(
-                path for suffix in suffixes if (path := Path(folder) / f'{name}{suffix}').is_file()
-            )
-            for name in ids
-        ]
+        files = folder_files.file_of_id(
+            folder_files.files_below(Path(folder), follow=follow_links), suffixes
+        )
+        self.paths = [Path(folder, files[name]) for name in ids]
 
     def __len__(self) -> int:
         return len(self.paths)

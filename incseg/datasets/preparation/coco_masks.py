@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
-from incseg.datasets.image_lists import check_id
 from incseg.datasets.label_maps.label_file import write_label_file
+from incseg.datasets.list_files import check_id
+from incseg.datasets.preparation.coco_objects import object_pixels
 from incseg.datasets.sources.coco import COCO_CATEGORIES, COCODataset
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.pictures import MOST_PIXELS
 from incseg.utils.rules import expected
 
 
@@ -23,8 +24,9 @@ def paint_coco_masks(
 ) -> int:
     """Write a palette PNG of category ids for every image of a split.
 
-    The files are ``masks/<split>2017/<image's name>.png``.  Existing files are
-    kept; they are complete, since each is written whole or not at all.
+    The files are ``masks/<split>2017/<image's name>.png``, in the subfolder in which the image
+    lies below ``<split>2017``.  Existing files are kept; they are complete, since each is
+    written whole or not at all.
 
     Args:
         data_root: COCO's folder, with ``annotations/instances_<split>2017.json``.
@@ -46,15 +48,52 @@ def paint_coco_masks(
         of_image[annotation['image_id']].append(annotation)
     folder = Path(data_root, f'masks/{split}2017')
     images = content['images']
-    for image in images:
-        check_id(image['file_name'], f"'{path}'")
-    for done, image in enumerate(images, 1):
-        target = folder / f'{Path(image["file_name"]).stem}.png'
+    targets = mask_names(images, Path(data_root, f'{split}2017'), path)
+    for done, (image, name) in enumerate(zip(images, targets, strict=True), 1):
+        target = folder / name
         if not target.exists():
             mask = category_map(of_image[image['id']], image['height'], image['width'], path)
             write_label_file(target, mask)
         report(done, len(images))
     return len(images)
+
+
+def mask_names(images: Sequence[Mapping[str, Any]], folder: Path, source: Path) -> list[str]:
+    """Return the file of each image's mask, as the image itself lies below its folder.
+
+    Some files of annotations name folders that the pictures do not lie in; these are left out
+    where the picture is found without them.
+
+    Args:
+        images: COCO's entries of the images.
+        folder: The folder of the pictures, which need not exist.
+        source: File of the annotations, for errors.
+
+    Raises:
+        InvalidInputError: A name leads out of the folder, or two images share a mask.
+    """
+    names: dict[str, str] = {}
+    for image in images:
+        picture = image['file_name']
+        check_id(picture, f"'{source}'")
+        place = Path(picture)
+        if len(place.parts) > 1 and not (folder / place).is_file():
+            place = next(
+                (
+                    Path(*place.parts[start:])
+                    for start in range(1, len(place.parts))
+                    if (folder / Path(*place.parts[start:])).is_file()
+                ),
+                place,
+            )
+        mask = str(place.with_suffix('.png'))
+        if mask in names:
+            raise InvalidInputError(
+                f"'{source}': images {names[mask]!r} and {picture!r} would share the mask "
+                f'{mask!r}, expected names that differ before the ending'
+            )
+        names[mask] = picture
+    return list(names)
 
 
 def category_map(
@@ -79,7 +118,7 @@ def category_map(
     """
     shapes = []
     for annotation in annotations:
-        shape = decode(annotation, height, width, source)
+        shape = object_pixels(annotation, height, width, source)
         shapes.append(
             (not annotation.get('iscrowd', 0), -int(shape.sum()), shape, annotation['category_id'])
         )
@@ -87,44 +126,6 @@ def category_map(
     for *_, shape, category in sorted(shapes, key=lambda item: item[:2]):
         mask[shape] = category
     return mask
-
-
-def decode(
-    annotation: Mapping[str, Any], height: int, width: int, source: str | Path
-) -> np.ndarray:
-    """Return the pixels of one object, drawn from its polygons or run-length code.
-
-    Args:
-        annotation: COCO's annotation of the object; its ``segmentation`` is read.
-        height, width: Size of the image in pixels.
-        source: File of the annotation, for errors.
-
-    Returns:
-        Bool ``(height, width)``.
-
-    Raises:
-        InvalidInputError: The ``segmentation`` has another form, or another size.
-    """
-    outline = annotation.get('segmentation')
-    try:
-        if isinstance(outline, Mapping) and isinstance(outline['counts'], str):
-            code = dict(outline)
-        elif isinstance(outline, Mapping):
-            code = coco_mask.frPyObjects(dict(outline), height, width)
-        else:
-            code = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
-        shape: np.ndarray = coco_mask.decode(code).astype(bool)
-    except Exception as error:  # pycocotools raises errors of many kinds
-        raise InvalidInputError(
-            f"'{source}': annotation {annotation.get('id')!r} has no segmentation that can be "
-            f'read ({error}), expected polygons or run-length codes'
-        ) from error
-    if shape.shape != (height, width):
-        raise InvalidInputError(
-            f"'{source}': annotation {annotation.get('id')!r} is of an image of "
-            f'{shape.shape[0]} x {shape.shape[1]} pixels; its image has {height} x {width}'
-        )
-    return shape
 
 
 #: the fields that are read of each entry, and their types
@@ -149,7 +150,7 @@ def read_instances(path: Path, how_to_get: str) -> dict[str, Any]:
     Raises:
         MissingFileError: There is no such file.
         InvalidInputError: The file cannot be read, lacks a field, or has
-            other categories.
+            other categories; two images have one id, or an annotation's image is not there.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
@@ -171,6 +172,7 @@ def read_instances(path: Path, how_to_get: str) -> dict[str, Any]:
                         entry,
                         f'a dict with {field!r}, {kind.__name__}',
                     )
+    _check_images(content, path)
     named = {entry['id']: entry['name'] for entry in content['categories']}
     for category in sorted({entry['category_id'] for entry in content['annotations']}):
         if category not in COCO_CATEGORIES or named.get(category) != COCO_CATEGORIES[category]:
@@ -180,3 +182,28 @@ def read_instances(path: Path, how_to_get: str) -> dict[str, Any]:
                 "one of COCO's 80, 1 (person) to 90 (toothbrush)",
             )
     return content
+
+
+def _check_images(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse an id that two images have, a size that no image has, and a foreign annotation."""
+    known: set[int] = set()
+    for image in content['images']:
+        if image['id'] in known:
+            raise expected(
+                f"id of image {image['file_name']!r} in '{path}'", image['id'], 'a new one'
+            )
+        known.add(image['id'])
+        height, width = image['height'], image['width']
+        if height < 1 or width < 1 or height * width > MOST_PIXELS:
+            raise expected(
+                f"(height, width) of image {image['file_name']!r} in '{path}'",
+                (height, width),
+                f'at least (1, 1), and no more than {MOST_PIXELS} pixels',
+            )
+    foreign = [each for each in content['annotations'] if each['image_id'] not in known]
+    if foreign:
+        raise InvalidInputError(
+            f"'{path}': annotation {foreign[0].get('id')!r} is of image {foreign[0]['image_id']}, "
+            f'which is not among its {len(known)} images ({len(foreign)} such annotations); '
+            'remove them, or add the images'
+        )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from incseg.datasets.image_lists import read_id_list
 from incseg.datasets.label_maps.label_file import read_label_file, write_label_file
+from incseg.datasets.list_files import Places, read_id_list
 from incseg.datasets.sources.voc import voc_aug_ids
 from incseg.errors import InvalidInputError, MissingFileError
 
@@ -42,12 +42,13 @@ def make_sbd_masks(
     voc, sbd = Path(voc_root), Path(sbd_root)
     out = voc / 'SegmentationClassAug'
     lists = str(voc / 'ImageSets/Segmentation/{split}.txt')
+    places = Places(str(voc), str(voc / 'JPEGImages'), str(out), ('.jpg',))
     voc_names = {
         name
         for split in ('train', 'val')
-        for name in read_id_list(lists.format(split=split), SOURCE)
+        for name in read_id_list(lists.format(split=split), SOURCE, places)
     }
-    names = sorted(voc_names.union(voc_aug_ids(lists, str(voc), str(sbd), SOURCE)))
+    names = sorted(voc_names.union(voc_aug_ids(lists, str(voc), str(sbd), SOURCE, places)))
     out.mkdir(exist_ok=True)
     for done, name in enumerate(names, 1):
         target = out / f'{name}.png'

@@ -132,9 +132,9 @@ class COCODataset(SegDataset):
     Reads the images ``{train,val}2017`` below ``data_root`` and the label maps
     ``masks/{train,val}2017``.  ``tools/paint_coco_masks.py`` makes the label
     maps from ``annotations/instances_{train,val}2017.json`` (see
-    :func:`paint_coco_masks`).  The file ids are COCO's category ids, 1..90 with
-    gaps; dataset ids are 1..80 in the same order.  An image without objects is
-    all background.
+    :func:`paint_coco_masks`), each in the folder of its image.  The file ids are
+    COCO's category ids, 1..90 with gaps; dataset ids are 1..80 in the same order.
+    An image without objects is all background.
     """
 
     METAINFO: ClassVar[dict] = dict(
@@ -176,7 +176,8 @@ class COCOVOCDataset(JoinedDataset):
         pipeline: Transforms, or their config dicts.
         voc_root: VOC's folder, see :class:`VOCDataset`.
         **kwargs: ``partly_labelled`` (VOC's images may lack their masks),
-            ``follow_links`` and arguments of :class:`mmengine.dataset.BaseDataset`.
+            ``follow_links``, ``exif``, ``value_range`` and arguments of
+            :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
         MissingFileError: A folder or file of COCO or VOC is missing.

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from mmengine.logging import print_log
 
-from incseg.datasets.image_lists import at_split, read_id_list
+from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.label_file import colour_map
+from incseg.datasets.list_files import Places, read_id_list
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.errors import MissingFileError
 from incseg.registry import DATASETS
@@ -75,14 +76,23 @@ class VOCDataset(SegDataset):
         Without a file ``train_aug.txt`` its ids are derived, see :func:`voc_aug_ids`.
         """
         if split == 'train_aug' and self.ann_file:
-            return voc_aug_ids(self.ann_file, self.data_root, self.sbd_root, self.how_to_get)
+            places = self.list_places(split)
+            return voc_aug_ids(
+                self.ann_file, self.data_root, self.sbd_root, self.how_to_get, places
+            )
         return super().list_image_ids(split)
 
 
 STANDARD_SIZE = 10582
 
 
-def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get: str) -> list[str]:
+def voc_aug_ids(
+    ann_file: str,
+    data_root: str,
+    sbd_root: str | None,
+    how_to_get: str,
+    places: Places | None = None,
+) -> list[str]:
     """Return the ids of VOC's augmented training set, about 10,582.
 
     They are read from ``train_aug.txt`` if that list exists.  Otherwise they are the ids of
@@ -97,6 +107,7 @@ def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get:
         sbd_root: Folder of SBD's lists; None for
             ``<data_root>/../../benchmark_RELEASE/dataset``.
         how_to_get: The sentence that ends an error: where the lists come from.
+        places: Where the paths of lists lead; None: they hold ids only.
 
     Returns:
         The ids, in the order of ``train_aug.txt``, or sorted if they are
@@ -107,7 +118,7 @@ def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get:
     """
     complete = Path(at_split(ann_file, 'train_aug'))
     if complete.exists():
-        return read_id_list(str(complete), how_to_get)
+        return read_id_list(str(complete), how_to_get, places)
     aug = Path(at_split(ann_file, 'aug'))
     sbd = Path(sbd_root) if sbd_root else Path(data_root, '../../benchmark_RELEASE/dataset')
     sbd_lists = [sbd / 'train.txt', sbd / 'val.txt']
@@ -118,8 +129,10 @@ def voc_aug_ids(ann_file: str, data_root: str, sbd_root: str | None, how_to_get:
             f"'{sbd_lists[0]}' and '{sbd_lists[1].name}'; give it, or name SBD's folder with "
             f'sbd_root; {how_to_get}'
         )
-    train, val = (read_id_list(at_split(ann_file, s), how_to_get) for s in ('train', 'val'))
-    ids = set(train).union(*(read_id_list(str(part), how_to_get) for part in parts)) - set(val)
+    train, val = (read_id_list(at_split(ann_file, s), how_to_get, places) for s in ('train', 'val'))
+    ids = set(train).union(*(read_id_list(str(part), how_to_get, places) for part in parts)) - set(
+        val
+    )
     if len(ids) != STANDARD_SIZE:
         print_log(
             f'train_aug made from {", ".join(map(str, parts))} has {len(ids)} images instead of '

@@ -48,7 +48,8 @@ class WeakDataset(Dataset):
             :class:`BaseImageLabels` or its config dict; by default the masks.
         negatives: Negative examples for classes that every image shows: one of
             :mod:`incseg.datasets.negatives` or its config dict, or another data
-            set, of which only the images are used.  With an
+            set, of which only the images are used.  A folder's pictures are read by the
+            rule of ``dataset`` (``exif``, ``value_range``).  With an
             :class:`OldNetworkNegatives`, :meth:`apply_old_network` is called
             before the samples are used.
 
@@ -175,6 +176,7 @@ class WeakDataset(Dataset):
             info = self.dataset.get_data_info(int(self.indices[index]))
         else:
             info = self.negatives.get_data_info(int(index - len(self.indices)))
+            info.setdefault('picture_rule', self.dataset.picture_rule)
         info.pop('gt_seg_map', None)  # data sets that are drawn come with their masks
         with sample_seed(seed):
             sample = self.pipeline(info)

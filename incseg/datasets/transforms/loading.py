@@ -7,11 +7,12 @@ from mmcv.transforms import BaseTransform
 from incseg.constants import MAX_CLASSES, VOID
 from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.label_maps.reader import LabelReader
-from incseg.datasets.picture_files import check_size
 from incseg.datasets.pseudo_labels.pseudo_label_view import PseudoLabelView
+from incseg.datasets.transforms.label_fit import check_fit, notice_orientation
 from incseg.errors import InvalidInputError
 from incseg.registry import TRANSFORMS
-from incseg.utils.pictures import read_picture
+from incseg.utils.picture_rule import PLAIN
+from incseg.utils.pictures import load_picture
 from incseg.utils.rules import expected
 
 
@@ -20,16 +21,22 @@ class LoadImage(BaseTransform):
     """Decode ``img_path`` into ``img``, unless the sample already has ``img``.
 
     Adds ``img`` (uint8 ``(H, W, 3)``, BGR), ``img_shape`` and ``ori_shape``
-    (both ``(H, W)``).
+    (both ``(H, W)``), and ``orientation``, EXIF's number in the file, where it is not 1.  The
+    sample's ``picture_rule`` says whether the picture is turned by it, and how more than
+    8 bits are scaled.
 
     Raises:
         MissingFileError: There is no such file.
-        InvalidInputError: The file is not an image, is cut short or damaged.
+        InvalidInputError: The file is not an image, is cut short or damaged, or the rule
+            does not cover it.
     """
 
     def transform(self, results: dict) -> dict:
         if 'img' not in results:
-            results['img'] = read_picture(results['img_path'])
+            rule = results.get('picture_rule', PLAIN)
+            results['img'], header = load_picture(results['img_path'], rule)
+            if header is not None and header.orientation != 1:
+                results['orientation'] = header.orientation
         img = results['img']
         if img.ndim != 3 or img.shape[2] != 3 or img.dtype != np.uint8:
             raise expected(
@@ -72,7 +79,7 @@ class LoadLabels(BaseTransform):
                 f'behind, expected {name} first'
             )
         label_map, name, reader = self.read(results)
-        _check_fit(label_map, name, results)
+        check_fit(label_map, name, results)
         reader = reader or reader_in_memory(MAX_CLASSES)
         results['gt_seg_map'] = reader.convert(label_map, name, results.get('label_lut'))
         fields = results.setdefault('seg_fields', [])
@@ -93,23 +100,14 @@ class LoadLabels(BaseTransform):
         reader: LabelReader | None = results.get('label_reader')
         if 'gt_seg_map' not in results:
             name = results['seg_map_path']
-            return read_label_file(name), name, reader
+            label_map = read_label_file(name)
+            notice_orientation(label_map, name, results)
+            return label_map, name, reader
         reader = None if reader is None else reader_in_memory(reader.num_classes)
         return results['gt_seg_map'], f'gt_seg_map of {results.get("image_id")}', reader
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
-
-
-def _check_fit(label_map: np.ndarray, name: str, results: dict) -> None:
-    if label_map.dtype != np.uint8 or label_map.ndim != 2:
-        raise expected(
-            f'dtype and shape of label map {name!r}',
-            (str(label_map.dtype), label_map.shape),
-            'uint8 and (H, W)',
-        )
-    image = results.get('img_path', 'in memory')
-    check_size(label_map.shape, name, results['ori_shape'], image)
 
 
 @functools.lru_cache

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 
 from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.names import resolve
+from incseg.utils.picture_rule import PictureRule
 from incseg.utils.rules import any_of, expected
 
 #: config of the transform that loads masks
@@ -34,6 +36,16 @@ def pipeline(
         steps.append(dict(type='Resize', scale_factor=image_scale, resize_labels=labels_follow))
     steps += [dict(transform) for transform in transforms.values() if transform is not None]
     return [*steps, dict(type='PackSegInputs')]
+
+
+def picture_rule(config: Mapping[str, Any]) -> PictureRule:
+    """Return the rule by which pictures are read for a network of a config: its test set's.
+
+    Args:
+        config: A complete config; ``data.test`` may have ``exif`` and ``value_range``.
+    """
+    test = resolve(config['data'].get('test') or {}, config)
+    return PictureRule(test.get('exif', 'apply'), test.get('value_range'))
 
 
 def without_labels(steps: list[dict]) -> list[dict]:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from incseg.datasets import COCODataset
 from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.preparation.coco_masks import category_map, paint_coco_masks, read_instances
 from incseg.errors import InvalidInputError, MissingFileError
@@ -60,23 +61,6 @@ def test_compressed_code_and_several_polygons():
     assert painted(two) == [[3, 0, 0, 0, 0, 0], [0] * 6, [0, 0, 0, 0, 3, 3], [0, 0, 0, 0, 3, 3]]
 
 
-@pytest.mark.parametrize(
-    'segmentation',
-    [None, [], 'abc', [['x', 'y', 'z']], dict(size=[4, 6]), dict(size=[4, 6], counts=None)],
-)
-def test_no_segmentation(segmentation):
-    """The annotation is named, not pycocotools' own error alone."""
-    with pytest.raises(InvalidInputError, match=r"'i\.json': annotation 5 has no segmentation"):
-        painted(dict(id=5, category_id=1, segmentation=segmentation))
-
-
-def test_code_of_another_size():
-    """A run-length code that belongs to another image."""
-    code = dict(size=[3, 3], counts='09')
-    with pytest.raises(InvalidInputError, match='annotation 5 is of an image of 3 x 3'):
-        painted(dict(id=5, category_id=1, segmentation=code))
-
-
 def test_the_folder(make_coco):
     """Every image of the JSON file has a mask, also one without objects; masks there are kept."""
     root = make_coco(
@@ -115,6 +99,55 @@ def test_names_that_lead_out(make_coco, name):
     assert not (root / 'masks').exists()
 
 
+def renamed(root, **names):
+    """Give images of the annotations other names, and move the pictures there."""
+    path = root / 'annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    for image in content['images']:
+        old, image['file_name'] = image['file_name'], names[image['file_name'][0]]
+        place = root / 'val2017' / image['file_name']
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (root / 'val2017' / old).rename(place)
+    path.write_text(json.dumps(content))
+    return path, content
+
+
+def test_one_name_in_two_folders(make_coco):
+    """If it fails, two pictures share one mask; the data set finds each picture's own."""
+    root = make_coco(val={'a': [('cat', 0, 0, 40, 30)], 'b': [('dog', 0, 0, 40, 30)]})
+    renamed(root, a='one/x.jpg', b='two/x.jpg')
+    paint_coco_masks(root, 'val')
+    dataset = COCODataset(str(root), 'val')
+    assert dataset.image_ids == ['one/x', 'two/x']
+    shown = [int(read_label_file(dataset.get_data_info(i)['seg_map_path'])[0, 0]) for i in (0, 1)]
+    assert shown == [17, 18]
+
+
+def test_names_with_folders_that_are_not_there(make_coco):
+    """Some exports name the pictures' folder too; masks then lie as the pictures do."""
+    root = make_coco(val={'a': [('cat', 0, 0, 4, 4)]})
+    path = root / 'annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    content['images'][0]['file_name'] = 'images/val2017/a.jpg'
+    path.write_text(json.dumps(content))
+    paint_coco_masks(root, 'val')
+    assert (root / 'masks/val2017/a.png').is_file() and len(COCODataset(str(root), 'val')) == 1
+
+
+@pytest.mark.parametrize('names', [('x.jpg', 'x.png'), ('x.jpg', 'x.jpg')])
+def test_two_pictures_of_one_mask(make_coco, names):
+    """If it fails, the second picture gets the first one's mask."""
+    root = make_coco(val={'a': [('cat', 0, 0, 4, 4)], 'b': []})
+    path = root / 'annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    for image, name in zip(content['images'], names):
+        image['file_name'] = name
+    path.write_text(json.dumps(content))
+    with pytest.raises(InvalidInputError, match="images 'x.jpg' and 'x.*' would share the mask 'x"):
+        paint_coco_masks(root, 'val')
+    assert not (root / 'masks').exists()
+
+
 def test_no_annotations(tmp_path):
     """Says which file and where it comes from."""
     with pytest.raises(MissingFileError, match=r'instances_val2017\.json.*annotations_trainval'):
@@ -143,6 +176,13 @@ def test_reads_all(make_coco):
             "expected a dict with 'category_id'",
         ),
         (lambda c: c['annotations'][0].update(category_id=12), 'is .12, None'),
+        (
+            lambda c: c['annotations'][0].update(image_id=99),
+            r'annotation 1 is of image 99, which is not among its 1 images \(1 such',
+        ),
+        (lambda c: c['images'].append(dict(c['images'][0])), "id of image 'a.jpg' .* is 1, exp"),
+        (lambda c: c['images'][0].update(height=0), r'\(height, width\) of .* is \(0, 40\)'),
+        (lambda c: c['images'][0].update(width=10**9), 'and no more than'),
         (lambda c: c['categories'][15].update(name='dog'), r"is \(17, 'dog'\)"),
     ],
 )

@@ -1,0 +1,140 @@
+"""The files below a folder, by the ids of images.
+
+The configuration decides which folders are read, and these may be links to
+anywhere.  What lies in the folders does not decide: an id of a list, or a link,
+that leads out of them is refused.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from incseg.datasets.list_files import ending
+from incseg.utils.rules import expected
+
+#: folders below a data set's folder; only links that cross each other make more
+MOST_FOLDERS = 100_000
+
+
+class FolderFiles:
+    """The files of one folder, by the ids of images.
+
+    Args:
+        folder: The folder.
+        suffixes: Endings of the files that have an id; capitals do not matter.
+        root, follow: See :func:`files_below`.
+    """
+
+    def __init__(self, folder: Path, suffixes: Sequence[str], root: str, follow: bool) -> None:
+        self.folder, self.suffixes, self.root, self.follow = folder, suffixes, root, follow
+        self.names = files_below(folder, root, follow)
+        self.by_id = file_of_id(self.names, suffixes)
+
+    def find(self, image_id: str, named: str | None) -> tuple[str, bool]:
+        """Return the file of an id, or that which a list names, and whether it is there."""
+        file = self.by_id.get(image_id)
+        path = str(self.folder / (file or image_id + self.suffixes[0]))
+        if named is None or named.lower() == path.lower():
+            return path, file is not None
+        if not os.path.isfile(named):
+            return named, False
+        if not self.follow:
+            check_link(named, self.folder, self.root)
+        return named, True
+
+    def similar(self, image_id: str, key: str, ids: Iterable[str]) -> str:
+        """Return the advice for an id without a file: the argument that finds it, or ''.
+
+        Args:
+            image_id: The id.
+            key: Name of the argument that has the ending.
+            ids: All ids: a file of another one is not meant.
+        """
+        others = {self.by_id[each] for each in ids if each in self.by_id}
+        for name in sorted(self.names - others):
+            rest = name[len(image_id) :]
+            if name.lower().startswith(image_id.lower()) and rest[:1] in ('.', '_', '-'):
+                return f'the folder has {name!r}: set {key}={rest!r}'
+        return ''
+
+
+def file_of_id(names: Iterable[str], suffixes: Sequence[str]) -> dict[str, str]:
+    """Return the file of each id; where an id has several, an earlier suffix counts.
+
+    Args:
+        names: Files, as :func:`files_below` returns them.
+        suffixes: Endings; capitals do not matter.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for name in sorted(names):
+        suffix = ending(name, suffixes)
+        if suffix is not None:
+            image_id, rank = name[: -len(suffix)], suffixes.index(suffix)
+            found[image_id] = min(found.get(image_id, (rank, name)), (rank, name))
+    return {image_id: name for image_id, (_, name) in found.items()}
+
+
+def files_below(folder: Path, root: str = '', follow: bool = False) -> set[str]:
+    """Return the paths of all files below ``folder``, relative to it, with slashes.
+
+    A link to a folder that it lies in is not followed, else the way had no end.
+
+    Args:
+        folder: The folder, which may be a link; empty if it does not exist.
+        root: A folder around it, into which links may lead too; '' is none.
+        follow: Whether links may lead to anywhere.
+
+    Raises:
+        InvalidInputError: A link below the folder leads out of it; or links cross each
+            other so that there are too many folders.
+    """
+    paths: set[str] = set()
+    waiting: list[tuple[str, str, tuple]] = [('', os.fspath(folder), (_place(folder),))]
+    for _ in range(MOST_FOLDERS):
+        if not waiting:
+            return paths
+        prefix, parent, above = waiting.pop()
+        try:
+            entries = list(os.scandir(parent))
+        except OSError:  # none there, or not for us: its files are then missing by name
+            continue
+        for entry in entries:
+            if entry.is_symlink() and not follow:
+                check_link(entry.path, folder, root)
+            if not os.path.isdir(entry.path) if entry.is_symlink() else not entry.is_dir():
+                paths.add(prefix + entry.name)
+            elif (place := _place(entry.path)) not in above:
+                waiting.append((f'{prefix}{entry.name}/', entry.path, (*above, place)))
+    raise expected(
+        f"number of folders below '{folder}'", f'above {MOST_FOLDERS}', 'no links that cross'
+    )
+
+
+def check_link(path: str | Path, *folders: str | Path) -> None:
+    """Refuse a link that leads out of the folders.
+
+    Args:
+        path: The link.
+        folders: The folders, which may be links themselves; '' is none.
+
+    Raises:
+        InvalidInputError: Naming the link and its target.
+    """
+    target = os.path.join(os.path.realpath(path), '')
+    inside = tuple(os.path.join(os.path.realpath(place), '') for place in folders if place)
+    if not target.startswith(inside):
+        raise expected(
+            f"link '{path}'",
+            target[:-1],
+            "a file or folder of the data set; the set's argument follow_links=True allows links "
+            'to anywhere',
+        )
+
+
+def _place(path: str | Path) -> tuple[int, int]:
+    """Return what tells a folder from every other; (0, 0) if there is none."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return 0, 0
+    return state.st_dev, state.st_ino

@@ -1,0 +1,61 @@
+"""Whether a label map fits its picture, also where the picture has an EXIF orientation."""
+
+import warnings
+
+import numpy as np
+
+from incseg.datasets.picture_files import check_size
+from incseg.utils.picture_rule import PLAIN
+from incseg.utils.rules import expected
+
+#: the first picture of which nobody knows whether its label map is turned, once it was told
+_doubtful: list[str] = []
+
+
+def check_fit(label_map: np.ndarray, name: str, results: dict) -> None:
+    """Refuse a label map of another dtype, shape or size than its picture asks for.
+
+    Args:
+        label_map: uint8 ``(H, W)``.
+        name: Its name in errors.
+        results: The sample, with ``ori_shape`` and the other results of :class:`LoadImage`.
+
+    Raises:
+        InvalidInputError: It does not fit; a turn by the EXIF orientation that would make it
+            fit is named.
+    """
+    if label_map.dtype != np.uint8 or label_map.ndim != 2:
+        raise expected(
+            f'dtype and shape of label map {name!r}',
+            (str(label_map.dtype), label_map.shape),
+            'uint8 and (H, W)',
+        )
+    check_size(
+        label_map.shape,
+        name,
+        results['ori_shape'],
+        results.get('img_path', 'in memory'),
+        results.get('orientation', 1),
+        results.get('picture_rule', PLAIN),
+    )
+
+
+def notice_orientation(label_map: np.ndarray, name: str, results: dict) -> None:
+    """Warn of the first picture that was turned although its size does not show that it fits.
+
+    A picture that is as high as wide, or is turned by 180 degrees or mirrored, has the size of
+    its label map in either case.
+    """
+    orientation = results.get('orientation', 1)
+    height, width = size = label_map.shape[:2]
+    applied = results.get('picture_rule', PLAIN).exif == 'apply'
+    fits_either_way = size == tuple(results['ori_shape']) and (orientation < 5 or height == width)
+    if orientation == 1 or not applied or not fits_either_way or _doubtful:
+        return
+    _doubtful.append(name)
+    warnings.warn(
+        f'image {results["img_path"]!r} is turned as its EXIF orientation {orientation} says, and '
+        'so is every picture; their sizes do not tell whether the label maps were drawn on the '
+        "turned pictures; if not, set the data set's exif='ignore'",
+        stacklevel=2,
+    )
