@@ -163,7 +163,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             'repository',
             'tensor_files',
         ),
-        ('content_digest', 'distributed', 'file_seal', 'files'),
+        ('content_digest', 'distributed', 'file_seal', 'files', 'signatures'),
         ('rules',),
     ],
 }

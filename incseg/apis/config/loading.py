@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
+from incseg.apis.config.stored import where_to_look
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.rules import expected, unknown_key
 
@@ -123,4 +124,6 @@ def cause(error: BaseException) -> str:
     line = (str(error).strip().splitlines() or [''])[0]
     frames = traceback.extract_tb(error.__traceback__)
     place = f' ({frames[-1].filename}:{frames[-1].lineno})' if frames else ''
+    if isinstance(error, ModuleNotFoundError):  # the place is within Python's own import
+        return f'{type(error).__name__}: {line}{where_to_look(error)}'
     return f'{type(error).__name__}: {line}{place}'

@@ -129,7 +129,11 @@ SETTINGS: dict[str, Setting] = {
         optional('protocol.type', ANYTHING, 'Registered step sources; one data set if absent.'),
         setting('protocol.name', ANYTHING, "'<base>-<increment>', or 'offline'."),
         optional('protocol.setting', ANYTHING, "'overlap', 'disjoint' or 'sequential'."),
-        optional('protocol.class_order', ANYTHING, 'Permutation of the dataset ids 1..C.'),
+        optional(
+            'protocol.class_order',
+            ANYTHING,
+            'All classes: dataset ids 1..C, or names.',
+        ),
         # method
         setting('method.name', TEXT, 'Name in tables and ledgers.'),
         setting('method.loss_decode', ANYTHING, 'Loss of every head.'),
