@@ -143,13 +143,20 @@ def is_number(value: Any) -> bool:
     return bool(-LARGEST <= value <= LARGEST)  # type: ignore[operator]
 
 
-def whole(least: int) -> Rule:
-    """Return the :data:`Rule` for :func:`checked` that allows whole numbers from ``least`` on."""
+def whole(least: int, most: int | None = None) -> Rule:
+    """Return the :data:`Rule` for :func:`checked` that allows whole numbers from ``least`` on.
+
+    Args:
+        least: The least number.
+        most: The greatest; None for the greatest of 64 bits, which is not worth a word.
+    """
+    top = 2**63 - 1 if most is None else most
 
     def allows(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= top
 
-    return allows, f'a whole number of at least {least}'
+    limits = f'of at least {least}' if most is None else f'from {least} to {most}'
+    return allows, f'a whole number {limits}'
 
 
 def one_of(*names: str) -> Rule:

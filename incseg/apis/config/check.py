@@ -23,6 +23,7 @@ from incseg.apis.config.sections import (
 from incseg.apis.config.stored import check_dotted_types
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import names_in, resolve
+from incseg.engine.recipe.network import METHOD_PARTS
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.errors import InvalidInputError
 from incseg.registry import (
@@ -142,6 +143,8 @@ def check_settings(config: Mapping[str, Any]) -> None:
             dotted = f'{section}.{key}' if section else key
             if key in values:
                 checked(dotted, values[key], SETTINGS[dotted].rule)
+    if 'auxiliary_weight' in config['model']:
+        checked('model.auxiliary_weight', config['model']['auxiliary_weight'], NOT_NEGATIVE)
     for key, part in weighted_parts(config['method']).items():
         if isinstance(part, Mapping) and 'loss_weight' in part:
             checked(f'{key}.loss_weight', part['loss_weight'], NOT_NEGATIVE)
@@ -175,11 +178,13 @@ def check_types(config: Mapping[str, Any]) -> None:
     for key, pipeline in pipelines.items():
         check_pipeline(key, pipeline)
     for split in ('train', 'test'):
-        check_part(f'data.{split}', data[split], DATASETS)
+        check_part(f'data.{split}', data[split], DATASETS, needed=True)
     check_part('model', model, MODELS)
     norm = config.get('norm_cfg', {}).get('type')
     if 'norm_cfg' in config and (not isinstance(norm, str) or part_of(norm, MODELS) is None):
         raise expected('norm_cfg.type', norm, "'BN', 'SyncBN', 'GN', …")
+    for key in sorted({*METHOD_PARTS, 'outputs_per_step'} & {*model}):
+        raise expected(f'model.{key}', model[key], 'no such key: it comes from method or protocol')
     for key in ('backbone', 'decode_head'):
         check_part(f'model.{key}', model.get(key), MODELS, needed=True)
     for name, head in parts_by_name('model.auxiliary_head', model.get('auxiliary_head')).items():

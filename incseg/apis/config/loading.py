@@ -122,8 +122,10 @@ def cause(error: BaseException) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     line = (str(error).strip().splitlines() or [''])[0]
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if 'importlib' not in Path(frame.filename).parts  # a line of Python's own import
+    ]
     place = f' ({frames[-1].filename}:{frames[-1].lineno})' if frames else ''
-    if isinstance(error, ModuleNotFoundError):  # the place is within Python's own import
-        return f'{type(error).__name__}: {line}{where_to_look(error)}'
-    return f'{type(error).__name__}: {line}{place}'
+    return f'{type(error).__name__}: {line}{place}{where_to_look(error)}'

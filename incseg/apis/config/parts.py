@@ -54,6 +54,9 @@ def try_to_build(experiment: Experiment) -> None:
     for name, hook in (config['method'].get('hooks') or {}).items():
         if hook is not None:
             try_part(f'method.hooks.{name}', dict(hook, name=name), HOOKS)
+    key, init = 'method.classifier_init', config['method']['classifier_init']
+    if not callable(try_part(key, init, MODELS)):
+        raise expected(f'{key}.type', init['type'], 'a part that is called with a classifier')
     with refused_as('schedule.lr_factors'):
         if last:
             factor_groups(model, 1.0, config['schedule'].get('lr_factors') or {})
@@ -109,10 +112,11 @@ def check_fits(key: str, part: Any, model: Any) -> None:
     """Check that the network has what a part of the method reads."""
     if not hasattr(part, 'check'):
         return
-    try:
-        part.check(model)
-    except InvalidInputError as error:
-        raise InvalidInputError(f'{key}: {error}') from None
+    with refused_as(key):
+        try:
+            part.check(model)
+        except InvalidInputError as error:
+            raise InvalidInputError(f'{key}: {error}') from None
 
 
 def check_pipeline(key: str, pipeline: Any) -> None:

@@ -16,7 +16,6 @@ from incseg.utils.rules import (
     ANYTHING,
     DICT,
     NOT_NEGATIVE,
-    NUMBER,
     POSITIVE,
     SWITCH,
     TEXT,
@@ -30,6 +29,10 @@ from incseg.utils.rules import (
 )
 
 BELOW_1: Rule = (lambda value: is_number(value) and 0 <= value < 1, 'a number from 0 to below 1')
+SCALE: Rule = (
+    lambda value: is_number(value) and 0 < value <= 100,
+    'a number above 0, up to 100',
+)
 KEEP: Rule = (
     lambda value: value in ('all', 'last') or whole(1)[0](value),
     "'all', 'last' or a whole number of at least 1",
@@ -110,15 +113,15 @@ SETTINGS: dict[str, Setting] = {
         optional(
             'voc_root', TEXT, 'Folder of VOC in a joined data set.', 'the data', evaluated=True
         ),
-        setting('num_workers', whole(0), 'Processes of each data loader.'),
-        setting('image_scale', POSITIVE, 'Factor on the size of every image.', evaluated=True),
-        setting('crop_size', one_or_list(whole(1)), 'Pixels of a training crop.', evaluated=True),
+        setting('num_workers', whole(0, 512), 'Processes of each data loader.'),
+        setting('image_scale', SCALE, 'Factor on the size of every image.', evaluated=True),
+        setting('crop_size', one_or_list(whole(1, 16384)), 'Pixels of a crop.', evaluated=True),
         setting('eval_mode', TEXT, 'Name in data.test_pipelines.', evaluated=True),
         # the training
         setting('batch_size', whole(1), 'Images of a batch, over all processes.'),
         setting('epochs', one_or_list(whole(1)), 'Epochs of every step, or one number per step.'),
         optional('warmup_epochs', whole(0), 'Epochs of an added step with full learning rate.'),
-        setting('seed', whole(0), 'Seed of weights, batches and transforms.', default=42),
+        setting('seed', whole(0, 2**32 - 1), 'Seed of weights, batches, transforms.', default=42),
         # the run
         setting('custom_hooks', DICT, "The user's own hooks, by name.", default={}, open=True),
         setting('base_steps_dir', TEXT, 'Shared base steps.', default='work_dirs/_base_steps'),
@@ -155,7 +158,7 @@ SETTINGS: dict[str, Setting] = {
         setting('schedule.lr.base', POSITIVE, 'Learning rate of step 0.'),
         setting('schedule.lr.added', POSITIVE, 'Learning rate of every added step.'),
         setting('schedule.optimizer', ANYTHING, 'The optimiser, without its learning rate.'),
-        setting('schedule.poly_power', NUMBER, 'Power of the poly schedule.'),
+        setting('schedule.poly_power', NOT_NEGATIVE, 'Power of the poly schedule.'),
         optional(
             'schedule.lr_schedule',
             ANYTHING,

@@ -19,7 +19,7 @@ from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import CONFIG_FILE, DATA, LABELS, STARTS, read_run_config
 from incseg.registry import find, find_by_path, names_of
-from incseg.utils.rules import expected, similar
+from incseg.utils.rules import any_of, expected, similar
 
 REGISTERED = 'a registered type (custom_imports missing?)'
 
@@ -78,13 +78,23 @@ def read_stored(checkpoint: StepCheckpoint) -> StoredConfig | None:
 def unknown_type(key: str, kind: Any, *registries: Registry) -> InvalidInputError:
     """Return the error that refuses a type, with the most similar of those that are registered.
 
+    If none is similar, the library's own that end with the same word are listed.
+
     Args:
         key: The key of the type, as the user writes it.
         kind: Its value.
         registries: Where it was looked up; by default in all of incseg.
     """
-    close = similar(kind, names_of(*registries)) if isinstance(kind, str) else None
-    return expected(key, kind, REGISTERED + (f'; did you mean {close!r}?' if close else ''))
+    advice = ''
+    if isinstance(kind, str):
+        word = re.findall('[A-Z][a-z0-9]*$', kind)
+        own = sorted({name for each in registries for name in each.module_dict})
+        kin = [name for name in own if word and name.endswith(word[0])]
+        if close := similar(kind, names_of(*registries)):
+            advice = f'; did you mean {close!r}?'
+        elif kin:
+            advice = f'; there are {any_of(kin)}'
+    return expected(key, kind, REGISTERED + advice)
 
 
 def import_modules(names: Iterable[str]) -> None:
