@@ -190,6 +190,7 @@ def check_types(config: Mapping[str, Any]) -> None:
     for name, head in parts_by_name('model.auxiliary_head', model.get('auxiliary_head')).items():
         check_part(f'model.auxiliary_head.{name}', head, MODELS)
     check_part('method.loss_decode', method['loss_decode'], MODELS, needed=True)
+    check_part('method.base_loss', method.get('base_loss'), MODELS)
     check_part('method.classifier_init', method['classifier_init'], MODELS, needed=True)
     labeller = method.get('target_labeller')
     check_part('method.target_labeller', labeller, MODELS)

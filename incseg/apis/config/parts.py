@@ -51,6 +51,8 @@ def try_to_build(experiment: Experiment) -> None:
     config, last = experiment.config, experiment.num_steps - 1
     model = try_part('the model or a part of the method', model_config(experiment, last), MODELS)
     try_pass(model)
+    if config['method'].get('base_loss') is not None:  # the only part that step 0 alone has
+        try_part('method.base_loss', model_config(experiment, 0), MODELS)
     for name, hook in (config['method'].get('hooks') or {}).items():
         if hook is not None:
             try_part(f'method.hooks.{name}', dict(hook, name=name), HOOKS)

@@ -21,6 +21,8 @@ from incseg.errors import InvalidInputError
             {'method.loss_decode': dict(type='CrossEntropy')},
             "type is 'CrossEntropy', .*; did you mean 'CrossEntropyLoss'\\?$",
         ),
+        ({'method.base_loss': dict(type='x')}, "method.base_loss.type is 'x', expected a regis"),
+        ({'method.base_loss': dict(type='FCNHead')}, 'method.base_loss cannot be built: .*'),
         ({'model.backbone': dict(type='resnet')}, "did you mean 'ResNet'\\?$"),
         ({'protocol.type': 'OneDatset'}, "did you mean 'OneDataset'\\?$"),
         ({'custom_hooks.x': dict(type='a.b')}, r"custom_hooks.x.type is 'a.b', expected a regis"),
