@@ -73,6 +73,22 @@ def find(name: str, *registries: Registry) -> Any:
     return None
 
 
+def names_of(*registries: Registry) -> set[str]:
+    """Return the names under which parts are registered, those of the parent registries too.
+
+    Args:
+        registries: Where to look; by default in all of incseg.
+    """
+    names: set[str] = set()
+    for registry in registries or REGISTRIES:
+        registry.import_from_location()
+        place: Registry | None = registry
+        while place is not None:
+            names |= {*place.module_dict}
+            place = place.parent
+    return names
+
+
 def is_registered(kind: Any, *registries: Registry) -> bool:
     """Say whether a class or function is registered under any name."""
     for registry in registries or REGISTRIES:
@@ -84,6 +100,21 @@ def is_registered(kind: Any, *registries: Registry) -> bool:
                     return True
             place = place.parent
     return False
+
+
+def part_of(kind: Any, *registries: Registry) -> Any:
+    """Return the class or function that the ``type`` of a user's own config stands for.
+
+    Args:
+        kind: A registered name, see :func:`find` and :func:`find_by_path`, or the class itself.
+        registries: Where a name is looked up; by default in all of incseg.
+
+    Returns:
+        The class or function; None if it is neither a registered name nor callable.
+    """
+    if isinstance(kind, str):
+        return find(kind, *registries) or find_by_path(kind, *registries)
+    return kind if callable(kind) else None
 
 
 def find_by_path(name: str, *registries: Registry) -> Any:
@@ -99,7 +130,7 @@ def find_by_path(name: str, *registries: Registry) -> Any:
     for registry in (registries or REGISTRIES) if '.' in name else ():
         try:
             found = registry.get(name)
-        except (RuntimeError, ImportError):
+        except Exception:  # the name leads nowhere, or into a module that raises anything
             continue
         if found is not None and is_registered(found, *registries):
             return found

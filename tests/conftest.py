@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from mmengine.registry import init_default_scope
 from PIL import Image
 
@@ -18,6 +19,17 @@ from tests.common.toys import TOY_NETWORK
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
+
+#: the same examples at every run, as many as CI has time for; HYPOTHESIS_EXAMPLES=5000 tries more
+settings.register_profile(
+    'incseg',
+    derandomize=True,
+    max_examples=int(os.environ.get('HYPOTHESIS_EXAMPLES', 50)),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile('incseg')
 
 #: small enough that a step takes about a second on one core
 TINY = {

@@ -24,7 +24,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('utils',),
         ('errors', 'constants', 'renamed'),
     ],
-    'apis': [('command_line', 'inference', 'run_list'), ('config', 'prepare')],
+    'apis': [('command_line', 'inference', 'run_list'), ('config', 'image_files', 'prepare')],
     'apis.config': [
         ('trained',),
         ('loading',),
@@ -160,27 +160,20 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'renamed': [('names',)],
     'structures': [('network_outputs', 'seg_data_sample')],
     'utils': [
-        ('picture_sizes',),
+        ('pictures',),
         (
             'file_digests',
             'locks',
             'outputs',
-            'pictures',
             'precision',
             'progress',
             'repository',
             'tensor_files',
         ),
-        (
-            'content_digest',
-            'distributed',
-            'file_seal',
-            'files',
-            'picture_headers',
-            'picture_rule',
-        ),
+        ('content_digest', 'distributed', 'file_seal', 'files', 'signatures'),
         ('rules',),
     ],
+    'utils.pictures': [('sizes',), ('files',), ('headers', 'rule')],
 }
 
 

@@ -1,7 +1,9 @@
 """Command lines of the tools: parsers, options of a config, one-line errors."""
 
 import argparse
+import errno
 import os
+import re
 import select
 import sys
 import warnings
@@ -13,7 +15,10 @@ from incseg.apis.config.loading import parse_options
 from incseg.errors import UserError
 from incseg.protocols.class_index import rescan_from_now
 from incseg.renamed import renamed_name
+from incseg.utils.rules import similar
 
+#: numbers of the system's errors where a disk is full or a quota is used up
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
 
 
@@ -133,10 +138,15 @@ def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOIN
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
         sys.exit(f'interrupted; {after_interrupt}')
-    except BrokenPipeError:
+    except BrokenPipeError:  # an OSError, too
         if not reader_is_gone():  # another pipe, for instance to a loader's worker: our own fault
             raise
         sys.exit(1)
+    except OSError as error:  # of a writer that is not ours, such as that of mmengine's log
+        if error.errno not in NO_ROOM:
+            raise
+        where = f'cannot write {error.filename!r}' if error.filename else 'cannot write a file'
+        sys.exit(f'error: {where}: {error.strerror}; make room; {after_interrupt}')
     finally:
         warnings.formatwarning = plain
         with suppress(BrokenPipeError):
@@ -184,6 +194,9 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
+        unknown = re.fullmatch(r'unrecognized arguments: (-[^\s=]+).*', message, re.DOTALL)
+        close = similar(unknown[1], self._option_string_actions) if unknown else None
+        message += f'; did you mean {close}?' if close else ''
         self.exit(2, f'error: {message} (--help lists all arguments)\n')
 
 

@@ -12,6 +12,7 @@ from incseg.apis.config.loading import load_config
 from incseg.apis.config.parts import refused_as
 from incseg.apis.config.stored import import_modules, read_stored
 from incseg.apis.config.trained import OTHER, as_config, differences, load_trained_config
+from incseg.apis.image_files import Image, list_images, painted_files
 from incseg.apis.prepare import prepare_for_inference
 from incseg.engine.checkpoint import (
     FilePath,
@@ -23,15 +24,12 @@ from incseg.engine.recipe.data import picture_rule, pipeline, without_labels
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.network import model_of_config, network_config, without_method
-from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import EncoderDecoder
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
-from incseg.utils.outputs import check_outputs, free_names
+from incseg.utils.outputs import check_outputs
 from incseg.utils.pictures import paint, read_picture, write_picture
 from incseg.utils.tensor_files import check_kind
-
-Image = str | Path | np.ndarray
 
 
 def init_model(
@@ -187,9 +185,6 @@ def whole_image_pipeline(config: Any) -> Compose:
     return Compose([TRANSFORMS.build(step) for step in without_labels(steps)])
 
 
-SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.pgm', '.ppm'}
-
-
 class Inferencer:
     """Segment images, folders of images or arrays, and paint the result.
 
@@ -263,39 +258,3 @@ class Inferencer:
         pixels = image if isinstance(image, np.ndarray) else read_picture(image, rule)
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
         write_picture(path, paint(pixels, labels, self.palette, opacity))
-
-
-def painted_files(images: Sequence[Image], folder: Path) -> list[Path]:
-    """Return the path of each image's painted copy, a PNG; no two paths are the same.
-
-    Args:
-        images: Paths or arrays; an array's file is named by its number.
-        folder: The folder of the painted images.
-    """
-    names = [
-        f'{number:06d}' if isinstance(image, np.ndarray) else Path(image).stem
-        for number, image in enumerate(images)
-    ]  # a.jpg and a.png, or the same name in two folders, are told apart
-    return [folder / f'{name}.png' for name in free_names(names)]
-
-
-def list_images(images: Image | Sequence[Image]) -> list[Image]:
-    """Return the images of a path, a folder or an array as a list.
-
-    Raises:
-        MissingFileError: There is no file and no folder of that name.
-        InvalidInputError: The folder holds no image.
-    """
-    if isinstance(images, np.ndarray):
-        return [images]
-    if not isinstance(images, (str, Path)):
-        return list(images)
-    path = Path(images)
-    if path.is_dir():
-        files: list[Image] = [p for p in sorted(path.iterdir()) if p.suffix.lower() in SUFFIXES]
-        if not files:
-            raise InvalidInputError(f'folder {path} holds no image ({sorted(SUFFIXES)})')
-        return files
-    if not path.is_file():
-        raise MissingFileError(f'no image and no folder at {path}')
-    return [path]

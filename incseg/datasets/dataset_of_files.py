@@ -11,7 +11,7 @@ from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.picture_files import MANY, check_sizes, label_maps_without_image
 from incseg.utils.file_digests import file_digests
-from incseg.utils.picture_rule import PictureRule
+from incseg.utils.pictures.rule import PictureRule
 from incseg.utils.progress import Progress
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from incseg.datasets import image_lists
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
-from incseg.utils.picture_rule import PLAIN
+from incseg.utils.pictures.rule import PLAIN
 from incseg.utils.rules import any_of, expected
 
 

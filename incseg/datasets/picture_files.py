@@ -9,9 +9,9 @@ import numpy as np
 
 from incseg.datasets.folder_files import files_below
 from incseg.datasets.list_files import ending
-from incseg.utils.picture_headers import read_header
-from incseg.utils.picture_rule import PLAIN, PictureRule
-from incseg.utils.picture_sizes import label_map_sizes, picture_sizes
+from incseg.utils.pictures.headers import read_header
+from incseg.utils.pictures.rule import PLAIN, PictureRule
+from incseg.utils.pictures.sizes import label_map_sizes, picture_sizes
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
 
@@ -25,7 +25,7 @@ def check_sizes(
 ) -> None:
     """Refuse a file that is no picture or cut short, and a label map of another size.
 
-    Heads and ends of the files are read, once; see :mod:`incseg.utils.picture_sizes`.
+    Heads and ends of the files are read, once; see :mod:`incseg.utils.pictures.sizes`.
 
     Args:
         entries: Dicts of ``img_path`` and ``seg_map_path``, as a data set lists its images; an

@@ -13,7 +13,7 @@ from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.metainfo import resolve_metainfo, resolve_prefix
 from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS, TRANSFORMS
-from incseg.utils.picture_rule import PictureRule
+from incseg.utils.pictures.rule import PictureRule
 from incseg.utils.rules import expected
 
 

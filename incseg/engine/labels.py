@@ -12,7 +12,7 @@ from incseg.engine.recipe.data import LOAD_MASKS, dataset_config, training_image
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
 from incseg.errors import MissingFileError
-from incseg.registry import DATASETS, STEP_LABELS, TASK_UTILS
+from incseg.registry import DATASETS, STEP_LABELS, TASK_UTILS, part_of
 from incseg.utils.rules import expected
 
 
@@ -174,7 +174,7 @@ def step_labels(experiment: Experiment, k: int) -> StepLabels:
     elif k > 0 and image_labels:
         chosen = dict(type='ImageLabels', image_labels=image_labels)
         chosen['negatives'] = config['method'].get('negatives')
-    if STEP_LABELS.get(chosen['type']) is None:
+    if part_of(chosen['type'], STEP_LABELS) is None:
         raise expected(
             'annotation.type', chosen['type'], 'a registered type (custom_imports missing?)'
         )
@@ -217,7 +217,7 @@ def masks_needed(source: Mapping[str, Any] | None) -> bool:
             needs all masks.
     """
     kind = None if source is None else source['type']
-    part = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    part = part_of(kind, TASK_UTILS)
     return part is None or bool(getattr(part, 'reads_masks', False))
 
 

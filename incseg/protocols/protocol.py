@@ -108,7 +108,8 @@ class Protocol:
             return cls(num_classes, num_classes, 0, setting, class_order)
         match = re.fullmatch('([0-9]{1,9})-([0-9]{1,9})', name) if isinstance(name, str) else None
         if match is None:
-            raise expected('protocol', name, "'<base>-<increment>', such as '15-1', or 'offline'")
+            form = "'<base>-<increment>', such as '15-1', or 'offline'"
+            raise expected('protocol', name, f'{form}{_how_to_write(name)}')
         return cls(num_classes, int(match[1]), int(match[2]), setting, class_order)
 
     @cached_property
@@ -262,3 +263,13 @@ class Protocol:
             f'Protocol(num_classes={self.num_classes}, base={self.base}, '
             f'increment={self.increment}, setting={self.setting!r}{order})'
         )
+
+
+def _how_to_write(name: object) -> str:
+    """Return the end of the message about the name of a protocol: what was probably meant."""
+    parts = re.fullmatch('([0-9]+)[^0-9]+([0-9]+)', name) if isinstance(name, str) else None
+    if parts:
+        return f"; did you mean '{parts[1]}-{parts[2]}'?"
+    if isinstance(name, int) and not isinstance(name, bool):
+        return "; Python reads 3_2 as the number 32: write '3-2'"
+    return ''

@@ -1,10 +1,9 @@
 """Rules for values, and the one form in which every check refuses a value."""
 
-import inspect
 import operator
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from math import inf
 from numbers import Real
 from typing import Any, TypeAlias, TypeVar
 
@@ -17,6 +16,8 @@ T = TypeVar('T')
 
 #: longest representation of a value in a message
 LONGEST = 300
+#: the largest number that a float can hold; Python's whole numbers have no end
+LARGEST = sys.float_info.max
 
 
 def expected(key: str, value: Any, what: str) -> InvalidInputError:
@@ -46,6 +47,13 @@ def any_of(names: Iterable[Any]) -> str:
     """Return the words for a choice: ``'a', 'b' or 'c'``; ``nothing`` for no names."""
     *others, last = [repr(name) for name in names] or ['nothing']
     return f'{", ".join(others)} or {last}' if others else last
+
+
+def similar(name: str, names: Iterable[str]) -> str | None:
+    """Return the most similar of the names; None if no name is similar.  Case does not count."""
+    known = {each.lower(): each for each in sorted(names, reverse=True)}
+    close = get_close_matches(name.lower(), known, 1)
+    return known[close[0]] if close else None
 
 
 def unknown_key(
@@ -129,19 +137,26 @@ def check_values(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number; a bool is not."""
+    """Say whether a value is a number that a float can hold; infinity and a bool are not."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return bool(-inf < value < inf)  # type: ignore[operator]
+    return bool(-LARGEST <= value <= LARGEST)  # type: ignore[operator]
 
 
-def whole(least: int) -> Rule:
-    """Return the :data:`Rule` for :func:`checked` that allows whole numbers from ``least`` on."""
+def whole(least: int, most: int | None = None) -> Rule:
+    """Return the :data:`Rule` for :func:`checked` that allows whole numbers from ``least`` on.
+
+    Args:
+        least: The least number.
+        most: The greatest; None for the greatest of 64 bits, which is not worth a word.
+    """
+    top = 2**63 - 1 if most is None else most
 
     def allows(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= top
 
-    return allows, f'a whole number of at least {least}'
+    limits = f'of at least {least}' if most is None else f'from {least} to {most}'
+    return allows, f'a whole number {limits}'
 
 
 def one_of(*names: str) -> Rule:
@@ -199,33 +214,6 @@ POSITIVE: Rule = (lambda value: is_number(value) and value > 0, 'a number above 
 NOT_NEGATIVE: Rule = (lambda value: is_number(value) and value >= 0, 'a number of at least 0')
 SHARE: Rule = (lambda value: is_number(value) and 0 <= value <= 1, 'a number from 0 to 1')
 SWITCH: Rule = (lambda value: isinstance(value, bool), 'True or False')
-
-
-def arguments(function: Any) -> set[str] | None:
-    """Return the names of the arguments of a function, or of a class's constructor.
-
-    Where a constructor hands ``**kwargs`` on to a base class, the base's arguments are
-    included; ``self`` is not.
-
-    Args:
-        function: A function or a class.
-
-    Returns:
-        The names, or None for a function that takes ``**kwargs``: they cannot be known.
-    """
-    if not inspect.isclass(function):
-        parameters = list(inspect.signature(function).parameters.values())
-        open_end = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        return None if open_end else {p.name for p in parameters}
-    names: set[str] = set()
-    for cls in function.__mro__:
-        if '__init__' not in vars(cls) or cls is object:
-            continue
-        parameters = list(inspect.signature(vars(cls)['__init__']).parameters.values())[1:]
-        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names
-    return names
 
 
 def whole_number(name: str, value: Any, low: int, high: int | None = None, why: str = '') -> int:

@@ -71,11 +71,19 @@ def save_atomically(content: Any, path: FilePath) -> None:
             torch.save(content, file)
             put_seal(file)
     except (OSError, RuntimeError) as failure:  # torch's writer raises RuntimeError on a full disk
-        # torch's own error hides the one that stopped it
-        error = failure.__cause__ or failure.__context__ or failure
         state = 'the file that stood there is intact' if path.exists() else 'nothing was left there'
-        reason = getattr(error, 'strerror', None) or str(error).splitlines()[0]
-        raise SaveError(f'cannot save {path}: {reason}; {state}') from error
+        raise SaveError(f'cannot save {path}: {why_unwritten(failure)}; {state}') from failure
+
+
+def why_unwritten(failure: BaseException) -> str:
+    """Return why a file could not be written: torch's own error hides the system's behind it."""
+    error: BaseException | None = failure
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    text = (str(failure).splitlines() or [type(failure).__name__])[0]
+    return f'{text} (is the disk full?)' if 'enforce fail' in text else text
 
 
 def save_checkpoint(content: dict[str, Any], path: FilePath, kind: str) -> None:

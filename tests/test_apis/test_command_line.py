@@ -74,6 +74,18 @@ def test_our_mistakes_keep_their_traceback():
         command_line(main)
 
 
+@pytest.mark.parametrize('name', ['log.txt', None])
+def test_a_full_disk_is_one_line(name):
+    """If it fails, a full disk is a traceback where another library's writer meets it."""
+
+    def main():
+        raise OSError(errno.ENOSPC, 'No space left on device', name)
+
+    what = f"'{name}'" if name else 'a file'
+    with pytest.raises(SystemExit, match=f'^error: cannot write {what}: No space left.*; --resume'):
+        command_line(main)
+
+
 def test_interrupted():
     """Said is what the tool's own --resume does; by default, that of a training."""
 
@@ -153,7 +165,10 @@ def parser():
         (['c.py', '--epochs', 'abc'], "argument --epochs: 'abc' is no whole number"),
         (['c.py', '--epochs', '1.5'], "argument --epochs: '1.5' is no whole number"),
         ([], 'the following arguments are required: config'),
-        (['c.py', '--epoch', '3'], 'unrecognized arguments: --epoch 3'),
+        (['c.py', '--epoch', '3'], 'unrecognized arguments: --epoch 3; did you mean --epochs?'),
+        (['c.py', '--epoch=3', 'x'], 'unrecognized arguments: --epoch=3 x; did you mean --epochs?'),
+        (['c.py', '--nothing'], 'unrecognized arguments: --nothing'),
+        (['c.py', 'more'], 'unrecognized arguments: more'),
     ],
 )
 def test_one_line(parser, capsys, arguments, message):

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from incseg.apis import Inferencer, inference_model, init_model
-from incseg.apis.inference import list_images
+from incseg.apis.image_files import list_images
 from incseg.datasets import ShapesDataset
 from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError, MissingFileError

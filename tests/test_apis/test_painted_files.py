@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from incseg.apis import Inferencer
-from incseg.apis.inference import painted_files
+from incseg.apis.image_files import painted_files
 from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError
 from incseg.utils.pictures import write_picture

@@ -11,7 +11,8 @@ from PIL import Image
 
 from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils import file_digests, picture_sizes
+from incseg.utils import file_digests
+from incseg.utils.pictures import sizes
 
 CLASSES = ['background', 'a', 'b', 'c']
 MASKS = {
@@ -128,7 +129,7 @@ def test_the_second_start_reads_nothing(start, monkeypatch):
     monkeypatch.setattr(file_digests, 'YOUNG', 0)
     start()
     for module, name in (
-        (picture_sizes, 'size_at_a_glance'),
+        (sizes, 'size_at_a_glance'),
         (file_digests, 'digest_of'),
         (import_module('incseg.protocols.class_index'), 'parallel_scan'),
     ):

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from incseg.errors import InvalidInputError
-from incseg.utils import pictures
-from incseg.utils.pictures import decode_picture, read_picture, write_picture
+from incseg.utils.pictures import decode_picture, files, read_picture, write_picture
 
 
 @pytest.fixture(scope='module')
@@ -63,7 +62,7 @@ def refusal(data):
 def test_same_pixels_as_opencv(picture, options, strict, monkeypatch):
     """If it fails, networks see other pictures than before."""
     if not strict:  # a machine without a build of simplejpeg
-        monkeypatch.setattr(pictures, 'simplejpeg', None)
+        monkeypatch.setattr(files, 'simplejpeg', None)
     data = encoded(picture, **options)
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(decode_picture(data, 'x'), expected)
@@ -90,7 +89,7 @@ def test_every_flip_in_a_png_is_refused(picture):
         data[place] ^= bit
 
 
-@pytest.mark.skipif(pictures.simplejpeg is None, reason='no build of simplejpeg here')
+@pytest.mark.skipif(files.simplejpeg is None, reason='no build of simplejpeg here')
 @pytest.mark.parametrize('mode', ['RGB', 'CMYK', 'L'])
 def test_a_hole_in_a_jpeg_is_refused(picture, mode):
     """If it fails, libjpeg warns on stderr and what follows the hole is grey or shifted."""

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils.picture_headers import (
+from incseg.utils.pictures.headers import (
     PictureHeader,
     exif_orientation,
     picture_header,

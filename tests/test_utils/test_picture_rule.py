@@ -11,9 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from incseg.errors import InvalidInputError
-from incseg.utils import pictures
-from incseg.utils.picture_rule import PLAIN, PictureRule, turned
-from incseg.utils.pictures import decode_picture
+from incseg.utils.pictures import decode_picture, files
+from incseg.utils.pictures.rule import PLAIN, PictureRule, turned
 
 NOISE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
 STORED = PictureRule(exif='ignore')
@@ -45,7 +44,7 @@ def refusal(data, rule=PLAIN):
 def test_orientation(kind, number, strict, monkeypatch):
     """If it fails, a picture lies otherwise than viewers show it, or 'ignore' turns it too."""
     if not strict:  # a machine without a build of simplejpeg
-        monkeypatch.setattr(pictures, 'simplejpeg', None)
+        monkeypatch.setattr(files, 'simplejpeg', None)
     options = dict(lossless=True) if kind == 'WEBP' else dict(quality=95, subsampling=0)
     data = encoded(kind, exif=tagged(number), **(options if kind in ('JPEG', 'WEBP') else {}))
     shown = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert('RGB')
@@ -164,7 +163,7 @@ def test_several_frames(kind):
 def test_transparent_pixels(kind, monkeypatch):
     """They are read as opaque; the first such picture is named, once.  (A TIFF decoder mixes them
     with black.)"""
-    monkeypatch.setattr(pictures, '_transparent', [])
+    monkeypatch.setattr(files, '_transparent', [])
     alpha = np.full((16, 24, 1), 255, np.uint8)
     options = dict(lossless=True, exact=True) if kind == 'WEBP' else {}
     with warnings.catch_warnings():

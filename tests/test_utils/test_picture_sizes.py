@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils import file_digests, picture_sizes
-from incseg.utils.pictures import read_picture
+from incseg.utils import file_digests
+from incseg.utils.pictures import read_picture, sizes
 
 KINDS = {
     'a.jpg': {},
@@ -39,7 +39,7 @@ def write(path, mode='RGB', size=(13, 7), orientation=None, **options):
 def test_the_size_is_that_of_the_decoded_picture(tmp_path, name):
     """If it fails, a start refuses pictures that fit their masks, or takes others."""
     path = write(tmp_path / name, **KINDS[name])
-    assert picture_sizes.picture_sizes([path]) == [(7, 13)] == [read_picture(path).shape[:2]]
+    assert sizes.picture_sizes([path]) == [(7, 13)] == [read_picture(path).shape[:2]]
 
 
 @pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.webp'])
@@ -47,15 +47,15 @@ def test_the_size_is_that_of_the_decoded_picture(tmp_path, name):
 def test_a_picture_on_its_side(tmp_path, name, orientation):
     """If it fails, a photograph of a telephone that was held upright does not fit its mask."""
     path = write(tmp_path / name, orientation=orientation)
-    assert picture_sizes.picture_sizes([path]) == [read_picture(path).shape[:2]]
+    assert sizes.picture_sizes([path]) == [read_picture(path).shape[:2]]
 
 
 def test_no_pixel_is_decoded(tmp_path, monkeypatch):
     """If it fails, the start of a run decodes all pictures."""
     paths = [write(tmp_path / name) for name in ('a.jpg', 'b.png')]
     paths.append(write(tmp_path / 'c.jpg', orientation=6))
-    monkeypatch.setattr(picture_sizes, 'read_picture', None)
-    assert picture_sizes.picture_sizes(paths) == [(7, 13), (7, 13), (13, 7)]
+    monkeypatch.setattr(sizes, 'read_picture', None)
+    assert sizes.picture_sizes(paths) == [(7, 13), (7, 13), (13, 7)]
 
 
 def broken(content):
@@ -84,7 +84,7 @@ def test_a_broken_picture(tmp_path, name, damage):
     path = write(tmp_path / name, size=(40, 30))
     (tmp_path / name).write_bytes(broken((tmp_path / name).read_bytes())[damage])
     with pytest.raises(InvalidInputError, match=name):
-        picture_sizes.picture_sizes([path])
+        sizes.picture_sizes([path])
 
 
 def test_a_picture_with_more_behind_its_end(tmp_path):
@@ -93,13 +93,13 @@ def test_a_picture_with_more_behind_its_end(tmp_path):
         path = write(tmp_path / name)
         with open(path, 'ab') as file:
             file.write(b'film' * 9)
-        assert picture_sizes.picture_sizes([path]) == [(7, 13)]
+        assert sizes.picture_sizes([path]) == [(7, 13)]
 
 
 def test_a_missing_picture(tmp_path):
     """If it fails, a picture that was removed meanwhile ends in a traceback."""
     with pytest.raises(MissingFileError, match='gone.jpg'):
-        picture_sizes.picture_sizes([str(tmp_path / 'gone.jpg')])
+        sizes.picture_sizes([str(tmp_path / 'gone.jpg')])
 
 
 def test_files_are_read_once(tmp_path, monkeypatch):
@@ -107,17 +107,17 @@ def test_files_are_read_once(tmp_path, monkeypatch):
     are forgotten as soon as another in the same folder is read."""
     monkeypatch.setattr(file_digests, 'YOUNG', 0)
     glances = []
-    look = picture_sizes.size_at_a_glance
+    look = sizes.size_at_a_glance
     monkeypatch.setattr(
-        picture_sizes, 'size_at_a_glance', lambda path, turned: glances.append(path) or look(path)
+        sizes, 'size_at_a_glance', lambda path, turned: glances.append(path) or look(path)
     )
     train, test = ([write(tmp_path / f'{split}{i}.jpg') for i in range(3)] for split in 'ab')
     for _ in range(3):
-        picture_sizes.picture_sizes(train)
-        picture_sizes.picture_sizes(test)
+        sizes.picture_sizes(train)
+        sizes.picture_sizes(test)
     assert sorted(glances) == sorted(train + test)
     write(tmp_path / 'a1.jpg', size=(5, 6))
-    assert picture_sizes.picture_sizes(train) == [(7, 13), (6, 5), (7, 13)]
+    assert sizes.picture_sizes(train) == [(7, 13), (6, 5), (7, 13)]
     assert len(glances) == 7
 
 
@@ -135,5 +135,5 @@ def test_a_label_map_is_read_where_it_is_no_png(tmp_path):
         read.append(path)
         return cv2.imread(path, cv2.IMREAD_GRAYSCALE)
 
-    assert picture_sizes.label_map_sizes(paths, reader) == [(4, 9), (4, 9)]
+    assert sizes.label_map_sizes(paths, reader) == [(4, 9), (4, 9)]
     assert read == paths[1:]

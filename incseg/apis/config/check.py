@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from incseg.apis.config.parts import (
+    NotBuiltError,
+    check_argument_values,
     check_image_label_source,
     check_part,
     check_pipeline,
+    parts_by_name,
+    refused_as,
     try_to_build,
 )
 from incseg.apis.config.schema import SETTINGS, keys_of, sections
@@ -19,10 +23,19 @@ from incseg.apis.config.sections import (
 from incseg.apis.config.stored import check_dotted_types
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import names_in, resolve
+from incseg.engine.recipe.network import METHOD_PARTS
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.start_checks.settings import weighted_parts
 from incseg.errors import InvalidInputError
-from incseg.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS, STEP_SOURCES
+from incseg.registry import (
+    DATASETS,
+    HOOKS,
+    MODELS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    STEP_SOURCES,
+    part_of,
+)
 from incseg.utils.rules import NOT_NEGATIVE, any_of, check_keys, checked, expected, unknown_key
 
 
@@ -42,10 +55,33 @@ def check_config(config: Any) -> Experiment:
     settings = resolve(dict(config), config)
     check_dotted_types(settings)
     check_settings(settings)
+    try:
+        experiment = check_parts(config, settings)
+    except NotBuiltError:
+        check_argument_values(settings)  # a better reason, if there is one
+        raise
+    check_argument_values(settings)
+    return experiment
+
+
+def check_parts(config: Any, settings: Mapping[str, Any]) -> Experiment:
+    """Check the parts of a config, and build them on trial.
+
+    Args:
+        config: The config.
+        settings: The same, its names resolved; the values of the library's settings are checked.
+
+    Returns:
+        The experiment.
+
+    Raises:
+        InvalidInputError: Naming the first part that is refused.
+    """
     check_types(settings)
     check_same_classes(settings['data'])
     check_image_labels(settings)
-    experiment = Experiment(config)
+    with refused_as('protocol'):
+        experiment = Experiment(config)
     if settings['eval_mode'] not in settings['data']['test_pipelines']:
         raise expected(
             'eval_mode', settings['eval_mode'], any_of(settings['data']['test_pipelines'])
@@ -108,6 +144,8 @@ def check_settings(config: Mapping[str, Any]) -> None:
             dotted = f'{section}.{key}' if section else key
             if key in values:
                 checked(dotted, values[key], SETTINGS[dotted].rule)
+    if 'auxiliary_weight' in config['model']:
+        checked('model.auxiliary_weight', config['model']['auxiliary_weight'], NOT_NEGATIVE)
     for key, part in weighted_parts(config['method']).items():
         if isinstance(part, Mapping) and 'loss_weight' in part:
             checked(f'{key}.loss_weight', part['loss_weight'], NOT_NEGATIVE)
@@ -132,16 +170,19 @@ def check_types(config: Mapping[str, Any]) -> None:
     for key, pipeline in pipelines.items():
         check_pipeline(key, pipeline)
     for split in ('train', 'test'):
-        check_part(f'data.{split}', data[split], DATASETS)
+        check_part(f'data.{split}', data[split], DATASETS, needed=True)
     check_part('model', model, MODELS)
     norm = config.get('norm_cfg', {}).get('type')
-    if 'norm_cfg' in config and (not isinstance(norm, str) or MODELS.get(norm) is None):
+    if 'norm_cfg' in config and (not isinstance(norm, str) or part_of(norm, MODELS) is None):
         raise expected('norm_cfg.type', norm, "'BN', 'SyncBN', 'GN', …")
+    for key in sorted({*METHOD_PARTS, 'outputs_per_step'} & {*model}):
+        raise expected(f'model.{key}', model[key], 'no such key: it comes from method or protocol')
     for key in ('backbone', 'decode_head'):
-        check_part(f'model.{key}', model[key], MODELS, needed=True)
-    for name, head in (model.get('auxiliary_head') or {}).items():
+        check_part(f'model.{key}', model.get(key), MODELS, needed=True)
+    for name, head in parts_by_name('model.auxiliary_head', model.get('auxiliary_head')).items():
         check_part(f'model.auxiliary_head.{name}', head, MODELS)
     check_part('method.loss_decode', method['loss_decode'], MODELS, needed=True)
+    check_part('method.base_loss', method.get('base_loss'), MODELS)
     check_part('method.classifier_init', method['classifier_init'], MODELS, needed=True)
     labeller = method.get('target_labeller')
     check_part('method.target_labeller', labeller, MODELS)
@@ -176,15 +217,13 @@ def check_same_classes(data: Mapping[str, Any]) -> None:
     classes = []
     for split in ('train', 'test'):
         part = dict(data[split])
-        kind = DATASETS.get(part['type']) if isinstance(part['type'], str) else part['type']
+        kind = part_of(part['type'], DATASETS)
         if not hasattr(kind, 'resolve_metainfo'):
             continue
-        try:
+        with refused_as(f'data.{split}'):
             classes.append(tuple(kind.resolve_metainfo(part.get('metainfo'))['classes']))
             if hasattr(kind, 'resolve_prefix'):
                 kind.resolve_prefix(part.get('data_prefix'))
-        except InvalidInputError as error:
-            raise InvalidInputError(f'data.{split}: {error}') from None
     if len(classes) == 2 and classes[0] != classes[1]:
         raise expected(
             'the list of classes of data.test',
@@ -196,5 +235,5 @@ def check_same_classes(data: Mapping[str, Any]) -> None:
 def check_method_hook(key: str, hook: Any) -> None:
     """Check a hook of ``method.hooks``, which is told its name and the step before."""
     check_part(key, hook, HOOKS)
-    if hook is not None and not hasattr(HOOKS.get(hook['type']), 'in_base_step'):
+    if hook is not None and not hasattr(part_of(hook['type'], HOOKS), 'in_base_step'):
         raise expected(f'{key}.type', hook['type'], 'a MethodHook (others go into custom_hooks)')

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
+from incseg.apis.config.stored import where_to_look
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.rules import expected, unknown_key
 
@@ -121,6 +122,10 @@ def cause(error: BaseException) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     line = (str(error).strip().splitlines() or [''])[0]
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if 'importlib' not in Path(frame.filename).parts  # a line of Python's own import
+    ]
     place = f' ({frames[-1].filename}:{frames[-1].lineno})' if frames else ''
-    return f'{type(error).__name__}: {line}{place}'
+    return f'{type(error).__name__}: {line}{place}{where_to_look(error)}'

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from mmengine.registry import DefaultScope, Registry, init_default_scope
 
-from incseg.apis.config.stored import REGISTERED
+from incseg.apis.config.stored import items_of, unknown_type
 from incseg.datasets.image_labels import PartImageLabels
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config
@@ -28,10 +28,15 @@ from incseg.registry import (
     STEP_SOURCES,
     TASK_UTILS,
     TRANSFORMS,
-    find,
-    find_by_path,
+    part_of,
 )
-from incseg.utils.rules import arguments, expected, unknown_key
+from incseg.utils.rules import expected, unknown_key
+from incseg.utils.signatures import arguments, check_arguments
+
+
+class NotBuiltError(InvalidInputError):
+    """A part's constructor raised an error that was not made for the user."""
+
 
 #: arguments that the library hands over, by the name of a registry; no config may name them
 HANDED_OVER = {
@@ -46,9 +51,14 @@ def try_to_build(experiment: Experiment) -> None:
     config, last = experiment.config, experiment.num_steps - 1
     model = try_part('the model or a part of the method', model_config(experiment, last), MODELS)
     try_pass(model)
+    if config['method'].get('base_loss') is not None:  # the only part that step 0 alone has
+        try_part('method.base_loss', model_config(experiment, 0), MODELS)
     for name, hook in (config['method'].get('hooks') or {}).items():
         if hook is not None:
             try_part(f'method.hooks.{name}', dict(hook, name=name), HOOKS)
+    key, init = 'method.classifier_init', config['method']['classifier_init']
+    if not callable(try_part(key, init, MODELS)):
+        raise expected(f'{key}.type', init['type'], 'a part that is called with a classifier')
     with refused_as('schedule.lr_factors'):
         if last:
             factor_groups(model, 1.0, config['schedule'].get('lr_factors') or {})
@@ -104,10 +114,11 @@ def check_fits(key: str, part: Any, model: Any) -> None:
     """Check that the network has what a part of the method reads."""
     if not hasattr(part, 'check'):
         return
-    try:
-        part.check(model)
-    except InvalidInputError as error:
-        raise InvalidInputError(f'{key}: {error}') from None
+    with refused_as(key):
+        try:
+            part.check(model)
+        except InvalidInputError as error:
+            raise InvalidInputError(f'{key}: {error}') from None
 
 
 def check_pipeline(key: str, pipeline: Any) -> None:
@@ -126,8 +137,7 @@ def check_image_label_source(key: str, source: Any) -> None:
     check_part(key, source, TASK_UTILS)
     if source is None:
         return
-    kind = source['type']
-    kind = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    kind = part_of(source['type'], TASK_UTILS)
     if kind is PartImageLabels and isinstance(source.get('parts'), Mapping):
         for name, part in source['parts'].items():
             check_image_label_source(f'{key}.parts.{name}', part)
@@ -158,7 +168,8 @@ def refused_as(key: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise MissingFileError(f'{key} cannot be built: {error}') from error
     except Exception as error:
-        raise InvalidInputError(f'{key} cannot be built: {error}') from error
+        text = ' '.join(str(error).split())
+        raise NotBuiltError(f'{key} cannot be built: {text or type(error).__name__}') from error
 
 
 def try_but_files(key: str, part: Mapping[str, Any] | None, registry: Registry) -> None:
@@ -193,11 +204,9 @@ def check_part(key: str, part: Any, registry: Registry, needed: bool = False) ->
         return
     if not isinstance(part, Mapping) or 'type' not in part:
         raise expected(key, part, 'dict(type=…, …)')
-    kind = part['type']
-    if isinstance(kind, str):
-        kind = find(kind, registry) or find_by_path(kind, registry)
+    kind = part_of(part['type'], registry)
     if kind is None:
-        raise expected(f'{key}.type', part['type'], REGISTERED)
+        raise unknown_type(f'{key}.type', part['type'], registry)
     allowed = arguments(kind)
     if allowed is not None:
         allowed -= HANDED_OVER.get(registry.name, set())
@@ -209,3 +218,26 @@ def check_part(key: str, part: Any, registry: Registry, needed: bool = False) ->
                 {f'{key}.{a}' for a in allowed},
                 f'; if it comes from a base, put _delete_=True into {key}',
             )
+
+
+def check_argument_values(settings: Mapping[str, Any]) -> None:
+    """Refuse values that the annotations of the parts' arguments exclude.
+
+    Args:
+        settings: The config, its names resolved; every dict with a registered type in it is a
+            part.
+
+    Raises:
+        InvalidInputError: Naming the first such argument.
+    """
+    for key, part in items_of(settings):
+        kind = part_of(part.get('type')) if isinstance(part, Mapping) else None
+        if kind is not None:
+            check_arguments(key, kind, {name: part[name] for name in part if name != 'type'})
+
+
+def parts_by_name(key: str, parts: Any) -> Mapping[str, Any]:
+    """Return the parts of a section, of which None stands for one without parts."""
+    if parts is not None and not isinstance(parts, Mapping):
+        raise expected(key, parts, 'parts by name, or None')
+    return parts or {}

@@ -34,6 +34,10 @@ RATE: Rule = (
     lambda value: is_number(value) and 1e-12 <= value <= 1000,
     'a number above 0, from 1e-12 to 1000',
 )
+SCALE: Rule = (
+    lambda value: is_number(value) and 0 < value <= 100,
+    'a number above 0, up to 100',
+)
 KEEP: Rule = (
     lambda value: value in ('all', 'last') or whole(1)[0](value),
     "'all', 'last' or a whole number of at least 1",
@@ -114,15 +118,15 @@ SETTINGS: dict[str, Setting] = {
         optional(
             'voc_root', TEXT, 'Folder of VOC in a joined data set.', 'the data', evaluated=True
         ),
-        setting('num_workers', whole(0), 'Processes of each data loader.'),
-        setting('image_scale', POSITIVE, 'Factor on the size of every image.', evaluated=True),
-        setting('crop_size', one_or_list(whole(1)), 'Pixels of a training crop.', evaluated=True),
+        setting('num_workers', whole(0, 512), 'Processes of each data loader.'),
+        setting('image_scale', SCALE, 'Factor on the size of every image.', evaluated=True),
+        setting('crop_size', one_or_list(whole(1, 16384)), 'Pixels of a crop.', evaluated=True),
         setting('eval_mode', TEXT, 'Name in data.test_pipelines.', evaluated=True),
         # the training
         setting('batch_size', whole(1), 'Images of a batch, over all processes.'),
         setting('epochs', one_or_list(whole(1)), 'Epochs of every step, or one number per step.'),
         optional('warmup_epochs', whole(0), 'Epochs of an added step with full learning rate.'),
-        setting('seed', whole(0), 'Seed of weights, batches and transforms.', default=42),
+        setting('seed', whole(0, 2**32 - 1), 'Seed of weights, batches, transforms.', default=42),
         # the run
         setting('custom_hooks', DICT, "The user's own hooks, by name.", default={}, open=True),
         setting('base_steps_dir', TEXT, 'Shared base steps.', default='work_dirs/_base_steps'),
@@ -133,7 +137,11 @@ SETTINGS: dict[str, Setting] = {
         optional('protocol.type', ANYTHING, 'Registered step sources; one data set if absent.'),
         setting('protocol.name', ANYTHING, "'<base>-<increment>', or 'offline'."),
         optional('protocol.setting', ANYTHING, "'overlap', 'disjoint' or 'sequential'."),
-        optional('protocol.class_order', ANYTHING, 'Permutation of the dataset ids 1..C.'),
+        optional(
+            'protocol.class_order',
+            ANYTHING,
+            'All classes: dataset ids 1..C, or names.',
+        ),
         # method
         setting('method.name', TEXT, 'Name in tables and ledgers.'),
         setting('method.loss_decode', ANYTHING, 'Loss of every head.'),

@@ -20,7 +20,7 @@ from incseg.engine.recipe.step import schedule_config
 from incseg.engine.weak.label_settings import SeamSettings
 from incseg.engine.weak.seam_config import is_old_network_negatives, seam_model_config
 from incseg.errors import InvalidInputError
-from incseg.registry import DATASETS, MODELS, PARAM_SCHEDULERS, STEP_LABELS
+from incseg.registry import DATASETS, MODELS, PARAM_SCHEDULERS, STEP_LABELS, part_of
 from incseg.utils.rules import checked, expected, one_of, whole
 
 
@@ -58,7 +58,7 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
     labeller = (method.get('target_labeller') or {}).get('type')
     check_image_label_source('method.image_labels', labels)
     try_but_files('method.negatives', method.get('negatives'), DATASETS)
-    kind = MODELS.get(labeller) if isinstance(labeller, str) else labeller
+    kind = part_of(labeller, MODELS)
     takes = getattr(kind, 'takes_image_labels', False)
     if takes and labels is None:
         raise expected(

@@ -4,19 +4,22 @@ It comes from a file, so it is data: no type that is not registered is built fro
 module that it names is imported.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from mmengine.registry import Registry
+
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.engine.recipe.names import name_of, resolve
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import CONFIG_FILE, DATA, LABELS, STARTS, read_run_config
-from incseg.registry import find, find_by_path
-from incseg.utils.rules import expected
+from incseg.registry import find, find_by_path, names_of
+from incseg.utils.rules import any_of, expected, similar
 
 REGISTERED = 'a registered type (custom_imports missing?)'
 
@@ -72,6 +75,28 @@ def read_stored(checkpoint: StepCheckpoint) -> StoredConfig | None:
     return StoredConfig(settings, str(ledger['config']), f'{work_dir.name}/{CONFIG_FILE}')
 
 
+def unknown_type(key: str, kind: Any, *registries: Registry) -> InvalidInputError:
+    """Return the error that refuses a type, with the most similar of those that are registered.
+
+    If none is similar, the library's own that end with the same word are listed.
+
+    Args:
+        key: The key of the type, as the user writes it.
+        kind: Its value.
+        registries: Where it was looked up; by default in all of incseg.
+    """
+    advice = ''
+    if isinstance(kind, str):
+        word = re.findall('[A-Z][a-z0-9]*$', kind)
+        own = sorted({name for each in registries for name in each.module_dict})
+        kin = [name for name in own if word and name.endswith(word[0])]
+        if close := similar(kind, names_of(*registries)):
+            advice = f'; did you mean {close!r}?'
+        elif kin:
+            advice = f'; there are {any_of(kin)}'
+    return expected(key, kind, REGISTERED + advice)
+
+
 def import_modules(names: Iterable[str]) -> None:
     """Import the modules that a user named, which register the user's own parts.
 
@@ -84,7 +109,18 @@ def import_modules(names: Iterable[str]) -> None:
         except Exception as error:  # a module's own code may raise anything
             raise InvalidInputError(
                 f'the module {name!r} cannot be imported: {type(error).__name__}: {error}'
+                + where_to_look(error)
             ) from error
+
+
+def where_to_look(error: BaseException) -> str:
+    """Return the end of a message about a module that is not found; empty for another error."""
+    if not isinstance(error, ModuleNotFoundError):
+        return ''
+    return (
+        '; run the command with PYTHONPATH=FOLDER, the folder that holds the module, or install '
+        f'its package (now: PYTHONPATH={os.environ.get("PYTHONPATH", "")!r})'
+    )
 
 
 def check_stored(
@@ -120,7 +156,7 @@ def check_stored(
         if find(kind) is not None:
             continue
         if kind not in origins:
-            raise expected(f'{place}: {key}', kind, REGISTERED)
+            raise unknown_type(f'{place}: {key}', kind)
         raise InvalidInputError(f'{place} needs {kind} of {not_imported(origins[kind])}')
 
 
@@ -153,4 +189,4 @@ def check_dotted_types(config: Mapping[str, Any]) -> None:
     for key, kind in items_of(config):
         dotted = key.rpartition('.')[2] == 'type' and isinstance(kind, str) and '.' in kind
         if dotted and find(kind) is None and find_by_path(kind) is None:
-            raise expected(key, kind, REGISTERED)
+            raise unknown_type(key, kind)

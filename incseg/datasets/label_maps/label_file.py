@@ -11,7 +11,7 @@ from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
-from incseg.utils.picture_headers import PNG, picture_header, png_fault
+from incseg.utils.pictures.headers import PNG, picture_header, png_fault
 
 try:  # inflates three to four times faster than zlib
     from isal.isal_zlib import decompressobj, error

@@ -7,9 +7,11 @@ import numpy as np
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.sources.shapes_scene import draw_scene
 from incseg.registry import DATASETS
-from incseg.utils.rules import any_of, expected
+from incseg.utils.rules import any_of, checked, expected, whole
 
 _SPLITS = ('train', 'val', 'test')
+#: rules of the numbers; more than that is a slip, and would take hours or all memory
+RULES = dict(length=whole(1, 10**6), size=whole(16, 4096), seed=whole(0, 2**32 - 1))
 
 
 @DATASETS.register_module()
@@ -62,11 +64,8 @@ class ShapesDataset(SegDataset):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        for name, value, lowest in (('length', length, 1), ('size', size, 16), ('seed', seed, 0)):
-            if not isinstance(value, int) or value < lowest:
-                raise expected(
-                    f'{name} of ShapesDataset', value, f'a whole number of at least {lowest}'
-                )
+        for name, value in dict(length=length, size=size, seed=seed).items():
+            checked(f'{name} of ShapesDataset', value, RULES[name])
         if split not in _SPLITS:
             raise expected('split of ShapesDataset', split, any_of(_SPLITS))
         self.length, self.size, self.seed = length, size, seed

@@ -173,6 +173,12 @@ class IncrementalDataset(Dataset):
         new = list(self.protocol.new(self.step))
         listed = ', '.join(f'{i} {names[i]}' for i in new)
         kind = type(self.dataset).__name__
+        if self.image_labels is None and not presence[:, 1:].any():
+            return (
+                f'step {self.step} has no training image: the label maps of all {len(presence)} '
+                f'images of {kind} hold only 0 (background) and 255 (void).  Binary masks with 255 '
+                f'for an object?  Write the id of its class instead ({listed})'
+            )
         with_new = int(presence[:, new].any(1).sum())
         if not with_new:
             return (

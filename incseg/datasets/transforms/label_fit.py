@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from incseg.datasets.picture_files import check_size
-from incseg.utils.picture_rule import PLAIN
+from incseg.utils.pictures.rule import PLAIN
 from incseg.utils.rules import expected
 
 #: the first picture of which nobody knows whether its label map is turned, once it was told

@@ -11,8 +11,8 @@ from incseg.datasets.pseudo_labels.pseudo_label_view import PseudoLabelView
 from incseg.datasets.transforms.label_fit import check_fit, notice_orientation
 from incseg.errors import InvalidInputError
 from incseg.registry import TRANSFORMS
-from incseg.utils.picture_rule import PLAIN
 from incseg.utils.pictures import load_picture
+from incseg.utils.pictures.rule import PLAIN
 from incseg.utils.rules import expected
 
 

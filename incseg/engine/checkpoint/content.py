@@ -69,4 +69,4 @@ def check_finite(state_dict: dict[str, torch.Tensor], where: str) -> None:
     """
     broken = [name for name, value in state_dict.items() if not bool(value.isfinite().all())]
     if broken:
-        raise NonFiniteLossError(f'{broken[0]} is not finite {where}')
+        raise NonFiniteLossError(f'{broken[0]} is not finite {where}: lower the learning rate')

@@ -17,27 +17,35 @@ from incseg.errors import NonFiniteLossError
 from incseg.registry import HOOKS
 from incseg.utils.distributed import on_rank_zero
 
+#: height or width of pictures below which a network's last stages have no two values for a norm
+FEW_PIXELS = 32
+
 
 @HOOKS.register_module()
 class LossLogHook(RuntimeInfoHook):
-    """Log the losses, and stop the run when one is NaN or infinite.
+    """Log the losses, and stop the run when one of them is not finite.
 
     mmengine's hook reads every loss at every iteration, and each reading makes the
     CPU wait for the GPU.  This one keeps losses on the GPU and reads all of them at
     once at the intervals, and always before a checkpoint is written: ``--resume``
     continues from finite weights.  On a CPU it reads at every iteration.  The
-    scalars of the method's hooks are logged with the losses.
+    scalars of the method's hooks are logged with the losses.  The running statistics
+    of norms are looked at too: they become infinite while losses are still finite.
 
     Args:
         step: The step, for the message.
         intervals: It reads after iterations that are a multiple of one of
             these, and after the last one.
+        rate: The setting with the learning rate, for the message.
+
+    Raises:
+        NonFiniteLossError: Naming the loss or statistic, the iteration, and what to change.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, step: int, intervals: Sequence[int]):
-        self.step = step
+    def __init__(self, step: int, intervals: Sequence[int], rate: str = 'the learning rate'):
+        self.step, self.rate = step, rate
         self.intervals = tuple(intervals)
         self._pending: list[tuple[int, dict[str, torch.Tensor]]] = []
 
@@ -59,6 +67,7 @@ class LossLogHook(RuntimeInfoHook):
         due = done == runner.max_iters or any(done % every == 0 for every in self.intervals)
         if on_cpu or due:
             self._read(runner)
+            self._check_statistics(runner, done, data_batch)
 
     def _read(self, runner: Any) -> None:
         pending, self._pending = self._pending, []
@@ -71,18 +80,52 @@ class LossLogHook(RuntimeInfoHook):
         )
         for done, losses in pending:
             read = {name: next(values) for name in losses}
-            self._check(done, read)
+            self._check(runner, done, read)
             for name, value in read.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
 
-    def _check(self, done: int, losses: dict[str, float]) -> None:
+    def _check(self, runner: Any, done: int, losses: dict[str, float]) -> None:
         broken = {name: value for name, value in losses.items() if not abs(value) < float('inf')}
         if not broken:
             return
         name = min(broken, key=lambda key: key == 'loss')  # a part rather than the sum
-        raise NonFiniteLossError(
-            f'{name} is {broken[name]} at step {self.step}, iteration {done}; '
-            'training stopped (a lower learning rate, or --cfg-options schedule.amp=False?)'
+        kind, _, part = name.rpartition('.')[0].partition('.')
+        weighted = kind == 'distillation' or kind in {getattr(h, 'name', '') for h in runner.hooks}
+        own = f'method.{kind}.{part}' if part else f'method.hooks.{kind}'
+        more = [f'or a smaller weight of {own}'] if weighted else []
+        raise self._stopped(runner, f'{name} is {broken[name]}', done, more)
+
+    def _check_statistics(self, runner: Any, done: int, batch: Any) -> None:
+        """Refuse norms whose running statistics are not finite.
+
+        Args:
+            runner: The Runner; without a model there is nothing to check.
+            done: Number of finished iterations.
+            batch: The batch, whose pictures may be too small.
+        """
+        model = getattr(runner, 'model', None)
+        buffers = {} if model is None else dict(model.named_buffers())
+        buffers = {name: value for name, value in buffers.items() if value.is_floating_point()}
+        if not buffers or bool(torch.cat([b.flatten() for b in buffers.values()]).isfinite().all()):
+            return
+        name = next(name for name, value in buffers.items() if not bool(value.isfinite().all()))
+        sizes = [tuple(image.shape[-2:]) for image in (batch or {}).get('inputs', ())]
+        small = min(sizes, key=min, default=None)
+        more = []
+        if small and min(small) < FEW_PIXELS:
+            more = [f'or raise crop_size (pictures of {small[0]} x {small[1]} leave norms nothing)']
+        raise self._stopped(runner, f'{name.removeprefix("module.")} is not finite', done, more)
+
+    def _stopped(self, runner: Any, what: str, done: int, more: list[str]) -> NonFiniteLossError:
+        """Return the error that says what is not finite, and what to change."""
+        wrapper = getattr(runner, 'optim_wrapper', None)
+        group = wrapper.param_groups[0] if wrapper is not None else {}
+        rate = group.get('initial_lr', group.get('lr'))
+        advice = [f'lower {self.rate}' + ('' if rate is None else f' (now {rate:g})'), *more]
+        if getattr(wrapper, 'amp', False):
+            advice.append('or --cfg-options schedule.amp=False')
+        return NonFiniteLossError(
+            f'{what} at step {self.step}, iteration {done}; training stopped: {", ".join(advice)}'
         )
 
 

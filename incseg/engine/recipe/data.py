@@ -7,7 +7,7 @@ import torch
 
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
-from incseg.utils.picture_rule import PictureRule
+from incseg.utils.pictures.rule import PictureRule
 from incseg.utils.rules import any_of, expected
 
 #: config of the transform that loads masks

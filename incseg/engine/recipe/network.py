@@ -5,7 +5,7 @@ from typing import Any
 
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
-from incseg.registry import MODELS
+from incseg.registry import MODELS, part_of
 
 #: the parts that a method adds to the network for its training
 METHOD_PARTS = ('distillation', 'target_labeller', 'frozen', 'dropout')
@@ -42,7 +42,7 @@ def model_of_config(
     if k == 0 and method.get('base_loss'):
         loss = dict(method['base_loss'])
     elif k == 0:  # without old classes some losses are another, simpler one
-        loss['type'] = vars(MODELS.get(loss['type'])).get('base_step_type', loss['type'])
+        loss['type'] = vars(part_of(loss['type'], MODELS)).get('base_step_type', loss['type'])
     heads = [model['decode_head'], *(model.get('auxiliary_head') or {}).values()]
     for head in heads:
         if head is not None:

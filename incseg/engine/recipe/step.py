@@ -13,9 +13,10 @@ from incseg.datasets import StepBatchSampler
 from incseg.engine.recipe.data import dataset_config, loader_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config, network_config
-from incseg.registry import HOOKS, PARAM_SCHEDULERS, SCOPE
+from incseg.registry import HOOKS, PARAM_SCHEDULERS, SCOPE, part_of
 from incseg.utils.precision import autocasts
-from incseg.utils.rules import arguments, expected
+from incseg.utils.rules import expected
+from incseg.utils.signatures import arguments
 
 #: the schedule where a config names none
 POLY = dict(type='PolyLR', eta_min=0.0)
@@ -178,8 +179,7 @@ def schedule_config(choice: Mapping[str, Any], iters: int, **options: Any) -> di
     Returns:
         The complete config.
     """
-    kind = choice['type']
-    known = arguments(PARAM_SCHEDULERS.get(kind) if isinstance(kind, str) else kind) or set()
+    known = arguments(part_of(choice['type'], PARAM_SCHEDULERS)) or set()
     filled = dict(begin=0, end=iters + 1, by_epoch=False, num_iters=iters, **options)
     return {**{key: value for key, value in filled.items() if key in known}, **choice}
 
@@ -209,7 +209,7 @@ def method_hooks(method: Mapping[str, Any], k: int, previous: str | None) -> lis
     return [
         dict(hook, name=name, previous=previous)
         for name, hook in (method.get('hooks') or {}).items()
-        if hook is not None and (k > 0 or HOOKS.get(hook['type']).in_base_step)
+        if hook is not None and (k > 0 or part_of(hook['type'], HOOKS).in_base_step)
     ]
 
 
@@ -263,10 +263,13 @@ def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dic
         work_dir: The folder of ``resume.pth``.
     """
     log, save = schedule['log_interval'], schedule['checkpoint_interval']
+    rate = f'schedule.lr.{"added" if step else "base"}'
+    if not isinstance(schedule['lr'], Mapping):
+        rate = 'seam.schedule.lr'
     return dict(
         sampler_seed=None,
         logger=dict(type='LoggerHook', interval=log),
-        runtime_info=dict(type='LossLogHook', step=step, intervals=[log, save]),
+        runtime_info=dict(type='LossLogHook', step=step, intervals=[log, save], rate=rate),
         checkpoint=dict(type='SafeCheckpointHook', path=f'{work_dir}/resume.pth', interval=save),
     )
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from incseg.protocols import Protocol
-from incseg.registry import DATASETS, STEP_SOURCES
-from incseg.utils.rules import expected
+from incseg.registry import DATASETS, STEP_SOURCES, part_of
+from incseg.utils.rules import any_of, expected, similar
 
 
 class StepSources(ABC):
@@ -113,7 +113,7 @@ class OneDataset(StepSources):
     Args:
         config: The resolved config of the experiment; ``data`` is the data set.
         name: The name of the protocol: ``'15-1'`` or ``'offline'``.
-        kwargs: ``setting`` and ``class_order`` of :class:`Protocol`.
+        kwargs: ``setting`` and ``class_order`` of :class:`Protocol`; the order may name classes.
 
     Raises:
         InvalidInputError: The data set is not registered, or the protocol is not one.
@@ -127,11 +127,13 @@ class OneDataset(StepSources):
     def __init__(self, config: Mapping[str, Any], name: str, **kwargs: Any):
         super().__init__(config)
         train = config['data']['train']
-        dataset_class = DATASETS.get(train['type'])
+        dataset_class = part_of(train['type'], DATASETS)
         if dataset_class is None:
             raise expected('data.train.type', train['type'], 'a registered data set')
         metainfo = dataset_class.resolve_metainfo(train.get('metainfo'))
         count = len(metainfo['classes']) - 1
+        if isinstance(kwargs.get('class_order'), Sequence):
+            kwargs['class_order'] = class_ids(kwargs['class_order'], metainfo['classes'])
         self.protocol = self.training = Protocol.parse(name, count, **kwargs)
         if config['method'].get('joint', False):
             order = self.protocol.class_order
@@ -197,6 +199,26 @@ class OneDataset(StepSources):
         )
 
 
+def class_ids(order: Sequence[Any], classes: Sequence[str]) -> list[Any]:
+    """Return an order of classes with the dataset id in place of every class's name.
+
+    Args:
+        order: Dataset ids and names.
+        classes: All names, background first.
+
+    Raises:
+        InvalidInputError: No class has that name.
+    """
+    names = list(classes)[1:]
+    for each in order:
+        if isinstance(each, str) and each not in names:
+            close = similar(each, names)
+            hint = f'did you mean {close!r}?' if close else f'the names are {any_of(names)}'
+            what = f'the dataset ids 1 to {len(names)} or the names of the classes; {hint}'
+            raise expected('a class of protocol.class_order', each, what)
+    return [1 + names.index(each) if isinstance(each, str) else each for each in order]
+
+
 def step_sources(config: Mapping[str, Any]) -> StepSources:
     """Build the :class:`StepSources` of an experiment.
 
@@ -208,7 +230,7 @@ def step_sources(config: Mapping[str, Any]) -> StepSources:
     """
     arguments = dict(config['protocol'])
     kind = arguments.pop('type', 'OneDataset')
-    sources = STEP_SOURCES.get(kind) if isinstance(kind, str) else None
+    sources = part_of(kind, STEP_SOURCES) if isinstance(kind, str) else None
     if sources is None:
         raise expected('protocol.type', kind, 'a registered type (custom_imports missing?)')
     built: StepSources = sources(config, **arguments)

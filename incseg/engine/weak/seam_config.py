@@ -24,7 +24,7 @@ from incseg.engine.recipe.step import (
     schedule_config,
     training_hooks,
 )
-from incseg.registry import DATASETS
+from incseg.registry import DATASETS, part_of
 from incseg.utils.precision import autocasts
 from incseg.utils.rules import expected
 
@@ -185,7 +185,7 @@ def is_old_network_negatives(negatives: Any) -> bool:
         negatives: Config of the negative images, from :func:`negatives_config`, or None.
     """
     kind = (negatives or {}).get('type')
-    registered = DATASETS.get(kind) if isinstance(kind, str) else kind
+    registered = part_of(kind, DATASETS)
     return isinstance(registered, type) and issubclass(registered, OldNetworkNegatives)
 
 

@@ -146,7 +146,7 @@ def test_parts_of_seam(tiny, seam, message):
     [
         (
             {'data.train_pipeline.flip': dict(type='RandomFlip', prob='often')},
-            'train_pipeline.flip cannot be built',
+            "train_pipeline.flip.prob is 'often', expected a number",
         ),
         ({'data.train_pipeline': 3}, 'data.train_pipeline is 3, expected transforms by name'),
         (

@@ -42,7 +42,7 @@ def test_missing_custom_import(tmp_path):
     """A custom package that is not on the path is named, not swallowed."""
     path = tmp_path / 'a.py'
     path.write_text(f"_base_ = ['{CONFIG}']\ncustom_imports = dict(imports=['no_such_package'])\n")
-    with pytest.raises(InvalidInputError, match='no_such_package'):
+    with pytest.raises(InvalidInputError, match='no_such_package.*; run the .* PYTHONPATH=FOLDER'):
         load_config(path)
 
 

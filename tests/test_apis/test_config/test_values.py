@@ -32,7 +32,7 @@ NET = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18))
             'epochs is 1.5, expected a whole number .*, or a list of them$',
         ),
         ({'epochs': 'abc'}, "epochs is 'abc', expected a whole number"),
-        ({'image_scale': 'half'}, "image_scale is 'half', expected a number above 0$"),
+        ({'image_scale': 'half'}, "image_scale is 'half', expected a number above 0, up to 100$"),
         ({'batch_size': 0}, 'batch_size is 0'),
         ({'crop_size': (64, 0)}, r'crop_size is \(64, 0\), expected'),
         ({'pretrained': 'no'}, "pretrained is 'no', expected True or False"),

@@ -12,7 +12,7 @@ from PIL import Image
 from incseg.datasets import colour_map, read_label_file
 from incseg.datasets.label_maps.label_file import read_plain_png, write_label_file
 from incseg.errors import InvalidInputError, MissingFileError, SaveError
-from incseg.utils.picture_headers import PNG
+from incseg.utils.pictures.headers import PNG
 
 IDS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 

@@ -141,6 +141,19 @@ def test_iteration_ends():
     assert len(list(make_noisy())) == 12
 
 
+def test_binary_masks_are_named(voc):
+    """If it fails, masks of 0 and 255 are blamed on the split or the order of the classes."""
+    voc._presence = np.zeros((len(voc), voc.num_classes + 1), bool)
+    voc._presence[:, 0] = True
+    with pytest.raises(InvalidInputError) as error:
+        IncrementalDataset(voc, dict(base=3, increment=1), 4, LOAD)
+    assert str(error.value) == (
+        'step 4 has no training image: the label maps of all 4 images of VOCDataset hold only 0 '
+        '(background) and 255 (void).  Binary masks with 255 for an object?  Write the id of its '
+        'class instead (7 car)'
+    )
+
+
 def test_empty_step_says_why(voc):
     """The step, its classes by name, the setting and the way out."""
     with pytest.raises(InvalidInputError) as error:

@@ -6,7 +6,7 @@ import pytest
 
 from incseg.datasets import LabelReader, LoadImage, LoadLabels, RandomFlip, Resize
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils.picture_headers import is_cut_jpeg
+from incseg.utils.pictures.headers import is_cut_jpeg
 
 
 def test_colours_are_bgr(tmp_path):

@@ -44,7 +44,9 @@ def test_round_trip(tmp_path):
 def test_weights_that_are_not_finite():
     """The first one and when; a training that went wrong is not saved as a result."""
     check_finite(dict(a=torch.ones(2), b=torch.arange(3)), 'now')
-    with pytest.raises(NonFiniteLossError, match='^c is not finite at the end of step 3$'):
+    with pytest.raises(
+        NonFiniteLossError, match='^c is not finite at the end of step 3: lower the learning rate$'
+    ):
         check_finite(
             dict(a=torch.ones(2), c=torch.tensor([1, float('inf')])), 'at the end of step 3'
         )
@@ -212,4 +214,23 @@ def test_a_failed_save_tells_the_systems_reason(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, 'save', fail)
     with pytest.raises(SaveError, match='No space left on device; nothing was left'):
+        save_atomically({}, tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('known', [True, False])
+def test_torchs_own_words_for_a_full_disk(known, tmp_path, monkeypatch):
+    """If it fails, "enforce fail" is all that a user is told, wherever the system's error hides."""
+
+    def fail(*args, **kwargs):
+        try:
+            try:
+                raise (OSError(28, 'No space left on device') if known else KeyError)
+            finally:
+                raise ValueError('closing')
+        except ValueError:
+            raise RuntimeError('enforce fail at inline_container.cc:1') from None
+
+    monkeypatch.setattr(torch, 'save', fail)
+    told = 'No space left on device;' if known else r'inline_container.cc:1 \(is the disk full\?\);'
+    with pytest.raises(SaveError, match=told):
         save_atomically({}, tmp_path / 'a.pth')

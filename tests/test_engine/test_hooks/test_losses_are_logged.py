@@ -10,6 +10,8 @@ from mmengine.runner import get_priority
 from incseg.engine.hooks import LossLogHook, MethodHook, SafeCheckpointHook
 from incseg.errors import NonFiniteLossError
 
+NAN = float('nan')
+
 
 @pytest.fixture
 def runner():
@@ -93,6 +95,49 @@ def test_what_a_methods_hook_adds(runner):
     Penalty.value = torch.tensor(float('inf'))
     with pytest.raises(NonFiniteLossError, match='ewc.penalty is inf at step 1, iteration 2'):
         hook.after_train_iter(runner, 1, outputs=dict(loss=torch.tensor(1.0)))
+
+
+class Wrapper:
+    """An optimiser's wrapper with a schedule that has lowered the rate."""
+
+    amp = True
+    param_groups = ({'initial_lr': 1e6, 'lr': 3.0},)
+
+
+def test_what_to_change_is_named(runner):
+    """If it fails, a user does not know which setting made the loss infinite."""
+    runner.optim_wrapper = Wrapper
+    hook = LossLogHook(1, [50], 'schedule.lr.added')
+    outputs = {'distillation.logits.loss': torch.tensor(float('nan'))}
+    with pytest.raises(NonFiniteLossError) as error:
+        hook.after_train_iter(runner, 3, outputs=outputs)
+    assert str(error.value) == (
+        'distillation.logits.loss is nan at step 1, iteration 4; training stopped: lower '
+        'schedule.lr.added (now 1e+06), or a smaller weight of method.distillation.logits, '
+        'or --cfg-options schedule.amp=False'
+    )
+    with pytest.raises(NonFiniteLossError, match='lower the learning rate$'):
+        runner.optim_wrapper = None
+        LossLogHook(0, [5]).after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(NAN)))
+
+
+def test_statistics_of_norms_stop_the_run(runner):
+    """If it fails, a run whose losses stay finite ends with a network that is not."""
+    runner.model = torch.nn.Sequential(torch.nn.BatchNorm2d(2), torch.nn.BatchNorm2d(3))
+    runner.optim_wrapper = Wrapper
+    batch = dict(inputs=[torch.zeros(3, 1, 1), torch.zeros(3, 64, 64)])
+    outputs, hook = dict(loss=torch.tensor(1.0)), LossLogHook(0, [50], 'schedule.lr.base')
+    hook.after_train_iter(runner, 0, batch, outputs)
+    runner.model[1].running_var[2] = float('inf')
+    message = (
+        r'^1.running_var is not finite at step 0, iteration 2; training stopped: lower '
+        r'schedule.lr.base \(now 1e\+06\), or raise crop_size \(pictures of 1 x 1 leave'
+    )
+    with pytest.raises(NonFiniteLossError, match=message):
+        hook.after_train_iter(runner, 1, batch, outputs)
+    with pytest.raises(NonFiniteLossError) as error:
+        hook.after_train_iter(runner, 1, dict(inputs=[torch.zeros(3, 64, 64)]), outputs)
+    assert 'crop_size' not in str(error.value)
 
 
 def test_it_comes_before_the_checkpoint():

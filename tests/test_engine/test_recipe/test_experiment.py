@@ -27,6 +27,19 @@ def test_class_order(tiny):
     assert experiment.describe_protocol()['steps'] == [[6, 2, 3, 4], [5], [1]]
 
 
+def test_class_order_by_names(tiny):
+    """If it fails, a user has to look up the numbers of classes that have names."""
+    order = ['star', 2, 'triangle', 'ring', 5, 'disc']
+    experiment = Experiment(tiny(**{'protocol.class_order': order}))
+    assert experiment.protocol.class_order == (6, 2, 3, 4, 5, 1)
+    with pytest.raises(InvalidInputError, match="is 'rings', .* names .*; did you mean 'ring'?"):
+        tiny(**{'protocol.class_order': ['rings', 1, 2, 3, 5, 6]})
+    with pytest.raises(InvalidInputError, match="names of the classes; the names are 'disc', "):
+        tiny(**{'protocol.class_order': ['background', 1, 2, 3, 5, 6]})
+    with pytest.raises(InvalidInputError, match='repeated: 6'):
+        tiny(**{'protocol.class_order': ['star', 6, 2, 3, 4, 5]})
+
+
 def test_joint_trains_one_step_and_reports_two_columns(tiny):
     """The boundary of the report is the protocol's, what is trained is everything."""
     experiment = Experiment(tiny('joint'))

@@ -13,7 +13,7 @@ import numpy as np
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
-from incseg.utils.picture_headers import (
+from incseg.utils.pictures.headers import (
     JPEG,
     PNG,
     TIFF,
@@ -24,7 +24,7 @@ from incseg.utils.picture_headers import (
     pnm_white,
     without_orientation,
 )
-from incseg.utils.picture_rule import PLAIN, PictureRule, turned
+from incseg.utils.pictures.rule import PLAIN, PictureRule, turned
 from incseg.utils.rules import expected
 
 try:  # decodes like OpenCV, bit by bit and as fast, and says what is wrong with a damaged file

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from incseg.utils.file_digests import remembered_facts
-from incseg.utils.picture_headers import JPEG, PNG, exif_orientation
-from incseg.utils.picture_rule import PLAIN, PictureRule
-from incseg.utils.pictures import MOST_PIXELS, read_picture
+from incseg.utils.pictures.files import MOST_PIXELS, read_picture
+from incseg.utils.pictures.headers import JPEG, PNG, exif_orientation
+from incseg.utils.pictures.rule import PLAIN, PictureRule
 
 #: height and width
 Size = tuple[int, int]
