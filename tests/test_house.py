@@ -71,7 +71,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('hooks', 'runner', 'work_dir'),
         ('step_context',),
         ('labels',),
-        ('checkpoint',),
+        ('checkpoint', 'work_left'),
         ('recipe',),
     ],
     'engine.checkpoint': [
@@ -81,7 +81,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'engine.figures': [('predictions', 'pseudo_labels'), ('layout',)],
     'engine.hooks': [
-        ('importance_methods', 'paint', 'run', 'start', 'weight_fusion'),
+        ('importance_methods', 'paint', 'progress', 'run', 'start', 'weight_fusion'),
         ('data_pass',),
         ('importance',),
         ('method',),

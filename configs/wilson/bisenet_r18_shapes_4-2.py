@@ -6,4 +6,4 @@ _base_ = [
     '../_base_/methods/wilson.py',
 ]
 pretrained = False  # nothing to download
-method = dict(target_labeller=dict(refine=dict(dilations=(1, 2))))  # maps of 8 x 8
+method = dict(target_labeller=dict(refine=dict(dilations=(1, 2))))  # maps of 12 x 12

@@ -8,12 +8,13 @@ from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
 from incseg.engine.checkpoint import FilePath, load_weights, read_experiment_checkpoint
-from incseg.engine.hooks import PaintHook
+from incseg.engine.hooks import PaintHook, show_work_left
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_test
 from incseg.engine.runner.step_runner import StepRunner
 from incseg.engine.start_checks import check_test
 from incseg.utils.distributed import on_rank_zero
+from incseg.engine.work_left import WorkLeft
 from incseg.utils.files import write_atomically
 from incseg.utils.precision import gpu_arithmetic
 
@@ -25,6 +26,7 @@ def evaluate(
     path: str,
     work_dir: str,
     hooks: tuple[Any, ...] = (),
+    work: WorkLeft | None = None,
 ) -> dict[str, Any]:
     """Evaluate the saved network of step ``k`` on all test images.
 
@@ -38,6 +40,7 @@ def evaluate(
         path: The path of that ``final.pth``, for messages.
         work_dir: The folder of the Runner's logs.
         hooks: Hooks to register, for instance one that draws predictions.
+        work: The work of the run to which the evaluation belongs, for the time left.
 
     Returns:
         ``{'iou': {class name: percent or None}, 'accuracy': percent}``.
@@ -47,6 +50,7 @@ def evaluate(
     load_weights(model, checkpoint['state_dict'], path)
     for hook in hooks:
         runner.register_hook(hook)
+    show_work_left(runner.hooks, work, k)
     with gpu_arithmetic(experiment.tf32):
         metrics = runner.test()
     runner.close()
@@ -96,5 +100,5 @@ def evaluate_checkpoint(
     )
     if is_main_process():
         write_atomically(Path(work_dir) / f'test_step_{k}.json', json.dumps(entry, indent=1) + '\n')
-        print(ledger.class_table(), ledger.table(), sep='\n', flush=True)
+        print(ledger.tables(), flush=True)
     return entry

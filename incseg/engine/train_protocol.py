@@ -18,7 +18,7 @@ from incseg.engine.checkpoint import (
     save_checkpoint,
 )
 from incseg.engine.evaluate import evaluate
-from incseg.engine.hooks import SafeCheckpointHook
+from incseg.engine.hooks import SafeCheckpointHook, show_work_left
 from incseg.engine.hooks.method import hand_over, keep_states
 from incseg.engine.labels import (
     all_labels,
@@ -34,6 +34,7 @@ from incseg.engine.runner.step_runner import StepRunner
 from incseg.engine.start_checks import check_start
 from incseg.engine.step_context import StepContext
 from incseg.engine.work_dir import METRICS, RunInputs, WorkDir, networks_to_keep
+from incseg.engine.work_left import work_left
 from incseg.evaluation import Ledger
 from incseg.registry import DATASETS
 from incseg.utils.distributed import on_rank_zero
@@ -112,10 +113,12 @@ class ProtocolRun:
         check_start(experiment, self.labels, {k: datasets[k] for k in left})
         self.work_dir.tidy(self.ledger, self.keep)
         on_rank_zero(lambda: self.inputs.write(digests, self.data))
+        share = self.memory.exemplars_per_batch(experiment.config['batch_size'])
+        self.work = work_left(experiment, {k: datasets[k] for k in left}, self.memory.size, share)
         for k in left:
             self._step(k, datasets[k])
         if not left:
-            self._say(self.ledger.table())
+            self._say(self.ledger.tables())
         return self.ledger
 
     def _datasets(self, steps: Sequence[int]) -> dict[int, Any]:
@@ -175,7 +178,8 @@ class ProtocolRun:
             self._train(context, config, joined, meta)
         context.release()
         saved = work_dir.read(k)  # every process: the saved network
-        metrics = evaluate(experiment, k, saved.content, str(saved), str(context.work_dir / 'test'))
+        folder = str(context.work_dir / 'test')
+        metrics = evaluate(experiment, k, saved.content, str(saved), folder, work=self.work)
         seconds = saved.meta.get('seconds', 0.0)
         self._record(k, metrics, saved, num_images, replayed, seconds)
         (context.work_dir / 'resume.pth').unlink(missing_ok=True)
@@ -191,13 +195,9 @@ class ProtocolRun:
         return StepContext(k, self.work_dir.step(k), previous, labels)
 
     def _announce(self, k: int, num_images: int, replayed: int) -> None:
-        experiment = self.experiment
-        self._say(
-            f'step {k} of {experiment.num_steps - 1}: {num_images} images'
-            + (f' and {replayed} of the memory' if replayed else '')
-            + ', new classes '
-            + ', '.join(experiment.sources.new(k))
-        )
+        images = f'{num_images} images' + (f' and {replayed} of the memory' if replayed else '')
+        new = ', '.join(self.experiment.sources.new(k))
+        self._say(f'step {k} of {self.experiment.num_steps - 1}: {images}, new classes {new}')
 
     def _shared_place(self, config: Any) -> Path:
         """Return the folder of the shared base step with this config and these data."""
@@ -213,6 +213,7 @@ class ProtocolRun:
         runner = StepRunner.from_cfg(config)
         runner.use_dataset(dataset)
         hand_over(runner.hooks, context)
+        show_work_left(runner.hooks, self.work, k)
         runner.train()
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
@@ -240,16 +241,15 @@ class ProtocolRun:
         return True
 
     def _meta(self, k: int) -> dict[str, Any]:
-        experiment = self.experiment
-        classes = experiment.classes_at(k)
+        sources = self.experiment.sources
         return dict(
             incseg_version=__version__,
-            method=experiment.method,
-            protocol=experiment.describe_protocol(k),
+            method=self.experiment.method,
+            protocol=self.experiment.describe_protocol(k),
             step=k,
-            classes=classes,
-            palette=experiment.sources.palette(k),
-            outputs_per_step=list(experiment.sources.outputs_per_step(k)),
+            classes=self.experiment.classes_at(k),
+            palette=sources.palette(k),
+            outputs_per_step=list(sources.outputs_per_step(k)),
         )
 
     def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
@@ -291,7 +291,7 @@ class ProtocolRun:
         on_rank_zero(lambda: write_json(self.work_dir.step(k) / METRICS, metrics))
         on_rank_zero(lambda: self.ledger.write(self.work_dir.path))
         self.work_dir.apply_policy(self.ledger, self.keep)
-        self._say(self.ledger.table())
+        self._say(self.ledger.tables())
 
     @staticmethod
     def _say(text: str) -> None:

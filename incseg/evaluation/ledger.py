@@ -114,8 +114,12 @@ class Ledger:
         return dict(self.header, steps=self.steps, final=final)
 
     def class_table(self) -> str:
-        """Return a table with the IoU of every class at the last step."""
-        return class_table(self.steps[-1])
+        """Return the table with the IoU of every class after every step, for a terminal."""
+        return class_table(self.to_dict())
+
+    def tables(self) -> str:
+        """Return both tables below each other, as a run ends with them."""
+        return f'{self.class_table()}\n{self.table()}'
 
     def table(self) -> str:
         """Return the table of base / added / all per step, for a terminal."""
@@ -130,7 +134,8 @@ class Ledger:
         content = self.to_dict()
         folder = Path(work_dir)
         write_json(folder / self.FILE, content)
-        write_atomically(folder / 'results.md', results_table(content, markdown=True) + '\n')
+        tables = (table(content, markdown=True) for table in (results_table, class_table))
+        write_atomically(folder / 'results.md', '\n\n'.join(tables) + '\n')
 
 
 def check_ledger(path: Path, content: dict[str, Any]) -> None:

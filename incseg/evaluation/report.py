@@ -54,24 +54,32 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
         f'{ledger["method"]} on {protocol["dataset"]} {protocol["name"]} '
         f'{protocol["setting"]}: mIoU, %'
     )
+    return _titled(title, rows, 2, markdown)
+
+
+def class_table(ledger: dict[str, Any], markdown: bool = False) -> str:
+    """Return the table with the IoU of every class, one row per class, one column per step.
+
+    Args:
+        ledger: The content of ``results.json``.
+        markdown: Whether the table is Markdown, else text for a terminal.
+    """
+    entries = ledger['steps']
+    names = dict.fromkeys(name for entry in entries for name in entry['iou'])
+    rows = [['class', *(f'step {entry["step"]}' for entry in entries)]] + [
+        [name, *(number(entry['iou'].get(name)) for entry in entries)] for name in names
+    ]
+    return _titled('IoU of each class after each step, %', rows, 1, markdown)
+
+
+def _titled(title: str, rows: list[Sequence[str]], numbers: int, markdown: bool) -> str:
+    """Return a table below its title; its columns from ``numbers`` on are right-aligned."""
     if markdown:
         return f'{title}\n\n{GithubFlavoredMarkdownTable(rows).table}'
     table = AsciiTable(rows)
-    for column in range(2, len(rows[0])):
+    for column in range(numbers, len(rows[0])):
         table.justify_columns[column] = 'right'
     return f'{title}\n{table.table}'
-
-
-def class_table(entry: dict[str, Any]) -> str:
-    """Return a table, for a terminal, with the IoU of every class at one step.
-
-    Args:
-        entry: An entry of the ledger's ``steps``.
-    """
-    rows = [['class', 'IoU']] + [[name, number(iou)] for name, iou in entry['iou'].items()]
-    table = AsciiTable(rows)
-    table.justify_columns[1] = 'right'
-    return table.table
 
 
 def summary(names: Sequence[str], most: int = 3) -> str:

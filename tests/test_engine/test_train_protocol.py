@@ -117,7 +117,7 @@ def test_resume_of_a_finished_run_changes_nothing(tiny, tmp_path, capsys):
     capsys.readouterr()
     again = train_protocol(config, tmp_path / 'run', resume=True, reuse=False)
     assert again.steps == first.steps
-    assert capsys.readouterr().out.strip() == first.table()
+    assert capsys.readouterr().out.strip() == first.tables()
     assert (tmp_path / 'run/step_1/final.pth').stat().st_mtime_ns == stamp
 
 

@@ -151,10 +151,19 @@ def test_summary_of_many_names():
 
 
 def test_class_table():
-    """Per-class IoU is what users beg for: every class has a row."""
-    table = class_table(dict(iou={'background': 50.0, 'car': None}))
-    assert '| background | 50.0 |' in table
-    assert '| car        |    - |' in table
+    """Per-class IoU is what users beg for: a row per class, a column per step, in both files'
+    forms and in what is printed."""
+    text = """IoU of each class after each step, %
++------------+--------+--------+
+| class      | step 0 | step 1 |
++------------+--------+--------+
+| background |   90.0 |   70.0 |
+| a          |   80.0 |   50.0 |
+| b          |      - |      - |
++------------+--------+--------+"""
+    assert ledger().class_table() == text
+    assert ledger().tables() == f'{text}\n{ledger().table()}'
+    assert '| a          | 80.0   | 50.0   |' in class_table(ledger().to_dict(), markdown=True)
 
 
 def test_an_entry_is_found_by_its_step():
@@ -168,6 +177,7 @@ def test_files_of_a_ledger(tmp_path):
     ledger().write(tmp_path)
     page = (tmp_path / 'results.md').read_text().splitlines()
     assert page[1] == '' and set(page[3]) <= set('|:-')
+    assert '| a          | 80.0   | 50.0   |' in page, 'and the IoU of each class'
     assert (tmp_path / 'results.json').read_text().splitlines()[1].startswith(' "config"')
 
 

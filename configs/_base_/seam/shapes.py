@@ -8,16 +8,16 @@ seam = dict(
             pretrained='$pretrained',
             norm_cfg='$norm_cfg',
             num_stages=3,
-        ),  # with four, every pixel of 64 x 64 sees the whole picture
+        ),  # with four, every pixel of 96 x 96 sees the whole picture
         head=dict(type='SEAMHead', dropout_ratio=0.0),
         scale=0.5,
-    ),  # at 0.3 nothing would be left of pictures of 64 x 64
+    ),  # at 0.3 little would be left of pictures of 96 x 96
     scope='all',
     image_labels=dict(type='MaskImageLabels'),
     init_from=None,
     negatives=None,
     schedule=dict(
-        epochs=10,
+        epochs=8,
         batch_size=16,
         lr=0.03,
         head_factor=2.0,  # the backbone is new, too

@@ -21,8 +21,9 @@ class ShapesDataset(SegDataset):
     A picture is a function of ``(seed, split, index)`` and the size, in any
     process.  It shows 2 to 4 shapes of different classes at random scale,
     angle and position; later shapes hide parts of earlier ones.  Colours and
-    textures are typical of a class but overlap, and the background has blobs
-    in the same colours, so a network has to learn the outlines too.
+    textures are typical of a class but overlap.  The background is dull, with
+    blobs and bars of which some have the colours of a class: a network has to
+    learn the outlines too.
 
     ``get_data_info`` returns ``img`` and ``gt_seg_map`` (dataset ids), which
     :class:`LoadImage` and :class:`LoadLabels` use instead of files.

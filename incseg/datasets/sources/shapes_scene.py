@@ -60,7 +60,7 @@ def _place_shapes(
     visible = np.zeros(NUM_CLASSES + 1)
     for class_id in wanted.tolist():
         for _ in range(12 if len(placed) >= 2 else 60):
-            radius = rng.uniform(0.16, 0.28) * size
+            radius = rng.uniform(0.18, 0.34) * size
             centre = rng.uniform(0.6 * radius, size - 0.6 * radius, 2)
             mask, box = fill(OUTLINES[class_id - 1], centre, radius, TAU * rng.random(), size)
             covered = label[box] * mask
@@ -76,13 +76,18 @@ def _place_shapes(
 
 
 def _background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Draw clouds of colour, a texture and distractors: uint8 ``(size, size, 3)``, BGR."""
+    """Draw dull clouds, a texture and distractors: uint8 ``(size, size, 3)``, BGR.
+
+    Three of ten distractors have the colours and the pattern of a class.
+    """
     clouds = cv2.resize(
         rng.integers(50, 180, (4, 4, 3), dtype=np.uint8),
         (size, size),
         interpolation=cv2.INTER_CUBIC,
     )
-    img = cv2.addWeighted(clouds, 0.55, _fabric(rng, (size, size), size, 0), 0.45, 0)
+    grey = clouds.mean(2, keepdims=True)
+    dull = (grey + 0.35 * (clouds - grey)).astype(np.uint8)
+    img = cv2.addWeighted(dull, 0.55, _fabric(rng, (size, size), size, 0), 0.45, 0)
     for _ in range(rng.integers(2, 6)):
         if rng.random() < 0.3:
             outline = BAR * (1, rng.uniform(0.5, 1.4))
@@ -91,7 +96,7 @@ def _background(rng: np.random.Generator, size: int) -> np.ndarray:
             outline = BLOB * rng.uniform(0.45, 1.0, (9, 1))
             radius = rng.uniform(0.06, 0.17) * size
         mask, box = fill([outline], rng.uniform(0, size, 2), radius, TAU * rng.random(), size)
-        colour_of = int(rng.integers(NUM_CLASSES + 1))
+        colour_of = int(rng.integers(1, NUM_CLASSES + 1)) if rng.random() < 0.3 else 0
         np.copyto(img[box], _fabric(rng, mask.shape, size, colour_of), where=mask[..., None])
     return img
 
@@ -105,10 +110,11 @@ def _fabric(
         rng: Source of all random choices.
         shape: ``(h, w)`` of the piece, each at most ``size``.
         size: Side of the picture in pixels; it scales the pattern.
-        class_id: 1..6: the pattern and the colours are often those that are typical of the
-            class; 0: any colours.
+        class_id: 1..6: the pattern and the colours are mostly those that are typical of the
+            class; 0: any pattern in dull colours.
     """
-    kind = rng.integers(len(KINDS)) if rng.random() < 0.5 else class_id % len(KINDS)
+    typical = class_id > 0 and rng.random() >= 0.3
+    kind = class_id % len(KINDS) if typical else int(rng.integers(len(KINDS)))
     textures = texture_bank(size)[kind]
     texture = textures[rng.integers(len(textures))]
     top, left = (int(rng.random() * (size - side + 1)) for side in shape)
@@ -120,27 +126,19 @@ def _fabric(
 def _tones(rng: np.random.Generator, class_id: int) -> np.ndarray:
     """Return two similar BGR colours of 0 to 255, float32 ``(2, 3)``.
 
-    Their hue is mostly near ``60 * class_id`` degrees, so that the classes' hues overlap a
-    little.  It is random in one of ten cases, and always for class 0.
+    Their hue is near ``60 * class_id`` degrees, with a standard deviation of 10, and random in
+    one of twenty cases.  Class 0 has any hue, but is dull.
     """
     share = rng.random(6)
-    spread = rng.standard_normal(2)
-    typical = class_id > 0 and share[0] < 0.9
-    hue = 60 * class_id + 14 * spread[0] if typical else 360 * share[1]
-    value = 0.35 + 0.4 * share[2]
-    hsv = np.array(
-        [
-            [
-                [hue % 360, 0.35 + 0.55 * share[3], value],
-                [
-                    (hue + 15 * spread[1]) % 360,
-                    0.2 + 0.6 * share[4],
-                    min(1.0, value + 0.15 + 0.25 * share[5]),
-                ],
-            ]
-        ],
-        np.float32,
-    )
+    spread = 10 * rng.standard_normal(2)
+    hue = 60 * class_id + spread[0] if class_id > 0 and share[0] < 0.95 else 360 * share[1]
+    if class_id > 0:
+        saturations, value = 0.55 + 0.4 * share[3:5], 0.5 + 0.3 * share[2]
+    else:
+        saturations, value = 0.25 * share[3:5], 0.3 + 0.4 * share[2]
+    first = (hue % 360, saturations[0], value)
+    second = ((hue + spread[1]) % 360, saturations[1], min(1.0, value + 0.1 + 0.2 * share[5]))
+    hsv = np.array([[first, second]], np.float32)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0] * 255
 
 
@@ -175,9 +173,9 @@ OUTLINES = (
     [_circle(0.9)],  # disc
     [_circle(1.0, 4)],  # square
     [_circle(1.1, 3)],  # triangle
-    [_circle(1.0), _circle(0.52)],  # ring
-    [_cross(0.33)],  # cross
-    [_star(0.42) * 1.15],  # star
+    [_circle(1.0), _circle(0.5)],  # ring
+    [_cross(0.36)],  # cross
+    [_star(0.48) * 1.15],  # star
 )
 NUM_CLASSES = len(OUTLINES)
 BLOB = _circle(1.0, 9)

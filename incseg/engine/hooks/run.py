@@ -35,7 +35,7 @@ class LossLogHook(RuntimeInfoHook):
     Args:
         step: The step, for the message.
         intervals: It reads after iterations that are a multiple of one of
-            these, and after the last one.
+            these, and after the first and the last one.
         rate: The setting with the learning rate, for the message.
 
     Raises:
@@ -47,7 +47,12 @@ class LossLogHook(RuntimeInfoHook):
     def __init__(self, step: int, intervals: Sequence[int], rate: str = 'the learning rate'):
         self.step, self.rate = step, rate
         self.intervals = tuple(intervals)
+        self._first = 1
         self._pending: list[tuple[int, dict[str, torch.Tensor]]] = []
+
+    def before_train(self, runner: Any) -> None:
+        super().before_train(runner)
+        self._first = runner.iter + 1
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -64,7 +69,9 @@ class LossLogHook(RuntimeInfoHook):
         if losses:
             self._pending.append((done, losses))
         on_cpu = all(value.device.type == 'cpu' for value in losses.values())
-        due = done == runner.max_iters or any(done % every == 0 for every in self.intervals)
+        due = done in (self._first, runner.max_iters) or any(
+            done % every == 0 for every in self.intervals
+        )
         if on_cpu or due:
             self._read(runner)
             self._check_statistics(runner, done, data_batch)

@@ -110,7 +110,7 @@ def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
         test_cfg=dict(type='TestLoop'),
         test_evaluator=dict(type='ConfusionMetric'),
         default_hooks=dict(
-            sampler_seed=None, checkpoint=None, logger=dict(type='LoggerHook', interval=500)
+            sampler_seed=None, checkpoint=None, logger=dict(type='ProgressHook', interval=500)
         ),
     )
 
@@ -268,7 +268,7 @@ def training_hooks(schedule: Mapping[str, Any], step: int, work_dir: str) -> dic
         rate = 'seam.schedule.lr'
     return dict(
         sampler_seed=None,
-        logger=dict(type='LoggerHook', interval=log),
+        logger=dict(type='ProgressHook', interval=log),
         runtime_info=dict(type='LossLogHook', step=step, intervals=[log, save], rate=rate),
         checkpoint=dict(type='SafeCheckpointHook', path=f'{work_dir}/resume.pth', interval=save),
     )

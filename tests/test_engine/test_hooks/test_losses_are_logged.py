@@ -51,7 +51,7 @@ def test_on_a_gpu_only_when_due(runner):
     for i in range(9):
         hook.after_train_iter(runner, i, outputs=dict(loss=loss(float(i))))
         lengths.append(len(logged(runner)))
-    assert lengths == [0, 0, 0, 4, 4, 6, 6, 8, 9], 'at 4, 6, 8 and at the end'
+    assert lengths == [1, 1, 1, 4, 4, 6, 6, 8, 9], 'at the start, 4, 6, 8 and at the end'
     assert logged(runner) == list(range(9))
 
 

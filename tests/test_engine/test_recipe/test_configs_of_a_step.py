@@ -156,7 +156,7 @@ def test_every_training_logs_and_saves_alike(tiny, tiny_seam):
     )
     expected = dict(
         sampler_seed=None,
-        logger=dict(type='LoggerHook', interval=7),
+        logger=dict(type='ProgressHook', interval=7),
         runtime_info=dict(type='LossLogHook', step=0, intervals=[7, 9]),
         checkpoint=dict(type='SafeCheckpointHook', path='w/resume.pth', interval=9),
     )
