@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from incseg.evaluation import results_table
+from incseg.apis.run_list import plan_runs
+from incseg.evaluation import class_table, results_table
 from incseg.evaluation.report import number
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/results/README.md'
-OF_THEIR_OWN = ('tuning', 'sweeps', 'pi_held')  # folders with tables of another form
+OF_THEIR_OWN = ('tuning', 'sweeps', 'pi_held', 'runs')  # folders with content of another form
 LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name not in OF_THEIR_OWN)
 SWEEPS = sorted((PAGE.parent / 'sweeps').glob('*.json'))
 TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))
@@ -40,6 +41,20 @@ def test_results_page(path):
     assert ledger['config'] in page, 'the command is there'
     assert (ROOT / ledger['config']).is_file()
     assert 'NaN' not in path.read_text()
+
+
+def test_one_command_makes_all_ledgers_of_shapes(tmp_path):
+    """If it fails, a ledger of Shapes is made by no run of the file, or a run leaves none."""
+    file = PAGE.parent / 'runs/shapes.json'
+    runs = {run['name']: run for run in json.loads(file.read_text())['runs']}
+    planned = {run.name: run for run in plan_runs([str(file)], tmp_path)}
+    ledgers = {path.stem: path for path in (PAGE.parent / 'shapes').glob('*.json')}
+    assert planned.keys() == ledgers.keys()
+    for name, path in ledgers.items():
+        ledger = json.loads(path.read_text())
+        assert ledger['config'] == runs[name]['config']
+        assert ledger['protocol'] == planned[name].experiment.describe_protocol()
+        assert ledger['seed'] == 42 and planned[name].title.endswith(f'_{name}_seed42')
 
 
 @pytest.mark.parametrize('method', ['ft', 'lwf', 'ilt', 'mib', 'plop', 'ewf', 'joint'])
@@ -101,10 +116,10 @@ def test_sweeps(path):
 
 
 def test_readme_shows_the_default_runs_table():
-    """The table in the README is the one that the first command printed."""
+    """The tables in the README are those that the first command printed."""
     ledger = json.loads((ROOT / 'docs/results/shapes/mib_4-1.json').read_text())
-    table = textwrap.indent(results_table(ledger), '    ')
-    assert table in (ROOT / 'README.md').read_text()
+    tables = textwrap.indent(f'{class_table(ledger)}\n{results_table(ledger)}', '    ')
+    assert tables in (ROOT / 'README.md').read_text()
 
 
 def test_ci_runs_the_readmes_command():

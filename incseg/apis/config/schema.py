@@ -201,7 +201,11 @@ SETTINGS: dict[str, Setting] = {
             "Networks that stay: 'all' (the default), 'last', or how many of the last.",
         ),
         optional('schedule.pin_memory', or_none(SWITCH), 'Whether loaders pin memory.'),
-        setting('schedule.log_interval', whole(1), 'Iterations between two lines of the log.'),
+        setting(
+            'schedule.log_interval',
+            whole(1),
+            'Iterations between two lines of the log; the first and the last one have one, too.',
+        ),
         setting('schedule.checkpoint_interval', whole(1), 'Iterations between two checkpoints.'),
         # data
         setting('data.name', TEXT, 'Name in ledgers.'),
