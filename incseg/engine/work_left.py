@@ -59,6 +59,8 @@ def work_left(
 ) -> WorkLeft:
     """Return the work of some steps; a teacher counts as one more pass without gradients.
 
+    A SEAM network that a step trains before is not counted: its training shows its own time left.
+
     Args:
         experiment: The steps, classes and method of a config.
         datasets: The training images of each of the steps.

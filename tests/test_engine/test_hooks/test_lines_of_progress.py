@@ -78,19 +78,21 @@ def test_lines_of_an_evaluation(monkeypatch, seconds, lines):
 
 
 def test_real_lines(tiny, tmp_path, monkeypatch):
-    """If it fails, the hook does not get its work, or stands before mmengine's timer."""
+    """If it fails, a training or an evaluation does not get its work, or shows no time left."""
     from incseg.engine import train_protocol
 
+    asked: dict[tuple[int, str], None] = {}
+    seconds = WorkLeft.seconds
+
+    def ask(self, step, kind, *rest):
+        asked[step, kind] = None
+        return seconds(self, step, kind, *rest)
+
     lines: list[str] = []
+    monkeypatch.setattr(WorkLeft, 'seconds', ask)
     monkeypatch.setattr(MMLogger, 'callHandlers', lambda _, it: lines.append(it.getMessage()))
     train_protocol(tiny(**{'schedule.log_interval': 1000}), tmp_path / 'run', reuse=False)
-    first = [line for line in lines if line.startswith('Iter(train)')]
-    assert [line.split('/')[0].split('[')[1].strip() for line in first] == [
-        '1',
-        '4',
-        '1',
-        '2',
-        '1',
-        '2',
-    ]
-    assert all('eta: ' in line and 'loss: ' in line for line in first)
+    shown = [line for line in lines if line.startswith('Iter(train)')]
+    assert [line[12:15] for line in shown] == ['1/4', '4/4', '1/2', '2/2', '1/2', '2/2']
+    assert all('eta: ' in line and 'loss: ' in line for line in shown)
+    assert [*asked] == [(k, kind) for k in range(3) for kind in ('train', 'test')]
