@@ -93,6 +93,6 @@ def test_real_lines(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(MMLogger, 'callHandlers', lambda _, it: lines.append(it.getMessage()))
     train_protocol(tiny(**{'schedule.log_interval': 1000}), tmp_path / 'run', reuse=False)
     shown = [line for line in lines if line.startswith('Iter(train)')]
-    assert [line[12:15] for line in shown] == ['1/4', '4/4', '1/2', '2/2', '1/2', '2/2']
+    assert [line[13:16] for line in shown] == ['1/4', '4/4', '1/2', '2/2', '1/2', '2/2']
     assert all('eta: ' in line and 'loss: ' in line for line in shown)
     assert [*asked] == [(k, kind) for k in range(3) for kind in ('train', 'test')]
