@@ -13,8 +13,8 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_test
 from incseg.engine.runner.step_runner import StepRunner
 from incseg.engine.start_checks import check_test
-from incseg.utils.distributed import on_rank_zero
 from incseg.engine.work_left import WorkLeft
+from incseg.utils.distributed import on_rank_zero
 from incseg.utils.files import write_atomically
 from incseg.utils.precision import gpu_arithmetic
 
