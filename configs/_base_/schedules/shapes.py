@@ -1,4 +1,4 @@
-epochs = [4, 3]
+epochs = [4, 2]
 batch_size = 8
 crop_size = 96
 schedule = dict(
