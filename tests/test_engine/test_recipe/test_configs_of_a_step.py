@@ -157,10 +157,11 @@ def test_every_training_logs_and_saves_alike(tiny, tiny_seam):
     expected = dict(
         sampler_seed=None,
         logger=dict(type='ProgressHook', interval=7),
-        runtime_info=dict(type='LossLogHook', step=0, intervals=[7, 9]),
+        runtime_info=dict(type='LossLogHook', step=0, intervals=[7, 9], rate='schedule.lr.base'),
         checkpoint=dict(type='SafeCheckpointHook', path='w/resume.pth', interval=9),
     )
     assert config_for_step(steps, 0, 20, 'w').default_hooks.to_dict() == expected
+    expected['runtime_info']['rate'] = 'seam.schedule.lr'
     assert seam_runner_config(seam, 0, 20, 3, 'w').default_hooks.to_dict() == expected
 
 
