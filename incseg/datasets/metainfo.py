@@ -1,10 +1,13 @@
-"""The classes and colours of a data set, and the other dicts that describe one: checked."""
+"""The arguments that describe a data set, checked: classes, colours, folders, splits, images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from incseg.datasets.label_maps.label_file import colour_map
+from incseg.registry import TRANSFORMS
 from incseg.utils.rules import check_keys, expected
 
 _COLOUR = '[red, green, blue], whole numbers from 0 to 255'
@@ -102,3 +105,47 @@ def resolve_prefix(
         if not isinstance(folder, str):
             raise expected(f'data_prefix.{key} of {name}', folder, 'a folder below data_root')
     return merged
+
+
+def check_indices(indices: Any) -> None:
+    """Refuse anything but the images that mmengine's data sets can keep.
+
+    Args:
+        indices: None, how many of the first images are kept, or the indices of those.
+
+    Raises:
+        InvalidInputError: It is neither; a message names the argument.
+    """
+    listed = isinstance(indices, Sequence | np.ndarray) and not isinstance(indices, str)
+    kept = list(indices) if listed else [] if indices is None else [indices]
+    least = 0 if listed else 1
+    whole = all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in kept)
+    if (listed and not kept) or not whole or any(i < least for i in kept):
+        raise expected(
+            'indices', indices, 'None, the number of images to keep, or a list of their indices'
+        )
+
+
+def transform_of(transform: Any) -> Callable:
+    """Return a transform, built if it is a config.
+
+    Raises:
+        InvalidInputError: It is neither a config nor a function.
+    """
+    if isinstance(transform, dict):
+        transform = TRANSFORMS.build(transform)
+    if not callable(transform):
+        raise expected('a transform of pipeline', transform, 'a dict with a type, or a function')
+    return transform
+
+
+def names_of(split: Any) -> list[str]:
+    """Return a list of splits' names, once it is one.
+
+    Raises:
+        InvalidInputError: It is no list of one or more texts.
+    """
+    names = list(split) if isinstance(split, Sequence) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise expected('split', split, 'the name of a split, or a list of one or more')
+    return names

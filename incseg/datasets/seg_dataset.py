@@ -10,9 +10,15 @@ from incseg.datasets import image_lists, list_files
 from incseg.datasets.dataset_of_files import DatasetOfFiles
 from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.reader import LabelReader
-from incseg.datasets.metainfo import resolve_metainfo, resolve_prefix
+from incseg.datasets.metainfo import (
+    check_indices,
+    names_of,
+    resolve_metainfo,
+    resolve_prefix,
+    transform_of,
+)
 from incseg.protocols import ClassIndex
-from incseg.registry import DATASETS, TRANSFORMS
+from incseg.registry import DATASETS
 from incseg.utils.pictures.rule import PictureRule
 from incseg.utils.rules import expected
 
@@ -103,13 +109,14 @@ class SegDataset(DatasetOfFiles):
                 kwargs['filter_cfg'],
                 f'None: {type(self).__name__} filters nothing',
             )
+        check_indices(kwargs.get('indices'))
         lazy_init = kwargs.pop('lazy_init', False)
         super().__init__(
             ann_file=self.ANN_FILE if ann_file is None else ann_file,
             metainfo=self.resolve_metainfo(metainfo),
             data_root=str(data_root),
             data_prefix=self.resolve_prefix(data_prefix),
-            pipeline=[TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline],
+            pipeline=[transform_of(each) for each in pipeline],
             lazy_init=True,
             **kwargs,
         )
@@ -259,15 +266,3 @@ class SegDataset(DatasetOfFiles):
             InvalidInputError: It has an unknown key, or a folder is no text.
         """
         return resolve_prefix(cls.DATA_PREFIX, data_prefix, cls.__name__)
-
-
-def names_of(split: Any) -> list[str]:
-    """Return a list of splits' names, once it is one.
-
-    Raises:
-        InvalidInputError: It is no list of one or more texts.
-    """
-    names = list(split) if isinstance(split, Sequence) else []
-    if not names or not all(isinstance(name, str) for name in names):
-        raise expected('split', split, 'the name of a split, or a list of one or more')
-    return names

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from incseg.apis.config.check import check_same_classes
-from incseg.datasets import SegDataset, ShapesDataset
+from incseg.datasets import SegDataset, ShapesDataset, VOCDataset
 from incseg.errors import InvalidInputError
 
 CLASSES = ('background', 'cat', 'dog')
@@ -84,3 +84,19 @@ def test_splits_that_are_no_names(split):
     """If it fails, a number in the place of a split's name ends in a traceback."""
     with pytest.raises(InvalidInputError, match='split is .*, expected the name of a split'):
         SegDataset('x', split, metainfo=dict(classes=CLASSES))
+
+
+@pytest.mark.parametrize('value', [0, -1, [], [-1], [0.5], 'ab', True, [[1]]])
+def test_indices(make_voc, value):
+    """If it fails, a number of images that is none is a traceback, or keeps other images."""
+    root = str(make_voc(train_aug={'p': [[0]], 'q': [[1]]}))
+    with pytest.raises(InvalidInputError, match='indices is '):
+        VOCDataset(root, 'train_aug', indices=value)
+    assert len(VOCDataset(root, 'train_aug', indices=1)) == 1
+    assert VOCDataset(root, 'train_aug', indices=[1]).image_ids == ['q']
+
+
+def test_no_transform(make_voc):
+    """If it fails, a wrong entry of a pipeline is a traceback at the first image."""
+    with pytest.raises(InvalidInputError, match='a transform of pipeline is 1, expected a dict'):
+        VOCDataset(str(make_voc(train_aug={'p': [[0]]})), 'train_aug', pipeline=[1])

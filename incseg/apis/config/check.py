@@ -221,9 +221,12 @@ def check_same_classes(data: Mapping[str, Any]) -> None:
         if not hasattr(kind, 'resolve_metainfo'):
             continue
         with refused_as(f'data.{split}'):
-            classes.append(tuple(kind.resolve_metainfo(part.get('metainfo'))['classes']))
-            if hasattr(kind, 'resolve_prefix'):
-                kind.resolve_prefix(part.get('data_prefix'))
+            try:
+                classes.append(tuple(kind.resolve_metainfo(part.get('metainfo'))['classes']))
+                if hasattr(kind, 'resolve_prefix'):
+                    kind.resolve_prefix(part.get('data_prefix'))
+            except InvalidInputError as error:
+                raise InvalidInputError(f'data.{split}: {error}') from None
     if len(classes) == 2 and classes[0] != classes[1]:
         raise expected(
             'the list of classes of data.test',
