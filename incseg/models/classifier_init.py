@@ -21,6 +21,9 @@ class RandomInit:
         std: Standard deviation of the weights, with biases of zero; None for torch's own start
             of a convolution, weights and biases uniform within ``channels ** -0.5``, as in the
             published codes.
+
+    Raises:
+        InvalidInputError: If ``std`` is negative or no number.
     """
 
     def __init__(self, std: float | None = 0.01):

@@ -26,6 +26,7 @@ PARTS = Contract(
         LossLogHook=Example('run'),
         PaintHook=Example('test'),
         PathIntegralHook=Example('pi'),
+        ProgressHook=Example('run'),
         RiemannianWalkHook=Example('rw'),
         SafeCheckpointHook=Example('run'),
         StartBackboneHook=Example('SEAM'),

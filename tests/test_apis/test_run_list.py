@@ -52,8 +52,8 @@ def test_file_of_runs(tmp_path, listed):
     runs = plan_runs([path, FT], tmp_path, [7], {'epochs': 1})
     assert [(run.experiment.seed, run.config.epochs, run.config.batch_size) for run in runs] == [
         (7, 1, 8),
-        (7, 1, 16),
-        (7, 1, 16),
+        (7, 1, 8),
+        (7, 1, 8),
     ]
 
 

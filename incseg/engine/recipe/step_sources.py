@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, STEP_SOURCES, part_of
 from incseg.utils.rules import any_of, expected, similar
@@ -130,7 +131,10 @@ class OneDataset(StepSources):
         dataset_class = part_of(train['type'], DATASETS)
         if dataset_class is None:
             raise expected('data.train.type', train['type'], 'a registered data set')
-        metainfo = dataset_class.resolve_metainfo(train.get('metainfo'))
+        try:
+            metainfo = dataset_class.resolve_metainfo(train.get('metainfo'))
+        except InvalidInputError as error:
+            raise InvalidInputError(f'data.train: {error}') from None
         count = len(metainfo['classes']) - 1
         if isinstance(kwargs.get('class_order'), Sequence):
             kwargs['class_order'] = class_ids(kwargs['class_order'], metainfo['classes'])

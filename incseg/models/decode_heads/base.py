@@ -31,6 +31,9 @@ class BaseDecodeHead(nn.Module, ABC):
         dropout_ratio: Probability of dropping a channel before the classifier.
         init_std: Standard deviation of the first weights of the classifier; None for torch's own
             start, as in the published codes.
+
+    Raises:
+        InvalidInputError: If ``init_std`` is negative or no number.
     """
 
     #: Whether output 0 is the background.  A head without that output has one output

@@ -86,7 +86,14 @@ def read_picture(path: str | os.PathLike, rule: PictureRule = PLAIN) -> np.ndarr
 def load_picture(
     path: str | os.PathLike, rule: PictureRule = PLAIN
 ) -> tuple[np.ndarray, PictureHeader | None]:
-    """Read a picture as :func:`read_picture` does; return its header too, None if unknown."""
+    """Read a picture as :func:`read_picture` does, and its header.
+
+    Returns:
+        BGR uint8 ``(H, W, 3)``, and the header, None if unknown.
+
+    Raises:
+        MissingFileError, InvalidInputError: See :func:`read_picture`.
+    """
     path = os.fspath(path)
     try:
         with open(path, 'rb') as file:

@@ -14,8 +14,8 @@ from incseg.errors import InvalidInputError
         ({'protocol.name': 'x'}, "or 'offline'$"),
         (
             {'method.loss_decode': dict(type='MIBLoss')},
-            "type is 'MIBLoss', expected a registered type .*; there are .*, 'CrossEntropyLoss'"
-            " or 'UnbiasedCrossEntropyLoss'$",
+            "type is 'MIBLoss', expected a registered type .*; there are .*, 'CrossEntropyLoss',"
+            " .* or 'UnbiasedCrossEntropyLoss'$",
         ),
         (
             {'method.loss_decode': dict(type='CrossEntropy')},
@@ -38,7 +38,7 @@ from incseg.errors import InvalidInputError
         ({'schedule.lr.base': 10**400}, 'schedule.lr.base is 10*…, expected a number above 0'),
         ({'model.auxiliary_weight': 'x'}, "model.auxiliary_weight is 'x', expected a number"),
         ({'data.train.length': 'x'}, "data.train.length is 'x', expected a whole number"),
-        ({'data.train.metainfo': 3}, 'data.train.metainfo is 3, expected a dict'),
+        ({'data.train.metainfo': 3}, 'data.train: metainfo is 3, expected a dict'),
     ],
 )
 def test_reasons(tiny, options, message):

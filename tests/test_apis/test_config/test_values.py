@@ -23,7 +23,7 @@ NET = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18))
         ({'model.backbone.dpeth': 50}, "unknown key 'model.backbone.dpeth' of BiSeNet"),
         ({'schedule.optimizer.momentun': 1}, "unknown key 'schedule.optimizer.momentun' of SGD"),
         ({'data.train_pipeline.flip.probb': 1}, "unknown key 'data.train_pipeline.flip.probb'"),
-        ({'epochs.x': 1}, r'epochs is \[10, 8\], expected a dict'),
+        ({'epochs.x': 1}, r'epochs is \[4, 2\], expected a dict'),
         ({'epochs': -1}, 'epochs is -1, expected a whole number of at least 1'),
         ({'epochs': [3, 0]}, r'epochs is \[3, 0\], expected a whole number of at least 1'),
         ({'epochs': []}, r'epochs is \[\], expected'),
@@ -172,7 +172,7 @@ def test_values(options, message):
         ({'seam.model.backbone.deep': 3}, "unknown key 'seam.model.backbone.deep' of ResNet"),
         ({'seam.model.backbone': None}, r'seam.model.backbone is None, expected dict\(type='),
         ({'seam.model.backbone.output_stride': 5}, 'output_stride is 5, expected'),
-        ({'seam.model.head.side_channels': 3}, 'seam.model cannot be built'),
+        ({'seam.model.head.side_channels': 3}, 'side_channels is 3, expected a list'),
         ({'seam.train_pipeline.flip': dict(type='Flop')}, "train_pipeline.flip.type is 'Flop'"),
         ({'seam.negatives': dict(type='Nothing')}, "seam.negatives.type is 'Nothing'"),
         (

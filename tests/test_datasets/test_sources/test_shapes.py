@@ -94,8 +94,8 @@ def test_size_and_loading():
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        (dict(length=0), 'length of ShapesDataset is 0, expected a whole number of at least 1'),
-        (dict(size=8), 'size of ShapesDataset is 8, expected a whole number of at least 16'),
+        (dict(length=0), 'length of ShapesDataset is 0, expected a whole number from 1 to 1000000'),
+        (dict(size=8), 'size of ShapesDataset is 8, expected a whole number from 16 to 4096'),
         (dict(seed=-1), 'seed of ShapesDataset is -1'),
         (dict(split='tset'), "split of ShapesDataset is 'tset', expected 'train', 'val' or 'test'"),
     ],
