@@ -52,9 +52,19 @@ class FolderFiles:
         """
         others = {self.by_id[each] for each in ids if each in self.by_id}
         for name in sorted(self.names - others):
-            rest = name[len(image_id) :]
-            if name.lower().startswith(image_id.lower()) and rest[:1] in ('.', '_', '-'):
-                return f'the folder has {name!r}: set {key}={rest!r}'
+            rest, low = name[len(image_id) :], name.lower()
+            if not (low.startswith(image_id.lower()) and rest[:1] in ('.', '_', '-')):
+                continue
+            if (
+                ending(rest, self.suffixes) or ''
+            ).lower() == rest.lower():  # only capitals of the id differ
+                return f'the folder has {name!r}: give both files of a pair equal names'
+            if key == 'seg_map_suffix' and low.endswith(('.jpg', '.jpeg')):
+                return (
+                    f'the folder has {name!r}, a JPEG, whose compression alters ids: save label '
+                    'maps as PNG, or name another folder in data_prefix.seg_map_path'
+                )
+            return f'the folder has {name!r}: set {key}={rest!r}'
         return ''
 
 

@@ -6,6 +6,7 @@ about the source of the data, or with what finds the file.
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -50,13 +51,23 @@ def ids_in_folder(
 
     Raises:
         MissingFileError: There is no such folder, or it has no image.
-        InvalidInputError: A link leads out of the folder.
+        InvalidInputError: A link leads out of the folder; or two images have names that differ
+            in their endings only.
     """
     if not Path(folder).is_dir():
         fault = 'is a file' if Path(folder).is_file() else 'does not exist'
         raise MissingFileError(f'image folder {folder!r} {fault}; {how_to_get}')
     names = files_below(Path(folder), root, follow)
     ids = [name[: -len(suffix)] for name in names if (suffix := ending(name, suffixes))]
+    twice = next((name for name, count in Counter(ids).items() if count > 1), None)
+    if twice is not None:
+        both = sorted(
+            name for name in names if (end := ending(name, suffixes)) and name[: -len(end)] == twice
+        )
+        raise InvalidInputError(
+            f'image folder {folder!r} has {" and ".join(map(repr, both))}, which would share one '
+            'label map, expected one picture of a name; remove or rename the others'
+        )
     if not ids:
         others = sorted(name for name in names if ending(name, PICTURES))
         hint = f'it has {others[0]!r}: set img_suffix' if others else how_to_get
@@ -125,15 +136,31 @@ def pair_files(
     ):
         if missing:
             image_id, path, named = missing[0]
-            way_on = 'the list of images names it'
-            if named is None:
-                way_on = files.similar(image_id, key, ids) or how_to_get
+            way_on = (files.similar(image_id, key, ids) if named is None else '') or (
+                how_to_get if listed is None else _advice_on_list(named, how_to_get)
+            )
             raise MissingFileError(
                 f"{kind} '{path}' does not exist ({len(missing)} of {len(ids)} are missing); "
                 f'{line[0]}; {way_on}'
             )
     tell(*line)
     return pairs
+
+
+def _advice_on_list(named: str | None, how_to_get: str) -> str:
+    """Return the end of an error about a file that is missing although a list has its image.
+
+    Args:
+        named: The file, if the list has its path; None if the list has the id only.
+        how_to_get: See :func:`pair_files`.
+    """
+    if named is None:
+        return f'the list of images names it; {how_to_get}'
+    parts = ', with / between their parts' if '\\' in named else ''
+    return (
+        'the list of images names it: paths begin below the folder of images (of masks), or '
+        f'below data_root{parts}'
+    )
 
 
 def counts(

@@ -124,7 +124,7 @@ def _lines(path: str, how_to_get: str) -> Iterator[tuple[int, str]]:
         ) from error
     if content.startswith(_NO_TEXT) or b'\0' in content:
         raise InvalidInputError(
-            f'image list {path!r} cannot be read as text (it is binary or UTF-16); {how_to_get}'
+            f'image list {path!r} cannot be read as text (it is binary or UTF-16); save it as UTF-8'
         )
     for number, line in enumerate(content.decode('utf-8', 'surrogateescape').splitlines(), 1):
         line = line.strip()
@@ -135,6 +135,7 @@ def _lines(path: str, how_to_get: str) -> Iterator[tuple[int, str]]:
 def _entry(line: str, number: int, where: str, places: Places) -> Entry:
     image, mask = _split(line, f'line {number} of {where}', places)
     if not _is_path(image, places):
+        image = _without_dot(image)
         inside = _within(places.images, image.lstrip('/'), places.root)
         return Entry(inside or image)
     relative = _below_root(image, where, places.root)
@@ -180,11 +181,16 @@ def _is_path(text: str, places: Places) -> bool:
 def _below_root(path: str, where: str, root: str) -> str:
     """Return a path below the root, without its leading slash."""
     start = os.path.join(os.path.abspath(root), '')
-    relative = path.removeprefix(start).lstrip('/')
-    while relative.startswith('./'):
-        relative = relative[2:].lstrip('/')
+    relative = _without_dot(path.removeprefix(start).lstrip('/'))
     check_id(relative, where)
     return relative
+
+
+def _without_dot(path: str) -> str:
+    """Return a path without ``./`` at its beginning."""
+    while path.startswith('./'):
+        path = path[2:].lstrip('/')
+    return path
 
 
 def _within(folder: str, relative: str, root: str) -> str | None:

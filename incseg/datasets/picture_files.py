@@ -1,5 +1,6 @@
 """The files of a data set's images and label maps: whether they are sound and fit each other."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,13 +12,15 @@ from incseg.datasets.folder_files import files_below
 from incseg.datasets.list_files import ending
 from incseg.utils.pictures.headers import read_header
 from incseg.utils.pictures.rule import PLAIN, PictureRule
-from incseg.utils.pictures.sizes import label_map_sizes, picture_sizes
+from incseg.utils.pictures.sizes import label_map_sizes, picture_orientations, picture_sizes
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
 
 #: from so many files on, a line tells of the progress
 MANY = 1000
 Entry = Mapping[str, Any]
+#: the first picture of a data set of which nobody knows whether its label map is turned, told
+doubtful: list[str] = []
 
 
 def check_sizes(
@@ -36,6 +39,9 @@ def check_sizes(
     Raises:
         MissingFileError: A file is missing.
         InvalidInputError: Naming the file.
+
+    Warns:
+        UserWarning: See :func:`warn_of_turn`.
     """
     entries = [entry for entry in entries if 'img_path' in entry]
     masked = [e for e in entries if 'seg_map_path' in e and e.get('has_mask', True)]
@@ -51,6 +57,38 @@ def check_sizes(
             header = read_header(image)
             orientation = 1 if header is None else header.orientation
             check_size(size, entry['seg_map_path'], sizes[image], image, orientation, rule)
+    if rule.exif == 'apply':
+        paths = [entry['img_path'] for entry in masked]
+        for path, orientation in zip(paths, picture_orientations(paths), strict=True):
+            if fits_either_way(orientation, sizes[path]):
+                warn_of_turn(path, orientation)
+                break
+
+
+def fits_either_way(orientation: int, size: tuple[int, ...]) -> bool:
+    """Return whether a picture has the same size as stored and as its EXIF orientation turns it.
+
+    Args:
+        orientation: 1 (as it is) to 8.
+        size: Height and width.
+    """
+    return orientation != 1 and (orientation < 5 or size[0] == size[1])
+
+
+def warn_of_turn(image: str, orientation: int) -> None:
+    """Warn of a picture that is turned although its size does not show that its label map fits.
+
+    Args:
+        image: The picture's name.
+        orientation: Its EXIF orientation.
+    """
+    doubtful.append(image)
+    warnings.warn(
+        f'image {image!r} is turned as its EXIF orientation {orientation} says, and so is every '
+        'picture of its data set; their sizes do not tell whether the label maps were drawn on the '
+        "turned pictures; if not, set the data set's exif='ignore'",
+        stacklevel=2,
+    )
 
 
 def check_size(

@@ -258,5 +258,5 @@ def test_endings_count_without_case(tmp_path):
     assert [Path(dataset.get_data_info(i)['img_path']).name for i in range(5)] == names
     assert Path(dataset.get_data_info(0)['seg_map_path']).name == 'a.PNG'
     Image.new('RGB', (4, 4)).save(tmp_path / 'images/train/a.PNG')
-    with pytest.raises(InvalidInputError, match="image 'a' is listed twice"):
+    with pytest.raises(InvalidInputError, match="has 'a.PNG' and 'a.jpg', which would share one"):
         SegDataset(str(tmp_path), metainfo=dict(classes=('background', 'x')))

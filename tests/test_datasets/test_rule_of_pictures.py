@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from incseg.datasets import JoinedDataset, NegativeFolder, SegDataset, WeakDataset, read_label_file
+from incseg.datasets import (
+    JoinedDataset,
+    NegativeFolder,
+    SegDataset,
+    WeakDataset,
+    picture_files,
+    read_label_file,
+)
 from incseg.datasets.transforms import label_fit
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
@@ -17,7 +24,8 @@ PIPELINE = [dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackSegI
 
 @pytest.fixture(autouse=True)
 def _nothing_told(monkeypatch):
-    monkeypatch.setattr(label_fit, '_doubtful', [])
+    monkeypatch.setattr(picture_files, 'doubtful', [])
+    monkeypatch.setattr(label_fit, 'doubtful', picture_files.doubtful)
 
 
 @pytest.fixture
@@ -105,6 +113,17 @@ def test_doubt_is_told_once(marked, orientation, size, exif, told):
             dataset[0]
     texts = [str(each.message) for each in found if 'EXIF' in str(each.message)]
     assert len(texts) == told and all("exif='ignore'" in text for text in texts)
+
+
+def test_doubt_is_told_before_a_picture_is_decoded(marked):
+    """If it fails, a user hears of turned test pictures after the first step is trained."""
+    dataset = SegDataset(marked(3, ending='.jpg'), 'train', PIPELINE, metainfo=META)
+    with pytest.warns(UserWarning, match=r"a.jpg' is turned as its EXIF orientation 3"):
+        dataset.check_files()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        dataset[0]
+        SegDataset(dataset.data_root, metainfo=META, exif='ignore').check_files()
 
 
 def test_depth(tmp_path, write_label):

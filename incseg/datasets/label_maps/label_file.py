@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.files import write_atomically
@@ -53,6 +53,10 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
     try:
         with open(path, 'rb') as file:
             data = file.read()
+        if not data:
+            raise InvalidInputError(
+                f'label file {path!r} cannot be read (it is an empty file), {_EXPECTED}'
+            )
         if data.startswith(PNG) and (fault := png_fault(data)):
             raise InvalidInputError(f'label file {path!r} cannot be read ({fault}), {_EXPECTED}')
         if b'eXIf' in data or not data.startswith(PNG):
@@ -68,6 +72,10 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
         raise MissingFileError(f'label file {path!r} does not exist') from error
     except InvalidInputError:
         raise
+    except UnidentifiedImageError as error:
+        raise InvalidInputError(
+            f'label file {path!r} cannot be read (it is no image), {_EXPECTED}'
+        ) from error
     except _BROKEN as error:
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise InvalidInputError(

@@ -1,15 +1,10 @@
 """Whether a label map fits its picture, also where the picture has an EXIF orientation."""
 
-import warnings
-
 import numpy as np
 
-from incseg.datasets.picture_files import check_size
+from incseg.datasets.picture_files import check_size, doubtful, fits_either_way, warn_of_turn
 from incseg.utils.pictures.rule import PLAIN
 from incseg.utils.rules import expected
-
-#: the first picture of which nobody knows whether its label map is turned, once it was told
-_doubtful: list[str] = []
 
 
 def check_fit(label_map: np.ndarray, name: str, results: dict) -> None:
@@ -40,22 +35,17 @@ def check_fit(label_map: np.ndarray, name: str, results: dict) -> None:
     )
 
 
-def notice_orientation(label_map: np.ndarray, name: str, results: dict) -> None:
+def notice_orientation(label_map: np.ndarray, results: dict) -> None:
     """Warn of the first picture that was turned although its size does not show that it fits.
+
+    A run warns at its start, see :func:`incseg.datasets.picture_files.check_sizes`.
 
     A picture that is as high as wide, or is turned by 180 degrees or mirrored, has the size of
     its label map in either case.
     """
     orientation = results.get('orientation', 1)
-    height, width = size = label_map.shape[:2]
+    size = label_map.shape[:2]
     applied = results.get('picture_rule', PLAIN).exif == 'apply'
-    fits_either_way = size == tuple(results['ori_shape']) and (orientation < 5 or height == width)
-    if orientation == 1 or not applied or not fits_either_way or _doubtful:
-        return
-    _doubtful.append(name)
-    warnings.warn(
-        f'image {results["img_path"]!r} is turned as its EXIF orientation {orientation} says, and '
-        'so is every picture; their sizes do not tell whether the label maps were drawn on the '
-        "turned pictures; if not, set the data set's exif='ignore'",
-        stacklevel=2,
-    )
+    fits = size == tuple(results['ori_shape']) and fits_either_way(orientation, size)
+    if applied and fits and not doubtful:
+        warn_of_turn(results['img_path'], orientation)

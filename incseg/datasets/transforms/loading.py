@@ -101,7 +101,7 @@ class LoadLabels(BaseTransform):
         if 'gt_seg_map' not in results:
             name = results['seg_map_path']
             label_map = read_label_file(name)
-            notice_orientation(label_map, name, results)
+            notice_orientation(label_map, results)
             return label_map, name, reader
         reader = None if reader is None else reader_in_memory(reader.num_classes)
         return results['gt_seg_map'], f'gt_seg_map of {results.get("image_id")}', reader

@@ -11,7 +11,7 @@ import numpy as np
 
 from incseg.utils.file_digests import remembered_facts
 from incseg.utils.pictures.files import MOST_PIXELS, read_picture
-from incseg.utils.pictures.headers import JPEG, PNG, exif_orientation
+from incseg.utils.pictures.headers import JPEG, PNG, exif_orientation, read_header
 from incseg.utils.pictures.rule import PLAIN, PictureRule
 
 #: height and width
@@ -51,6 +51,24 @@ def picture_sizes(
 
     kind = f'picture_sizes_{rule.exif}_{"scaled" if rule.value_range else "8_bits"}'
     return _remembered(paths, kind, read, rule.exif == 'apply', update)
+
+
+def picture_orientations(paths: Sequence[str]) -> list[int]:
+    """Return the EXIF orientation of each picture, 1 to 8; an unchanged file is not read again.
+
+    Args:
+        paths: The files.
+
+    Raises:
+        MissingFileError: There is no such file.
+        InvalidInputError: A file cannot be read.
+    """
+
+    def orientation(path: str) -> bytes:
+        header = read_header(path)
+        return bytes([1 if header is None else header.orientation])
+
+    return [fact[0] for fact in remembered_facts(paths, 'picture_orientations', 1, orientation)]
 
 
 def label_map_sizes(

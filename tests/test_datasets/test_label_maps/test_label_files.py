@@ -70,9 +70,11 @@ def test_cut_short_is_named(tmp_path, write_label, keep):
 def test_text_and_folder_are_named(tmp_path):
     """Something that is no image at all is the user's mistake, with one line."""
     (tmp_path / 'text.png').write_text('hello')
-    for name in ('text.png', ''):
-        with pytest.raises(InvalidInputError, match='cannot be read'):
+    (tmp_path / 'empty.png').write_bytes(b'')
+    for name, reason in (('text.png', 'it is no image'), ('empty.png', 'an empty file'), ('', '')):
+        with pytest.raises(InvalidInputError, match=rf'cannot be read \(.*{reason}') as error:
             read_label_file(tmp_path / name)
+        assert '0x' not in str(error.value)
 
 
 def test_missing_is_named(tmp_path):
