@@ -44,34 +44,46 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         raise InvalidInputError(f'config {path} cannot be read: {cause(error)}') from error
     for key, value in deepcopy(DEFAULTS).items():
         config.setdefault(key, value)
+    new: set[str] = set()
     for key, value in (options or {}).items():
-        override(config, key, value)
+        override(config, key, value, new)
     check_config(config)
     return config
 
 
-def override(config: Config, dotted: str, value: Any) -> None:
+def override(config: Config, dotted: str, value: Any, new: set[str] | None = None) -> None:
     """Set one key, ``'model.backbone.depth'``, to a value.
 
     A key that the config does not have is refused, unless it is a setting of
     the schema, lies in an open one (``method.hooks``), or its parent has a
-    ``type``: then it may be an argument that was left at its default (whether
-    the type knows it is checked later).
+    ``type``: then it may be an argument that was left at its default, or a key of a dict
+    that is one (whether the type knows it is checked later).
+
+    Args:
+        config: The config, which is changed.
+        dotted: The key.
+        value: Its value.
+        new: Keys of dicts that overrides have made; those of this one are added.
 
     Raises:
         InvalidInputError: Naming the key.
     """
+    new = set() if new is None else new
     node: Any = config
     *parents, last = dotted.split('.')
     path = ''
     for depth, key in enumerate(parents):
         path = '.'.join(parents[: depth + 1])
+        if key not in node and ('type' in node or path.rpartition('.')[0] in new):
+            node[key] = {}  # an argument that was left at its default
+            new.add(path)
         if is_open(path) and node.get(key) is None:
             node[key] = {}
         node = child(node, key, path)
         if not isinstance(node, Mapping):
             raise expected(path, node, f'a dict: --cfg-options {dotted} names a key of it')
-    if not (last in node or 'type' in node or dotted in SETTINGS or is_open(path)):
+    known = last in node or 'type' in node or dotted in SETTINGS or is_open(path)
+    if not (known or path in new):
         child(node, last, dotted)
     node[last] = value
 
@@ -102,7 +114,8 @@ def parse_options(
         form: What a pair looks like, for errors.
 
     Raises:
-        InvalidInputError: A pair is not of the form ``key=value``.
+        InvalidInputError: A pair is not of the form ``key=value``, or a list is no Python
+            literal.
     """
     options = {}
     for pair in pairs or ():
@@ -112,6 +125,10 @@ def parse_options(
         try:
             options[key] = literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            if text[:1] + text[-1:] in ('[]', '()'):
+                raise expected(
+                    option, pair, f'texts in quotes, as {key}=\'["a", "b"]\' in a shell'
+                ) from None
             words = {'true': True, 'false': False, 'none': None}
             options[key] = words.get(text.lower(), text)
     return options

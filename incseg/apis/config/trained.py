@@ -78,8 +78,9 @@ def stored_alone(
     """Return the stored config with the user's options, and a line for those that differ."""
     config = as_config(stored, checkpoint)
     theirs = settings(config)
+    new: set[str] = set()
     for key, value in options.items():
-        override(config, key, value)
+        override(config, key, value, new)
     assert stored is not None  # as_config refuses it
     checked_as_trained(config, stored.place)
     return config, lines(f'{OTHER} {stored.place}', settings(config), theirs, options)
@@ -149,8 +150,9 @@ def with_settings(config: Config, stored: Mapping[str, Any], options: Mapping[st
         taken = Path(str(value)).exists() if is_root(key) else not is_free(key)
         if taken and ours.get(key) != theirs[key]:
             trained[key] = deepcopy(value)
+    new: set[str] = set()
     for key, value in options.items():
-        override(trained, key, value)
+        override(trained, key, value, new)
     return trained
 
 

@@ -67,3 +67,27 @@ def test_parse_options():
     ) == {'a': 1, 'b.c': (2, 3), 'd': 'overlap', 'e': False, 'f': None, 'g': 'x=y', 'h': '{[]:1}'}
     with pytest.raises(InvalidInputError, match="--cfg-options is 'seed', expected KEY=VALUE"):
         parse_options(['seed'])
+
+
+@pytest.mark.parametrize('value', ['[pear,apple]', '(pear, apple)'])
+def test_names_without_quotes(value):
+    """If it fails, the error is about a class that is called '['."""
+    with pytest.raises(InvalidInputError, match=r"texts in quotes, as protocol.class_order='\["):
+        parse_options([f'protocol.class_order={value}'])
+
+
+def test_a_dict_that_was_left_at_its_default():
+    """If it fails, a folder of a data set cannot be set on the command line."""
+    dark = [[0, 0, 9]] * 7
+    classes = ['background', *'abcdef']
+    options = {
+        f'data.{split}.metainfo.{key}': value
+        for split in ('train', 'test')
+        for key, value in (('palette', dark), ('classes', classes))
+    }
+    config = load_config(CONFIG, options)
+    assert config.data['train'].metainfo == dict(palette=dark, classes=classes)
+    with pytest.raises(InvalidInputError, match="'model.backbon'.*did you mean 'model.backbone'"):
+        load_config(CONFIG, {'model.backbon.depth': 18})
+    with pytest.raises(InvalidInputError, match="'metodh' of --cfg-options; did you mean 'method'"):
+        load_config(CONFIG, {'metodh.frozen.x': 18})
