@@ -87,7 +87,8 @@ def file_of_id(names: Iterable[str], suffixes: Sequence[str]) -> dict[str, str]:
 def files_below(folder: Path, root: str = '', follow: bool = False) -> set[str]:
     """Return the paths of all files below ``folder``, relative to it, with slashes.
 
-    A link to a folder that it lies in is not followed, else the way had no end.
+    A link to a folder that it lies in is not followed, else the way had no end.  Files that
+    macOS puts beside others (``._name``) are left out: they hold no picture.
 
     Args:
         folder: The folder, which may be a link; empty if it does not exist.
@@ -109,6 +110,8 @@ def files_below(folder: Path, root: str = '', follow: bool = False) -> set[str]:
         except OSError:  # none there, or not for us: its files are then missing by name
             continue
         for entry in entries:
+            if entry.name.startswith('._'):
+                continue
             if entry.is_symlink() and not follow:
                 check_link(entry.path, folder, root)
             if not os.path.isdir(entry.path) if entry.is_symlink() else not entry.is_dir():

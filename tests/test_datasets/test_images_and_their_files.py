@@ -32,6 +32,13 @@ def test_folder_is_read_in_order(root):
     assert info['seg_map_path'] == str(root / 'labels/train/b.png')
 
 
+def test_files_that_macos_leaves(root):
+    """If it fails, `._a.png` is a picture of its own, which nothing can read."""
+    for kind in ('images', 'labels'):
+        (root / kind / 'train/._a.png').write_bytes(b'Mac OS X')
+    assert SegDataset(str(root), metainfo=META).image_ids == ['a', 'b', 'c']
+
+
 def test_presence_counts_classes_not_void(root):
     """Protocols select images from this table; column = dataset id, void is no class."""
     presence = SegDataset(str(root), metainfo=META).presence(num_workers=1, progress=False)

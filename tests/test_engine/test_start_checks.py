@@ -241,9 +241,15 @@ def test_a_test_that_lacks_a_class(start, fruit):
         (
             'mib',
             {'schedule.lr_schedule': dict(type='ConstantLR', factor=1.0)},
-            'never falls: it is 0.06 at the start and 0.06 at the end',
+            'never falls: it is 0.05 at the start and 0.05 at the end',
         ),
         ('mib', {'schedule.poly_power': 1e300}, 'below 1e-12 for half of its iterations'),
+        (
+            'mib',
+            {'data.test.exif': 'ignore'},
+            "data.train.exif is 'apply', data.test.exif 'ignore'",
+        ),
+        ('mib', {'data.train.value_range': [0, 9]}, 'data.train.value_range is [0, 9], data.test'),
         ('mib', {'batch_size': 3}, 'batch_size is 3, but step 1 has 2 training images'),
         (
             'mib',

@@ -176,8 +176,8 @@ class IncrementalDataset(Dataset):
         if self.image_labels is None and not presence[:, 1:].any():
             return (
                 f'step {self.step} has no training image: the label maps of all {len(presence)} '
-                f'images of {kind} hold only 0 (background) and 255 (void).  Binary masks with 255 '
-                f'for an object?  Write the id of its class instead ({listed})'
+                f'images of {kind} hold no class, only background (0) or void (255).  If 255 marks '
+                f'an object in them (binary masks), write the id of its class instead ({listed})'
             )
         with_new = int(presence[:, new].any(1).sum())
         if not with_new:

@@ -28,6 +28,18 @@ def doubts(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:
     yield from weights_of_nothing(experiment.config['method'])
     yield from odd_rates(experiment, images)
     yield from large_batches(experiment, images)
+    yield from two_rules(experiment.config['data'])
+
+
+def two_rules(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each rule of pictures that training and test images do not share."""
+    for key, usual in (('exif', 'apply'), ('value_range', None)):
+        train, test = (data[split].get(key, usual) for split in ('train', 'test'))
+        if train != test:
+            yield (
+                f'data.train.{key} is {train!r}, data.test.{key} {test!r}: test images are read '
+                'otherwise than training images; set both alike unless the files differ'
+            )
 
 
 def weights_of_nothing(method: Mapping[str, Any]) -> Iterator[str]:

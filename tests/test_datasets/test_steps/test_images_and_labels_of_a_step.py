@@ -148,9 +148,9 @@ def test_binary_masks_are_named(voc):
     with pytest.raises(InvalidInputError) as error:
         IncrementalDataset(voc, dict(base=3, increment=1), 4, LOAD)
     assert str(error.value) == (
-        'step 4 has no training image: the label maps of all 4 images of VOCDataset hold only 0 '
-        '(background) and 255 (void).  Binary masks with 255 for an object?  Write the id of its '
-        'class instead (7 car)'
+        'step 4 has no training image: the label maps of all 4 images of VOCDataset hold no class, '
+        'only background (0) or void (255).  If 255 marks an object in them (binary masks), write '
+        'the id of its class instead (7 car)'
     )
 
 
