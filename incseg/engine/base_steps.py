@@ -72,6 +72,8 @@ class BaseSteps:
         loader = shape.pop('train_dataloader')
         shape['batches'] = loader['batch_sampler']
         shape['pretrained'] = experiment.config['pretrained']
+        if step.optim_wrapper.amp:  # base steps of earlier versions had them in bfloat16
+            shape['classifiers'] = 'float32'
         shape['tf32'] = experiment.tf32
         raw = experiment.raw_config
         shape['data'] = {key: raw['data'][key] for key in sorted(raw['data'])}

@@ -38,6 +38,10 @@ def test_what_shapes_the_base_step_is_in_the_hash(tiny):
         'amp': place(tiny, **{'schedule.amp': True}),
         'rounding': place(tiny, **{'schedule.tf32': False}),
         'pretrained': place(tiny, pretrained=True),
+        'loss': place(tiny, **{'method.base_loss': dict(type='OhemCrossEntropyLoss')}),
+        'rates': place(tiny, **{'schedule.base_lr_factors': dict(decode_head=10.0)}),
+        'decay': place(tiny, **{'schedule.base_norm_decay': False}),
+        'future': place(tiny, **{'data.future': 'background'}),
     }
     assert len({base, *changed.values()}) == 1 + len(changed), 'each one counts'
 
@@ -49,6 +53,7 @@ def test_what_does_not_shape_it_is_not(tiny):
     assert place(tiny, **{'protocol.name': '4-2'}) == base
     assert place(tiny, **{'schedule.lr.added': 9.0}) == base
     assert place(tiny, epochs=[1, 7]) == base
+    assert place(tiny, **{'method.dropout': True, 'method.frozen': ['norm']}) == base
     assert place(tiny, num_workers=2) == base
     assert place(tiny, **{'schedule.log_interval': 3}) == base
 
