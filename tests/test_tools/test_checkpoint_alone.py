@@ -56,7 +56,7 @@ def test_evaluated_without_its_config(tool, here):
     """
     file = 'run/step_1/final.pth'
     error, alone = tool('test', '--import', 'toy_parts', file)
-    assert not error and '| 1    | cross       |  7.5 |  15.0 | 9.0 |' in alone
+    assert not error and '| 1    | cross       | 12.5 |  50.0 | 20.0 |' in alone
     assert (here / 'work_dirs/toy/test_step_1.json').is_file()
     error, given = tool('test', FORMATS / 'toy.py', '--work-dir', 'other', file)
     assert not error and given == alone
@@ -90,7 +90,7 @@ def test_version_0_1_in_one_line(here, tool_environment):
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count('\n') == 1 and done.stderr.startswith('warning: checkpoint run/step_0')
-    assert '| 1    | cross       |  7.5 |  15.0 | 9.0 |' in done.stdout
+    assert '| 1    | cross       | 12.5 |  50.0 | 20.0 |' in done.stdout
 
 
 def test_version_0_1_without_a_config(tool):

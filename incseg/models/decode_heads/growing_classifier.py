@@ -78,8 +78,11 @@ class GrowingClassifier(nn.Module):
         """
         weight = torch.cat([conv.weight for conv in self.convs])
         bias = torch.cat([conv.bias for conv in self.convs])  # type: ignore[misc]
+        x = x.to(weight.dtype)
+        if x.is_meta:  # has no autocast
+            return F.conv2d(x, weight, bias)
         with torch.autocast(x.device.type, enabled=False):
-            return F.conv2d(x.to(weight.dtype), weight, bias)
+            return F.conv2d(x, weight, bias)
 
 
 def start_classifier(conv: nn.Conv2d, std: float | None) -> None:

@@ -10,7 +10,7 @@ from incseg.engine.checkpoint import read_step_checkpoint
 OPTIONS = [
     '--no-reuse',
     '--cfg-options',
-    'data.train.length=16',
+    'data.train.length=32',  # step 1 has more than a batch
     'data.test.length=2',
     'data.train.size=32',
     'data.test.size=32',
