@@ -14,3 +14,4 @@ data = dict(
     train=dict(length=96, size=64),
     test=dict(length=8, size=64),
 )
+crop_size = 64  # as when the files beside it were written
