@@ -1,10 +1,11 @@
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope, init_default_scope
 
@@ -29,6 +30,7 @@ from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
 from incseg.utils.outputs import check_outputs
 from incseg.utils.pictures import paint, read_picture, write_picture
+from incseg.utils.rules import expected
 from incseg.utils.tensor_files import check_kind
 
 
@@ -65,6 +67,7 @@ def init_model(
         UserError: The config is wrong, or the checkpoint is missing, damaged or
             of another protocol, or needs a module that is not imported.
     """
+    check_is_model(config)
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
     if checkpoint is None and is_checkpoint(config):
@@ -74,6 +77,16 @@ def init_model(
         model = model_of_config_file(config, checkpoint)
     model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
     return prepare_for_inference(model) if fast else model
+
+
+def check_is_model(config: Any) -> None:
+    """Refuse what is neither a file nor a loaded config.
+
+    Raises:
+        InvalidInputError: Naming the value.
+    """
+    if not isinstance(config, (str, Path, Mapping, Config, StepCheckpoint)):
+        raise expected('the model', config, 'the path of a final.pth or of a config')
 
 
 def is_checkpoint(file: Any) -> bool:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from incseg.datasets.list_files import ending
+from incseg.datasets.list_files import PICTURES, ending
 from incseg.utils.rules import expected
 
 #: folders below a data set's folder; only links that cross each other make more
@@ -65,6 +65,14 @@ class FolderFiles:
                     'maps as PNG, or name another folder in data_prefix.seg_map_path'
                 )
             return f'the folder has {name!r}: set {key}={rest!r}'
+        for name in sorted(self.names - others):
+            stem = (name[: -len(suffix)] if (suffix := ending(name, PICTURES)) else name).lower()
+            before = name[: len(stem) - len(image_id)]
+            if stem.endswith(image_id.lower()) and before[-1:] in ('_', '-', '.'):
+                return (
+                    f'the folder has {name!r}, whose name begins with {before!r}: give both files '
+                    'of a pair equal names, or list images with their masks in ann_file'
+                )
         return ''
 
 

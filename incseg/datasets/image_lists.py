@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from incseg.datasets.folder_files import FolderFiles, files_below
 from incseg.datasets.list_files import PICTURES, Entry, ending
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.rules import any_of, similar
 
 
 def at_split(path: str, split: str) -> str:
@@ -56,7 +57,9 @@ def ids_in_folder(
     """
     if not Path(folder).is_dir():
         fault = 'is a file' if Path(folder).is_file() else 'does not exist'
-        raise MissingFileError(f'image folder {folder!r} {fault}; {how_to_get}')
+        raise MissingFileError(
+            f'image folder {folder!r} {fault}; {_folders_beside(folder)}{how_to_get}'
+        )
     names = files_below(Path(folder), root, follow)
     ids = [name[: -len(suffix)] for name in names if (suffix := ending(name, suffixes))]
     twice = next((name for name, count in Counter(ids).items() if count > 1), None)
@@ -75,6 +78,18 @@ def ids_in_folder(
             f'image folder {folder!r} has no {" or ".join(suffixes)} file; {hint}'
         )
     return sorted(ids)
+
+
+def _folders_beside(folder: str) -> str:
+    """Return the advice for a folder that is missing beside others, or ''."""
+    wanted = Path(folder)
+    beside = wanted.parent.iterdir() if wanted.parent.is_dir() else ()
+    there = sorted(each.name for each in beside if each.is_dir())
+    if not there:
+        return ''
+    close = similar(wanted.name, there)
+    hint = f'did you mean {close!r}' if close else f'do you mean {any_of(there[:8])}'
+    return f'{hint} (set split or data_prefix.img_path)? If not, '
 
 
 def pair_files(

@@ -4,15 +4,18 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils.rules import expected
+from incseg.utils.rules import any_of, expected, similar
 
 #: how a binary file or UTF-16 begins, or what it holds; other bytes may be names of files
 _NO_TEXT = (b'\xff\xfe', b'\xfe\xff')
 _UTF_8_MARK = b'\xef\xbb\xbf'
 #: endings by which an entry is known as a path
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm')
+#: words of a first line that names the columns of a table; ids are not called so
+_HEADING = {'image', 'img', 'image_path', 'img_path', 'mask', 'label', 'mask_path', 'label_path'}
 _FORMS = 'an image id, the path of an image, or an image and its mask'
 
 
@@ -64,10 +67,10 @@ def read_list(path: str, how_to_get: str, places: Places | None = None) -> list[
     """Read a list file, one image per line.
 
     A line is an image's id, its path, or its path and that of its mask, with blanks, a tab or a
-    comma between them.  A path is one below the image folder (the label folder for a mask) or
-    below the root, with or without a leading slash.  Blank lines and lines that begin with
-    ``'# '`` are skipped.  Bytes that are not UTF-8 become the characters by which Python names
-    such files.
+    comma between them, and quotes around them or not.  A path is one below the image folder
+    (the label folder for a mask) or below the root, with or without a leading slash.  Blank
+    lines, lines that begin with ``'# '`` and a first line of column names are skipped.  Bytes
+    that are not UTF-8 become the characters by which Python names such files.
 
     Args:
         path: The file.
@@ -117,7 +120,9 @@ def _lines(path: str, how_to_get: str) -> Iterator[tuple[int, str]]:
         with open(path, 'rb') as file:
             content = file.read().removeprefix(_UTF_8_MARK)
     except FileNotFoundError as error:
-        raise MissingFileError(f'image list {path!r} does not exist; {how_to_get}') from error
+        raise MissingFileError(
+            f'image list {path!r} does not exist; {_similar_list(path)}{how_to_get}'
+        ) from error
     except OSError as error:
         raise InvalidInputError(
             f'image list {path!r} cannot be read as text ({error}); {how_to_get}'
@@ -128,8 +133,21 @@ def _lines(path: str, how_to_get: str) -> Iterator[tuple[int, str]]:
         )
     for number, line in enumerate(content.decode('utf-8', 'surrogateescape').splitlines(), 1):
         line = line.strip()
-        if line and line != '#' and not line.startswith(('# ', '#\t')):
+        words = {*re.split(r'[\s,;"]+', line.lower())} - {''}
+        heading = number == 1 and len(words) > 1 and words <= _HEADING
+        if line and line != '#' and not line.startswith(('# ', '#\t')) and not heading:
             yield number, line
+
+
+def _similar_list(path: str) -> str:
+    """Return the advice for a list that is missing from a folder with other lists, or ''."""
+    wanted = Path(path)
+    there = sorted(each.name for each in wanted.parent.glob(f'*{wanted.suffix or ".txt"}'))
+    if not there:
+        return ''
+    close = similar(wanted.name, there)
+    hint = f'did you mean {close!r}' if close else f'do you mean {any_of(there[:8])}'
+    return f'{hint} (set split or ann_file)? If not, '
 
 
 def _entry(line: str, number: int, where: str, places: Places) -> Entry:
@@ -147,6 +165,10 @@ def _entry(line: str, number: int, where: str, places: Places) -> Entry:
         os.path.join(places.root, relative) if name is None else os.path.join(places.images, name)
     )
     image_id = (name or relative)[: -len(suffix)]
+    elsewhere = name is None and _within(places.labels, relative, places.root) is not None
+    foreign = elsewhere or not os.path.isfile(file)
+    if mask is not None and foreign and os.path.isfile(_mask(image, where, places)):
+        raise expected(f'line {number} of {where}', line, 'the image first, then its mask')
     return Entry(image_id, file, None if mask is None else _mask(mask, where, places))
 
 
@@ -163,6 +185,8 @@ def _mask(mask: str, where: str, places: Places) -> str:
 
 def _split(line: str, where: str, places: Places) -> tuple[str, str | None]:
     """Return the image and the mask of a line; names may have blanks."""
+    if '"' in line:  # as tables are saved
+        line = re.sub(r'"([^"]*)"', r'\1', line)
     for gap in re.finditer(r'[\s,;]+', line):
         image, mask = line[: gap.start()], line[gap.end() :]
         if _is_path(image, places):

@@ -74,6 +74,13 @@ def test_inferencer_paints_folders(tiny, trained, tmp_path):
     assert cv2.imread(str(tmp_path / 'out/1.png')).shape == (20, 31, 3)
 
 
+@pytest.mark.parametrize('model', [3, None, ['final.pth']])
+def test_what_is_no_model_is_refused(model):
+    """If it fails, it is a TypeError from deep inside."""
+    with pytest.raises(InvalidInputError, match=r'the model is .*expected the path of a final.pth'):
+        Inferencer(model)
+
+
 def test_bad_input(tiny, trained, tmp_path):
     """Missing images, empty folders and missing checkpoints are named."""
     segment = Inferencer(tiny(), trained, device='cpu')

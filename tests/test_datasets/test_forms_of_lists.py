@@ -38,6 +38,8 @@ FORMS = {
     'pairs': '/images/train/a.jpg /labels/train/a.png\nimages/train/b.jpg labels/train/b.png\n'
     'my c.jpg my c.png',
     'tabs': 'a.jpg\ta.png\nb.jpg\t\tb.png\nmy c.jpg\tmy c.png',
+    'table': 'image,mask\n"a.jpg","a.png"\n"b.jpg","b.png"\n"my c.jpg","my c.png"',
+    'table of tabs': 'img_path\tlabel_path\na.jpg\ta.png\nb.jpg\tb.png\nmy c.jpg\tmy c.png',
     'commas': 'a.jpg,a.png\nb.jpg, b.png\nmy c.jpg;my c.png',
 }
 
@@ -219,3 +221,36 @@ def test_names_that_look_like_other_things(tmp_path):
     """A name may begin with '#', and lines keep bytes that are not UTF-8."""
     (tmp_path / 'l').write_bytes(b'#1\n# 2\nbild_\xff\n')
     assert list_files.read_id_list(str(tmp_path / 'l'), '') == ['#1', 'bild_\udcff']
+
+
+@pytest.mark.parametrize('line', ['labels/train/a.png images/train/a.jpg', 'a.png,a.jpg'])
+def test_a_mask_before_its_image_is_refused(root, line):
+    """If it fails, the message says that an image is missing which is there."""
+    with pytest.raises(InvalidInputError, match='line 1 of .*the image first, then its mask'):
+        listed(root, line.encode())
+
+
+def test_an_image_may_be_called_as_a_column(root, write_image, write_label):
+    write_image(root / 'images/train/image.jpg', (1, 2))
+    write_label(root / 'labels/train/image.png', [[0, 1]])
+    assert listed(root, b'image\na').image_ids == ['image', 'a']
+
+
+@pytest.mark.parametrize('split, close', [('trian_aug', 'train_aug.txt'), ('VALL', 'val.txt')])
+def test_a_wrong_split_gets_the_name_of_a_list_that_is_there(make_voc, split, close):
+    """If it fails, one wrong letter is answered with advice to download the data again."""
+    root = make_voc(train_aug={'x': [[1, 2]]}, val={'z': [[1, 1]]})
+    with pytest.raises(MissingFileError, match=f'did you mean {close!r} .*If not, get '):
+        VOCDataset(str(root), split)
+
+
+def test_a_wrong_split_gets_the_name_of_a_folder_that_is_there(root):
+    with pytest.raises(MissingFileError, match="did you mean 'train'"):
+        SegDataset(str(root), 'trian', metainfo=META)
+
+
+def test_masks_whose_names_begin_with_a_word(root, write_label):
+    for name in ('a', 'b', 'my c'):
+        (root / f'labels/train/{name}.png').rename(root / f'labels/train/gt_{name}.png')
+    with pytest.raises(MissingFileError, match="'gt_a.png', whose name begins with 'gt_'"):
+        SegDataset(str(root), metainfo=META)

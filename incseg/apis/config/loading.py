@@ -83,9 +83,13 @@ def override(config: Config, dotted: str, value: Any, new: set[str] | None = Non
         if not isinstance(node, Mapping):
             raise expected(path, node, f'a dict: --cfg-options {dotted} names a key of it')
     known = last in node or 'type' in node or dotted in SETTINGS or is_open(path)
-    if not (known or path in new):
+    if not (known or path in new or (parents and parents[-1] in CHECKED_LATER)):
         child(node, last, dotted)
     node[last] = value
+
+
+#: arguments of data sets that are dicts, whose keys the data set checks
+CHECKED_LATER = ('metainfo', 'data_prefix', 'filter_cfg')
 
 
 def is_open(key: str) -> bool:

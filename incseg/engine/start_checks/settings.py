@@ -14,6 +14,10 @@ from incseg.registry import PARAM_SCHEDULERS
 
 #: a factor below it changes no weight
 LEAST = 1e-12
+#: crops below it, in pixels, and scales below it are not meant
+SMALLEST_CROP, SMALLEST_SCALE = 16, 0.05
+#: learning rates above it: SGD with momentum diverges
+LARGEST_RATE = 1
 #: the schedules of so many iterations are looked at; that takes half a second
 MOST_ITERS = 50_000
 
@@ -29,6 +33,38 @@ def doubts(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:
     yield from odd_rates(experiment, images)
     yield from large_batches(experiment, images)
     yield from two_rules(experiment.config['data'])
+    yield from tiny_pictures(experiment.config)
+    yield from equal_colours(experiment, max(images, default=0))
+
+
+def tiny_pictures(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for crops that show hardly anything, and for pictures shrunk to nothing."""
+    size = config.get('crop_size')
+    sides = size if isinstance(size, Sequence) else [size]
+    if any(isinstance(side, int) and side < SMALLEST_CROP for side in sides):
+        yield (
+            f'crop_size is {size!r}, in pixels: a network of stride 8 sees hardly more than one '
+            'place of such a crop; 512 is customary'
+        )
+    scale = config.get('image_scale')
+    if isinstance(scale, float | int) and scale < SMALLEST_SCALE:
+        yield (
+            f'image_scale is {scale!r}: a picture of 500 pixels becomes one of '
+            f'{max(1, round(500 * scale))}; 1 keeps pictures as they are'
+        )
+
+
+def equal_colours(experiment: Experiment, k: int) -> Iterator[str]:
+    """Yield a line for two classes of one colour, which painted pictures do not tell apart."""
+    names, seen = experiment.classes_at(k), dict[tuple, str]()
+    for name, colour in zip(names, experiment.sources.palette(k), strict=True):
+        other = seen.setdefault(tuple(colour), name)
+        if other != name:
+            yield (
+                f'classes {other!r} and {name!r} have one colour, {list(colour)}: painted pictures '
+                'do not tell them apart; give one another colour in metainfo.palette'
+            )
+            return
 
 
 def two_rules(data: Mapping[str, Any]) -> Iterator[str]:
@@ -67,8 +103,15 @@ def weighted_parts(method: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def odd_rates(experiment: Experiment, images: Mapping[int, int]) -> Iterator[str]:
-    """Yield a line for the first step whose learning rate never falls, or is none."""
+    """Yield a line for the first step whose rate is large, and for one where it never falls."""
     schedule = experiment.config['schedule']
+    for k in images:
+        if (rate := learning_rate(experiment, k)) > LARGEST_RATE:
+            yield (
+                f'schedule.lr.{"added" if k else "base"} is {rate!r}: networks hardly ever stay '
+                'finite at such a rate; 0.01 is customary'
+            )
+            break
     key = 'schedule.lr_schedule' if schedule.get('lr_schedule') else 'schedule.poly_power'
     name = f'{key}={schedule[key.rpartition(".")[2]]!r}'
     room = MOST_ITERS

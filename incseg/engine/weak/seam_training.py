@@ -109,6 +109,7 @@ def train_in(
     path, interrupted = work_dir / FILE, work_dir / 'resume.pth'
     scope = experiment.config['seam']['scope']
     dataset: WeakDataset = DATASETS.build(seam_dataset_config(experiment, step))
+    on_rank_zero(dataset.dataset.check_files)
     settings = {**network_settings(experiment, step, previous), IMAGES: images_fingerprint(dataset)}
     if resume:
         check_content(settings, work_dir)

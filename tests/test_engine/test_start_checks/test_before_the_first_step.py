@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import warnings
 from importlib import import_module
 
 import numpy as np
@@ -13,69 +12,7 @@ from incseg.engine import train_protocol
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils import file_digests
 from incseg.utils.pictures import sizes
-
-CLASSES = ['background', 'a', 'b', 'c']
-MASKS = {
-    'train': {'1': [0, 1], '2': [0, 2], '3': [0, 3], '4': [1, 2, 3]},
-    'val': {'5': [0, 1, 2], '6': [0, 3]},
-}
-
-
-def write(root, split, name, ids, size=(6, 8)):
-    """An image and a mask of the ids, in columns."""
-    pixels = np.full((*size, 3), 30 * int(name), np.uint8)
-    mask = np.array(ids, np.uint8)[np.arange(size[1]) * len(ids) // size[1]]
-    for kind, array in (('images', pixels), ('labels', np.tile(mask, (size[0], 1)))):
-        (root / kind / split).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(array).save(root / kind / split / f'{name}.png')
-
-
-def write_all(root, masks):
-    shutil.rmtree(root, ignore_errors=True)
-    for split, of_split in masks.items():
-        for name, ids in of_split.items():
-            write(root, split, name, ids)
-
-
-@pytest.fixture
-def fruit(tmp_path):
-    """A data set of files, ``fruit/{images,labels}/{train,val}``."""
-    write_all(tmp_path / 'fruit', MASKS)
-    return tmp_path / 'fruit'
-
-
-class StartedError(Exception):
-    """The checks have passed: the first step begins."""
-
-
-@pytest.fixture
-def start(tiny, fruit, tmp_path, monkeypatch):
-    """Start a run up to its first step; returns the warnings, one line each."""
-
-    def begin(*arguments):
-        raise StartedError
-
-    monkeypatch.setattr(import_module('incseg.engine.train_protocol').ProtocolRun, '_step', begin)
-    source = dict(type='SegDataset', data_root=str(fruit), metainfo=dict(classes=CLASSES))
-    options = {
-        'data.train': dict(source, split='train'),
-        'data.test': dict(source, split='val'),
-        'protocol.name': '2-1',
-        'batch_size': 1,
-    }
-
-    def run(method='mib', **more):
-        config = tiny(method, **{**options, **more})
-        shutil.rmtree(tmp_path / 'run', ignore_errors=True)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter('always')
-            with pytest.raises(StartedError):
-                train_protocol(config, tmp_path / 'run', reuse=False)
-        lines = [str(each.message) for each in caught if each.category is UserWarning]
-        assert not any('\n' in line for line in lines)
-        return lines
-
-    return run
+from tests.test_engine.test_start_checks.conftest import MASKS, write_all
 
 
 def test_nothing_is_wrong(start):
@@ -223,54 +160,6 @@ def test_a_test_that_lacks_a_class(start, fruit):
     write_all(fruit, {'train': MASKS['train'], 'val': {'5': [0, 1, 2]}})
     [line] = start()
     assert line.startswith("no image of SegDataset val shows 'c': there is no IoU")
-
-
-@pytest.mark.parametrize(
-    ('method', 'options', 'message'),
-    [
-        ('mib', {'method.distillation.logits.loss_weight': 0}, 'logits.loss_weight is 0: the part'),
-        ('mib', {'method.distillation.logits.loss_weight': 1e-300}, 'loss_weight is 1e-300: the'),
-        ('ewc', {'method.hooks.ewc.loss_weight': 0.0}, 'method.hooks.ewc.loss_weight is 0.0'),
-        ('mib', {'method.loss_decode.loss_weight': 0}, 'nothing is learned from the labels'),
-        (
-            'mib',
-            {'schedule.poly_power': 0},
-            'schedule.poly_power=0: the learning rate of step 0 never falls',
-        ),
-        ('mib', {'schedule.poly_power': 0.0, 'warmup_epochs': 1, 'epochs': 2}, 'poly_power=0.0: '),
-        (
-            'mib',
-            {'schedule.lr_schedule': dict(type='ConstantLR', factor=1.0)},
-            'never falls: it is 0.05 at the start and 0.05 at the end',
-        ),
-        ('mib', {'schedule.poly_power': 1e300}, 'below 1e-12 for half of its iterations'),
-        (
-            'mib',
-            {'data.test.exif': 'ignore'},
-            "data.train.exif is 'apply', data.test.exif 'ignore'",
-        ),
-        ('mib', {'data.train.value_range': [0, 9]}, 'data.train.value_range is [0, 9], data.test'),
-        ('mib', {'batch_size': 3}, 'batch_size is 3, but step 1 has 2 training images'),
-        (
-            'mib',
-            {'batch_size': 30},
-            'batch_size is 30, but step 0 has 3, step 1 has 2 training images',
-        ),
-    ],
-)
-def test_settings_that_few_people_mean(start, method, options, message):
-    """If it fails, a setting without effect, or with an odd one, is noticed in the results."""
-    [line] = start(method, **options)
-    assert message in line
-
-
-def test_a_memory_fills_a_batch(start):
-    """If it fails, replay is warned of a batch that it fills."""
-    memory = dict(size=2, strategy='random')
-    assert start(batch_size=4, **{'method.memory': memory})[0].startswith(
-        'batch_size is 4, but step 0 has 3 training'
-    )
-    assert start(batch_size=3, **{'method.memory': memory}) == []
 
 
 def test_a_finished_run_is_not_checked_again(tiny, tmp_path, recwarn):
