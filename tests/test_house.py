@@ -156,7 +156,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('affinity_net', 'bilateral_grid'),
         ('affinity_pairs',),
     ],
-    'protocols': [('class_index', 'exemplars'), ('label_scan', 'protocol')],
+    'protocols': [
+        ('class_index', 'exemplars'),
+        ('label_scan', 'protocol'),
+        ('partition',),
+    ],
     'renamed': [('names',)],
     'structures': [('network_outputs', 'seg_data_sample')],
     'utils': [

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from incseg.constants import MAX_CLASSES, VOID
+from incseg.protocols.partition import drawn_classes
 from incseg.utils.rules import any_of, expected, permutation, whole_number
 
-SETTINGS = ('overlap', 'disjoint', 'sequential')
+SETTINGS = ('overlap', 'disjoint', 'sequential', 'partitioned')
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -30,6 +31,9 @@ class Protocol:
       that an image belongs to exactly one step.  It may also show old classes; they are
       annotated as background (MiB).
     * ``sequential``: the images of ``disjoint``.  Old classes keep their annotation (ILT).
+    * ``partitioned``: every image with a class belongs to exactly one step, that of a class
+      drawn among those in it (:func:`drawn_classes`).  It may also show old and future
+      classes; they are annotated as background (Kwak et al.).
 
     *Background* therefore means something different at every step: at step *t* it contains the
     old classes, which the network already knows, and the future classes, which it learns later.
@@ -42,13 +46,14 @@ class Protocol:
         num_classes: C, the data set's classes without background, 1 to 254.
         base: Number of classes of step 0, 1 to C.
         increment: Number of classes of every later step; ignored if ``base`` is C.
-        setting: ``'overlap'``, ``'disjoint'`` or ``'sequential'``.
+        setting: ``'overlap'``, ``'disjoint'``, ``'sequential'`` or ``'partitioned'``.
         class_order: The dataset ids in learning order, a permutation of 1..C.  Default 1..C.
 
     Raises:
         InvalidInputError: An argument is out of range.
 
-    Source: MiB (Cermelli et al., CVPR 2020); ILT (Michieli and Zanuttigh, ICCV Workshops 2019).
+    Source: MiB (Cermelli et al., CVPR 2020); ILT (Michieli and Zanuttigh, ICCV Workshops 2019);
+    Kwak et al., arXiv 2405.09858.
 
     Example:
         >>> Protocol.parse('15-2', num_classes=20).steps[1:]
@@ -195,6 +200,8 @@ class Protocol:
                 (str(kind or type(presence).__name__), shape),
                 f'bool and (images, {self.num_classes + 1})',
             )
+        if self.setting == 'partitioned':
+            return np.flatnonzero(np.isin(drawn_classes(presence), new)).astype(np.int64)
         chosen = presence[:, new].any(axis=1)
         if self.setting != 'overlap':
             chosen &= ~presence[:, future].any(axis=1)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from incseg.datasets.label_maps import LabelReader
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
+from incseg.protocols.protocol import SETTINGS
 
 
 @st.composite
@@ -18,7 +19,7 @@ def steps(draw):
         total,
         draw(st.integers(1, total)),
         draw(st.integers(1, total)),
-        draw(st.sampled_from(['overlap', 'disjoint', 'sequential'])),
+        draw(st.sampled_from(SETTINGS)),
         draw(st.permutations(range(1, total + 1))),
     )
     return protocol, draw(st.integers(0, protocol.num_steps - 1))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
+from incseg.protocols.protocol import SETTINGS
 
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers(0, 9))
@@ -21,7 +22,7 @@ def protocols(draw, most=254):
         total,
         draw(st.integers(1, total)),
         draw(st.integers(1, total)),
-        draw(st.sampled_from(['overlap', 'disjoint', 'sequential'])),
+        draw(st.sampled_from(SETTINGS)),
         draw(st.permutations(range(1, total + 1))),
     )
 
@@ -60,13 +61,19 @@ def test_images_of_a_step(protocol, data):
     )
     presence = data.draw(st.lists(row, max_size=6))
     table = np.array(presence, bool).reshape(len(presence), protocol.num_classes + 1)
+    selected = protocol.select(table, k).tolist()
+    if protocol.setting == 'partitioned':
+        of_steps = [protocol.select(table, j).tolist() for j in range(protocol.num_steps)]
+        assert sorted(sum(of_steps, [])) == [i for i, row in enumerate(presence) if any(row[1:])]
+        assert all(any(presence[i][c] for c in protocol.new(k)) for i in selected)
+        return
     chosen = []
     for i, shown in enumerate(presence):
         new = any(shown[c] for c in protocol.new(k))
         future = any(shown[c] for c in protocol.future(k))
         if new and (protocol.setting == 'overlap' or not future):
             chosen.append(i)
-    assert protocol.select(table, k).tolist() == chosen
+    assert selected == chosen
 
 
 @given(st.tuples(*[ANYTHING] * 5))

@@ -97,6 +97,6 @@ def many():
         for num_classes in (1, 2, 5, 11, 20, 254)
         for base in sorted({1, num_classes // 2 or 1, num_classes - 1 or 1, num_classes})
         for increment in (1, 2, 3, 7)
-        for setting in ('overlap', 'disjoint', 'sequential')
+        for setting in ('overlap', 'disjoint', 'sequential', 'partitioned')
         for order in (None, tuple(np.random.default_rng(7).permutation(num_classes) + 1))
     ]

@@ -29,6 +29,7 @@ def table(protocol: Protocol, lut: np.ndarray) -> list[int]:
 # Dataset ids 0..5 of Protocol(5, 2, 2): steps (1, 2), (3, 4), (5,).
 TRAIN = {
     'overlap': [[0, 1, 2, 0, 0, 0], [0, 0, 0, 3, 4, 0], [0, 0, 0, 0, 0, 5]],
+    'partitioned': [[0, 1, 2, 0, 0, 0], [0, 0, 0, 3, 4, 0], [0, 0, 0, 0, 0, 5]],
     'disjoint': [[0, 1, 2, 0, 0, 0], [0, 0, 0, 3, 4, 0], [0, 0, 0, 0, 0, 5]],
     'sequential': [[0, 1, 2, 0, 0, 0], [0, 1, 2, 3, 4, 0], [0, 1, 2, 3, 4, 5]],
 }
@@ -36,13 +37,14 @@ EVAL = [[0, 1, 2, 255, 255, 255], [0, 1, 2, 3, 4, 255], [0, 1, 2, 3, 4, 5]]
 # The same in the order (3, 1, 5, 2, 4): steps (3, 1), (5, 2), (4,).
 ORDERED_TRAIN = {
     'overlap': [[0, 2, 0, 1, 0, 0], [0, 0, 4, 0, 0, 3], [0, 0, 0, 0, 5, 0]],
+    'partitioned': [[0, 2, 0, 1, 0, 0], [0, 0, 4, 0, 0, 3], [0, 0, 0, 0, 5, 0]],
     'disjoint': [[0, 2, 0, 1, 0, 0], [0, 0, 4, 0, 0, 3], [0, 0, 0, 0, 5, 0]],
     'sequential': [[0, 2, 0, 1, 0, 0], [0, 2, 4, 1, 0, 3], [0, 2, 4, 1, 5, 3]],
 }
 ORDERED_EVAL = [[0, 2, 255, 1, 255, 255], [0, 2, 4, 1, 255, 3], [0, 2, 4, 1, 5, 3]]
 
 
-@pytest.mark.parametrize('setting', SETTINGS)
+@pytest.mark.parametrize('setting', [*SETTINGS, 'partitioned'])
 @pytest.mark.parametrize('k', [0, 1, 2])
 @pytest.mark.parametrize('order', [None, ORDER])
 def test_worked_tables(setting, k, order):
@@ -221,3 +223,17 @@ def test_published_counts_in_another_order(voc_presence):
     protocol = Protocol.parse('15-1', num_classes=20, class_order=order)
     counts = [len(protocol.select(voc_presence, k)) for k in range(protocol.num_steps)]
     assert counts == [9277, 299, 698, 385, 491, 264]
+
+
+#: images of each class in the partition that Kwak et al. published (VOC 15-1, seed 0)
+DRAWN = [533, 298, 665, 377, 349, 249, 717, 894, 533, 232]
+DRAWN += [207, 961, 310, 303, 2403, 254, 266, 270, 434, 327]
+
+
+@pytest.mark.parametrize('order', [None, tuple(range(20, 0, -1))])
+def test_published_partition(voc_presence, order):
+    """If it fails, the draws are others than those of the published lists (compared by id once)."""
+    protocol = Protocol.parse('15-1', 20, 'partitioned', order)
+    chosen = [protocol.select(voc_presence, k) for k in range(protocol.num_steps)]
+    assert [len(rows) for rows in chosen] == [sum(DRAWN[c - 1] for c in s) for s in protocol.steps]
+    assert sorted(np.concatenate(chosen).tolist()) == list(range(10582))

@@ -136,7 +136,9 @@ SETTINGS: dict[str, Setting] = {
         # protocol
         optional('protocol.type', ANYTHING, 'Registered step sources; one data set if absent.'),
         setting('protocol.name', ANYTHING, "'<base>-<increment>', or 'offline'."),
-        optional('protocol.setting', ANYTHING, "'overlap', 'disjoint' or 'sequential'."),
+        optional(
+            'protocol.setting', ANYTHING, "'overlap', 'disjoint', 'sequential' or 'partitioned'."
+        ),
         optional(
             'protocol.class_order',
             ANYTHING,

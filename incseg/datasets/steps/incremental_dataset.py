@@ -186,11 +186,15 @@ class IncrementalDataset(Dataset):
                 f'of {kind} shows one of its classes ({listed}); use another split, '
                 f'class_order or step size{remark_on_ids(self.dataset, presence)}'
             )
+        reason = (
+            'were drawn for other steps, whose classes they show too'
+            if self.protocol.setting == 'partitioned'
+            else 'also show classes of later steps'
+        )
         return (
             f'step {self.step} has no training image in setting {self.protocol.setting!r}: '
-            f'all {with_new} images of {kind} that show its classes ({listed}) also show '
-            "classes of later steps; use setting='overlap', another class_order, or "
-            'larger steps'
+            f'all {with_new} images of {kind} that show its classes ({listed}) {reason}; use '
+            "setting='overlap', another class_order, or larger steps"
         )
 
 

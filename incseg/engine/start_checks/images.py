@@ -94,11 +94,16 @@ def check_new_classes(k: int, dataset: IncrementalDataset) -> None:
     elsewhere = [i for i in lacking if presence[:, i].any()]
     names = source.metainfo['classes']
     if elsewhere:
+        setting = getattr(dataset.protocol, 'setting', None)
+        reason = (
+            'drawn for other steps, whose classes they show too'
+            if setting == 'partitioned'
+            else 'left out, as they also show classes of later steps'
+        )
         raise InvalidInputError(
             f'step {k} has no training image with {listed(names[i] for i in elsewhere)}: in '
-            f'setting {getattr(dataset.protocol, "setting", None)!r} all images that show it are '
-            "left out, as they also show classes of later steps; use setting='overlap', another "
-            'class_order, or larger steps'
+            f"setting {setting!r} all images that show it are {reason}; use setting='overlap', "
+            'another class_order, or larger steps'
         )
     if lacking:
         warnings.warn(

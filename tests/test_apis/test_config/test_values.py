@@ -111,7 +111,10 @@ NET = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18))
         ),
         ({'protocol.name': '15'}, "protocol is '15', expected .*15-1"),
         ({'protocol.name': '7-1'}, 'base=7|base.*7'),
-        ({'protocol.setting': 'overlapped'}, 'overlapped.*overlap.*disjoint.*sequential'),
+        (
+            {'protocol.setting': 'overlapped'},
+            'overlapped.*overlap.*disjoint.*partitioned',
+        ),
         ({'protocol.class_order': [1, 2, 3, 4, 5, 5]}, '5'),
         ({'protocol.class_order': [1, 2, 3, 4, 5, 7]}, '6'),
     ],
