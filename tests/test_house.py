@@ -38,14 +38,14 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('image_labels', 'negatives', 'sources'),
         ('joined_dataset', 'transforms'),
         ('pseudo_labels', 'seg_dataset'),
-        ('dataset_of_files', 'metainfo'),
+        ('class_subset', 'dataset_of_files', 'metainfo'),
         ('picture_files',),
         ('image_lists',),
         ('folder_files', 'label_maps'),
         ('list_files',),
     ],
     'datasets.image_labels': [('json_and_xml', 'masks'), ('base',)],
-    'datasets.label_maps': [('reader',), ('label_file',)],
+    'datasets.label_maps': [('file_ids',), ('reader',), ('label_file',)],
     'datasets.negatives': [('negative_folder', 'old_network')],
     'datasets.preparation': [('coco_masks', 'sbd_masks'), ('coco_objects',)],
     'datasets.pseudo_labels': [
@@ -53,7 +53,10 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('background_rule', 'pseudo_label_files'),
         ('score_file',),
     ],
-    'datasets.sources': [('camvid', 'coco', 'shapes'), ('shapes_scene', 'voc')],
+    'datasets.sources': [
+        ('ade20k', 'camvid', 'cityscapes', 'coco', 'shapes'),
+        ('shapes_scene', 'voc'),
+    ],
     'datasets.steps': [
         ('batch_samplers', 'collate', 'replay_dataset', 'weak_dataset'),
         ('incremental_dataset',),

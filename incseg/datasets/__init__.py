@@ -19,7 +19,9 @@ from incseg.datasets.pseudo_labels import (
 )
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.sources import (
+    ADE20KDataset,
     CamVidDataset,
+    CityscapesDataset,
     COCODataset,
     COCOVOCDataset,
     ShapesDataset,
@@ -51,6 +53,8 @@ from incseg.datasets.transforms import (
 )
 
 __all__ = [
+    'ADE20KDataset',
+    'CityscapesDataset',
     'BackgroundCrops',
     'BackgroundRule',
     'BaseImageLabels',

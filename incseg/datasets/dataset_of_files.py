@@ -1,15 +1,18 @@
-"""What a data set knows of its files: whether they are sound, and what their content is."""
+"""What a data set knows of its files: their classes, whether they are sound, their content."""
 
 import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import closing
 
+import numpy as np
 from mmengine.dataset import BaseDataset
 
 from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.label_file import read_label_file
+from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.picture_files import MANY, check_sizes, label_maps_without_image
+from incseg.protocols import ClassIndex
 from incseg.utils.file_digests import file_digests
 from incseg.utils.pictures.rule import PictureRule
 from incseg.utils.progress import Progress
@@ -22,6 +25,9 @@ class DatasetOfFiles(BaseDataset):
     seg_map_suffix: str
     follow_links: bool
     picture_rule: PictureRule
+    label_reader: LabelReader
+    only_with_classes: bool
+    _presence: np.ndarray | None = None
 
     def entries(self, indices: Sequence[int] | None = None) -> list[dict]:
         """Return what :meth:`load_data_list` says of images.
@@ -31,6 +37,65 @@ class DatasetOfFiles(BaseDataset):
         """
         chosen = range(len(self)) if indices is None else indices
         return [BaseDataset.get_data_info(self, int(i)) for i in chosen]
+
+    @property
+    def has_mask(self) -> np.ndarray:
+        """Bool ``(len(self),)``: whether each image has a label map.
+
+        All have one, unless the data set is ``partly_labelled``.
+        """
+        return np.array([entry.get('has_mask', True) for entry in self.entries()], np.bool_)
+
+    def presence(self, num_workers: int | None = None, progress: bool = True) -> np.ndarray:
+        """Return the classes that occur in each image.
+
+        Several processes scan the label files once; the result is cached on
+        disk (see :class:`incseg.protocols.ClassIndex`).
+
+        Args:
+            num_workers: Number of processes; by default one per processor core.
+            progress: Whether to print progress on stderr.
+
+        Returns:
+            Bool ``(len(self), C + 1)``, column = dataset id.  The row of an
+            image without a label map is False.
+
+        Raises:
+            InvalidInputError: A label file cannot be read or has a foreign id.
+        """
+        if self._presence is None:
+            self._presence = self._scan(self.entries(), num_workers, progress)
+        return self._presence
+
+    def _scan(self, entries: Sequence[dict], num_workers: int | None, progress: bool) -> np.ndarray:
+        """Return the classes of the images of some entries, as :meth:`presence` does."""
+        labelled = [i for i, entry in enumerate(entries) if entry.get('has_mask', True)]
+        files = [entries[i]['seg_map_path'] for i in labelled]
+        name = f'{type(self).__name__} {"+".join(self.splits)}'
+        presence = np.zeros((len(entries), self.label_reader.num_classes + 1), np.bool_)
+        presence[labelled] = ClassIndex.scan(
+            files,
+            self.label_reader,
+            self.label_reader.num_classes,
+            num_workers=num_workers,
+            description=f'classes in {name}',
+            progress=progress,
+        ).presence
+        return presence
+
+    def filter_data(self) -> list[dict]:
+        """Return the entries of :meth:`load_data_list` that ``only_with_classes`` leaves.
+
+        The label maps are scanned for it, see :meth:`presence`.
+        """
+        if not self.only_with_classes:
+            return self.data_list
+        rows = self._scan(self.data_list, None, True)
+        return [
+            entry
+            for entry, row in zip(self.data_list, rows, strict=True)
+            if row[1:].any() or not entry.get('has_mask', True)
+        ]
 
     def check_files(self) -> None:
         """Refuse a broken picture, and a label map of another size than its image.

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from incseg.constants import VOID
 from incseg.datasets import image_lists
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.seg_dataset import SegDataset
@@ -115,37 +116,42 @@ class JoinedDataset(SegDataset):
         Returns:
             int64 ``(len(self), 2)``: the number of the part, and the image's index in it.
         """
-        infos = map(self.get_data_info, range(len(self)))
-        return np.array([(info['part'], info['index']) for info in infos], np.int64).reshape(-1, 2)
+        return _places(self.entries())
 
-    def joined_rows(self, rows: list[np.ndarray]) -> np.ndarray:
+    def joined_rows(
+        self, rows: list[np.ndarray], entries: Sequence[dict] | None = None
+    ) -> np.ndarray:
         """Turn a table of classes for each part into one table for all images.
 
         Args:
             rows: For each part bool ``(length of the part, C of the part + 1)``,
                 column = dataset id of the part.
+            entries: Entries of the images; None for all of this data set.
 
         Returns:
-            Bool ``(len(self), C + 1)``, column = joined dataset id; True if the image's
+            Bool ``(images, C + 1)``, column = joined dataset id; True if the image's
             row has one of the classes that get this id.
         """
-        joined = np.zeros((len(self), self.num_classes + 1), np.bool_)
-        places = self.places()
+        places = _places(self.entries() if entries is None else entries)
+        joined = np.zeros((len(places), self.num_classes + 1), np.bool_)
         for number, (of_part, ids) in enumerate(zip(rows, self.new_ids)):
             here = np.flatnonzero(places[:, 0] == number)
             for column, new_id in enumerate(ids):  # several classes of a part may be joined in one
-                joined[here, new_id] |= of_part[places[here, 1], column]
+                if new_id != VOID:
+                    joined[here, new_id] |= of_part[places[here, 1], column]
         return joined
 
     def unused_label_maps(self) -> list[str]:
         """Return the label maps in the folders of all parts that belong to no image."""
         return [path for part in self.parts for path in part.unused_label_maps()]
 
-    def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
-        return self.joined_rows([part.presence(num_workers, progress) for part in self.parts])
+    def _scan(self, entries: Sequence[dict], num_workers: int | None, progress: bool) -> np.ndarray:
+        return self.joined_rows(
+            [part.presence(num_workers, progress) for part in self.parts], entries
+        )
 
     def _ids_here(self, part: SegDataset) -> np.ndarray:
-        here = {str(name): i for i, name in enumerate(self.metainfo['classes'])}
+        here = {name: i for i, name in enumerate(self.subset.names)}
         ids = []
         for name in part.metainfo['classes']:
             new_name = self.RENAMED.get(name, name)
@@ -155,5 +161,9 @@ class JoinedDataset(SegDataset):
                     new_name,
                     f'a class of {type(self).__name__}: {any_of(here)}',
                 )
-            ids.append(here[new_name])
+            ids.append(self.subset.new_ids[here[new_name]])
         return np.array(ids, np.int64)
+
+
+def _places(entries: Sequence[dict]) -> np.ndarray:
+    return np.array([(each['part'], each['index']) for each in entries], np.int64).reshape(-1, 2)

@@ -3,12 +3,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from mmengine.dataset import BaseDataset
-
 from incseg.datasets import image_lists, list_files
+from incseg.datasets.class_subset import ClassSubset
 from incseg.datasets.dataset_of_files import DatasetOfFiles
 from incseg.datasets.image_lists import at_split
+from incseg.datasets.label_maps.file_ids import reader_of
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.metainfo import (
     check_indices,
@@ -17,7 +16,6 @@ from incseg.datasets.metainfo import (
     resolve_prefix,
     transform_of,
 )
-from incseg.protocols import ClassIndex
 from incseg.registry import DATASETS
 from incseg.utils.pictures.rule import PictureRule
 from incseg.utils.rules import expected
@@ -49,6 +47,13 @@ class SegDataset(DatasetOfFiles):
         img_suffix: Ending of image files, or several endings; capitals do not matter.
         seg_map_suffix: Ending of label files.
         metainfo: Replaces parts of ``METAINFO``, as ``dict(classes=…, palette=…)``.
+        classes: Names of the classes to learn, in order; None for all of ``metainfo``.
+        others: ``'background'`` or ``'void'``: what pixels of the other classes become.
+        only_with_classes: Whether images that show none of ``classes`` are left out.  Images
+            without a label map stay.
+        file_ids, void_ids, reduce_zero_label: What ids in label files mean, see
+            :func:`incseg.datasets.label_maps.reader_of`; by default as in
+            :meth:`make_label_reader`.
         partly_labelled: Whether images may lack their label map, so that they serve
             only for learning from image-level labels; see :attr:`has_mask`.
         exif: ``'apply'``: pictures are turned as their EXIF orientation says, as viewers and
@@ -89,6 +94,12 @@ class SegDataset(DatasetOfFiles):
         img_suffix: str | Sequence[str] = ('.jpg', '.jpeg', '.png'),
         seg_map_suffix: str = '.png',
         metainfo: Mapping[str, Any] | None = None,
+        classes: Sequence[str] | None = None,
+        others: str = 'background',
+        only_with_classes: bool = False,
+        file_ids: Mapping[int, int | str] | Sequence[int | str] | None = None,
+        void_ids: Sequence[int] | None = None,
+        reduce_zero_label: bool = False,
         partly_labelled: bool = False,
         exif: str = 'apply',
         value_range: Sequence[float] | None = None,
@@ -102,8 +113,10 @@ class SegDataset(DatasetOfFiles):
         self.follow_links = follow_links
         #: How the pictures are read.
         self.picture_rule = PictureRule(exif, value_range)  # type: ignore[arg-type]
-        self._presence: np.ndarray | None = None
-        if kwargs.get('filter_cfg') and type(self).filter_data is BaseDataset.filter_data:
+        if not isinstance(only_with_classes, bool):
+            raise expected('only_with_classes', only_with_classes, 'True or False')
+        self.only_with_classes = only_with_classes
+        if kwargs.get('filter_cfg') and type(self).filter_data is DatasetOfFiles.filter_data:
             raise expected(
                 'filter_cfg',
                 kwargs['filter_cfg'],
@@ -120,8 +133,23 @@ class SegDataset(DatasetOfFiles):
             lazy_init=True,
             **kwargs,
         )
+        #: The classes that are learned, among those that the files have.
+        whole = self.metainfo
+        self.subset = ClassSubset(whole, classes, others, type(self).__name__)
+        reader = reader_of(
+            self.make_label_reader(),
+            whole['classes'],
+            file_ids,
+            void_ids,
+            reduce_zero_label,
+        )
+        self._metainfo: dict[str, Any] = self.subset.metainfo
         #: :class:`LabelReader` of this data set's files.
-        self.label_reader = self.make_label_reader()
+        self.label_reader = (
+            reader
+            if classes is None
+            else reader.renumbered(self.num_classes, self.subset.new_ids.tolist())
+        )
         if not lazy_init:
             self.full_init()
 
@@ -134,14 +162,6 @@ class SegDataset(DatasetOfFiles):
     def image_ids(self) -> list[str]:
         """The id of every image, in order."""
         return [entry['image_id'] for entry in self.entries()]
-
-    @property
-    def has_mask(self) -> np.ndarray:
-        """Bool ``(len(self),)``: whether each image has a label map.
-
-        All have one, unless the data set is ``partly_labelled``.
-        """
-        return np.array([entry.get('has_mask', True) for entry in self.entries()], np.bool_)
 
     def make_label_reader(self) -> LabelReader:
         """Return the reader of the label files; by default the ids in them are dataset ids.
@@ -208,42 +228,6 @@ class SegDataset(DatasetOfFiles):
         info = super().get_data_info(idx)
         info.update(seg_fields=[], label_reader=self.label_reader, picture_rule=self.picture_rule)
         return info
-
-    def presence(self, num_workers: int | None = None, progress: bool = True) -> np.ndarray:
-        """Return the classes that occur in each image.
-
-        Several processes scan the label files once; the result is cached on
-        disk (see :class:`incseg.protocols.ClassIndex`).
-
-        Args:
-            num_workers: Number of processes; by default one per processor core.
-            progress: Whether to print progress on stderr.
-
-        Returns:
-            Bool ``(len(self), C + 1)``, column = dataset id.  The row of an
-            image without a label map is False.
-
-        Raises:
-            InvalidInputError: A label file cannot be read or has a foreign id.
-        """
-        if self._presence is None:
-            self._presence = self._scan(num_workers, progress)
-        return self._presence
-
-    def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
-        labelled = np.flatnonzero(self.has_mask)
-        files = [entry['seg_map_path'] for entry in self.entries(labelled.tolist())]
-        name = f'{type(self).__name__} {"+".join(self.splits)}'
-        presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
-        presence[labelled] = ClassIndex.scan(
-            files,
-            self.label_reader,
-            self.num_classes,
-            num_workers=num_workers,
-            description=f'classes in {name}',
-            progress=progress,
-        ).presence
-        return presence
 
     @classmethod
     def resolve_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict[str, Any]:

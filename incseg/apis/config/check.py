@@ -21,6 +21,7 @@ from incseg.apis.config.sections import (
     check_warmup,
 )
 from incseg.apis.config.stored import check_dotted_types
+from incseg.datasets.class_subset import declared_metainfo
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import names_in, resolve
 from incseg.engine.recipe.network import METHOD_PARTS
@@ -222,7 +223,7 @@ def check_same_classes(data: Mapping[str, Any]) -> None:
             continue
         with refused_as(f'data.{split}'):
             try:
-                classes.append(tuple(kind.resolve_metainfo(part.get('metainfo'))['classes']))
+                classes.append(tuple(declared_metainfo(kind, part)['classes']))
                 if hasattr(kind, 'resolve_prefix'):
                     kind.resolve_prefix(part.get('data_prefix'))
             except InvalidInputError as error:

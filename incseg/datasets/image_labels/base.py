@@ -66,7 +66,7 @@ class BaseImageLabels(ABC):
         """
 
     def ids_of_names(self, names: Iterable[str], where: str) -> list[int]:
-        """Return the dataset ids of class names.
+        """Return the dataset ids of class names, without classes that are not chosen.
 
         Args:
             names: Names of classes of the data set.
@@ -75,7 +75,7 @@ class BaseImageLabels(ABC):
         Raises:
             InvalidInputError: The data set does not have such a class.
         """
-        names = list(names)
+        names = [name for name in names if name not in self.dataset.subset.left_out]
         for name in names:
             if name not in self._id_of:
                 raise expected(f'a class in {where}', name, any_of(self._id_of))

@@ -42,6 +42,9 @@ class LabelReader:
             file_ids = {i: i for i in range(num_classes + 1)}
         _check_ids(file_ids, void_ids, num_classes)
         self.num_classes = num_classes
+        #: Dataset id of each file id, without those of void.
+        self.file_ids: dict[int, int] = {int(i): int(to) for i, to in file_ids.items()}
+        self.void_ids: tuple[int, ...] = tuple(int(i) for i in void_ids)
         #: uint8 (256,): dataset id of each file id.
         self.table = np.full(256, VOID, np.uint8)
         self._refused = np.ones(256, np.uint8)
@@ -129,7 +132,8 @@ class LabelReader:
         listed = ', '.join(f'{i} ({n} pixels)' for i, n in pairs)
         raise InvalidInputError(
             f'label map {os.fspath(name)!r} has an id outside the data set: {listed}, '
-            f'expected {self._allowed}'
+            f'expected {self._allowed}; what other ids mean is said by file_ids, void_ids or '
+            'reduce_zero_label of the data set'
         )
 
 

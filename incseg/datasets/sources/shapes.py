@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from incseg.constants import VOID
 from incseg.datasets.seg_dataset import SegDataset
 from incseg.datasets.sources.shapes_scene import draw_scene
 from incseg.registry import DATASETS
@@ -89,7 +90,8 @@ class ShapesDataset(SegDataset):
             :meth:`SegDataset.get_data_info`.
         """
         info = super().get_data_info(idx)
-        info['img'], info['gt_seg_map'] = draw_scene(self._rng(info['index']), self.size)
+        info['img'], label = draw_scene(self._rng(info['index']), self.size)
+        info['gt_seg_map'] = self.label_reader.table[label]
         return info
 
     def image_digests(self, indices: Sequence[int] | None = None) -> list[bytes]:
@@ -101,13 +103,13 @@ class ShapesDataset(SegDataset):
         names = [f'{self.seed} {entry["image_id"]}' for entry in self.entries(indices)]
         return [hashlib.sha256(name.encode()).digest() for name in names]
 
-    def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
+    def _scan(self, entries: Sequence[dict], num_workers: int | None, progress: bool) -> np.ndarray:
         """Draw the labels; nothing is read from disk or cached there."""
-        presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
-        for i, row in enumerate(presence):
-            index = super().get_data_info(i)['index']
-            _, label = draw_scene(self._rng(index), self.size, with_image=False)
-            row[np.unique(label)] = True
+        presence = np.zeros((len(entries), self.num_classes + 1), np.bool_)
+        for entry, row in zip(entries, presence, strict=True):
+            _, label = draw_scene(self._rng(entry['index']), self.size, with_image=False)
+            ids = np.unique(self.label_reader.table[label])
+            row[ids[ids != VOID]] = True
         return presence
 
     def _rng(self, index: int) -> np.random.Generator:

@@ -218,7 +218,7 @@ def remark_on_ids(dataset: SegDataset, presence: np.ndarray | None = None) -> st
     last = len(shown) - 1
     return (
         f'.  The masks hold the ids 0 to {last - 1}, but never {last}: if they have no background '
-        'and 0 is the first class, say so with make_label_reader, as CamVidDataset does'
+        'and 0 is the first class, say so with file_ids, a list of the classes in the order of ids'
     )
 
 

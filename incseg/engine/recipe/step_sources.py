@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from incseg.datasets.class_subset import declared_metainfo
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, STEP_SOURCES, part_of
@@ -132,7 +133,7 @@ class OneDataset(StepSources):
         if dataset_class is None:
             raise expected('data.train.type', train['type'], 'a registered data set')
         try:
-            metainfo = dataset_class.resolve_metainfo(train.get('metainfo'))
+            metainfo = declared_metainfo(dataset_class, train)
         except InvalidInputError as error:
             raise InvalidInputError(f'data.train: {error}') from None
         count = len(metainfo['classes']) - 1

@@ -1,0 +1,2 @@
+_base_ = './incremental_30e.py'
+epochs = 60

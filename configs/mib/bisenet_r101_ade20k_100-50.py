@@ -1,0 +1,7 @@
+_base_ = [
+    '../_base_/models/bisenet_r101.py',
+    '../_base_/data/ade20k.py',
+    '../_base_/protocols/100-50.py',
+    '../_base_/schedules/ade20k_60e.py',
+    '../_base_/methods/mib.py',
+]
