@@ -15,6 +15,7 @@ from incseg.apis.command_line import (
     add_common_arguments,
     add_force_argument,
     add_import_argument,
+    add_rescan_argument,
     command_line,
     options_of,
 )
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument('checkpoint', help="a step's final.pth")
     add_common_arguments(parser, 'work_dirs/<config stem>; its test_step_<k>.json is written anew')
     add_import_argument(parser)
+    add_rescan_argument(parser)
     parser.add_argument(
         '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image'
     )

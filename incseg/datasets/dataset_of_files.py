@@ -16,6 +16,7 @@ from incseg.protocols import ClassIndex
 from incseg.utils.file_digests import file_digests
 from incseg.utils.pictures.rule import PictureRule
 from incseg.utils.progress import Progress
+from incseg.utils.rules import expected
 
 
 class DatasetOfFiles(BaseDataset):
@@ -89,13 +90,26 @@ class DatasetOfFiles(BaseDataset):
         The label maps are scanned for it, see :meth:`presence`.
         """
         if not self.only_with_classes:
-            return self.data_list
+            return self._within_indices(self.data_list)
         rows = self._scan(self.data_list, None, True)
-        return [
+        kept = [
             entry
             for entry, row in zip(self.data_list, rows, strict=True)
             if row[1:].any() or not entry.get('has_mask', True)
         ]
+        return self._within_indices(kept)
+
+    def _within_indices(self, entries: list[dict]) -> list[dict]:
+        """Return the entries, once the argument ``indices`` names none beyond them."""
+        if isinstance(self._indices, Sequence | np.ndarray):
+            beyond = [int(i) for i in self._indices if i >= len(entries)]
+            if beyond:
+                raise expected(
+                    f'indices of {type(self).__name__} {"+".join(self.splits)}',
+                    beyond,
+                    f'numbers below {len(entries)}, the number of its images',
+                )
+        return entries
 
     def check_files(self) -> None:
         """Refuse a broken picture, and a label map of another size than its image.

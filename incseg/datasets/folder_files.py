@@ -8,6 +8,7 @@ that leads out of them is refused.
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 from incseg.datasets.list_files import PICTURES, ending
 from incseg.utils.rules import expected
@@ -29,10 +30,12 @@ class FolderFiles:
         self.folder, self.suffixes, self.root, self.follow = folder, suffixes, root, follow
         self.names = files_below(folder, root, follow)
         self.by_id = file_of_id(self.names, suffixes)
+        #: by ids whose accents are composed: some systems write them as letters of their own
+        self._composed = {normalize('NFC', each): file for each, file in self.by_id.items()}
 
     def find(self, image_id: str, named: str | None) -> tuple[str, bool]:
         """Return the file of an id, or that which a list names, and whether it is there."""
-        file = self.by_id.get(image_id)
+        file = self.by_id.get(image_id) or self._composed.get(normalize('NFC', image_id))
         path = str(self.folder / (file or image_id + self.suffixes[0]))
         if named is None or named.lower() == path.lower():
             return path, file is not None
@@ -41,6 +44,11 @@ class FolderFiles:
         if not self.follow:
             check_link(named, self.folder, self.root)
         return named, True
+
+    def other(self, image_id: str) -> str:
+        """Return the hint at the file that an id has beside the one that a list names, or ''."""
+        file = self.by_id.get(image_id)
+        return f'the folder has {file!r}: let the list name it, or ids alone' if file else ''
 
     def similar(self, image_id: str, key: str, ids: Iterable[str]) -> str:
         """Return the advice for an id without a file: the argument that finds it, or ''.
@@ -72,6 +80,12 @@ class FolderFiles:
                 return (
                     f'the folder has {name!r}, whose name begins with {before!r}: give both files '
                     'of a pair equal names, or list images with their masks in ann_file'
+                )
+            rest = image_id[len(stem) :]
+            if stem and image_id.lower().startswith(stem) and rest[:1] in ('_', '-', '.'):
+                return (
+                    f'the folder has {name!r}: if {rest!r} is no part of the name, begin '
+                    f'img_suffix with it (as {rest + ".jpg"!r})'
                 )
         return ''
 
@@ -119,6 +133,8 @@ def files_below(folder: Path, root: str = '', follow: bool = False) -> set[str]:
             continue
         for entry in entries:
             if entry.name.startswith('._'):
+                continue
+            if entry.name.startswith('.') and entry.is_dir():  # such as .ipynb_checkpoints
                 continue
             if entry.is_symlink() and not follow:
                 check_link(entry.path, folder, root)

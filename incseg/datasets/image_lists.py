@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from incseg.datasets.folder_files import FolderFiles, files_below
 from incseg.datasets.list_files import PICTURES, Entry, ending
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.utils.rules import any_of, similar
+from incseg.utils.rules import similar
 
 
 def at_split(path: str, split: str) -> str:
@@ -58,7 +58,7 @@ def ids_in_folder(
     if not Path(folder).is_dir():
         fault = 'is a file' if Path(folder).is_file() else 'does not exist'
         raise MissingFileError(
-            f'image folder {folder!r} {fault}; {_folders_beside(folder)}{how_to_get}'
+            f'image folder {folder!r} {fault}; {_folders_beside(folder, root)}{how_to_get}'
         )
     names = files_below(Path(folder), root, follow)
     ids = [name[: -len(suffix)] for name in names if (suffix := ending(name, suffixes))]
@@ -80,16 +80,17 @@ def ids_in_folder(
     return sorted(ids)
 
 
-def _folders_beside(folder: str) -> str:
-    """Return the advice for a folder that is missing beside others, or ''."""
+def _folders_beside(folder: str, root: str) -> str:
+    """Return the hint at the folders beside one that is missing below a root, or ''."""
     wanted = Path(folder)
-    beside = wanted.parent.iterdir() if wanted.parent.is_dir() else ()
-    there = sorted(each.name for each in beside if each.is_dir())
+    inside = bool(root) and Path(root) in wanted.parents and wanted.parent.is_dir()
+    there = sorted(each.name for each in wanted.parent.iterdir() if each.is_dir()) if inside else []
+    there = [name for name in there if not name.startswith('.')]
     if not there:
         return ''
-    close = similar(wanted.name, there)
-    hint = f'did you mean {close!r}' if close else f'do you mean {any_of(there[:8])}'
-    return f'{hint} (set split or data_prefix.img_path)? If not, '
+    if close := similar(wanted.name, there):
+        return f'did you mean {close!r} (set split or data_prefix)? If not, '
+    return f'beside it there is {", ".join(map(repr, there[:8]))}; '
 
 
 def pair_files(
@@ -129,6 +130,12 @@ def pair_files(
         MissingFileError: Files are missing; the message has the first one and their number.
         InvalidInputError: A link leads out of a folder.
     """
+    if not label_folder.is_dir() and not partly_labelled and not listed:
+        beside = _folders_beside(str(label_folder), root)
+        raise MissingFileError(
+            f"folder of label maps '{label_folder}' does not exist; {beside}set "
+            f'data_prefix.seg_map_path, or {how_to_get}'
+        )
     images = FolderFiles(image_folder, image_suffixes, root, follow)
     labels = FolderFiles(label_folder, [label_suffix], root, follow)
     pairs: list[dict] = []
@@ -151,9 +158,8 @@ def pair_files(
     ):
         if missing:
             image_id, path, named = missing[0]
-            way_on = (files.similar(image_id, key, ids) if named is None else '') or (
-                how_to_get if listed is None else _advice_on_list(named, how_to_get)
-            )
+            hint = files.similar(image_id, key, ids) if named is None else files.other(image_id)
+            way_on = hint or (how_to_get if listed is None else _advice_on_list(named, how_to_get))
             raise MissingFileError(
                 f"{kind} '{path}' does not exist ({len(missing)} of {len(ids)} are missing); "
                 f'{line[0]}; {way_on}'

@@ -13,9 +13,18 @@ from incseg.utils.rules import any_of, expected, similar
 _NO_TEXT = (b'\xff\xfe', b'\xfe\xff')
 _UTF_8_MARK = b'\xef\xbb\xbf'
 #: endings by which an entry is known as a path
-PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm')
+PICTURES: tuple[str, ...] = (
+    *('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp', '.pgm', '.ppm'),
+    *('.heic', '.heif', '.avif', '.jp2', '.jxl'),
+)
 #: words of a first line that names the columns of a table; ids are not called so
-_HEADING = {'image', 'img', 'image_path', 'img_path', 'mask', 'label', 'mask_path', 'label_path'}
+_HEADING = {
+    *('image', 'img', 'images', 'image_path', 'img_path', 'image_id', 'imageid', 'image_name'),
+    *('mask', 'masks', 'mask_path', 'label', 'labels', 'label_path', 'annotation', 'seg_map'),
+    *('id', 'name', 'path', 'file', 'filename', 'file_name', 'target', 'gt', 'class', 'split'),
+}
+#: what an id that is more than a name has: columns, as in VOC's ImageSets/Main, or JSON
+_MORE_THAN_AN_ID = re.compile(r'[,;\t"\[\]{}]|\s-?[01]$|^(\S+)\s+\1$')
 _FORMS = 'an image id, the path of an image, or an image and its mask'
 
 
@@ -155,7 +164,12 @@ def _entry(line: str, number: int, where: str, places: Places) -> Entry:
     if not _is_path(image, places):
         image = _without_dot(image)
         inside = _within(places.images, image.lstrip('/'), places.root)
-        return Entry(inside or image)
+        image_id = inside or image
+        if _MORE_THAN_AN_ID.search(image_id) and not _has_image(image_id, places):
+            raise expected(
+                f'line {number} of {where}', line, f'{_FORMS} (no image has this whole name)'
+            )
+        return Entry(image_id)
     relative = _below_root(image, where, places.root)
     name = _within(places.images, relative, places.root)
     if name is None and _is_file(places.images, relative, places.root):
@@ -165,11 +179,18 @@ def _entry(line: str, number: int, where: str, places: Places) -> Entry:
         os.path.join(places.root, relative) if name is None else os.path.join(places.images, name)
     )
     image_id = (name or relative)[: -len(suffix)]
+    if mask is not None and re.search('[,;]', image) and not os.path.isfile(file):
+        raise expected(f'line {number} of {where}', line, f'{_FORMS}, and no other columns')
     elsewhere = name is None and _within(places.labels, relative, places.root) is not None
     foreign = elsewhere or not os.path.isfile(file)
     if mask is not None and foreign and os.path.isfile(_mask(image, where, places)):
         raise expected(f'line {number} of {where}', line, 'the image first, then its mask')
     return Entry(image_id, file, None if mask is None else _mask(mask, where, places))
+
+
+def _has_image(image_id: str, places: Places) -> bool:
+    endings = {each for suffix in places.image_suffixes for each in (suffix, suffix.upper())}
+    return any(os.path.isfile(os.path.join(places.images, image_id + each)) for each in endings)
 
 
 def _mask(mask: str, where: str, places: Places) -> str:

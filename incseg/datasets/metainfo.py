@@ -107,6 +107,23 @@ def resolve_prefix(
     return merged
 
 
+def resolve_suffixes(key: str, given: Any) -> tuple[str, ...]:
+    """Return the endings of files; a format's bare name (``'jpg'``) gets its dot.
+
+    Args:
+        key: The argument, for errors.
+        given: An ending, or a list of one or more.
+
+    Raises:
+        InvalidInputError: It is neither.
+    """
+    endings = [given] if isinstance(given, str) else given
+    listed = isinstance(endings, Sequence) and len(endings) > 0
+    if not listed or not all(isinstance(each, str) and each.strip() for each in endings):
+        raise expected(key, given, "an ending of files, as '.jpg' or '_mask.png', or a list")
+    return tuple(f'.{each}' if each.isalnum() else each for each in endings)
+
+
 def check_indices(indices: Any) -> None:
     """Refuse anything but the images that mmengine's data sets can keep.
 

@@ -14,6 +14,7 @@ from incseg.datasets.metainfo import (
     names_of,
     resolve_metainfo,
     resolve_prefix,
+    resolve_suffixes,
     transform_of,
 )
 from incseg.registry import DATASETS
@@ -107,8 +108,8 @@ class SegDataset(DatasetOfFiles):
         **kwargs: Any,
     ) -> None:
         self.splits = [split] if isinstance(split, str) else names_of(split)
-        self.img_suffix = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
-        self.seg_map_suffix = seg_map_suffix
+        self.img_suffix = resolve_suffixes('img_suffix', img_suffix)
+        [self.seg_map_suffix] = resolve_suffixes('seg_map_suffix', [seg_map_suffix])
         self.partly_labelled = partly_labelled
         self.follow_links = follow_links
         #: How the pictures are read.

@@ -12,6 +12,7 @@ from torch import Tensor
 from incseg.constants import VOID
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
+from incseg.utils.rules import expected, is_number
 
 
 @MODELS.register_module()
@@ -38,6 +39,15 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         non_blocking: bool = True,
     ):
         super().__init__(non_blocking)
+        for name, values, least in (('mean', mean, None), ('std', std, 0)):
+            numbers = isinstance(values, Sequence) and all(map(is_number, values))
+            above = least is None or (numbers and all(value > least for value in values))
+            if not (numbers and len(values) == 3 and above):
+                raise expected(
+                    f'{name} of {type(self).__name__}',
+                    values,
+                    'three numbers' + ('' if least is None else ' above 0') + ', one a channel',
+                )
         self.bgr_to_rgb = bgr_to_rgb
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)

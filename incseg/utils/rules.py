@@ -1,6 +1,8 @@
 """Rules for values, and the one form in which every check refuses a value."""
 
+import math
 import operator
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -27,6 +29,9 @@ def expected(key: str, value: Any, what: str) -> InvalidInputError:
 
         raise expected('seam.scope', scope, any_of(SCOPES))
 
+    A text that is similar to one that is allowed gets that as a hint, a number that is not
+    finite the word ``finite``.
+
     Args:
         key: The setting or argument, as the user writes it.
         value: The value that is refused; only its first 300 characters are shown.
@@ -35,7 +40,21 @@ def expected(key: str, value: Any, what: str) -> InvalidInputError:
     text = repr(value)
     if len(text) > LONGEST:
         text = f'{text[: LONGEST - 1]}…'
-    return InvalidInputError(f'{key} is {text}, expected {what}')
+    if any(isinstance(each, float) and not math.isfinite(each) for each in _parts(value)):
+        what += ', finite'
+    return InvalidInputError(f'{key} is {text}, expected {what}{_similar_text(value, what)}')
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _similar_text(value: Any, what: str) -> str:
+    """Return the hint at an allowed text, as ``what`` quotes it, that a refused one is like."""
+    allowed = re.findall(r"'([^']+)'", what)
+    texts = [each for each in _parts(value) if isinstance(each, str) and each not in allowed]
+    close = next((found for each in texts if (found := similar(each, allowed))), None)
+    return '' if close is None else f'; did you mean {close!r}?'
 
 
 def printable(text: str) -> str:

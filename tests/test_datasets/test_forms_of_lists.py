@@ -197,11 +197,12 @@ def test_counts(root, monkeypatch, write_image, write_label):
     assert told(monkeypatch, str(root)) == [(logging.INFO, line)]
     write_label(root / 'labels/train/alone.png', [[0, 0]])
     write_image(root / 'images/train/x.bmp')
+    (root / 'images/train/y.HEIC').write_bytes(b'of a phone')
     for name in 'pqrst':
         write_image(root / f'images/train/{name}.jpg')
     expected = (
         'SegDataset train: 8 pictures, 4 masks: 3 pairs; without mask: p, q, r and 2 more; '
-        'masks without picture: alone; not in img_suffix: x.bmp'
+        'masks without picture: alone; not in img_suffix: x.bmp, y.HEIC'
     )
     found = told(monkeypatch, str(root), partly_labelled=True)
     assert found == [(logging.WARNING, expected)]
@@ -254,3 +255,30 @@ def test_masks_whose_names_begin_with_a_word(root, write_label):
         (root / f'labels/train/{name}.png').rename(root / f'labels/train/gt_{name}.png')
     with pytest.raises(MissingFileError, match="'gt_a.png', whose name begins with 'gt_'"):
         SegDataset(str(root), metainfo=META)
+
+
+@pytest.mark.parametrize(
+    'line', ['a 1', 'b -1', 'a a', '["a", "b"]', '{"a": 1}', '0,a.jpg,a.png', 'a,b', 'a\tx']
+)
+def test_other_forms_are_named(root, line):
+    """If it fails, VOC's Main lists, JSON or a table with an index end in advice to download."""
+    with pytest.raises(InvalidInputError, match='line 1 of image list .* expected an image id'):
+        listed(root, line.encode())
+
+
+def test_a_name_may_look_like_a_column(root, write_image, write_label):
+    """If it fails, an image called 'a 1' cannot be listed."""
+    write_image(root / 'images/train/a 1.jpg', (1, 2))
+    write_label(root / 'labels/train/a 1.png', [[0, 1]])
+    assert listed(root, b'a 1\nb').image_ids == ['a 1', 'b']
+
+
+def test_a_list_of_masks(root):
+    """If it fails, the message does not say that the picture is there."""
+    with pytest.raises(MissingFileError, match="the folder has 'a.jpg': let the list name it"):
+        listed(root, b'a.png\nb.png')
+
+
+@pytest.mark.parametrize('columns', [b'filename,mask', b'ImageId,label', b'id;img_path;mask'])
+def test_names_of_columns(root, columns):
+    assert listed(root, columns + b'\na.jpg,a.png').image_ids == ['a']

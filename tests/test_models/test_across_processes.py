@@ -87,6 +87,17 @@ def test_one_process_drops_as_torch_does(kind):
     assert torch.equal(net.eval()(x), x)
 
 
+@pytest.mark.parametrize('momentum', [0.0, None, 0.3])
+def test_momentum_means_what_it_means_in_torch(momentum):
+    """If it fails, a momentum of 0 averages all batches in place of keeping the statistics."""
+    shared = share_batch_norm(nn.Sequential(nn.BatchNorm2d(3, momentum=momentum)))
+    plain = nn.Sequential(nn.BatchNorm2d(3, momentum=momentum))
+    for _ in range(3):
+        x = torch.randn(2, 3, 4, 4)
+        shared(x), plain(x)
+    torch.testing.assert_close(dict(shared.state_dict()), dict(plain.state_dict()))
+
+
 def test_state_is_kept():
     """If it fails, converting loses weights, frozen parameters, statistics or the mode."""
     net = nn.Sequential(BatchNorm(3), nn.Sequential(nn.BatchNorm2d(3, momentum=0.3))).eval()

@@ -13,7 +13,7 @@ from incseg.apis.config.parts import (
     refused_as,
     try_to_build,
 )
-from incseg.apis.config.schema import SETTINGS, keys_of, sections
+from incseg.apis.config.schema import BELOW_1, SETTINGS, keys_of, sections
 from incseg.apis.config.sections import (
     check_annotation,
     check_image_labels,
@@ -197,11 +197,21 @@ def check_types(config: Mapping[str, Any]) -> None:
     for name, hook in config['custom_hooks'].items():
         check_part(f'custom_hooks.{name}', hook, HOOKS)
     check_part('schedule.optimizer', config['schedule']['optimizer'], OPTIMIZERS)
+    check_optimizer(config['schedule']['optimizer'])
     check_part('schedule.lr_schedule', config['schedule'].get('lr_schedule'), PARAM_SCHEDULERS)
     seam = config.get('seam') or {}
     for name in ('model', 'refine'):
         check_part(f'seam.{name}', seam.get(name), MODELS)
     check_image_label_source('seam.image_labels', seam.get('image_labels'))
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Refuse a learning rate in the optimiser, and a momentum that grows without end."""
+    for key, value in optimizer.items():
+        if key == 'lr':
+            raise expected('schedule.optimizer.lr', value, 'no value: schedule.lr has the rates')
+        if key == 'momentum':
+            checked('schedule.optimizer.momentum', value, BELOW_1)
 
 
 def check_same_classes(data: Mapping[str, Any]) -> None:

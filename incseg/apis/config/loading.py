@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
-from incseg.apis.config.stored import where_to_look
+from incseg.apis.config.stored import import_modules, where_to_look
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.rules import expected, unknown_key
 
@@ -47,8 +47,28 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     new: set[str] = set()
     for key, value in (options or {}).items():
         override(config, key, value, new)
+        if key.partition('.')[0] == 'custom_imports':
+            import_modules(modules_of(config['custom_imports']))
     check_config(config)
     return config
+
+
+def modules_of(custom_imports: Any) -> list[str]:
+    """Return the modules that ``custom_imports`` names.
+
+    Raises:
+        InvalidInputError: It is not ``dict(imports=['module', …])``.
+    """
+    named = custom_imports.get('imports') if isinstance(custom_imports, Mapping) else None
+    modules = [named] if isinstance(named, str) else named
+    others = {*custom_imports} - {'imports', 'allow_failed_imports'} if modules else {}
+    if not isinstance(modules, list | tuple) or others or not all(map(_is_module, modules)):
+        raise expected('custom_imports', custom_imports, "{'imports': ['my_parts']}")
+    return list(modules)
+
+
+def _is_module(name: Any) -> bool:
+    return isinstance(name, str) and all(part.isidentifier() for part in name.split('.'))
 
 
 def override(config: Config, dotted: str, value: Any, new: set[str] | None = None) -> None:

@@ -107,7 +107,18 @@ def check_schedule(key: str, schedule: Mapping[str, Any]) -> None:
     if schedule.get('by_epoch'):
         raise expected(f'{key}.by_epoch', True, 'False: a step is counted in iterations')
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    try_part(key, dict(schedule, optimizer=optimizer), PARAM_SCHEDULERS)
+    made = try_part(key, dict(schedule, optimizer=optimizer), PARAM_SCHEDULERS)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # that the optimiser made no step
+            made.step(), made.step()
+    except ArithmeticError as error:
+        raise InvalidInputError(
+            f'{key}: {schedule["type"]} cannot make a step ({type(error).__name__}: {error}); '
+            'look at its arguments'
+        ) from error
+    except Exception:  # what it needs is not there yet, as the value of a loss
+        return
 
 
 def check_fits(key: str, part: Any, model: Any) -> None:

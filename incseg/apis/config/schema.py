@@ -5,6 +5,7 @@ derived from :data:`SETTINGS`.  A key that is not listed here is allowed at the 
 where some ``'$name'`` uses it; the rules of a part (``dict(type=…)``) are those of its class.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,10 @@ SCALE: Rule = (
 KEEP: Rule = (
     lambda value: value in ('all', 'last') or whole(1)[0](value),
     "'all', 'last' or a whole number of at least 1",
+)
+NAME: Rule = (
+    lambda value: isinstance(value, str) and re.fullmatch(r'[\w.+-]*\w[\w.+-]*', value) is not None,
+    'a name of letters, digits, _, ., + and -',
 )
 AMP: Rule = (lambda value: isinstance(value, bool) or value == 'auto', "True, False or 'auto'")
 
@@ -145,7 +150,7 @@ SETTINGS: dict[str, Setting] = {
             'All classes: dataset ids 1..C, or names.',
         ),
         # method
-        setting('method.name', TEXT, 'Name in tables and ledgers.'),
+        setting('method.name', NAME, 'Name in tables and ledgers.'),
         setting('method.loss_decode', ANYTHING, 'Loss of every head.'),
         optional(
             'method.base_loss', or_none(DICT), 'Loss of step 0, if not loss_decode.', open=True
@@ -210,7 +215,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         setting('schedule.checkpoint_interval', whole(1), 'Iterations between two checkpoints.'),
         # data
-        setting('data.name', TEXT, 'Name in ledgers.'),
+        setting('data.name', NAME, 'Name in ledgers.'),
         setting('data.train', ANYTHING, 'The data set of the steps.'),
         setting('data.test', ANYTHING, 'The data set of every evaluation.'),
         setting('data.train_pipeline', ANYTHING, 'Transforms by name.'),

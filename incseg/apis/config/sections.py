@@ -89,9 +89,9 @@ def check_image_labels(config: Mapping[str, Any]) -> None:
 
 
 def check_warmup(experiment: Experiment) -> None:
-    """Check that every added step has more epochs than ``warmup_epochs``.
+    """Check that every added step goes on after ``warmup_epochs``, and after a labeller's start.
 
-    Within these first epochs the network itself does not learn.
+    With a localiser the network itself does not learn within these first epochs.
 
     Args:
         experiment: The experiment.
@@ -101,15 +101,22 @@ def check_warmup(experiment: Experiment) -> None:
     """
     warmup = experiment.config.get('warmup_epochs', 0)
     checked('warmup_epochs', warmup, whole(0))
+    labeller = experiment.config['method'].get('target_labeller') or {}
+    limits = {'warmup_epochs': warmup}
+    if isinstance(labeller, Mapping) and isinstance(labeller.get('start_epoch'), int):
+        limits['method.target_labeller.start_epoch'] = labeller['start_epoch']
+    reason = (
+        'only the localiser learns' if labeller else 'the learning rate does not fall (warm-up)'
+    )
     for k in range(1, experiment.num_steps):
         epochs = experiment.epochs(k)
-        if warmup >= epochs:
-            fewer = f'--cfg-options warmup_epochs={epochs - 1}'
-            raise InvalidInputError(
-                f'step {k} has {epochs} epoch(s), all of them within warmup_epochs = {warmup}, in '
-                f'which only the localiser learns: pass --epochs {warmup + 1} or more, or {fewer}'
-                + (' or less' if epochs > 1 else '')
-            )
+        for key, limit in limits.items():
+            if limit >= epochs:
+                fewer = f'--cfg-options {key}={epochs - 1}' + (' or less' if epochs > 1 else '')
+                raise InvalidInputError(
+                    f'step {k} has {epochs} epoch(s), all of them within {key} = {limit}, in which '
+                    f'{reason}: pass --epochs {limit + 1} or more, or {fewer}'
+                )
 
 
 def check_seam(experiment: Experiment) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -166,7 +166,9 @@ def read_instances(path: Path, how_to_get: str) -> dict[str, Any]:
             )
         for entry in entries:
             for field, kind in fields.items():
-                if not isinstance(entry, Mapping) or not isinstance(entry.get(field), kind):
+                value = entry.get(field) if isinstance(entry, Mapping) else None
+                wrong = isinstance(value, bool) or not isinstance(value, kind)
+                if wrong or (field == 'file_name' and not PurePath(str(value)).name):
                     raise expected(
                         f"an entry of {key!r} in '{path}'",
                         entry,

@@ -129,6 +129,11 @@ class LossLogHook(RuntimeInfoHook):
         group = wrapper.param_groups[0] if wrapper is not None else {}
         rate = group.get('initial_lr', group.get('lr'))
         advice = [f'lower {self.rate}' + ('' if rate is None else f' (now {rate:g})'), *more]
+        if self.step and done <= 1:  # no update was made yet, or one
+            advice.append(
+                f'or schedule.lr.{"base" if self.step == 1 else "added"}, if step {self.step - 1} '
+                'went astray (look at its scores)'
+            )
         if getattr(wrapper, 'amp', False):
             advice.append('or --cfg-options schedule.amp=False')
         return NonFiniteLossError(

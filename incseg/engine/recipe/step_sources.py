@@ -137,9 +137,17 @@ class OneDataset(StepSources):
         except InvalidInputError as error:
             raise InvalidInputError(f'data.train: {error}') from None
         count = len(metainfo['classes']) - 1
-        if isinstance(kwargs.get('class_order'), Sequence):
-            kwargs['class_order'] = class_ids(kwargs['class_order'], metainfo['classes'])
-        self.protocol = self.training = Protocol.parse(name, count, **kwargs)
+        order = kwargs.get('class_order')
+        if isinstance(order, str):
+            raise expected('protocol.class_order', order, 'a list of all classes: names, or ids')
+        if isinstance(order, Sequence):
+            kwargs['class_order'] = class_ids(order, metainfo['classes'])
+        try:
+            self.protocol = self.training = Protocol.parse(name, count, **kwargs)
+        except InvalidInputError as error:
+            text = str(error)
+            prefix = '' if text.startswith('protocol') else f'protocol {name!r}: '
+            raise InvalidInputError(f'{prefix}{text}') from None
         if config['method'].get('joint', False):
             order = self.protocol.class_order
             self.training = Protocol(count, count, 0, self.protocol.setting, order)

@@ -147,6 +147,12 @@ def check_test(experiment: Experiment, k: int, source: Any = None) -> None:
         )
     shown = test.label_lut[np.flatnonzero(test.dataset.presence().any(0))]
     lacking = [name for i, name in enumerate(classes) if i and i not in {*shown.tolist()} - {VOID}]
+    if not test.dataset.presence()[:, 1:].any():
+        raise InvalidInputError(
+            f'the label maps of all {len(test)} images of {name_of(test.dataset)} hold no class, '
+            'only background (0) or void (255), so no score can be computed.  If 255 marks an '
+            'object in them (binary masks), write the id of its class instead'
+        )
     if len(lacking) == len(classes) - 1:
         raise InvalidInputError(
             f'no image of {name_of(test.dataset)} shows one of the classes of the test '

@@ -91,6 +91,12 @@ def weights_of_nothing(method: Mapping[str, Any]) -> Iterator[str]:
                 else f'the part has no effect; give it a weight, or leave it out with {key}=None'
             )
             yield f'{key}.loss_weight is {weight!r}: {advice}'
+        factors = {name: each for name, each in part.items() if name.endswith('_factor')}
+        if factors and weight is None and max(factors.values()) < LEAST:
+            yield (
+                f'{", ".join(f"{key}.{name}" for name in factors)} are 0: the part has no effect; '
+                f'give one of them a value, or leave the part out with {key}=None'
+            )
 
 
 def weighted_parts(method: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from incseg.models.decode_heads.class_map import Decision, label_type
 from incseg.models.decode_heads.growing_classifier import GrowingClassifier
 from incseg.registry import MODELS
-from incseg.utils.rules import NOT_NEGATIVE, checked, or_none
+from incseg.utils.rules import NOT_NEGATIVE, checked, or_none, whole
 
 
 class BaseDecodeHead(nn.Module, ABC):
@@ -33,7 +33,7 @@ class BaseDecodeHead(nn.Module, ABC):
             start, as in the published codes.
 
     Raises:
-        InvalidInputError: If ``init_std`` is negative or no number.
+        InvalidInputError: If ``init_std`` is negative or no number, or there are no channels.
     """
 
     #: Whether output 0 is the background.  A head without that output has one output
@@ -52,8 +52,8 @@ class BaseDecodeHead(nn.Module, ABC):
         init_std: float | None = 0.01,
     ):
         super().__init__()
-        self.in_channels = in_channels
-        self.channels = channels
+        self.in_channels = checked('in_channels', in_channels, whole(1))
+        self.channels = checked('channels', channels, whole(1))
         self.in_index = in_index
         self.norm_cfg = norm_cfg or dict(type='incseg.BN')
         loss = loss_decode or dict(type='CrossEntropyLoss')

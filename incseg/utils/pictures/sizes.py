@@ -11,7 +11,7 @@ import numpy as np
 
 from incseg.utils.file_digests import remembered_facts
 from incseg.utils.pictures.files import MOST_PIXELS, read_picture
-from incseg.utils.pictures.headers import JPEG, PNG, exif_orientation, read_header
+from incseg.utils.pictures.headers import JPEG, PNG, exif_orientation, png_fault, read_header
 from incseg.utils.pictures.rule import PLAIN, PictureRule
 
 #: height and width
@@ -33,8 +33,8 @@ def picture_sizes(
 ) -> list[Size]:
     """Return the size of each picture, as :func:`read_picture` would return it.
 
-    Ordinary files of JPEG and PNG are read at their head and end only, others are decoded.  An
-    unchanged file is not read again.
+    Ordinary JPEG files are read at their head and end only, of PNG files the checksums are
+    verified, others are decoded.  An unchanged file is not read again.
 
     Args:
         paths: The files.
@@ -49,8 +49,8 @@ def picture_sizes(
     def read(path: str) -> np.ndarray:
         return read_picture(path, rule)
 
-    kind = f'picture_sizes_{rule.exif}_{"scaled" if rule.value_range else "8_bits"}'
-    return _remembered(paths, kind, read, rule.exif == 'apply', update)
+    kind = f'sound_picture_sizes_{rule.exif}_{"scaled" if rule.value_range else "8_bits"}'
+    return _remembered(paths, kind, read, rule.exif == 'apply', update, verified=True)
 
 
 def picture_orientations(paths: Sequence[str]) -> list[int]:
@@ -97,21 +97,23 @@ def _remembered(
     read: Callable[[str], np.ndarray],
     turned: bool,
     update: Callable[[int], object],
+    verified: bool = False,
 ) -> list[Size]:
     def packed(path: str) -> bytes:
-        size = size_at_a_glance(path, turned) or read(path).shape[:2]
+        size = size_at_a_glance(path, turned, verified) or read(path).shape[:2]
         return _PACKED.pack(*size)
 
     facts = remembered_facts(paths, kind, _PACKED.size, packed, update)
     return [(height, width) for height, width in map(_PACKED.unpack, facts)]
 
 
-def size_at_a_glance(path: str, turned: bool = True) -> Size | None:
+def size_at_a_glance(path: str, turned: bool = True, verified: bool = False) -> Size | None:
     """Return the size of a JPEG or PNG that looks complete, without decoding it.
 
     Args:
         path: The file.
         turned: Whether the orientation in EXIF counts; a file of ids has none.
+        verified: Whether to verify the checksums of a PNG; masks are decoded by the scan anyway.
 
     Returns:
         Height and width; None for any other file, also a damaged one: it is for a decoder.
@@ -122,6 +124,8 @@ def size_at_a_glance(path: str, turned: bool = True) -> Size | None:
             head = os.pread(number, 33, 0)
             if head.startswith(PNG):
                 size = _of_png(number, head)
+                if verified and png_fault(file.read()):
+                    return None
             elif head.startswith(JPEG):
                 size = _of_jpeg(number, turned)
             else:

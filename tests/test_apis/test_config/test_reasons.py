@@ -39,6 +39,36 @@ from incseg.errors import InvalidInputError
         ({'model.auxiliary_weight': 'x'}, "model.auxiliary_weight is 'x', expected a number"),
         ({'data.train.length': 'x'}, "data.train.length is 'x', expected a whole number"),
         ({'data.train.metainfo': 3}, 'data.train: metainfo is 3, expected a dict'),
+        ({'custom_imports': 3}, 'custom_imports is 3, expected'),
+        ({'custom_imports': dict(import_=['os'])}, 'custom_imports is .*, expected'),
+        ({'custom_imports': dict(imports=['no such'])}, 'custom_imports is .*, expected'),
+        ({'custom_imports': dict(imports=['nix_da'])}, "the module 'nix_da' cannot be imported: "),
+        (
+            {'schedule.lr_schedule': dict(type='StepLR', step_size=0)},
+            'schedule.lr_schedule: StepLR cannot make a step .ZeroDivisionError',
+        ),
+        ({'model.decode_head.channels': 0}, 'channels is 0, expected a whole number of at least 1'),
+        (
+            {'schedule.optimizer.lr': 2},
+            'optimizer.lr is 2, expected no value: schedule.lr',
+        ),
+        ({'schedule.optimizer.momentum': 2}, 'schedule.optimizer.momentum is 2, expected a number'),
+        ({'protocol.name': '9-1'}, "^protocol '9-1': base is 9, expected"),
+        ({'protocol.setting': 'disjiont'}, "^protocol .*; did you mean 'disjoint'\\?$"),
+        (
+            {'protocol.class_order': 'disc'},
+            "class_order is 'disc', expected a list of all",
+        ),
+        ({'method.frozen': ['backbon']}, "did you mean 'backbone'\\?$"),
+        ({'data.train.exif': 'aply'}, "did you mean 'apply'\\?$"),
+        ({'schedule.poly_power': float('inf')}, 'poly_power is inf, expected .*, finite$'),
+        (
+            {'model.data_preprocessor.std': [0, 0, 0]},
+            r'std of .* is \[0, 0, 0\], expected three',
+        ),
+        ({'method.name': '../x'}, "method.name is '../x', expected a name of letters"),
+        ({'data.name': ''}, "data.name is '', expected a name"),
+        ({'warmup_epochs': 3, 'epochs': 2}, 'warmup_epochs = 3, in which the learning rate does'),
     ],
 )
 def test_reasons(tiny, options, message):

@@ -134,6 +134,20 @@ def test_names_with_folders_that_are_not_there(make_coco):
     assert (root / 'masks/val2017/a.png').is_file() and len(COCODataset(str(root), 'val')) == 1
 
 
+@pytest.mark.parametrize(
+    ('field', 'value'), [('file_name', ''), ('file_name', '/'), ('height', True), ('id', True)]
+)
+def test_values_that_are_none(make_coco, field, value):
+    """If it fails, a wrong value of an image is a traceback, or taken for the number 1."""
+    root = make_coco(val={'a': [('cat', 0, 0, 4, 4)], 'b': []})
+    path = root / 'annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    content['images'][1][field] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(InvalidInputError, match=f"an entry of 'images' .*expected .*'{field}'"):
+        paint_coco_masks(root, 'val')
+
+
 @pytest.mark.parametrize('names', [('x.jpg', 'x.png'), ('x.jpg', 'x.jpg')])
 def test_two_pictures_of_one_mask(make_coco, names):
     """If it fails, the second picture gets the first one's mask."""

@@ -116,6 +116,8 @@ def test_what_to_change_is_named(runner):
         'schedule.lr.added (now 1e+06), or a smaller weight of method.distillation.logits, '
         'or --cfg-options schedule.amp=False'
     )
+    with pytest.raises(NonFiniteLossError, match=r'or schedule.lr.base, if step 0 went astray'):
+        hook.after_train_iter(runner, 0, outputs=outputs)
     with pytest.raises(NonFiniteLossError, match='lower the learning rate$'):
         runner.optim_wrapper = None
         LossLogHook(0, [5]).after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(NAN)))

@@ -32,6 +32,12 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-20])
 
 
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
 def no_picture(path):
     path.write_bytes(b'no picture')
 
@@ -45,6 +51,7 @@ def no_picture(path):
         ('labels', cut, 'cannot be read'),
         ('labels', no_picture, 'cannot be read'),
         ('images', cut, 'it is cut short'),
+        ('images', flipped, 'checksum of chunk .* is wrong'),
         ('images', no_picture, 'cannot be decoded'),
         ('images', lambda path: path.write_bytes(b''), 'is an empty file'),
         ('images', other_size, r'is \(6, 8\), expected \(8, 6\)'),
@@ -180,3 +187,10 @@ def test_a_missing_mask(start, fruit, partly):
         MissingFileError, match="1 of the 2 test images .*'6'" if partly else '6.png'
     ):
         start(**({'data.test.partly_labelled': True} if partly else {}))
+
+
+def test_a_test_of_binary_masks(start, fruit):
+    """If it fails, masks of 0 and 255 are answered with advice to name another split."""
+    write_all(fruit, {'train': MASKS['train'], 'val': {'5': [0, 255], '6': [255]}})
+    with pytest.raises(InvalidInputError, match='all 2 images of SegDataset val hold no class, on'):
+        start()

@@ -9,6 +9,14 @@ import pytest
         ('mib', {'method.distillation.logits.loss_weight': 0}, 'logits.loss_weight is 0: the part'),
         ('mib', {'method.distillation.logits.loss_weight': 1e-300}, 'loss_weight is 1e-300: the'),
         ('ewc', {'method.hooks.ewc.loss_weight': 0.0}, 'method.hooks.ewc.loss_weight is 0.0'),
+        (
+            'plop',
+            {
+                'method.distillation.pooled.feature_factor': 0,
+                'method.distillation.pooled.logits_factor': 0,
+            },
+            'method.distillation.pooled.logits_factor are 0: the part has no',
+        ),
         ('mib', {'method.loss_decode.loss_weight': 0}, 'nothing is learned from the labels'),
         (
             'mib',
