@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from incseg.models.weak.refinement.segmented_sum import SegmentedSum
+
 #: variance of the 5-tap blur in cells; linear spreading and reading add the missing third
 BLUR_VARIANCE = 2 / 3
 DIMENSIONS = 5
@@ -69,9 +71,9 @@ class BilateralGrid:
         flat = self.corners.flatten()
         order = flat.argsort(stable=True)
         counts = flat.bincount(minlength=self.num_points)
-        self._spread_pixels = order // self.corners.shape[1]
-        self._spread_shares = self.shares.flatten()[order]
-        self._spread_starts = counts.cumsum(0) - counts
+        self.spread = SegmentedSum(
+            order // self.corners.shape[1], self.shares.flatten()[order], counts
+        )
         #: for each axis, grid points at -2, -1, 1, 2 along it; ``num_points`` where there is none
         self.neighbours = [
             torch.stack([_find(numbers, numbers + offset * stride) for offset in (-2, -1, 1, 2)])
@@ -87,14 +89,9 @@ class BilateralGrid:
         Returns:
             ``(pixels, C)``, not normalised.
         """
-        grid = F.embedding_bag(
-            self._spread_pixels,
-            values,
-            self._spread_starts,
-            mode='sum',
-            per_sample_weights=self._spread_shares,
-        )
-        grid = F.pad(grid, (0, 0, 0, 1))  # one point that stays 0, for missing neighbours
+        grid = F.pad(
+            self.spread(values), (0, 0, 0, 1)
+        )  # one point that stays 0, for missing neighbours
         near, far = _taps()
         for farther_left, left, right, farther_right in self.neighbours:
             blurred = grid[:-1] * (1 - 2 * near - 2 * far)
