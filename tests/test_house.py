@@ -140,7 +140,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'models.losses.fused': [
         ('image_by_image', 'incremental'),
-        ('triton_losses',),
+        ('gpu_support', 'triton_losses'),
         ('row_chunks', 'triton_kernel'),
         ('bilinear', 'channel_groups', 'worker_threads'),
     ],
@@ -157,7 +157,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'models.weak.refinement': [
         ('affinity_random_walk', 'dense_crf', 'pamr'),
         ('affinity_net', 'bilateral_grid'),
-        ('affinity_pairs',),
+        ('affinity_pairs', 'segmented_sum'),
     ],
     'protocols': [
         ('class_index', 'exemplars'),

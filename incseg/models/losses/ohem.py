@@ -64,7 +64,7 @@ class OhemCrossEntropyLoss(nn.Module):
         Raises:
             ValueError: If a label is neither a channel nor ignored.
         """
-        check_target(target, logits.shape[1], ignore_index)
+        check_target(target, logits.shape[1], ignore_index, wait=True)  # it waits below anyway
         loss = F.cross_entropy(
             at_least_float32(logits), target.long(), ignore_index=ignore_index, reduction='none'
         )

@@ -3,7 +3,11 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from incseg.models.losses.functional.cross_entropy import check_image_weight
+from incseg.models.losses.functional.cross_entropy import (
+    channels_of_labels,
+    check_image_weight,
+    check_target,
+)
 from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
 from incseg.utils.rules import expected
@@ -35,7 +39,8 @@ def binary_cross_entropy(
         ``N * H * W`` pixels, ignored ones counting as zero.
 
     Raises:
-        ValueError: If the shapes do not fit.
+        ValueError: If the shapes do not fit, there is no image, or a label is neither a channel
+            nor ignored; on a GPU the result is NaN then.
 
     Source: Rebuffi et al., "iCaRL: Incremental Classifier and Representation
     Learning", CVPR 2017, as used for segmentation by Cermelli et al. (MiB).
@@ -46,11 +51,13 @@ def binary_cross_entropy(
             (tuple(logits.shape), tuple(target.shape)),
             '(N, C, H, W) and (N, H, W)',
         )
+    check_target(target, logits.shape[1], ignore_index)
     logits = at_least_float32(logits)
-    target = target.long()
-    valid = target != ignore_index
-    score = logits.gather(1, target.where(valid, 0).unsqueeze(1)).squeeze(1)
+    index, valid, foreign = channels_of_labels(target, logits.shape[1], ignore_index)
+    score = logits.gather(1, index.unsqueeze(1)).squeeze(1)
     loss = (softplus(logits).sum(1) - score).where(valid, 0)
+    if foreign is not None:
+        loss = loss.masked_fill(foreign, float('nan'))
     if image_weight is not None:
         loss = loss * check_image_weight(image_weight, logits)[:, None, None]
     return loss.mean()

@@ -38,7 +38,7 @@ def unbiased_cross_entropy(
 
     Raises:
         ValueError: If the shapes do not fit, there is no image, ``num_old > C``,
-            or, on a CPU, a label is neither a channel nor ignored.
+            or a label is neither a channel nor ignored; on a GPU the result is NaN then.
 
     Source: Cermelli et al., "Modeling the Background for Incremental Learning
     in Semantic Segmentation", CVPR 2020, eq. 5 and 6.
@@ -53,9 +53,7 @@ def unbiased_cross_entropy(
         raise expected('num_old', num_old, f'0 to {logits.shape[1]} (the channels)')
     check_target(target, logits.shape[1], ignore_index)
     logits = at_least_float32(logits)
-    target = target.long()
-    valid = target != ignore_index
-    index = target.where(valid, 0)
+    index, valid, foreign = channels_of_labels(target, logits.shape[1], ignore_index)
     if num_old > 1:
         index = index.where(index >= num_old, 0)
     score = logits.gather(1, index.unsqueeze(1)).squeeze(1)
@@ -63,20 +61,24 @@ def unbiased_cross_entropy(
         score = torch.where(index == 0, logits[:, :num_old].logsumexp(1), score)
     loss = logits.logsumexp(1) - score
     loss = loss.where(valid, 0)
+    if foreign is not None:
+        loss = loss.masked_fill(foreign, float('nan'))
     if image_weight is not None:
         loss = loss * check_image_weight(image_weight, logits)[:, None, None]
     return loss.mean()
 
 
-def check_target(target: Tensor, num_channels: int, ignore_index: int) -> None:
+def check_target(target: Tensor, num_channels: int, ignore_index: int, wait: bool = False) -> None:
     """Refuse a target without images, or with a label that is neither a channel nor ignored.
 
-    Labels on a GPU are not looked at: reading them would wait for the device.
+    Labels on a GPU are not looked at: reading them would wait for the device.  There
+    :func:`channels_of_labels` finds such a label, and the loss becomes NaN.
 
     Args:
         target: ``(N, H, W)``, integer labels.
         num_channels: Number of the logits' channels.
         ignore_index: The label of ignored pixels.
+        wait: Whether labels on a GPU are looked at too.
 
     Raises:
         ValueError: Naming the first such label.
@@ -84,14 +86,46 @@ def check_target(target: Tensor, num_channels: int, ignore_index: int) -> None:
     if not len(target):
         raise expected('shape of target', tuple(target.shape), 'at least one image')
     all_fit = target.dtype is torch.uint8 and num_channels > 255
-    if target.device.type == 'cpu' and not all_fit:
-        foreign = target[((target >= num_channels) | (target < 0)) & (target != ignore_index)]
+    if (wait or is_read(target)) and not all_fit:
+        foreign = target[is_foreign(target, num_channels, ignore_index)]
         if len(foreign):
             raise expected(
                 'a label of target',
                 foreign[0].item(),
                 f'0 to {num_channels - 1} (the channels) or {ignore_index} (ignored)',
             )
+
+
+def channels_of_labels(
+    target: Tensor, num_channels: int, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the channel of every label, and which labels have one.
+
+    Args:
+        target: ``(N, H, W)``, integer labels, which :func:`check_target` has let through.
+        num_channels: Number of the logits' channels.
+        ignore_index: The label of ignored pixels.
+
+    Returns:
+        Three of the target's shape: the channels, int64, 0 where there is none; False at ignored
+        pixels; True at foreign labels, or None where :func:`check_target` has read the labels.
+    """
+    target = target.long()
+    valid = target != ignore_index
+    if is_read(target):
+        return target.where(valid, 0), valid, None
+    foreign = is_foreign(target, num_channels, ignore_index)
+    return target.where(valid & ~foreign, 0), valid, foreign
+
+
+def is_foreign(target: Tensor, num_channels: int, ignore_index: int) -> Tensor:
+    """Return where a label is neither a channel nor ignored, bool of the target's shape."""
+    return ((target >= num_channels) | (target < 0)) & (target != ignore_index)
+
+
+def is_read(target: Tensor) -> bool:
+    """Say whether a target's labels can be read without waiting for a device."""
+    return target.device.type == 'cpu'
 
 
 def check_image_weight(image_weight: Tensor, logits: Tensor) -> Tensor:

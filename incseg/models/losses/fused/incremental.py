@@ -1,6 +1,5 @@
 """Cross-entropy and distillation in one pass: in Triton, by rows on a CPU, or plainly."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from incseg.models.losses.functional.distillation import (
     num_teacher_outputs,
     unbiased_distillation,
 )
+from incseg.models.losses.fused.gpu_support import can_launch
 from incseg.models.losses.fused.row_chunks import RowChunks
 from incseg.structures.network_outputs import upsample
 from incseg.utils.precision import at_least_float32
@@ -54,7 +54,8 @@ def fused_incremental_loss(
 
     Raises:
         ValueError: If the shapes do not fit, there is no image, ``num_old > C``,
-            or, on a CPU, a label is neither a channel nor ignored.
+            tensors lie on several devices, or a label is neither a channel nor ignored; on a
+            GPU the result is NaN then.
 
     Source: Cermelli et al., CVPR 2020, eq. 5 to 8.
     """
@@ -155,7 +156,7 @@ def plain_losses(
 def has_one_pass(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int, int]) -> bool:
     """Say whether the losses can be computed without full-size logits.
 
-    They can on a CPU, and on a GPU if Triton is installed and its kernel serves the arguments;
+    They can on a CPU, and on a GPU if Triton can launch kernels and ours serves the arguments;
     not if the logits have the full size already.
 
     Args:
@@ -166,7 +167,7 @@ def has_one_pass(logits: Tensor, num_teacher: int, num_old: int, size: tuple[int
     """
     if tuple(logits.shape[-2:]) == tuple(size):
         return False
-    if logits.is_cuda and find_spec('triton') is not None:
+    if logits.is_cuda and can_launch(logits.device):
         from incseg.models.losses.fused.triton_losses import serves
 
         return serves(logits, num_teacher, num_old, size)
@@ -240,6 +241,11 @@ def check_arguments(
             (tuple(logits.shape), tuple(target.shape)),
             '(N, C, h, w) and (N, H, W)',
         )
+    for name, other in (('target', target), ('teacher_logits', teacher_logits)):
+        if other is not None and other.device != logits.device:
+            raise expected(
+                f'device of {name}', f'{other.device}', f'that of logits, {logits.device}'
+            )
     if target is not None:
         check_target(target, logits.shape[1], ignore_index)
     if not 0 <= num_old <= logits.shape[1]:

@@ -9,30 +9,34 @@ import triton.language as tl
 
 NO_LOGIT = tl.constexpr(float('-inf'))
 
+#: places of the arguments that change between steps: Triton would compile the kernel anew where
+#: one of them becomes 1 or a multiple of 16
+AT_RUN_TIME = tuple(range(21))
 
-@triton.jit
+
+@triton.jit(do_not_specialize=AT_RUN_TIME)
 def cell_losses(
     logits,
     teacher,
     target,
     sums,
     corner_grads,
-    logits_n,
-    logits_c,
-    logits_y,
-    logits_x,
-    teacher_n,
-    teacher_c,
-    teacher_y,
-    teacher_x,
+    logits_n: tl.int64,
+    logits_c: tl.int64,
+    logits_y: tl.int64,
+    logits_x: tl.int64,
+    teacher_n: tl.int64,
+    teacher_c: tl.int64,
+    teacher_y: tl.int64,
+    teacher_x: tl.int64,
     height,
     width,
     full_height,
     full_width,
     ignore_index,
-    CHANNELS: tl.constexpr,
-    CUT: tl.constexpr,
-    MERGE: tl.constexpr,
+    channels,
+    cut,
+    merged,
     UNBIASED: tl.constexpr,
     LABELS: tl.constexpr,
     TEACHER: tl.constexpr,
@@ -46,8 +50,10 @@ def cell_losses(
     Writes ``sums[cell, 2]`` (cross-entropy, distillation) and ``corner_grads[cell, term, 4, C]``
     for the requested terms.  Programs add nothing to each other's results, so results repeat.
 
-    ``CUT`` channels are background and old classes, the others new; ``MERGE``: a label 0 means any
-    of the first; ``BLOCK`` channels are held at once.
+    The first ``cut`` channels are background and old classes, the others new.  Labels below
+    ``merged`` mean any of the first ``cut`` channels; with 0 each means its own channel.  NaN in a
+    channel, or a label that is neither a channel nor ignored, makes the cell's loss NaN.
+    ``BLOCK`` channels are held at once.
     """
     column, row, image = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     top, bottom = tl.maximum(row - 1, 0), tl.minimum(row, height - 1)
@@ -77,32 +83,32 @@ def cell_losses(
 
     label = tl.zeros_like(pixel)
     valid = inside
+    foreign = inside & False
     if LABELS:
-        offset = image.to(tl.int64) * full_height * full_width + y * full_width + x
-        label = tl.load(target + offset, mask=inside, other=0).to(tl.int32)
-        valid = inside & (label != ignore_index)
-        label = tl.where(valid, label, 0)
-        if MERGE:
-            label = tl.where(label < CUT, 0, label)
+        offset = (image.to(tl.int64) * full_height + y) * full_width + x
+        given = tl.load(target + offset, mask=inside, other=0)
+        valid = inside & (given != ignore_index)
+        foreign = valid & ((given < 0) | (given >= channels))
+        valid = valid & (foreign == 0)
+        label = tl.where(valid & (given >= merged), given, 0).to(tl.int32)
 
     nothing = tl.full((ROWS * COLUMNS,), NO_LOGIT, tl.float32)
     zero = tl.zeros((ROWS * COLUMNS,), tl.float32)
-    z_background, z_own = zero, nothing
+    z_background, z_own = zero, zero
     old_peak, old_sum, new_peak, new_sum = nothing, zero, nothing, zero
     t_background, t_peak, t_sum, matched = zero, nothing, zero, zero
-    for start in range(0, CHANNELS, BLOCK):
+    for start in range(0, channels, BLOCK):
         channel = start + tl.arange(0, BLOCK)[None, :]
-        exists = channel < CHANNELS
+        exists = channel < channels
         z = upsampled(corner0, corner1, corner2, corner3, w0, w1, w2, w3, channel, logits_c, exists)
         z_background += tl.sum(tl.where(channel == 0, z, 0.0), 1)
-        own = tl.where((channel == label[:, None]) & exists, z, NO_LOGIT)
-        z_own = tl.maximum(z_own, tl.max(own, 1))
+        z_own += tl.sum(tl.where(channel == label[:, None], z, 0.0), 1)
         old_peak, old_sum = more_exponentials(
-            old_peak, old_sum, z, (channel >= 1) & (channel < CUT)
+            old_peak, old_sum, z, (channel >= 1) & (channel < cut)
         )
-        new_peak, new_sum = more_exponentials(new_peak, new_sum, z, exists & (channel >= CUT))
+        new_peak, new_sum = more_exponentials(new_peak, new_sum, z, exists & (channel >= cut))
         if TEACHER:
-            known = channel < CUT
+            known = channel < cut
             t = upsampled(
                 teacher0, teacher1, teacher2, teacher3, w0, w1, w2, w3, channel, teacher_c, known
             )
@@ -110,49 +116,48 @@ def cell_losses(
             before = t_peak
             t_peak, t_sum = more_exponentials(t_peak, t_sum, t, known)
             shift = finite(t_peak)
-            weight = tl.where(known & (channel >= 1), tl.exp(t - shift[:, None]), 0.0)
-            matched = matched * tl.exp(before - shift) + tl.sum(weight * z, 1)
+            scores_of_old = tl.where(known & (channel >= 1), tl.exp(t - shift[:, None]) * z, 0.0)
+            matched = matched * tl.exp(before - shift) + tl.sum(scores_of_old, 1)
 
-    lse_old = tl.where(old_sum > 0, finite(old_peak) + tl.log(old_sum), NO_LOGIT)
-    lse_new = tl.where(new_sum > 0, finite(new_peak) + tl.log(new_sum), NO_LOGIT)
+    lse_old = tl.where(old_sum == 0, NO_LOGIT, finite(old_peak) + tl.log(old_sum))
+    lse_new = tl.where(new_sum == 0, NO_LOGIT, finite(new_peak) + tl.log(new_sum))
     lse_merged = log_add_exp(z_background, lse_old)
     lse = log_add_exp(lse_merged, lse_new)
-    merged = valid & (label == 0) & MERGE
+    any_old = valid & (label == 0) & (merged > 0)
     q_background = tl.exp(t_background - t_peak) / t_sum
     if UNBIASED:
         total, background = lse, log_add_exp(z_background, lse_new)
     else:
         total, background = lse_merged, z_background
 
-    cell = ((image * (height + 1) + row) * (width + 1) + column).to(tl.int64)
+    cell = (image.to(tl.int64) * (height + 1) + row) * (width + 1) + column
     if LABELS:
-        own_score = tl.where(merged, lse_merged, z_own)
-        tl.store(sums + cell * 2, tl.sum(tl.where(valid, lse - own_score, 0.0), 0))
+        loss = tl.where(valid, lse - tl.where(any_old, lse_merged, z_own), 0.0)
+        tl.store(sums + cell * 2, tl.sum(tl.where(foreign, float('nan'), loss), 0))
     if TEACHER:
         distilled = total - q_background * background - matched / t_sum
         tl.store(sums + cell * 2 + 1, tl.sum(tl.where(inside, distilled, 0.0), 0))
 
     if GRAD:
         terms: tl.constexpr = LABELS + TEACHER
-        corner_grads += cell * terms * 4 * CHANNELS
-        for start in range(0, CHANNELS, BLOCK):
+        corner_grads += cell * terms * 4 * channels
+        for start in range(0, channels, BLOCK):
             channel = start + tl.arange(0, BLOCK)[None, :]
-            exists = channel < CHANNELS
+            exists = channel < channels
             z = upsampled(
                 corner0, corner1, corner2, corner3, w0, w1, w2, w3, channel, logits_c, exists
             )
             probability = tl.exp(z - lse[:, None])
-            among_merged = tl.where(
-                channel < CUT, tl.exp(tl.minimum(z - lse_merged[:, None], 0.0)), 0.0
-            )
+            among_merged = tl.where(channel < cut, tl.exp(z - lse_merged[:, None]), 0.0)
             if LABELS:
                 own_class = tl.where(
-                    merged[:, None], among_merged, tl.where(channel == label[:, None], 1.0, 0.0)
+                    any_old[:, None], among_merged, tl.where(channel == label[:, None], 1.0, 0.0)
                 )
-                grad = tl.where(valid[:, None], probability - own_class, 0.0)
-                store_corners(corner_grads, grad, w0, w1, w2, w3, channel, exists, CHANNELS)
+                grad = (probability - own_class) * valid.to(tl.float32)[:, None]
+                grad = tl.where(inside[:, None], grad, 0.0)
+                store_corners(corner_grads, grad, w0, w1, w2, w3, channel, exists, channels)
             if TEACHER:
-                known = channel < CUT
+                known = channel < cut
                 t = upsampled(
                     teacher0,
                     teacher1,
@@ -171,15 +176,15 @@ def cell_losses(
                 )
                 if UNBIASED:
                     predicted = probability
-                    shares = (channel == 0) | (channel >= CUT)
+                    shares = (channel == 0) | (channel >= cut)
                 else:
                     predicted = among_merged
                     shares = channel == 0
-                share = tl.exp(tl.minimum(z - background[:, None], 0.0)) * q_background[:, None]
+                share = tl.exp(z - background[:, None]) * q_background[:, None]
                 grad = predicted - q - tl.where(shares, share, 0.0)
                 grad = tl.where(inside[:, None], grad, 0.0)
                 store_corners(
-                    corner_grads + LABELS * 4 * CHANNELS,
+                    corner_grads + LABELS * 4 * channels,
                     grad,
                     w0,
                     w1,
@@ -187,8 +192,14 @@ def cell_losses(
                     w3,
                     channel,
                     exists,
-                    CHANNELS,
+                    channels,
                 )
+
+
+@triton.jit
+def store_one(place):
+    """Write a 1: the least that a launch can show."""
+    tl.store(place, 1.0)
 
 
 @triton.jit
@@ -222,7 +233,7 @@ def more_exponentials(peak, total, z, mask):
     """
     higher = tl.maximum(peak, tl.max(tl.where(mask, z, NO_LOGIT), 1))
     shift = finite(higher)
-    block = tl.sum(tl.where(mask, tl.exp(tl.minimum(z - shift[:, None], 0.0)), 0.0), 1)
+    block = tl.sum(tl.where(mask, tl.exp(z - shift[:, None]), 0.0), 1)
     return higher, total * tl.exp(peak - shift) + block
 
 
@@ -240,7 +251,7 @@ def log_add_exp(a, b):
 
 
 @triton.jit
-def store_corners(place, grad, w0, w1, w2, w3, channel, mask, CHANNELS: tl.constexpr):
+def store_corners(place, grad, w0, w1, w2, w3, channel, mask, channels):
     """Write the gradient of a cell's loss by the logits at its four corners, ``(4, C)``.
 
     Args:
@@ -248,11 +259,11 @@ def store_corners(place, grad, w0, w1, w2, w3, channel, mask, CHANNELS: tl.const
         grad: Gradient by the upsampled logits, ``(pixels, channels)``.
         w0, w1, w2, w3: Weight of each corner in each pixel.
         channel, mask: The channels, and whether they exist.
-        CHANNELS: Number of all channels.
+        channels: Number of all channels.
     """
     channel = tl.sum(channel, 0)
     mask = tl.max(mask.to(tl.int32), 0) > 0
     tl.store(place + channel, tl.sum(w0[:, None] * grad, 0), mask=mask)
-    tl.store(place + CHANNELS + channel, tl.sum(w1[:, None] * grad, 0), mask=mask)
-    tl.store(place + 2 * CHANNELS + channel, tl.sum(w2[:, None] * grad, 0), mask=mask)
-    tl.store(place + 3 * CHANNELS + channel, tl.sum(w3[:, None] * grad, 0), mask=mask)
+    tl.store(place + channels + channel, tl.sum(w1[:, None] * grad, 0), mask=mask)
+    tl.store(place + 2 * channels + channel, tl.sum(w2[:, None] * grad, 0), mask=mask)
+    tl.store(place + 3 * channels + channel, tl.sum(w3[:, None] * grad, 0), mask=mask)

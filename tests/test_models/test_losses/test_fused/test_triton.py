@@ -9,7 +9,7 @@ import torch
 
 pytest.importorskip('triton', reason='Triton comes with the CUDA builds of torch')
 
-SCRIPT = """
+VALUES = """
 import torch
 from incseg.models.losses.fused.row_chunks import RowChunks
 from incseg.models.losses.fused.triton_losses import losses_in_triton, serves
@@ -45,26 +45,78 @@ for channels, teacher, num_old, unbiased, low, full, scale in [
                   logits, known, target, full))
 
 weight = torch.tensor([.25, 0.])
-for known, num_old in ((None, 4), (torch.randn(2, 4, 2, 3), 4), (torch.randn(2, 4, 2, 3), 0)):
-    logits, target = torch.randn(2, 6, 2, 3), torch.randint(0, 6, (2, 16, 24)).to(torch.uint8)
-    arguments = (logits, known, target, (16, 24))
+for known, num_old in ((None, 4), (torch.randn(2, 4, 1, 2), 4), (torch.randn(2, 4, 1, 2), 0)):
+    logits, target = torch.randn(2, 6, 1, 2), torch.randint(0, 6, (2, 4, 6)).to(torch.uint8)
+    arguments = (logits, known, target, (4, 6))
     close(losses_in_triton(*arguments, num_old, True, 255, True, weight),
           RowChunks(6, 4 if known is not None else 0, num_old, True, 255, True).run(
               *arguments, weight))
-logits, known, full = torch.randn(2, 6, 2, 3), torch.randn(2, 4, 2, 3), (4, 6)
+logits, known, full = torch.randn(2, 6, 1, 2), torch.randn(2, 4, 1, 2), (4, 6)
 
 only = losses_in_triton(logits, known, None, full, 4, True, 255, False)
 assert only.cross_entropy is only.distillation_grad is None and only.distillation > 0
 assert not serves(logits.double(), 4, 4, full)
 assert not serves(logits, 4, 3, full)
-assert not serves(logits, 4, 4, (1, 40))
+assert not serves(logits, 4, 4, (1, 1))
+
+wide = torch.randn(2, 6, 4, 6)[..., 1::2, ::3]  # strides that no layout has, and labels likewise
+labels = torch.randint(0, 6, (2, 6, 4)).transpose(1, 2)
+close(losses_in_triton(wide, None, labels, (4, 6), 4, True, -1, True),
+      RowChunks(6, 0, 4, True, -1, True).run(wide, None, labels, (4, 6)))
+"""
+
+NAN = """
+import torch
+from incseg.models.losses.fused.incremental import plain_losses
+from incseg.models.losses.fused.row_chunks import RowChunks
+from incseg.models.losses.fused.triton_losses import losses_in_triton
+
+for teacher, unbiased in ((True, True), (True, False), (False, True)):
+    for place in range(5 if teacher else 3):  # a channel of the student, then of the teacher
+        maps = torch.randn(1, 5, 1, 1)
+        maps[0, place] = float('nan')
+        logits, known = maps[:, :3].requires_grad_(), maps[:, 3:] if teacher else None
+        target = torch.tensor([[[0, 2]]])
+        rest = known, target, (1, 2), 2, unbiased, 255
+        plain = plain_losses(logits, *rest)
+        chunks = RowChunks(3, 2 * teacher, 2, unbiased, 255, True).run(
+            logits.detach(), known, target, (1, 2))
+        for found in (losses_in_triton(logits.detach(), *rest, True), chunks):
+            pairs = [(plain[0], found.cross_entropy, found.cross_entropy_grad)]
+            if teacher:
+                pairs.append((plain[1], found.distillation, found.distillation_grad))
+            for loss, ours, grad in pairs:
+                where = teacher, unbiased, place, type(found)
+                assert ours.isnan() == loss.isnan(), where
+                (expected,) = torch.autograd.grad(loss, logits, retain_graph=True)
+                assert grad.isnan()[expected.isnan()].all(), where
+"""
+
+FOREIGN = """
+import torch
+from incseg.models.losses.fused.triton_losses import losses_in_triton
+
+def loss(label, dtype, num_old, ignore_index=255):
+    target = torch.tensor([[[0, label]]], dtype=dtype)
+    found = losses_in_triton(
+        torch.randn(1, 3, 1, 1), None, target, (1, 2), num_old, True, ignore_index, True)
+    assert found.cross_entropy_grad.isfinite().all()
+    return found.cross_entropy
+
+for label, dtype, num_old in ((-1, torch.int64, 2), (-1, torch.int64, 0), (3, torch.uint8, 2),
+                              (2**32 + 1, torch.int64, 0)):
+    assert loss(label, dtype, num_old).isnan(), (label, num_old)
+assert loss(-1, torch.int64, 2, ignore_index=-1).isfinite()
+assert loss(2, torch.uint8, 2, ignore_index=-1).isfinite()
 """
 
 
-def test_kernel_in_the_interpreter():
-    """If it fails, training on a GPU is not what training on a CPU is."""
+@pytest.mark.parametrize('script', [VALUES, NAN, FOREIGN], ids=['values', 'NaN', 'foreign labels'])
+def test_kernel_in_the_interpreter(script):
+    """If it fails, training on a GPU is not what training on a CPU is; or a broken network, or a
+    label that no class has, stays unseen there."""
     done = subprocess.run(
-        [sys.executable, '-c', SCRIPT],
+        [sys.executable, '-c', script],
         env=dict(os.environ, TRITON_INTERPRET='1'),
         capture_output=True,
         text=True,
