@@ -87,7 +87,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('importance_methods', 'paint', 'progress', 'run', 'start', 'weight_fusion'),
         ('data_pass',),
         ('importance',),
-        ('method',),
+        ('all_parameters', 'method'),
     ],
     'engine.matrix': [('run_matrix',), ('plan',), ('child_process',)],
     'engine.recipe': [

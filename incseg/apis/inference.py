@@ -30,6 +30,7 @@ from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
 from incseg.utils.outputs import check_outputs
 from incseg.utils.pictures import paint, read_picture, write_picture
+from incseg.utils.precision import gpu_arithmetic
 from incseg.utils.rules import expected
 from incseg.utils.tensor_files import check_kind
 
@@ -174,10 +175,12 @@ def inference_model(
     sequence: Sequence[Image] = [images] if single else images  # type: ignore
     transform = whole_image_pipeline(model.config)
     samples = []
+    schedule = model.config.get('schedule') or {}
+    tf32 = bool(schedule.get('tf32', True))
     for image in sequence:
         data = dict(img=image) if isinstance(image, np.ndarray) else dict(img_path=str(image))
         packed = transform(dict(data, picture_rule=picture_rule(model.config)))
-        with torch.no_grad():
+        with torch.no_grad(), gpu_arithmetic(tf32):
             samples += model.test_step(
                 dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
             )

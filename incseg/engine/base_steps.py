@@ -75,6 +75,8 @@ class BaseSteps:
         if step.optim_wrapper.amp:  # base steps of earlier versions had them in bfloat16
             shape['classifiers'] = 'float32'
         shape['tf32'] = experiment.tf32
+        if experiment.deterministic:
+            shape['deterministic'] = True
         raw = experiment.raw_config
         shape['data'] = {key: raw['data'][key] for key in sorted(raw['data'])}
         shape['evaluation'] = {

@@ -51,7 +51,7 @@ def evaluate(
     for hook in hooks:
         runner.register_hook(hook)
     show_work_left(runner.hooks, work, k)
-    with gpu_arithmetic(experiment.tf32):
+    with gpu_arithmetic(experiment.tf32, deterministic=experiment.deterministic):
         metrics = runner.test()
     runner.close()
     return {name.removeprefix('seg/'): value for name, value in metrics.items()}

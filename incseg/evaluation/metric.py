@@ -6,7 +6,12 @@ from mmengine.dist import all_reduce
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from incseg.evaluation.confusion import confusion_matrix, iou_per_class, pixel_accuracy
+from incseg.evaluation.confusion import (
+    iou_per_class,
+    matrix_of_counts,
+    pair_counts,
+    pixel_accuracy,
+)
 from incseg.registry import METRICS
 
 
@@ -22,10 +27,10 @@ class ConfusionMetric(BaseMetric):
 
     def __init__(self) -> None:
         super().__init__(collect_device='cpu')
-        self.matrix: Tensor | None = None
+        self.counts: Tensor | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of a batch.
+        """Count the pixels of a batch; nothing waits for a GPU before :meth:`evaluate`.
 
         Args:
             data_batch: Not used.
@@ -35,8 +40,8 @@ class ConfusionMetric(BaseMetric):
         for sample in data_samples:
             prediction = sample['pred_sem_seg']['data']
             target = sample['gt_sem_seg']['data'].to(prediction.device)
-            counts = confusion_matrix(prediction, target, num_classes)
-            self.matrix = counts if self.matrix is None else self.matrix + counts
+            counts = pair_counts(prediction, target, num_classes)
+            self.counts = counts if self.counts is None else self.counts + counts
 
     def compute_metrics(self, results: list) -> dict:
         """Return ``{'iou': {class name: percent or None}, 'accuracy': percent}`` of all counts.
@@ -44,11 +49,10 @@ class ConfusionMetric(BaseMetric):
         Args:
             results: Not used.
         """
-        assert self.matrix is not None and self.dataset_meta is not None
+        assert self.counts is not None and self.dataset_meta is not None
         classes = self.dataset_meta['classes']
-        return dict(
-            iou=dict(zip(classes, iou_per_class(self.matrix))), accuracy=pixel_accuracy(self.matrix)
-        )
+        matrix = matrix_of_counts(self.counts, len(classes))
+        return dict(iou=dict(zip(classes, iou_per_class(matrix))), accuracy=pixel_accuracy(matrix))
 
     def evaluate(self, size: int) -> dict:
         """Sum the counts of all processes, and return the metrics in each of them.
@@ -58,12 +62,15 @@ class ConfusionMetric(BaseMetric):
 
         Returns:
             ``{'seg/iou': {class name: percent or None}, 'seg/accuracy': percent}``.
+
+        Raises:
+            ValueError: If a label or a prediction was no class.
         """
-        if self.matrix is None:  # a process without images
+        if self.counts is None:  # a process without images
             num_classes = len(self.dataset_meta['classes'])  # type: ignore[index]
-            self.matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-        self.matrix = self.matrix.cpu()
-        all_reduce(self.matrix)
+            self.counts = torch.zeros(num_classes * (num_classes + 1) + 1, dtype=torch.int64)
+        self.counts = self.counts.cpu()
+        all_reduce(self.counts)
         metrics = self.compute_metrics([])
-        self.matrix = None
+        self.counts = None
         return {f'{self.prefix}/{name}': value for name, value in metrics.items()}

@@ -1,10 +1,18 @@
-"""Number formats: bfloat16 where the hardware has it, float32 where it is needed."""
+"""Number formats and algorithms: bfloat16 where the hardware has it, float32 where it is needed."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from incseg.errors import InvalidInputError
+
+#: what cuBLAS needs to repeat its results; a user's own value stays
+CUBLAS_WORKSPACE = 'CUBLAS_WORKSPACE_CONFIG', ':4096:8'
+#: what torch says of an operation that depends on the order of its threads
+NO_FORM = 'does not have a deterministic implementation'
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:
@@ -28,26 +36,80 @@ def autocasts(amp: bool | str, device: torch.device) -> bool:
 
 
 @contextmanager
-def gpu_arithmetic(tf32: bool) -> Iterator[None]:
+def gpu_arithmetic(
+    tf32: bool, *, benchmark: bool = False, deterministic: bool = False
+) -> Iterator[None]:
     """Set how a GPU rounds and which algorithms it uses, inside a ``with`` block.
 
-    A training that ran before in this process leaves its settings behind:
-    rounded products, and cuDNN algorithms chosen by timing, which differ from
-    run to run.  In this context cuDNN uses its deterministic algorithms.  On a
-    CPU nothing changes.
+    These settings of torch are global: what ran before in this process, or a user, may have left
+    others.  The block sets all of them, and puts back what was there, also where it raises.
+    Without ``benchmark`` cuDNN uses its deterministic algorithms.  On a CPU no number changes.
 
     Args:
         tf32: Whether float32 products may be rounded to 19 bits (``schedule.tf32``).
+        benchmark: Whether cuDNN times its algorithms for each new shape and takes the fastest,
+            which differs from run to run.  It pays where shapes repeat.
+        deterministic: Whether torch uses deterministic algorithms alone, and refuses what has
+            none on a GPU (``schedule.deterministic``); cuDNN then does not time its algorithms.
+    """
+    fixed = deterministic or not benchmark
+    with (
+        allowed_tf32(tf32),
+        deterministic_algorithms(deterministic),
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=not fixed, deterministic=fixed, allow_tf32=tf32
+        ),
+    ):
+        yield
+
+
+@contextmanager
+def allowed_tf32(allowed: bool) -> Iterator[None]:
+    """Let a GPU round the factors of float32 products to 19 bits, or not, in a ``with`` block.
+
+    Args:
+        allowed: Whether matrix products may be rounded; convolutions stay as they are.
     """
     matmul = torch.backends.cuda.matmul
-    before, matmul.allow_tf32 = matmul.allow_tf32, tf32
+    before, matmul.allow_tf32 = matmul.allow_tf32, allowed
     try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32
-        ):
-            yield
+        yield
     finally:
         matmul.allow_tf32 = before
+
+
+@contextmanager
+def deterministic_algorithms(on: bool) -> Iterator[None]:
+    """Let torch use deterministic algorithms alone inside a ``with`` block.
+
+    Args:
+        on: False leaves torch as it is.
+
+    Raises:
+        InvalidInputError: An operation has none on a GPU.
+    """
+    if not on:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    name, value = CUBLAS_WORKSPACE
+    workspace = os.environ.get(name)
+    os.environ.setdefault(name, value)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        if NO_FORM not in str(error):
+            raise
+        raise InvalidInputError(
+            f'schedule.deterministic is True, but {str(error).split(NO_FORM)[0].strip()} has no '
+            'deterministic form on a GPU: leave the setting out, or the part that uses it'
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warns)
+        if workspace is None:
+            del os.environ[name]
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
+from incseg.engine.hooks.all_parameters import penalty_of_all
 from incseg.engine.hooks.method import MethodHook
 from incseg.errors import InvalidInputError
 from incseg.utils.rules import NOT_NEGATIVE, checked
@@ -107,17 +108,21 @@ class ImportanceHook(MethodHook):
             for group in self.optimizer.param_groups
             for parameter in group['params']
         }
-        penalties = []
-        for name, importance in self.importance.items():
-            parameter = self.parameters[name]
-            penalty, gradient = quadratic_penalty(
-                parameter - self.anchor[name],
-                clipped_strength(importance, self.loss_weight, rates[parameter]),
-            )
-            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-            penalties.append(penalty)
-        if penalties:
-            self._penalty = torch.stack(penalties).sum()
+        if not self.importance:
+            return
+        held = [self.parameters[name] for name in self.importance]
+        self._penalty, pulls = penalty_of_all(
+            torch._foreach_sub(held, [self.anchor[name] for name in self.importance]),
+            list(self.importance.values()),
+            self.loss_weight,
+            [rates[parameter] for parameter in held],
+        )
+        reached = [(p.grad, pull) for p, pull in zip(held, pulls) if p.grad is not None]
+        if reached:
+            torch._foreach_add_(*map(list, zip(*reached)))
+        for parameter, pull in zip(held, pulls):
+            if parameter.grad is None:
+                parameter.grad = pull
 
 
 def normalised(values: Tensor) -> Tensor:

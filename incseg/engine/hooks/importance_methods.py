@@ -5,15 +5,19 @@ from typing import Any
 
 from torch import Tensor
 
+from incseg.engine.hooks.all_parameters import (
+    add_walk_scores,
+    fisher_averages,
+    lengthen_paths,
+    take_moves,
+)
 from incseg.engine.hooks.data_pass import fisher_pass
 from incseg.engine.hooks.importance import (
     ImportanceHook,
     copies_with_default,
-    fisher_average,
     matching_copies,
     normalised,
     path_score,
-    walk_score,
 )
 from incseg.registry import HOOKS
 from incseg.utils.rules import POSITIVE, SHARE, checked, whole
@@ -72,8 +76,10 @@ class EWCHook(ImportanceHook):
         return {name: normalised(value) for name, value in fisher.items()}
 
     def gather(self, gradients: dict[str, Tensor]) -> None:
-        for name, gradient in gradients.items():
-            self.fisher[name] = fisher_average(self.fisher[name], gradient, self.alpha)
+        if gradients:
+            fishers = [self.fisher[name] for name in gradients]
+            averages = fisher_averages(fishers, list(gradients.values()), self.alpha)
+            self.fisher.update(zip(gradients, averages))
 
     def state(self) -> dict[str, Any]:
         return dict(fisher=self.fisher)
@@ -129,11 +135,10 @@ class PathIntegralHook(ImportanceHook):
         return {name: normalised(value) for name, value in score.items()}
 
     def gather(self, gradients: dict[str, Tensor]) -> None:
-        for name, gradient in gradients.items():
-            value = self.parameters[name].detach()
-            if name in self.last:
-                self.path[name] -= gradient * (value - self.last[name])
-            self.last[name] = value.clone()
+        moves = take_moves(self.parameters, self.last, gradients)
+        if moves:
+            paths, slopes = ([values[name] for name in moves] for values in (self.path, gradients))
+            lengthen_paths(paths, slopes, list(moves.values()))
 
     def after_train(self, runner: Any) -> None:
         self.end = {name: value.detach().clone() for name, value in self.parameters.items()}
@@ -196,12 +201,13 @@ class RiemannianWalkHook(EWCHook):
 
     def gather(self, gradients: dict[str, Tensor]) -> None:
         if self.count % self.interval == 0:
-            for name, gradient in gradients.items():
-                value = self.parameters[name].detach()
-                if name in self.last:
-                    move = value - self.last[name]
-                    self.score[name] += walk_score(gradient, move, self.fisher[name])
-                self.last[name] = value.clone()
+            moves = take_moves(self.parameters, self.last, gradients)
+            if moves:
+                scores, slopes, fishers = (
+                    [values[name] for name in moves]
+                    for values in (self.score, gradients, self.fisher)
+                )
+                add_walk_scores(scores, slopes, list(moves.values()), fishers)
         self.count += 1
         super().gather(gradients)
 

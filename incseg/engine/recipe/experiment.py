@@ -99,6 +99,11 @@ class Experiment:
         """Whether a GPU may round the factors of float32 products to 19 bits (TF32)."""
         return bool(self.config['schedule'].get('tf32', True))
 
+    @property
+    def deterministic(self) -> bool:
+        """Whether a GPU uses deterministic algorithms alone, so that a training repeats."""
+        return bool(self.config['schedule'].get('deterministic', False))
+
     def names(self, ids: Sequence[int]) -> list[str]:
         """Return the class names of dataset ids, in their order."""
         return self._one_dataset().names(ids)

@@ -246,6 +246,7 @@ def runner_config(experiment: Experiment, work_dir: str, name: str, **parts: Any
             env_cfg=dict(
                 cudnn_benchmark='train_cfg' in parts,
                 tf32=experiment.tf32,
+                deterministic=experiment.deterministic,
                 mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
             ),
             log_processor=dict(by_epoch=False),

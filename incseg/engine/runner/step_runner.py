@@ -17,6 +17,7 @@ from incseg.models.across_processes import (
     share_dropout,
 )
 from incseg.registry import LOOPS
+from incseg.utils.precision import gpu_arithmetic
 
 
 class StepRunner(Runner):
@@ -43,13 +44,19 @@ class StepRunner(Runner):
             handler.setLevel(level)
 
     def train(self) -> Any:
+        """Train to the end, with the settings of torch that the config names.
+
+        Raises:
+            InvalidInputError: With ``deterministic`` a part has no deterministic form on a GPU.
+        """
         self._show(logging.INFO)
         if self.distributed and norms_of_each_process(self.model.train()):
             self.logger.info(
                 f'{self.world_size} processes: BatchNorm uses the batch of each, so results '
                 'depend on their number; schedule.sync_bn=True uses the batch of all'
             )
-        return super().train()
+        with gpu_arithmetic(**self._arithmetic):
+            return super().train()
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: Any) -> Any:
         """Wrap the model for several processes; its dropout then does not depend on their number.
@@ -71,16 +78,18 @@ class StepRunner(Runner):
         """Do nothing: the visualizer and the run store the config already."""
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up the environment and TF32.
+        """Set up the environment; torch's settings for a GPU hold only while :meth:`train` runs.
 
         Args:
-            env_cfg: mmengine's settings; with ``tf32`` (the default) a GPU may round the factors
-                of float32 products to 19 bits.
+            env_cfg: mmengine's settings, and those of :func:`gpu_arithmetic`: ``tf32`` (on by
+                default), ``deterministic``, and ``cudnn_benchmark`` as its ``benchmark``.
         """
-        super().setup_env(env_cfg)
-        allowed = bool(env_cfg.get('tf32', True))
-        torch.backends.cuda.matmul.allow_tf32 = allowed
-        torch.backends.cudnn.allow_tf32 = allowed
+        super().setup_env({**env_cfg, 'cudnn_benchmark': False})
+        self._arithmetic = dict(
+            tf32=bool(env_cfg.get('tf32', True)),
+            benchmark=bool(env_cfg.get('cudnn_benchmark', False)),
+            deterministic=bool(env_cfg.get('deterministic', False)),
+        )
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', **kwargs: Any) -> Any:
         """Load the verified state of an interrupted training; mmengine would read any file."""

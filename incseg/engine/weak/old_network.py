@@ -14,6 +14,7 @@ from incseg.engine.recipe.network import network_config
 from incseg.engine.weak.image_batches import equal_size_batches, resized
 from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
+from incseg.utils.precision import gpu_arithmetic
 from incseg.utils.rules import expected
 
 
@@ -46,6 +47,7 @@ class OldNetwork:
                 f'the network of step {step - 1}'
             )
         self.scale = experiment.config['image_scale']
+        self.tf32, self.deterministic = experiment.tf32, experiment.deterministic
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         self.model = MODELS.build(network_config(experiment, old_step))
         if not self.model.heads['decode_head'].has_background:
@@ -69,7 +71,8 @@ class OldNetwork:
             ids, and its probability, float32 ``(H, W)``.
         """
         for batch, images in equal_size_batches(dataset, indices, batch_size=4):
-            best, classes = self.most_likely(images)
+            with gpu_arithmetic(self.tf32, deterministic=self.deterministic):
+                best, classes = self.most_likely(images)
             labels = self.ids[classes.cpu().numpy()]
             yield from zip(batch, labels, best.cpu().numpy(), strict=True)
 

@@ -108,7 +108,7 @@ def pseudo_label_job(
         image_label_source=seam.image_labels,
     )
     visible = visible_labels(labels, protocol, step, seam_meta['scope'])
-    with gpu_arithmetic(experiment.tf32):
+    with gpu_arithmetic(experiment.tf32, deterministic=experiment.deterministic):
         make_pseudo_labels(maker, dataset, indices, visible, meta, resume)
     if coco and is_main_process():
         export_coco(

@@ -62,6 +62,8 @@ def network_settings(
         if key in config:
             settings[key] = config[key]
     settings['schedule.tf32'] = experiment.tf32
+    if experiment.deterministic:
+        settings['schedule.deterministic'] = True
     data = config['data']['train']
     settings['data.train'] = {key: value for key, value in data.items() if key != 'data_root'}
     if seam['scope'] == 'step':
@@ -168,6 +170,7 @@ def labels_root(
         refine=seam.refine,
         files=named_files(seam.refine),
         tf32=experiment.tf32,
+        **(dict(deterministic=True) if experiment.deterministic else {}),
         protocol=describe_steps(experiment.training_protocol if protocol is None else protocol),
     )
     return seam_folder(experiment, step, previous) / f'labels_{config_hash(settings)}'

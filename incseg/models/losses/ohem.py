@@ -2,6 +2,7 @@
 
 from math import log
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -70,9 +71,27 @@ class OhemCrossEntropyLoss(nn.Module):
         )
         if image_weight is not None:
             loss = loss * check_image_weight(image_weight, logits)[:, None, None]
+        if loss.device.type != 'cpu':
+            return self.loss_weight * self._mean_of_hardest(loss, target != ignore_index)
         losses = loss[target != ignore_index]
         if not len(losses):
             return loss.sum() * self.loss_weight
         least = max(1, int(self.min_kept * len(losses)))
         hard = losses[losses > -log(self.threshold)]
         return self.loss_weight * (hard if len(hard) >= least else losses.topk(least)[0]).mean()
+
+    def _mean_of_hardest(self, loss: Tensor, valid: Tensor) -> Tensor:
+        """Return the mean loss of the hard pixels, without a wait for a GPU.
+
+        Hard pixels are those with the highest loss, so that only their number is needed.
+
+        Args:
+            loss: ``(N, H, W)``, 0 or more.
+            valid: Bool ``(N, H, W)``: the labelled pixels.
+        """
+        losses = loss.where(valid, -1.0).flatten()
+        least = (self.min_kept * valid.sum()).long().clamp_min(1)
+        number = torch.maximum((losses > -log(self.threshold)).sum(), least)
+        rank = torch.arange(len(losses), device=losses.device)
+        ordered = losses.sort(descending=True)[0]
+        return ordered.where((rank < number) & (ordered >= 0), 0.0).sum() / number

@@ -181,7 +181,7 @@ class EncoderDecoder(BaseModel):
             flags = [bool(sample.get('exemplar', False)) for sample in data_samples]
             if not any(flags):
                 return self.loss(inputs, labels)
-            return self.loss(inputs, labels, torch.tensor(flags, device=labels.device))
+            return self.loss(inputs, labels, torch.tensor(flags))  # on the CPU: read without a wait
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':

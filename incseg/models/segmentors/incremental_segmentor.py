@@ -179,6 +179,7 @@ class IncrementalSegmentor(EncoderDecoder):
         result = self.target_labeller(labels, student, teacher)  # type: ignore[misc]
         replaced, weight = result if isinstance(result, tuple) else (result, None)
         if exemplars is not None:
+            exemplars = exemplars.to(labels.device, non_blocking=True)
             replaced = labels.to(replaced.dtype).where(exemplars[:, None, None], replaced)
             weight = weight.where(~exemplars, 1) if weight is not None else None
         return replaced, weight

@@ -38,20 +38,24 @@ def loss_with_exemplars(
         num_old: Outputs before this step, background included, for images of no memory.
         ignore_index: Pixels with this label contribute zero.
         image_weight: ``(N,)``, a factor on each image's loss, or None.
-        exemplars: Bool ``(N,)``, True for images from a memory; None for no such images.
+        exemplars: Bool ``(N,)``, True for images from a memory; None for no such images.  On
+            the CPU, whatever the device of the logits, it costs no wait for a GPU.
 
     Returns:
         Scalar.
     """
     if not getattr(criterion, 'uint8_target', False):
         target = target.long()
-    if exemplars is None or not bool(exemplars.any()):
+    flags = [] if exemplars is None else exemplars.tolist()
+    if not any(flags):
         return weighted_by_image(
             criterion, logits, target, image_weight, num_old=num_old, ignore_index=ignore_index
         )
     parts = []
-    for chosen, hidden in ((~exemplars, num_old), (exemplars, 1)):
-        if bool(chosen.any()):
+    for kept, hidden in ((False, num_old), (True, 1)):
+        images = [i for i, flag in enumerate(flags) if flag is kept]
+        if images:
+            chosen = torch.tensor(images).to(logits.device, non_blocking=True)
             weight = None if image_weight is None else image_weight[chosen]
             part = weighted_by_image(
                 criterion,
@@ -61,7 +65,7 @@ def loss_with_exemplars(
                 num_old=hidden,
                 ignore_index=ignore_index,
             )
-            parts.append(part * (int(chosen.sum()) / len(chosen)))
+            parts.append(part * (len(images) / len(flags)))
     return sum(parts[1:], parts[0])
 
 

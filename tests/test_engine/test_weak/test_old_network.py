@@ -11,6 +11,7 @@ from incseg.engine.weak.old_network import OldNetwork
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import CrossEntropyLoss, FCNHead
 from tests.test_engine.test_weak.conftest import base_step
+from tests.test_utils.test_number_formats import settings
 
 
 @pytest.fixture(scope='module')
@@ -41,6 +42,22 @@ def test_classes_and_probabilities(base):
         place = (ids[:, None, None] == label).argmax(0)
         picked = np.take_along_axis(probability.numpy(), place[None], 0)[0]
         np.testing.assert_allclose(picked, confidence, atol=1e-4)
+
+
+@pytest.mark.parametrize('tf32', [True, False])
+def test_its_arithmetic(base, gpu_settings, monkeypatch, tf32):
+    """If it fails, a GPU rounds as a training before it did, or times its algorithms for every
+    size of the images; or what is set goes on in the caller's code."""
+    config, path = base
+    experiment = Experiment(config)
+    network = OldNetwork(experiment, 1, path)
+    network.tf32, seen, most_likely = tf32, [], network.most_likely
+    network.most_likely = lambda images: seen.append(settings()) or most_likely(images)
+    gpu_settings(tf32=not tf32, benchmark=True)
+    before = settings()
+    for _ in network(ShapesDataset(length=6, size=32), [1, 3]):
+        assert settings() == before
+    assert set(seen) == {(tf32, tf32, False, True)} and settings() == before
 
 
 class SecondBest(FCNHead):

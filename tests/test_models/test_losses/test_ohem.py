@@ -7,6 +7,7 @@ import torch
 
 from incseg.errors import InvalidInputError
 from incseg.models.losses import OhemCrossEntropyLoss
+from tests.common.waits import DEVICE, StandIn
 
 
 def logits_of(*probabilities):
@@ -43,6 +44,28 @@ def test_void_and_weights():
     nothing = loss(logits, torch.full_like(target, 255), num_old=1)
     nothing.backward()
     assert nothing == 0 and not logits.grad.any()
+
+
+@pytest.mark.parametrize('min_kept', [0, 0.4, 1])
+@pytest.mark.parametrize('void', [0, 1, 6])
+def test_on_a_gpu(min_kept, void):
+    """If it fails, a GPU waits for the number of hard pixels, or another loss comes out."""
+    probabilities = (0.9, 0.5, 0.71, 0.2, 0.95, 0.3)
+    loss = OhemCrossEntropyLoss(0.7, min_kept)
+    logits, target = logits_of(*probabilities)
+    target[0, 0, :void] = 255
+    logits.requires_grad_()
+    expected = loss(logits, target, num_old=1)
+    [gradient] = torch.autograd.grad(expected, logits)
+    with StandIn() as device:
+        there = logits.detach().to(DEVICE).requires_grad_()
+        label = target.to(DEVICE)
+        with device.counting() as waits:
+            found = loss(there, label, num_old=1)
+            found.backward()
+        assert waits == []
+        torch.testing.assert_close(found.cpu().detach(), expected.detach())
+        torch.testing.assert_close(there.grad.cpu(), gradient)
 
 
 @pytest.mark.parametrize('wrong', [dict(threshold=0), dict(threshold=1.2), dict(min_kept=-0.1)])

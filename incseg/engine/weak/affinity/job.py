@@ -91,7 +91,7 @@ def affinity_job(
         ColourJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
     )
     start = time.monotonic()
-    with gpu_arithmetic(experiment.tf32):
+    with gpu_arithmetic(experiment.tf32, deterministic=experiment.deterministic):
         losses = train_affinity(
             net,
             data,

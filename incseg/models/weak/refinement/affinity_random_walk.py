@@ -20,6 +20,7 @@ from incseg.models.weak.refinement.affinity_pairs import (
     sources,
 )
 from incseg.registry import MODELS
+from incseg.utils.precision import allowed_tf32
 from incseg.utils.rules import POSITIVE, Rule, check_values, expected, or_none, whole
 from incseg.utils.tensor_files import check_kind, read_checkpoint
 
@@ -163,6 +164,8 @@ def transition_matrix(
 def random_walk(scores: Tensor, transition: Tensor, doublings: int = 6) -> Tensor:
     """Return ``scores T^(2^doublings)``, from repeated squares of ``T``.
 
+    On a GPU the products are those of float32, without TF32: each squaring doubles an error.
+
     Args:
         scores: ``(C, h, w)``.
         transition: The matrix ``T``, ``(h w, h w)``.
@@ -171,6 +174,7 @@ def random_walk(scores: Tensor, transition: Tensor, doublings: int = 6) -> Tenso
     Returns:
         ``(C, h, w)``.
     """
-    for _ in range(doublings):
-        transition = transition @ transition
-    return (scores.flatten(1) @ transition).view_as(scores)
+    with allowed_tf32(False), torch.autocast(scores.device.type, enabled=False):
+        for _ in range(doublings):
+            transition = transition @ transition
+        return (scores.flatten(1) @ transition).view_as(scores)
