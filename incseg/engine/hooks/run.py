@@ -19,6 +19,8 @@ from incseg.utils.distributed import on_rank_zero
 
 #: height or width of pictures below which a network's last stages have no two values for a norm
 FEW_PIXELS = 32
+#: graphs that torch keeps per function, and over all functions, when networks are compiled
+GRAPH_LIMITS = dict(recompile_limit=1024, accumulated_recompile_limit=8192)
 
 
 @HOOKS.register_module()
@@ -236,8 +238,9 @@ class CompileHook(Hook):
     change.  The forward pass that also returns a backbone's stages (PLOP) is
     compiled too; a labeller that is trained with the network is not.  Compilation
     pays on a GPU with a fixed crop; on a CPU it costs a minute and gains nothing.
-    torch keeps eight graphs per function, so that after a few steps heads, whose
-    output grows, may run uncompiled.
+    torch keeps eight graphs per function unless told otherwise; heads, whose output grows,
+    need more after two steps and would then run uncompiled.  The hook raises torch's limits
+    for the process.
 
     Args:
         options: Arguments of :func:`torch.compile`.
@@ -249,6 +252,10 @@ class CompileHook(Hook):
         self.options = options
 
     def before_train(self, runner: Any) -> None:
+        from torch._dynamo import config as dynamo_config  # slow to import, and rarely needed
+
+        for name, least in GRAPH_LIMITS.items():
+            setattr(dynamo_config, name, max(getattr(dynamo_config, name), least))
         student = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for network in (student, getattr(student, 'teacher', None)):
             if network is not None:

@@ -6,11 +6,13 @@ import pytest
 import torch
 from mmengine.runner import get_priority
 from torch import nn
+from torch._dynamo import config as dynamo_config
 
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.hooks import CompileHook, IncrementalHook
 from incseg.engine.recipe.network import model_config, teacher_config
 from incseg.registry import MODELS
+from tests.common.toys import network_config
 
 
 def network(**parts) -> SimpleNamespace:
@@ -81,6 +83,34 @@ def test_the_pass_with_stages_is_compiled(build_plop):
     assert len(passes) >= 4 + 2, "the student's backbone and three heads, the teacher's and one"
     for name, value in plain.items():
         torch.testing.assert_close(compiled[name], value)
+
+
+def test_five_steps(monkeypatch):
+    """If it fails, torch's limit of graphs is reached after two steps: late heads run uncompiled.
+
+    In each step the student's backbone and two heads, the teacher's backbone and one head are run.
+    """
+    torch.compiler.reset()
+    made, passes, counts = [], [], []
+
+    def counted(graph, inputs):
+        made.append(graph)
+        return lambda *arguments: passes.append(graph) or graph(*arguments)
+
+    terms = dict(kd=dict(type='BinaryDistillation'))
+    images, labels = torch.randn(2, 3, 32, 32), torch.randint(0, 2, (2, 32, 32))
+    with dynamo_config.patch(recompile_limit=8, accumulated_recompile_limit=256):
+        for k in range(5):
+            outputs = (3,) + (1,) * k
+            student = MODELS.build(network_config(outputs, distillation=terms if k else None))
+            if k:
+                student.set_teacher(MODELS.build(network_config(outputs[:-1])))
+            CompileHook(backend=counted).before_train(SimpleNamespace(model=student))
+            before = len(made), len(passes)
+            sum(student.loss(images, labels).values()).backward()
+            counts.append((len(made) - before[0], len(passes) - before[1]))
+    print('new graphs and their passes in each step:', counts)
+    assert [passed for _, passed in counts] == [3, 5, 5, 5, 5]
 
 
 def test_it_comes_after_the_teacher_is_made():
