@@ -43,6 +43,9 @@ class OnDevice(torch.Tensor):
     def tolist(self):
         return self.cpu().tolist()
 
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else repr(self)
+
     def new_tensor(self, data, **kwargs):
         return torch.tensor(data, **{'dtype': self.dtype, 'device': DEVICE, **kwargs})
 

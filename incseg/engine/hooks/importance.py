@@ -112,7 +112,7 @@ class ImportanceHook(MethodHook):
             return
         held = [self.parameters[name] for name in self.importance]
         self._penalty, pulls = penalty_of_all(
-            torch._foreach_sub(held, [self.anchor[name] for name in self.importance]),
+            list(torch._foreach_sub(held, [self.anchor[name] for name in self.importance])),
             list(self.importance.values()),
             self.loss_weight,
             [rates[parameter] for parameter in held],
