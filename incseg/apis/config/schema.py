@@ -202,11 +202,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         optional('schedule.compile', or_none(SWITCH), 'Whether to compile the network.'),
         optional('schedule.tf32', or_none(SWITCH), 'Whether a GPU may round float32 products.'),
-        optional(
-            'schedule.deterministic',
-            or_none(SWITCH),
-            'Whether a GPU uses deterministic algorithms alone: a training repeats, but is slower.',
-        ),
+        optional('schedule.deterministic', or_none(SWITCH), 'Whether a GPU repeats bit for bit.'),
         optional(
             'schedule.keep',
             KEEP,
