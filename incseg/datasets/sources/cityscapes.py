@@ -42,6 +42,10 @@ class CityscapesDataset(SegDataset):
     ``gtFine/{train,val}/<city>/*_gtFine_labelIds.png`` below ``data_root``, as they are
     published.  Their ids 0 to 33 become the dataset ids 1 to 19 of the classes that the benchmark
     evaluates, in the order of its train ids; all others are void.  No pixel is background.
+
+    Args:
+        img_suffix, seg_map_suffix: Endings of images and label maps, see :class:`SegDataset`.
+        *args, **kwargs: Of :class:`SegDataset`.
     """
 
     METAINFO: ClassVar[dict] = dict(
