@@ -163,9 +163,11 @@ def test_the_kernel_at_its_limits(channels, teacher, num_old, unbiased, low, ful
     assert (grads[0] - grads[1]).abs().max() < 1e-5 * grads[1].abs().max()
 
 
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason='there are not two GPUs')
-def test_two_processes_nccl(tool_environment, free_port, tmp_path):
-    """SyncBN over two GPUs; evaluation by two processes counts what one counts."""
+@pytest.mark.parametrize('gpus', [1, 2])
+def test_two_processes(gpus, tool_environment, free_port, tmp_path):
+    """SyncBN over two GPUs by NCCL, or on one by gloo; evaluation counts what one counts."""
+    if torch.cuda.device_count() < gpus:
+        pytest.skip('there are not two GPUs')
     root = tool_environment['PYTHONPATH']
     config = f'{root}/configs/mib/bisenet_r18_shapes_4-1.py'
     options = [
@@ -177,6 +179,7 @@ def test_two_processes_nccl(tool_environment, free_port, tmp_path):
         'protocol.name=5-1',
     ]
     environment = dict(tool_environment, PYTHON=sys.executable, PORT=free_port)
+    environment['CUDA_VISIBLE_DEVICES'] = ','.join(map(str, range(gpus)))
     subprocess.run(
         [f'{root}/tools/dist_train.sh', config, '2', '--work-dir', 'two', *options],
         cwd=tmp_path,

@@ -116,14 +116,18 @@ def share_dropout(network: Module) -> Module:
     return replace(network, shared)
 
 
-def share_batch_norm(network: Module) -> Module:
+def share_batch_norm(network: Module, kind: type[nn.Module] = _BatchNorm) -> Module:
     """Replace the BatchNorms in a network, in place, by :class:`SharedBatchNorm`.
 
     Their parameters and running statistics are taken over.
+
+    Args:
+        network: The network.
+        kind: The class of those that are replaced; by default every BatchNorm.
     """
 
     def shared(module: nn.Module) -> nn.Module | None:
-        if not isinstance(module, _BatchNorm) or isinstance(module, SharedBatchNorm):
+        if not isinstance(module, kind) or isinstance(module, SharedBatchNorm):
             return None
         new = SharedBatchNorm(
             module.num_features,

@@ -3,26 +3,65 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
-from mmengine.dist import barrier, broadcast_object_list, init_dist, is_distributed, is_main_process
+from mmengine.dist import (
+    all_gather_object,
+    barrier,
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+    init_dist,
+    is_distributed,
+    is_main_process,
+)
 
 from incseg.errors import InvalidInputError
 from incseg.utils.rules import any_of, expected
 
+T = TypeVar('T')
+
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+#: a variable of each launcher, and how to start so that it is set
+STARTS = dict(
+    pytorch=('RANK', 'torchrun: start with tools/dist_train.sh'),
+    slurm=('SLURM_PROCID', 'srun: start with srun'),
+)
+#: seconds that a process waits for the others of its group: one may make pseudo-labels or scan
+#: masks for hours while the others wait.  NCCL's own limit is ten minutes.
+TIMEOUT = 24 * 3600.0
+#: where launchers of MPI name a process: Open MPI; MPICH and Intel MPI
+MPI_VARIABLES = (
+    dict(
+        RANK='OMPI_COMM_WORLD_RANK',
+        WORLD_SIZE='OMPI_COMM_WORLD_SIZE',
+        LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK',
+        LOCAL_WORLD_SIZE='OMPI_COMM_WORLD_LOCAL_SIZE',
+    ),
+    dict(
+        RANK='PMI_RANK',
+        WORLD_SIZE='PMI_SIZE',
+        LOCAL_RANK='MPI_LOCALRANKID',
+        LOCAL_WORLD_SIZE='MPI_LOCALNRANKS',
+    ),
+)
 
 
-def init_launcher(launcher: str) -> None:
+def init_launcher(launcher: str, timeout: float = TIMEOUT) -> None:
     """Join the process group of the launcher: NCCL on GPUs, gloo on CPUs.
 
     mmengine selects a CUDA device even if there is none.  On a CPU the group is
-    therefore created here, before any Runner asks for it.
+    therefore created here, before any Runner asks for it.  Where a machine has more processes
+    than GPUs they share the GPUs by gloo, because NCCL refuses two processes on one.
 
     Args:
         launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
+        timeout: Seconds that a process waits for the others.
 
     Raises:
         InvalidInputError: The launcher's environment variables are missing.
@@ -32,18 +71,90 @@ def init_launcher(launcher: str) -> None:
     if launcher == 'none' or is_distributed():
         return
     end_with_parent()
-    if launcher == 'pytorch' and 'RANK' not in os.environ:
-        raise InvalidInputError(
-            "launcher 'pytorch' needs torchrun's environment: start with tools/dist_train.sh"
-        )
+    if launcher == 'mpi':
+        os.environ.update(mpi_environment(os.environ))
+        launcher = 'pytorch'  # from here on both are the same
+    first, command = STARTS[launcher]
+    if first not in os.environ:
+        raise InvalidInputError(f'launcher {launcher!r} needs the environment of {command}')
     if torch.cuda.is_available():
-        init_dist(launcher)
+        init_dist(launcher, _shared_gpus() or 'nccl', timeout=timeout)
     elif launcher == 'pytorch':
-        torch.distributed.init_process_group('gloo')
+        torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     else:
         raise InvalidInputError(
             f'launcher {launcher!r} needs a GPU; on CPU use tools/dist_train.sh (torchrun)'
         )
+
+
+def mpi_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return torchrun's variables of a process that mpirun has started.
+
+    Args:
+        environment: The process's variables; its own ``MASTER_ADDR`` and ``MASTER_PORT`` are kept.
+
+    Raises:
+        InvalidInputError: mpirun's variables are missing, or the processes are on several
+            machines and ``MASTER_ADDR`` does not name one.
+    """
+    for names in MPI_VARIABLES:
+        if all(name in environment for name in names.values()):
+            break
+    else:
+        raise InvalidInputError(
+            "launcher 'mpi' needs the variables that mpirun sets "
+            f'({", ".join(MPI_VARIABLES[0].values())}): start with mpirun -np N, or with '
+            'tools/dist_train.sh'
+        )
+    found = {key: environment[name] for key, name in names.items()}
+    if 'MASTER_ADDR' not in environment and found['LOCAL_WORLD_SIZE'] != found['WORLD_SIZE']:
+        raise InvalidInputError(
+            'MASTER_ADDR is not set, and the processes are on several machines: name that of '
+            'rank 0 (mpirun -x MASTER_ADDR=…)'
+        )
+    return dict(
+        found,
+        MASTER_ADDR=environment.get('MASTER_ADDR', '127.0.0.1'),
+        MASTER_PORT=environment.get('MASTER_PORT', '29500'),
+    )
+
+
+def _shared_gpus() -> str | None:
+    """Give this process one of the GPUs and return ``'gloo'`` if there are fewer than processes."""
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
+    gpus = torch.cuda.device_count()
+    if processes <= gpus:
+        return None
+    os.environ['LOCAL_RANK'] = str(int(os.environ['LOCAL_RANK']) % gpus)
+    if os.environ['RANK'] == '0':
+        warnings.warn(
+            f'{processes} processes share {gpus} GPU{"s"[: gpus > 1]} of this machine: '
+            'they talk by gloo, which is slower than NCCL'
+        )
+    return 'gloo'
+
+
+def share_of(items: Sequence[T]) -> Sequence[T]:
+    """Return the part of ``items`` that this process works on, every ``world_size``-th."""
+    return items[get_rank() :: get_world_size()]
+
+
+def share_out(items: Sequence[T], is_left: Callable[[T], bool]) -> tuple[list[T], int]:
+    """Share out what is left of some work, in equal parts.
+
+    Every process of the group calls this function and examines a part of the items; those that
+    are left are shared out afterwards, so that none gets more of them than another.
+
+    Args:
+        items: The items in one order, the same in all processes; they can be hashed.
+        is_left: Says whether an item is left to do.
+
+    Returns:
+        This process's items, and how many are left for all.
+    """
+    found = all_gather_object([item for item in share_of(items) if is_left(item)])
+    left = set(chain.from_iterable(found))
+    return list(share_of([item for item in items if item in left])), len(left)
 
 
 def end_with_parent(interval: float = 1.0) -> None:
@@ -80,9 +191,6 @@ def end_launcher() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
-
-
-T = TypeVar('T')
 
 
 def on_rank_zero(work: Callable[..., T], **kwargs: Any) -> T:

@@ -65,7 +65,8 @@ def test_another_method_with_a_frozen_backbone(tiny, tmp_path):
 
 
 def test_two_processes(tool_environment, free_port, tmp_path):
-    """If it fails, DDP waits for gradients that frozen parameters never get."""
+    """If it fails, DDP waits for gradients that frozen parameters never get, or torch's SyncBN,
+    which the config asks for, asks for a GPU."""
     root = tool_environment['PYTHONPATH']
     environment = dict(tool_environment, PORT=free_port, PYTHON=sys.executable)
     done = subprocess.run(
@@ -84,6 +85,7 @@ def test_two_processes(tool_environment, free_port, tmp_path):
             'batch_size=8',
             'epochs=2',
             'protocol.name=5-1',
+            'norm_cfg.type=SyncBN',
         ],
         cwd=tmp_path,
         env=environment,

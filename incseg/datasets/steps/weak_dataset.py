@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import Compose
-from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.dist import all_gather_object
 from torch.utils.data import Dataset
 
 from incseg.datasets.image_labels import BaseImageLabels
@@ -16,6 +16,7 @@ from incseg.datasets.steps.sample_seed import sample_seed
 from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, TASK_UTILS, TRANSFORMS
+from incseg.utils.distributed import share_of
 from incseg.utils.rules import any_of, expected
 
 #: called with a data set and indices of its images, yields for each image its index, the most
@@ -135,7 +136,7 @@ class WeakDataset(Dataset):
         negatives = self.negatives
         if not isinstance(negatives, OldNetworkNegatives):
             return
-        share = self.indices[get_rank() :: get_world_size()].tolist()
+        share = [int(i) for i in share_of(self.indices)]
         findings = {
             index: negatives.look(label, confidence)
             for index, label, confidence in old_network(self.dataset, share)

@@ -8,6 +8,8 @@ from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from incseg.engine.checkpoint import read_resume_checkpoint
@@ -55,6 +57,8 @@ class StepRunner(Runner):
                 f'{self.world_size} processes: BatchNorm uses the batch of each, so results '
                 'depend on their number; schedule.sync_bn=True uses the batch of all'
             )
+        if remark := self.cfg.get('remark'):
+            self.logger.info(remark)
         with gpu_arithmetic(**self._arithmetic):
             return super().train()
 
@@ -63,15 +67,15 @@ class StepRunner(Runner):
 
         Args:
             model_wrapper_cfg: See mmengine's Runner.
-            model: The network; its dropout layers are replaced, and on a CPU, if the config has
-                ``sync_bn``, its BatchNorms.
+            model: The network; its dropout layers are replaced, and on a CPU its SyncBatchNorms
+                and, if the config has ``sync_bn``, its BatchNorms.
         """
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         model = share_dropout(model)
-        if self.cfg.get('sync_bn') and not torch.cuda.is_available():
-            model = share_batch_norm(model)
-            self.cfg.pop('sync_bn')
+        if not torch.cuda.is_available():  # torch's own needs GPUs
+            every = self.cfg.pop('sync_bn', None)
+            model = share_batch_norm(model, _BatchNorm if every else nn.SyncBatchNorm)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def dump_config(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, barrier, get_rank, get_world_size, is_main_process
+from mmengine.dist import barrier, get_world_size, is_main_process
 
 from incseg.datasets import (
     BackgroundRule,
@@ -29,7 +29,7 @@ from incseg.models import SEAM
 from incseg.models.batch_norm_folding import fold_batch_norm
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, MODELS, TASK_UTILS
-from incseg.utils.distributed import on_rank_zero
+from incseg.utils.distributed import on_rank_zero, share_out
 from incseg.utils.files import remove_leftovers
 from incseg.utils.locks import exclusive_folder
 from incseg.utils.precision import gpu_arithmetic
@@ -236,22 +236,20 @@ def make_pseudo_labels(
                 labels[indices],
                 dataset.metainfo['classes'],
             )
-        own = [int(i) for i in indices[get_rank() :: get_world_size()]]
         _ = files.digests  # if it is damaged, it is said now, not taken for damaged labels
-        if resume:
-            own = [
-                i
-                for i in own
-                if not files.is_valid(image_ids[i], maker.score_stride > 0, meta['ids'])
-            ]
-        barrier()  # every process has looked at the files
-        if remaking := any(all_gather_object(len(own))):
+
+        def is_left(i: int) -> bool:
+            scores = maker.score_stride > 0
+            return not (resume and files.is_valid(image_ids[i], scores, meta['ids']))
+
+        own, left = share_out([int(i) for i in indices], is_left)
+        if left:
             on_rank_zero(files.open_again)
             files.__dict__.pop('digests', None)
         with closing(Progress(len(own), _title(files), progress and is_main_process())) as bar:
             maker.make(dataset, own, labels, bar.update)
         barrier()
-        if remaking or not (files.folder / 'digests.json').is_file():
+        if left or not (files.folder / 'digests.json').is_file():
             on_rank_zero(lambda: files.write_digests(image_ids[i] for i in indices))
     return len(own)
 

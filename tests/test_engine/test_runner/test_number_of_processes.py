@@ -73,6 +73,17 @@ def test_a_shared_batch(run):
         assert apart(one, several) < 1e-4
 
 
+def test_frozen_parts_in_a_shared_batch(run):
+    """If it fails, DDP waits for what is frozen, or frozen and shared norms disturb each other."""
+    frozen = "method.frozen=['norm_affine', 'old_classifiers']"
+    (_, one), (_, two) = run(1, frozen), run(2, frozen, 'schedule.sync_bn=True')
+    assert apart(one, two) < 1e-4
+    held = [name for name in two[0] if name.endswith(('layers.0.1.weight', 'steps.0.weight'))]
+    assert len(held) == 2 and all((two[0][name] == two[1][name]).all() for name in held)
+    mean = 'backbone.layers.0.1.running_mean'
+    assert (two[0][mean] != two[1][mean]).any()
+
+
 def test_a_batch_of_each_process(run):
     """If it fails, nobody says why two processes do not give the numbers of one."""
     said, two = run(2)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from incseg.datasets import BackgroundRule, PseudoLabelFiles, ShapesDataset
-from incseg.engine.weak import pseudo_labels
 from incseg.engine.weak.cam_inference import CamInference
 from incseg.engine.weak.pseudo_label_maker import PseudoLabelMaker
 from incseg.engine.weak.pseudo_labels import make_pseudo_labels
 from incseg.errors import InvalidInputError
+from incseg.utils import distributed
 
 INDICES = np.array([0, 2, 3, 5])
 LABELS = np.zeros((6, 7), np.bool_)
@@ -119,9 +119,12 @@ def test_nothing_is_mixed_up(make):
 
 def test_processes_share_the_images(make, monkeypatch, dataset):
     """If it fails, two processes label an image twice, or leave one out."""
-    monkeypatch.setattr(pseudo_labels, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(distributed, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(distributed, 'all_gather_object', lambda mine: [mine, [2, 5]])
     count, files = make()
     assert count == 2
-    monkeypatch.setattr(pseudo_labels, 'get_rank', lambda: 1)
-    assert make(resume=True)[0] == 2
-    assert all(files.is_valid(dataset.image_ids[i], True) for i in INDICES)
+    monkeypatch.setattr(distributed, 'get_rank', lambda: 1)
+    monkeypatch.setattr(distributed, 'all_gather_object', lambda mine: [mine, []])
+    assert make(resume=True)[0] == 1, 'one of the two that are left'
+    valid = [files.is_valid(dataset.image_ids[i], True) for i in INDICES]
+    assert valid == [True, False, True, True]
