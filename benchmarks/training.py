@@ -1,6 +1,7 @@
 """One training step: what incremental learning adds, what each setting gives, MMSegmentation's.
 
     python benchmarks/training.py [--depth 18] [--size 512] [--batch 2] [--peer [SCRIPT]]
+        [--no-compile]
 
 ``--peer`` times MMSegmentation's BiSeNetV1 in turns with ours by ``benchmarks/mmseg_step.py``, or
 by another script that takes ``DEPTH SIZE BATCH ITERATIONS [--channels-last] [--bf16] [--tf32]`` and
@@ -32,7 +33,8 @@ from incseg.utils.precision import computes_in_bfloat16
 STEP = 1  # a step with a teacher
 BF16 = computes_in_bfloat16(torch.device('cuda' if CUDA else 'cpu'))
 #: targets: the teacher's forward pass on top of three units; gains over MMSegmentation
-INCREMENTAL, EQUAL, DEFAULTS = 1.34, 1.3 if CUDA else 1.15, 3.0 if CUDA else 2.0
+INCREMENTAL, EQUAL = 1.34, 1.3 if CUDA else 1.15
+DEFAULTS = 3.0 if CUDA else 2.0 if BF16 else 1.3
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Settings:
 
     teacher: bool = False  # MiB's incremental step, else plain cross-entropy
     bf16: bool = BF16
-    channels_last: bool = True
+    channels_last: bool | None = None  # as suits the processor
     fused_losses: bool = True
     fused_optimizer: bool = True
     tf32: bool = True
@@ -151,13 +153,14 @@ def main() -> None:
     parser.add_argument(
         '--peer', nargs='?', const=str(ROOT / 'benchmarks/mmseg_step.py'), metavar='SCRIPT'
     )
+    parser.add_argument('--no-compile', action='store_true', help='leave compiled steps out')
     args = parser.parse_args()
     init_default_scope('incseg')
     ours_against_plain(args)
     ours_against_peer(args)
 
 
-def measured_settings() -> dict[str, Settings]:
+def measured_settings(compiled: bool) -> dict[str, Settings]:
     """The steps of the first table: the defaults, then one setting at a time undone."""
     mib = Settings(teacher=True)
     full = replace(mib, bf16=False)
@@ -167,6 +170,7 @@ def measured_settings() -> dict[str, Settings]:
     steps |= {
         'MiB, losses not fused': replace(mib, fused_losses=False),
         'MiB, NCHW': replace(mib, channels_last=False),
+        'MiB, channels last': replace(mib, channels_last=True),
         'MiB, optimiser not fused': replace(mib, fused_optimizer=False),
         'MiB, int64 labels': replace(mib, small_labels=False),
     }
@@ -174,6 +178,9 @@ def measured_settings() -> dict[str, Settings]:
         steps |= {
             'MiB, not pinned': replace(mib, pinned=False),
             'MiB, float32, no TF32': replace(full, tf32=False),
+        }
+    if CUDA and compiled:
+        steps |= {
             'supervised, compiled': Settings(compiled=True),
             'MiB, compiled': replace(mib, compiled=True),
         }
@@ -191,7 +198,10 @@ def measured_settings() -> dict[str, Settings]:
 
 def ours_against_plain(args: argparse.Namespace) -> None:
     took = interleaved(
-        {name: Iteration(args, settings) for name, settings in measured_settings().items()},
+        {
+            name: Iteration(args, settings)
+            for name, settings in measured_settings(not args.no_compile).items()
+        },
         args.rounds,
     )
     rows, costs = [], {}
@@ -228,18 +238,18 @@ def ours_against_peer(args: argparse.Namespace) -> None:
     layout = 'channels last, width'
     settings = {
         f'equal settings: float32{", TF32" if CUDA else ""}, {layout}': (
-            Settings(bf16=False, width=width),
+            Settings(bf16=False, channels_last=True, width=width),
             ['--channels-last', '--tf32'],
             EQUAL,
         )
     }
     if BF16:
         settings[f'equal settings: bf16, {layout}'] = (
-            Settings(bf16=True, width=width),
+            Settings(bf16=True, channels_last=True, width=width),
             ['--channels-last', '--bf16', '--tf32'],
             EQUAL,
         )
-    settings['each at its defaults'] = (Settings(), [], DEFAULTS if BF16 else None)
+    settings['each at its defaults'] = (Settings(), [], DEFAULTS)
     gains: dict[str, float | None] = dict.fromkeys(settings)
     if args.peer:
         took: dict[str, list[tuple[float, float]]] = {name: [] for name in settings}

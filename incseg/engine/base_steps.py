@@ -15,6 +15,7 @@ from incseg.engine.recipe.identity import config_hash
 from incseg.engine.recipe.names import names_in
 from incseg.engine.work_dir import read_metrics
 from incseg.evaluation.run_settings import is_free
+from incseg.models.convolutions import AUTO
 from incseg.utils.files import remove_leftovers, temporary_name, write_json
 
 #: parts of a Runner's config that do not shape its result
@@ -70,6 +71,8 @@ class BaseSteps:
             key: value for key, value in step.to_dict().items() if key not in BYSTANDERS
         }
         loader = shape.pop('train_dataloader')
+        if experiment.channels_last is not None:  # a trial's choice: its runs share the base step
+            shape['model'] = dict(shape['model'], channels_last=AUTO)
         shape['batches'] = loader['batch_sampler']
         shape['pretrained'] = experiment.config['pretrained']
         if step.optim_wrapper.amp:  # base steps of earlier versions had them in bfloat16

@@ -27,6 +27,7 @@ from incseg.engine.labels import (
     label_digests,
     training_set,
 )
+from incseg.engine.memory_layout import LayoutChoice
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
@@ -88,6 +89,7 @@ class ProtocolRun:
             experiment.check_step(redo_from, '--redo-from')
         self.work_dir = WorkDir(work_dir, experiment, resume, redo_from)
         self.inputs = RunInputs(self.work_dir)
+        self.layout = LayoutChoice(experiment, self.inputs)
         self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if reuse else None
         self.ledger = experiment.new_ledger()
         self.labels = all_labels(experiment)
@@ -174,14 +176,14 @@ class ProtocolRun:
             place = self._shared_place(config)
             if not (config.resume or evaluate_only) and self._reuse(place, meta, num_images):
                 return
+        self.layout.settle(config, previous)
         if not evaluate_only:
             self._train(context, config, joined, meta)
         context.release()
         saved = work_dir.read(k)  # every process: the saved network
         folder = str(context.work_dir / 'test')
         metrics = evaluate(experiment, k, saved.content, str(saved), folder, work=self.work)
-        seconds = saved.meta.get('seconds', 0.0)
-        self._record(k, metrics, saved, num_images, replayed, seconds)
+        self._record(k, metrics, saved, num_images, replayed, saved.meta.get('seconds', 0.0))
         (context.work_dir / 'resume.pth').unlink(missing_ok=True)
         if place is not None and is_main_process():
             BaseSteps.store(place, saved.content, metrics)
@@ -202,10 +204,8 @@ class ProtocolRun:
     def _shared_place(self, config: Any) -> Path:
         """Return the folder of the shared base step with this config and these data."""
         assert self.base_steps is not None
-        test = config_for_test(self.experiment, 0, '')
-        return self.base_steps.place(
-            self.experiment, config, test, self.data['0'], self.labels[0].identity()
-        )
+        test, labels = config_for_test(self.experiment, 0, ''), self.labels[0].identity()
+        return self.base_steps.place(self.experiment, config, test, self.data['0'], labels)
 
     def _train(self, context: StepContext, config: Any, dataset: Any, meta: dict[str, Any]) -> None:
         k = context.k
@@ -233,6 +233,7 @@ class ProtocolRun:
         if shared is None:
             return False
         checkpoint, metrics = shared
+        self.layout.adopt(checkpoint['meta'], f'the base step in {place}')
         checkpoint['meta'] |= meta | model_meta(self.experiment, None, self.data['0'])
         on_rank_zero(lambda: save_checkpoint(checkpoint, self.work_dir.checkpoint(0), 'step'))
         self._say(f'reused the base step in {place}')
@@ -276,16 +277,16 @@ class ProtocolRun:
     ) -> None:
         if self.memory.size:
             extra['memory_images'] = replayed
-        old = self.experiment.sources.old(k)
         self.ledger.add(
             k,
             metrics,
-            old,
+            self.experiment.sources.old(k),
             train_images=num_images,
             seconds=seconds,
             history=[saved.meta.get('best_iou', {})],
             network=saved.digest,
             **self.labels[k].ledger_entry(),
+            **self.layout.ledger_entry(),
             **extra,
         )
         on_rank_zero(lambda: write_json(self.work_dir.step(k) / METRICS, metrics))

@@ -13,6 +13,8 @@ LABELS = 'image_labels'
 #: likewise of the images and masks, and of the network that a step began from
 DATA = 'data_fingerprints'
 STARTS = 'previous_networks'
+#: the layout that a trial chose, see incseg.engine.memory_layout
+LAYOUT = 'memory_layout'
 #: settings, besides roots of data, that shape no result: they may change between an interruption
 #: and the resumption, and two runs that differ in them are comparable
 FREE = (
@@ -29,6 +31,7 @@ FREE = (
     LABELS,
     DATA,
     STARTS,
+    LAYOUT,
 )
 
 

@@ -32,6 +32,8 @@ def model_meta(
     """
     config = stored_config(experiment.raw_config)
     config['filename'] = experiment.ledger_header()['config']
+    if experiment.channels_last is not None:  # the network is used as it was trained
+        config['model'] = dict(config['model'], channels_last=experiment.channels_last)
     return dict(
         config=config,
         input=input_of(experiment.config),

@@ -31,7 +31,10 @@ class Experiment:
         raw_config: The config as it was written, which work dirs store and hashes read.
         sources: The classes of every step, and its data sets.
         joint: Whether one step learns all classes.
+        channels_last: The layout that a trial chose (``model.channels_last='auto'``); None before.
     """
+
+    channels_last: bool | None = None
 
     def __init__(self, config: Config):
         self.raw_config = config

@@ -21,7 +21,10 @@ def model_config(experiment: Experiment, k: int, init: bool = False) -> dict[str
             later steps start from the previous one.
     """
     outputs = experiment.sources.outputs_per_step(k)
-    return model_of_config(experiment.raw_config, k, outputs, init)
+    model = model_of_config(experiment.raw_config, k, outputs, init)
+    if experiment.channels_last is not None:
+        model['channels_last'] = experiment.channels_last
+    return model
 
 
 def model_of_config(

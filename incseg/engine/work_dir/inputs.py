@@ -10,7 +10,7 @@ from incseg.engine.work_dir.config import write_run_config
 from incseg.engine.work_dir.files import STEP_FILES, WorkDir
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
-from incseg.evaluation.run_settings import DATA, LABELS, STARTS, read_run_config
+from incseg.evaluation.run_settings import DATA, LABELS, LAYOUT, STARTS, read_run_config
 from incseg.registry import DATASETS
 from incseg.utils.rules import expected
 
@@ -43,12 +43,13 @@ class RunInputs:
             found[str(k)] = f'{labels[k].fingerprint(dataset)}-{tests[repr(test)]}'
         return found
 
-    def recorded(self, kind: str) -> dict[str, str]:
+    def recorded(self, kind: str) -> dict[str, Any]:
         """Return the fingerprints of one kind in ``config.json``, by step as text.
 
         Args:
-            kind: ``LABELS`` (image-level labels), ``DATA`` (images and masks) or ``STARTS`` (the
-                networks that steps began from) of :mod:`incseg.evaluation.run_settings`.
+            kind: ``LABELS`` (image-level labels), ``DATA`` (images and masks), ``STARTS`` (the
+                networks that steps began from) or ``LAYOUT`` (what :meth:`write_layout` wrote)
+                of :mod:`incseg.evaluation.run_settings`.
 
         Returns:
             The fingerprints; empty if nothing is recorded.
@@ -154,7 +155,7 @@ class RunInputs:
                 f'step {k} was begun from another network than {previous} is now: put that file '
                 f'back, or pass --redo-from {k}'
             )
-        self._write({}, {}, {str(k): previous.digest})
+        self._write({STARTS: {str(k): previous.digest}})
 
     def write(self, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
         """Write the complete config and the fingerprints of a run's inputs to ``config.json``.
@@ -163,11 +164,15 @@ class RunInputs:
             labels: Fingerprints of the labels, by step as text.
             data: Fingerprints of the images and masks, likewise.
         """
-        self._write(labels, data, {})
+        self._write({LABELS: labels, DATA: data})
 
-    def _write(self, *fingerprints: Mapping[str, str]) -> None:
+    def write_layout(self, layout: Mapping[str, Any]) -> None:
+        """Write to ``config.json`` the layout that was chosen, which a resumed run keeps."""
+        self._write({LAYOUT: layout})
+
+    def _write(self, new: Mapping[str, Mapping[str, Any]]) -> None:
         config: dict[str, Any] = dict(self.work_dir.experiment.raw_config)
-        for kind, now in zip((LABELS, DATA, STARTS), fingerprints, strict=True):
-            if known := {**self.recorded(kind), **now}:
+        for kind in (LABELS, DATA, STARTS, LAYOUT):
+            if known := {**self.recorded(kind), **new.get(kind, {})}:
                 config[kind] = known
         write_run_config(config, self.work_dir.path)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from incseg.constants import VOID
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import check_maps, check_pair, hands_out_stages, no_stages
+from incseg.models.convolutions import lay_out
 from incseg.models.decode_heads import BaseDecodeHead
 from incseg.models.decode_heads.class_map import class_map
 from incseg.models.segmentors.head_building import build_head
@@ -37,7 +38,7 @@ class EncoderDecoder(BaseModel):
             are used in training only.
         auxiliary_weight: Factor on each auxiliary loss (BiSeNet's alpha).
         data_preprocessor: Config of the preprocessor.
-        channels_last: Whether convolutions use the channels-last layout.
+        channels_last: Whether the layout is channels-last; None: as suits the processor.
 
     Attributes:
         outputs_per_step: Classes of each step so far, a tuple.
@@ -54,7 +55,7 @@ class EncoderDecoder(BaseModel):
         auxiliary_head: Mapping[str, dict | None] | None = None,
         auxiliary_weight: float = 1.0,
         data_preprocessor: dict | None = None,
-        channels_last: bool = True,
+        channels_last: bool | str | None = None,
     ):
         # built here: mmengine's own registry would not find ours without a default scope
         super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
@@ -74,8 +75,7 @@ class EncoderDecoder(BaseModel):
                 "an auxiliary head is named 'decode_head', which is the principal head's name"
             )
         self.auxiliary_weight = auxiliary_weight
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        self.memory_format = lay_out(self, channels_last)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let a subclass of incseg 0.1, whose ``forward`` takes no ``labels``, do without them."""
