@@ -1,100 +1,84 @@
-"""Every target that needs a GPU, in one command: the tests marked ``cuda``, then the benchmarks.
+"""What needs a GPU, in the minutes for which one is at hand: correctness first, then speed.
 
-    python benchmarks/gpu.py [--peer]
+    python benchmarks/gpu.py --minutes 8 [--voc VOC2012] [--out DIR] [--peer] [--all]
 
-Prints each script's tables, and at the end every target as met, not met or not measured; the exit
-status is 0 only if no command failed and every target is met.  An estimated twenty minutes on an
-H100.  ``--peer`` needs MMSegmentation, see ``benchmarks/mmseg_step.py``.  Networks for comparing
-predictions, R18 and R101, are trained on the rendered Shapes first.
+Runs, in order: versions and imports; side by side the tests marked ``cuda``, one step on the CPU
+and on the GPU, a repeated and a resumed run; waits per iteration of every method; losses at batch
+24; the Shapes job; three steps of rendered VOC 15-1 at 512 pixels with R101 (``--voc``, a folder
+that a renderer of VOC's shape made); a training step without compilation; evaluation; inference.
+Every part has a limit, and none begins when the minutes are over.
+
+``--all`` runs the rest too: compilation, R101, trained networks, data, pseudo-labels, growth.
+Without ``--minutes`` there is no end.  ``--peer`` needs MMSegmentation, see
+``benchmarks/mmseg_step.py``.  ``--only NAME …`` runs some parts.
+
+Each result is printed and added to ``DIR/results.jsonl`` as it comes, each part's output is kept
+beside it.  At the end: a table of all parts, those that were not run included, and every target as
+met, not met or not measured.  The exit status is 0 only if nothing failed or was cut off and every
+target is met.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-SHAPES = str(ROOT / 'configs/mib/bisenet_r18_shapes_4-1.py')
-
-
-def commands(folder: str, peer: bool) -> list[list[str]]:
-    """What is run, in order, without the interpreter."""
-    with_peer = ['--peer'] if peer else []
-
-    def script(name: str, *arguments: str) -> list[str]:
-        return [str(HERE / name), *arguments]
-
-    return [
-        ['-m', 'pytest', '-q', '-n0', '-m', 'cuda', str(ROOT / 'tests')],
-        script('losses.py', '--batch', '4', '8', '24'),
-        script('training.py', '--depth', '18', *with_peer),
-        script('training.py', '--depth', '101', '--batch', '8', *with_peer),
-        [str(ROOT / 'tools/train.py'), SHAPES, '--work-dir', f'{folder}/r18'],
-        script(
-            'inference.py',
-            '--compile',
-            '--images',
-            '50',
-            '--config',
-            SHAPES,
-            '--checkpoint',
-            f'{folder}/r18/step_2/final.pth',
-        ),
-        [
-            str(ROOT / 'tools/train.py'),
-            SHAPES,
-            '--work-dir',
-            f'{folder}/r101',
-            '--cfg-options',
-            'model.backbone.depth=101',
-        ],
-        script(
-            'inference.py',
-            '--compile',
-            '--images',
-            '50',
-            '--config',
-            SHAPES,
-            '--checkpoint',
-            f'{folder}/r101/step_2/final.pth',
-            '--cfg-options',
-            'model.backbone.depth=101',
-        ),
-        script('evaluation.py'),
-        script('data.py', *with_peer),
-        script('loader.py'),
-        script('pseudo_labels.py'),
-        script('growth.py', '--steps', '20'),
-    ]
+from on_gpu.parts import Part, more_parts, parts
+from on_gpu.schedule import Schedule
+from terminaltables import AsciiTable
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--minutes', type=float, help='time for everything; default: no end')
+    parser.add_argument('--voc', metavar='VOC2012', help='rendered VOC at 512 pixels')
+    parser.add_argument('--out', type=Path, default=Path('gpu_results'))
     parser.add_argument('--peer', action='store_true')
+    parser.add_argument('--all', action='store_true', help='also the rest')
+    parser.add_argument('--only', nargs='+', metavar='NAME')
+    parser.add_argument('--device', choices=['cuda', 'cpu'], default='cuda', help=argparse.SUPPRESS)
+    parser.add_argument('--toy', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if not torch.cuda.is_available():
+    if args.device == 'cuda' and not torch.cuda.is_available():
         sys.exit('error: there is no GPU')
-    targets, failed = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for command in commands(folder, args.peer):
-            title = ' '.join(command).replace(f'{ROOT}/', '')
-            print(f'== {title}', flush=True)
-            done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
-            print(done.stdout + (done.stderr if done.returncode else ''), flush=True)
-            if done.returncode:
-                failed.append(f'FAILED: {title}')
-            targets += [line for line in done.stdout.splitlines() if line.startswith('target: ')]
-    print('== targets', *targets, *failed, sep='\n')
-    return exit_status(targets, failed)
+        chosen = parts(folder, args.voc, args.peer)
+        chosen += more_parts(folder, args.peer) if args.all else []
+        environment = dict(CUDA_VISIBLE_DEVICES='') if args.device == 'cpu' else {}
+        seconds = None if args.minutes is None else 60 * args.minutes
+        schedule = Schedule(args.out, seconds, args.toy, environment)
+        results = schedule.run(named(chosen, args.only))
+    print(summary(results))
+    return exit_status(results)
 
 
-def exit_status(targets: list[str], failed: list[str]) -> int:
-    """0 if no command failed and every target is met; one that was not measured is not."""
-    return int(bool(failed) or not all(line.endswith(': met') for line in targets))
+def named(chosen: Sequence[Part], names: Sequence[str] | None) -> list[Part]:
+    """The parts of these names, all for None; a name that no part has ends the program."""
+    known = [part.name for part in chosen]
+    for name in names or ():
+        if name not in known:
+            sys.exit(f'error: --only is {name!r}, expected one of {", ".join(known)}')
+    return [part for part in chosen if names is None or part.name in names]
+
+
+def summary(results: Sequence[dict[str, Any]]) -> str:
+    """The table of all parts, then the targets."""
+    rows = [['part', 'result', 'seconds', '']]
+    for result in results:
+        missed = sum(not line.endswith(': met') for line in result['targets'])
+        because = result.get('because', f'{missed} targets not met' if missed else '')
+        rows.append([result['part'], result['status'], f'{result["seconds"]:.0f}', because])
+    targets = [line for result in results for line in result['targets']]
+    return '\n'.join([AsciiTable(rows).table, '== targets', *targets])
+
+
+def exit_status(results: Sequence[dict[str, Any]]) -> int:
+    """0 if every part was done and every target is met; one that was not measured is not."""
+    met = all(line.endswith(': met') for result in results for line in result['targets'])
+    return int(not met or any(result['status'] != 'done' for result in results))
 
 
 if __name__ == '__main__':
