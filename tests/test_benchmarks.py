@@ -135,7 +135,7 @@ def test_status_of_the_gpu(gpu):
 def test_gpu_at_toy_size(tmp_path):
     """If it fails, a part does not run, and that is found out when a GPU is at hand."""
     done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / 'gpu.py'), '--device', 'cpu', '--toy', '--minutes', '2']
+        [sys.executable, str(BENCHMARKS / 'gpu.py'), '--device', 'cpu', '--toy']
         + ['--out', str(tmp_path), '--only', 'versions', 'same step', 'losses'],
         capture_output=True,
         text=True,

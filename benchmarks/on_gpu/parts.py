@@ -93,7 +93,7 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
             'waits',
             module('waits', work),
             90,
-            module('waits', work, '--toy'),
+            module('waits', work, '--toy', '--methods', 'mib', 'ewc', 'replay'),
         ),
         Part('losses', script('losses.py', '--batch', '24'), 60, script('losses.py', *short)),
         Part(

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -122,7 +123,7 @@ def trial(config: Config, crop: int | Sequence[int]) -> tuple[bool, str]:
         }
         took = timed(
             {
-                layout: lambda net=net: iteration(net, images, config.optim_wrapper.amp)
+                layout: partial(iteration, net, images, config.optim_wrapper.amp)
                 for layout, net in networks.items()
             }
         )

@@ -116,7 +116,7 @@ def share_dropout(network: Module) -> Module:
     return replace(network, shared)
 
 
-def share_batch_norm(network: Module, kind: type[nn.Module] = _BatchNorm) -> Module:
+def share_batch_norm(network: Module, kind: type[_BatchNorm] = _BatchNorm) -> Module:
     """Replace the BatchNorms in a network, in place, by :class:`SharedBatchNorm`.
 
     Their parameters and running statistics are taken over.

@@ -136,7 +136,7 @@ class WeakDataset(Dataset):
         negatives = self.negatives
         if not isinstance(negatives, OldNetworkNegatives):
             return
-        share = [int(i) for i in share_of(self.indices)]
+        share = share_of(self.indices.tolist())
         findings = {
             index: negatives.look(label, confidence)
             for index, label, confidence in old_network(self.dataset, share)
