@@ -25,7 +25,7 @@ class Stop(BaseException):
 
 def stop(runner: Any, iteration: int) -> None:
     """End a training in its second step, after the state of an iteration was saved."""
-    if 'step_1' in str(runner.work_dir) and iteration == 2:
+    if 'step_1' in str(runner.work_dir) and iteration == 1:
         raise Stop
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     try:
         run('resumed')
     except Stop:
-        print('interrupted in step 1, iteration 2')
+        print('interrupted in step 1, iteration 1')
     else:
         sys.exit('error: the run was too short to be interrupted')
     Watch.before = None

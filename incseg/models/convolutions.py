@@ -89,12 +89,12 @@ class Conv2d(nn.Conv2d):
 def computes_as_avx2(x: Tensor) -> bool:
     """Return whether a convolution of ``x`` runs in the kernels that this module works around."""
     return (
-        x.device.type == 'cpu'
+        not torch.compiler.is_compiling()
+        and x.device.type == 'cpu'
         and x.dtype == torch.float32
         and x.dim() == 4
-        and only_avx2()
         and not torch.is_autocast_enabled('cpu')
-        and not torch.compiler.is_compiling()
+        and only_avx2()
     )
 
 
@@ -147,7 +147,12 @@ def _gradient(
         own: The network's.
         which: 0 for the input's gradient, 1 for the weight's.
     """
-    laid = (tensor.contiguous(memory_format=layout) for tensor in tensors)
+    laid = [
+        torch.empty_like(tensor, memory_format=layout)  # only its shape is read: nothing is copied
+        if index == which + 1
+        else tensor.contiguous(memory_format=layout)
+        for index, tensor in enumerate(tensors)
+    ]
     wanted = [which == 0, which == 1, False]
     found = torch.ops.aten.convolution_backward(*laid, None, *ctx.geometry, wanted)[which]
     return found.contiguous(memory_format=own)
