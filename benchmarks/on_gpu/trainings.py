@@ -43,7 +43,7 @@ def train(leaf: Path, work_dir: Path, toy: bool, options: dict[str, Any], **how:
     Returns:
         The ledger.
     """
-    size, images = (32, 16) if toy else (96, 64)
+    size, images = (32, 32) if toy else (96, 64)
     config = load_config(
         leaf,
         {
