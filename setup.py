@@ -26,5 +26,7 @@ setup(
     packages=find_packages(include=['incseg', 'incseg.*']),
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
-    extras_require={name: requirements(name) for name in ('tests', 'optional', 'crf')},
+    extras_require={
+        name: requirements(name) for name in ('tests', 'optional', 'crf', 'timm', 'lite0')
+    },
 )

@@ -11,7 +11,7 @@ from mmengine.dist import is_main_process
 
 from incseg.engine.checkpoint import read_step_checkpoint, save_checkpoint
 from incseg.engine.recipe.experiment import Experiment
-from incseg.engine.recipe.identity import config_hash
+from incseg.engine.recipe.identity import config_hash, named_files
 from incseg.engine.recipe.names import names_in
 from incseg.engine.work_dir import read_metrics
 from incseg.evaluation.run_settings import is_free
@@ -75,6 +75,8 @@ class BaseSteps:
             shape['model'] = dict(shape['model'], channels_last=AUTO)
         shape['batches'] = loader['batch_sampler']
         shape['pretrained'] = experiment.config['pretrained']
+        if files := named_files(shape['pretrained']):
+            shape['weights'] = files
         if step.optim_wrapper.amp:  # base steps of earlier versions had them in bfloat16
             shape['classifiers'] = 'float32'
         shape['tf32'] = experiment.tf32

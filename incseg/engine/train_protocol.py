@@ -218,7 +218,7 @@ class ProtocolRun:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
         best = self._best_iou(k, {} if context.previous is None else context.previous.meta)
-        meta = dict(meta, seconds=hook.seconds, best_iou=best)
+        meta = dict(meta, best_iou=best, **hook.record)
         checkpoint = dict(state_dict=plain(network_weights(model)), meta=meta)
         keep_states(runner.hooks, checkpoint)
         runner.close()
@@ -275,8 +275,8 @@ class ProtocolRun:
         seconds: float,
         **extra: Any,
     ) -> None:
-        if self.memory.size:
-            extra['memory_images'] = replayed
+        extra |= dict(memory_images=replayed) if self.memory.size else {}
+        extra |= {key: saved.meta[key] for key in ('weights_source',) if key in saved.meta}
         self.ledger.add(
             k,
             metrics,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from incseg.models.backbones.activated_norm import AFTER, after_norm
 from incseg.utils.precision import at_least_float32
 
 Module = TypeVar('Module', bound=nn.Module)
@@ -66,6 +67,7 @@ class SharedBatchNorm(_BatchNorm):
 
     torch's SyncBatchNorm needs GPUs; this one uses differentiable sums over the processes.
     Where a channel has one value in all, the running statistics are used, as in evaluation.
+    ``drop`` and ``act``, if it has them, are applied to the result (:func:`after_norm`).
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -73,6 +75,9 @@ class SharedBatchNorm(_BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(N, C, …)``; in training mode by the batch of all processes."""
+        return then(self, self._normalised(x))
+
+    def _normalised(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
         values = at_least_float32(x)
@@ -136,10 +141,59 @@ def share_batch_norm(network: Module, kind: type[_BatchNorm] = _BatchNorm) -> Mo
             module.affine,
             module.track_running_stats,
         )
-        new._parameters, new._buffers = module._parameters, module._buffers
-        return new
+        return taking_over(new, module)
 
     return replace(network, shared)
+
+
+class SyncActivatedBatchNorm(nn.SyncBatchNorm):
+    """torch's SyncBatchNorm, then what the norm that it replaces did after it had normalised."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise and activate ``(N, C, H, W)``."""
+        return then(self, super().forward(x))
+
+
+def sync_batch_norm(network: Module) -> Module:
+    """Replace the BatchNorms in a network, in place, by torch's SyncBatchNorm, for GPUs.
+
+    Unlike torch's own conversion it keeps the activations that norms hold.
+    """
+
+    def synchronised(module: nn.Module) -> nn.Module | None:
+        if not isinstance(module, _BatchNorm) or isinstance(module, nn.SyncBatchNorm):
+            return None
+        kind = nn.SyncBatchNorm if after_norm(module) is None else SyncActivatedBatchNorm
+        new = kind(
+            module.num_features,
+            module.eps,
+            module.momentum,
+            module.affine,
+            module.track_running_stats,
+        )
+        return taking_over(new, module)
+
+    return replace(network, synchronised)
+
+
+def taking_over(new: _BatchNorm, norm: _BatchNorm) -> _BatchNorm:
+    """Give a norm the parameters and statistics of another, and what that one does afterwards."""
+    new._parameters, new._buffers = norm._parameters, norm._buffers
+    for name, part in (after_norm(norm) or nn.Sequential()).named_children():
+        setattr(new, name, part)
+    return new
+
+
+def then(norm: nn.Module, x: Tensor) -> Tensor:
+    """Apply what a norm does after it has normalised, if anything."""
+    for name in AFTER:
+        x = getattr(norm, name, identity)(x)
+    return x
+
+
+def identity(x: Tensor) -> Tensor:
+    """Return a tensor as it is."""
+    return x
 
 
 def replace(network: Module, other: Callable[[nn.Module], nn.Module | None]) -> Module:

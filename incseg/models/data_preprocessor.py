@@ -1,6 +1,6 @@
 """The preprocessor that makes a batch on the device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,8 @@ from mmengine.structures import PixelData
 from torch import Tensor
 
 from incseg.constants import VOID
-from incseg.registry import MODELS
+from incseg.models.backbones.base import scaling_of
+from incseg.registry import MODELS, part_of
 from incseg.structures import SegDataSample
 from incseg.utils.rules import expected, is_number
 
@@ -29,6 +30,8 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         bgr_to_rgb: Whether the loader's BGR becomes RGB.
         non_blocking: Whether the transfer to the device may overlap with computation,
             which it does if the loader pins its memory.
+        saved: Whether mean and deviation are stored with the network's weights, and loaded
+            with them; :func:`build_preprocessor` sets it where the weights bring their own.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         std: Sequence[float] = (58.395, 57.12, 57.375),
         bgr_to_rgb: bool = True,
         non_blocking: bool = True,
+        saved: bool = False,
     ):
         super().__init__(non_blocking)
         for name, values, least in (('mean', mean, None), ('std', std, 0)):
@@ -49,8 +53,8 @@ class SegDataPreProcessor(BaseDataPreprocessor):
                     'three numbers' + ('' if least is None else ' above 0') + ', one a channel',
                 )
         self.bgr_to_rgb = bgr_to_rgb
-        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=saved)
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=saved)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Move a batch to the device, and normalise and pad its images.
@@ -97,6 +101,25 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         if self.bgr_to_rgb:
             image = image.flip(-3)
         return (image.float() - self.mean) / self.std
+
+
+def build_preprocessor(config: Mapping[str, Any] | None, backbone: Mapping[str, Any]) -> Any:
+    """Build the preprocessor of a network.
+
+    Where its config does not say mean and deviation, they are those of the backbone's weights
+    (:meth:`BaseBackbone.input_scaling`), and are stored with the network.
+
+    Args:
+        config: Config of the preprocessor; None for a :class:`SegDataPreProcessor`.
+        backbone: Config of the backbone.
+    """
+    settings = dict(config or dict(type='SegDataPreProcessor'))
+    ours = part_of(settings.get('type'), MODELS) is SegDataPreProcessor
+    if ours and not {'mean', 'std'} & {*settings}:
+        scaling = scaling_of(backbone)
+        settings |= {} if scaling is None else dict(scaling, saved=True)
+    # built here: mmengine's own registry would not find ours without a default scope
+    return MODELS.build(settings)
 
 
 def pad_to(x: Tensor, size: tuple[int, int], value: float) -> Tensor:

@@ -1,6 +1,10 @@
 """What every registered backbone promises."""
 
+import pytest
 import torch
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import Registry
+from torch import nn
 
 from incseg.registry import MODELS
 from tests.common.contract import Contract, Example
@@ -14,10 +18,36 @@ BACKBONES = Contract(
         BiSeNet=Example((16, 8, 8), depth=18),
         ResNet=Example((4, 8, 16, 32), depth=18),
         ResNet38d=Example((8, 8, 8), width=2),
+        ScopedBackbone=Example((2, 4, 8), backbone=dict(type='toy_family.ToyNet')),
+        TimmBackbone=Example((4, 8, 16, 32), name='tf_efficientnet_lite0'),
+        TorchvisionBackbone=Example((4, 8, 16, 32), name='mobilenet_v3_small'),
     ),
     __file__,
     but=('incseg.models.backbones.base',),
 )
+TOY_FAMILY = Registry('model', parent=ROOT_MODELS, scope='toy_family')
+
+
+@TOY_FAMILY.register_module(force=True)
+class ToyNet(nn.Module):
+    """A backbone of another package: it returns maps, and says nothing of them."""
+
+    def __init__(self):
+        super().__init__()
+        layers = [
+            nn.Sequential(nn.Conv2d(i, o, 3, 2, 1), nn.BatchNorm2d(o), nn.ReLU(inplace=True))
+            for i, o in ((3, 4), (4, 6), (6, 8))
+        ]
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x):
+        maps = []
+        for layer in self.layers:
+            x = layer(x)
+            maps.append(x)
+        return tuple(maps)
+
+
 ODD = torch.Size((97, 131))
 
 
@@ -26,6 +56,8 @@ def images(count=1, size=ODD):
 
 
 def backbone(name, **options):
+    if name == 'TimmBackbone':
+        pytest.importorskip('timm')
     torch.manual_seed(0)
     return BACKBONES.build(name, **options).eval()
 

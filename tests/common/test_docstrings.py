@@ -68,6 +68,7 @@ OF_NO_PAPER = {
     'BaseLabeller',
     'BatchNorm',
     'CrossEntropyLoss',
+    'Encoder',
     'Localisation',
     'NoRefinement',
     'PixelCrossEntropy',

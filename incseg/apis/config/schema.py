@@ -20,6 +20,7 @@ from incseg.utils.rules import (
     POSITIVE,
     SWITCH,
     TEXT,
+    WEIGHTS,
     Rule,
     by_name,
     is_number,
@@ -114,7 +115,7 @@ SETTINGS: dict[str, Setting] = {
         optional('annotation', or_none(DICT), "Labels of a step that are not the data set's."),
         # the network
         setting(
-            'pretrained', SWITCH, 'Whether step 0 starts from ImageNet weights.', default=False
+            'pretrained', WEIGHTS, 'Whether step 0 starts from ImageNet, or a file.', default=False
         ),
         optional('width', ANYTHING, 'Width of the heads.', 'the model', evaluated=True),
         optional('norm_cfg', DICT, 'Normalisation layers.', 'the model', evaluated=True),

@@ -8,7 +8,8 @@ from incseg.engine.checkpoint.content import plain_settings
 from incseg.engine.checkpoint.step import StepCheckpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
-from incseg.registry import MODELS, find, find_by_path
+from incseg.models.data_preprocessor import build_preprocessor
+from incseg.registry import find, find_by_path
 
 #: packages whose registered types need no import of the user's
 OWN = ('incseg', 'mmengine', 'mmcv', 'torch', 'torchvision')
@@ -86,8 +87,8 @@ def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
         the factor on the size before anything else; ``eval_mode``; ``transforms``, those of each
         mode by name, in order.
     """
-    settings = resolve(config['model'], config).get('data_preprocessor')
-    preprocessor = MODELS.build(dict(settings or dict(type='SegDataPreProcessor')))
+    model = resolve(config['model'], config)
+    preprocessor = build_preprocessor(model.get('data_preprocessor'), model['backbone'])
     numbers = {
         name: [float(each) for each in value.flatten()]
         if (value := getattr(preprocessor, name, None)) is not None

@@ -165,6 +165,17 @@ class SafeCheckpointHook(Hook):
         self.path = Path(path)
         self.interval = interval
         self._before, self._started = 0.0, time.monotonic()
+        self._source: str | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What files say of the training: ``seconds``, and ``weights_source`` if it has one.
+
+        The source is where the backbone had its pretrained weights from, also before an
+        interruption.
+        """
+        source = {} if self._source is None else dict(weights_source=self._source)
+        return dict(seconds=self.seconds, **source)
 
     @property
     def seconds(self) -> float:
@@ -173,9 +184,13 @@ class SafeCheckpointHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         self._started = time.monotonic()
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        backbone = getattr(model, 'backbone', None)
+        self._source = getattr(backbone, 'weights_source', None) or self._source
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         self._before = float(checkpoint['meta'].get('seconds', 0.0))
+        self._source = checkpoint['meta'].get('weights_source')
         # mmengine warns where it finds no copy of this; that the data are the
         # same is checked by comparing the configs of the runs
         checkpoint['meta']['dataset_meta'] = getattr(
@@ -198,7 +213,7 @@ class SafeCheckpointHook(Hook):
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         checkpoint = dict(
-            meta=dict(epoch=0, iter=done, seed=runner.seed, seconds=self.seconds),
+            meta=dict(epoch=0, iter=done, seed=runner.seed, **self.record),
             state_dict={name: value.cpu() for name, value in model.state_dict().items()},
             message_hub=dict(log_scalars={}, runtime_info={}, resumed_keys={}),
             optimizer=runner.optim_wrapper.state_dict(),

@@ -65,7 +65,7 @@ def fuse_weights(network: nn.Module, old: Mapping[str, Tensor], factor: float) -
     """Replace, in place, the weights that two networks share by their weighted mean.
 
     Parameters and BatchNorm's running statistics are fused.  Integer buffers (its
-    count of batches) and weights that ``old`` lacks stay.
+    count of batches), the scaling of the input and weights that ``old`` lacks stay.
 
     Args:
         network: The new network; it is changed.
@@ -73,5 +73,6 @@ def fuse_weights(network: nn.Module, old: Mapping[str, Tensor], factor: float) -
         factor: Share of the new network, 0 to 1.
     """
     for name, new in network.state_dict().items():
-        if name in old and new.is_floating_point():
+        scaling = name.startswith('data_preprocessor.')  # equal: a mean would only round it
+        if name in old and new.is_floating_point() and not scaling:
             new.copy_((1 - factor) * old[name].to(new) + factor * new)

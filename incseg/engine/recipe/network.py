@@ -38,8 +38,8 @@ def model_of_config(
         outputs_per_step: Outputs of the classifier of each step; the first has the background.
         init: Whether pretrained weights may be loaded.
     """
-    pretrained = bool(resolve(config['pretrained'], config)) and init and k == 0
-    settings = {**config, 'pretrained': pretrained}
+    pretrained = resolve(config['pretrained'], config)
+    settings = {**config, 'pretrained': pretrained if init and k == 0 else False}
     model, method = (resolve(settings[key], settings) for key in ('model', 'method'))
     loss = dict(method['loss_decode'])
     if k == 0 and method.get('base_loss'):

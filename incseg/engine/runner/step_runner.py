@@ -17,6 +17,7 @@ from incseg.models.across_processes import (
     norms_of_each_process,
     share_batch_norm,
     share_dropout,
+    sync_batch_norm,
 )
 from incseg.registry import LOOPS
 from incseg.utils.precision import gpu_arithmetic
@@ -67,15 +68,17 @@ class StepRunner(Runner):
 
         Args:
             model_wrapper_cfg: See mmengine's Runner.
-            model: The network; its dropout layers are replaced, and on a CPU its SyncBatchNorms
-                and, if the config has ``sync_bn``, its BatchNorms.
+            model: The network; its dropout layers are replaced, if the config has ``sync_bn`` its
+                BatchNorms, and on a CPU its SyncBatchNorms.
         """
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
         model = share_dropout(model)
+        every = self.cfg.pop('sync_bn', None)  # mmengine's conversion loses activations in norms
         if not torch.cuda.is_available():  # torch's own needs GPUs
-            every = self.cfg.pop('sync_bn', None)
             model = share_batch_norm(model, _BatchNorm if every else nn.SyncBatchNorm)
+        elif every:
+            model = sync_batch_norm(model)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def dump_config(self) -> None:

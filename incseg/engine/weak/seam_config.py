@@ -49,7 +49,8 @@ def seam_model_config(
         init: Whether ImageNet weights may be loaded.
     """
     imagenet = from_imagenet(experiment)
-    settings = {**experiment.raw_config, 'pretrained': imagenet and init}
+    pretrained = experiment.config['pretrained'] if imagenet and init else False
+    settings = {**experiment.raw_config, 'pretrained': pretrained}
     model = resolve(settings['seam'], settings)['model']
     return {'frozen': imagenet, **model, 'num_classes': num_classes}
 

@@ -3,14 +3,14 @@
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from incseg.registry import MODELS
+from incseg.registry import MODELS, part_of
 from incseg.utils.rules import expected
 
 #: names in 0.1 -> present names of the maps that class activation maps read, and their channels
@@ -75,6 +75,20 @@ class BaseBackbone(nn.Module, ABC):
     def init_weights(self) -> None:
         """Load pretrained weights if the config asks for them; by default there are none."""
 
+    @classmethod
+    def input_scaling(cls, **options: Any) -> dict[str, Any] | None:
+        """Return how pixels are scaled for the pretrained weights; None for the usual scaling.
+
+        The network stores this scaling with its weights, see :class:`SegDataPreProcessor`.
+
+        Args:
+            options: The arguments of the constructor.
+
+        Returns:
+            ``mean`` and ``std``, a number of 0 to 255 for each of red, green and blue.
+        """
+        return None
+
     def norm_layers(self) -> tuple[nn.Module, ...]:
         """Return the layers with running statistics of their input; by default every BatchNorm.
 
@@ -120,6 +134,17 @@ class BaseBackbone(nn.Module, ABC):
             activation.  Terms that compare networks layer by layer (PLOP's pooled distillation)
             read the stages.
         """
+
+
+def scaling_of(backbone: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how pixels are scaled for a backbone's weights, see :class:`BaseBackbone`.
+
+    Args:
+        backbone: Config of the backbone.
+    """
+    scaling = getattr(part_of(backbone.get('type'), MODELS), 'input_scaling', None)
+    options = {key: value for key, value in backbone.items() if key != 'type'}
+    return None if scaling is None else scaling(**options)
 
 
 def hands_out_stages(backbone: nn.Module) -> bool:

@@ -1,18 +1,16 @@
 """torchvision's ResNet as a backbone."""
 
 from functools import partial
-from http.client import HTTPException
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 import torchvision
 from mmcv.cnn import build_norm_layer
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models.backbones.base import BaseBackbone
+from incseg.models.weights import load_fitting, read_weights, torchvision_weights
 from incseg.registry import MODELS
 from incseg.utils.rules import any_of, expected
 
@@ -32,7 +30,8 @@ class ResNet(BaseBackbone):
     Args:
         depth: 18, 34, 50 or 101.
         pretrained: Whether :meth:`init_weights` loads torchvision's ImageNet
-            weights (``IMAGENET1K_V1``), downloading them the first time.
+            weights (``IMAGENET1K_V1``), downloading them the first time.  A path: a file with
+            weights of this network, from torchvision, timm or mmpretrain.
         norm_cfg: Normalisation of every layer.
         output_stride: Stride of the deepest map, 4, 8, 16 or 32.  Where a
             stage is not strided, dilation takes its place, so that the same
@@ -43,6 +42,7 @@ class ResNet(BaseBackbone):
     Attributes:
         out_channels: Channels of the maps, one per stage.
         strides: Strides of the maps: 4, 8, 16 and 32, none above ``output_stride``.
+        weights_source: Where :meth:`init_weights` had the weights from; None for nowhere.
 
     Raises:
         InvalidInputError: If ``depth``, ``output_stride`` or ``num_stages`` is not allowed.
@@ -50,10 +50,12 @@ class ResNet(BaseBackbone):
     Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
     """
 
+    weights_source: str | None = None
+
     def __init__(
         self,
         depth: int,
-        pretrained: bool = False,
+        pretrained: bool | str = False,
         norm_cfg: dict | None = None,
         output_stride: int = 32,
         num_stages: int = 4,
@@ -102,27 +104,15 @@ class ResNet(BaseBackbone):
         """
         if not self.pretrained:
             return
-        weights = torchvision.models.get_weight(WEIGHTS[self.depth])
-        try:
-            # a file that is already there is not hashed: load nothing but tensors from it
-            state = weights.get_state_dict(
-                progress=False, check_hash=True, map_location='cpu', weights_only=True
-            )
-        except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise MissingFileError(
-                f'the ImageNet weights {WEIGHTS[self.depth]} could not be had from {weights.url} '
-                f'({reason}); put the file into {torch.hub.get_dir()}/checkpoints, or train '
-                'without them: --cfg-options pretrained=False'
-            ) from error
-        left_out = ('fc.',) if self.layer4 is not None else ('fc.', 'layer4.')
-        state = {name: value for name, value in state.items() if not name.startswith(left_out)}
+        name = f'ResNet{self.depth}'
+        if isinstance(self.pretrained, str):
+            state, source = read_weights(self.pretrained), f'the file {self.pretrained}'
+        else:
+            state, source = torchvision_weights(torchvision.models.get_weight(WEIGHTS[self.depth]))
         # another norm than BatchNorm has no running statistics: those keys stay behind
-        missing = self.load_state_dict(state, strict=False).missing_keys
-        if missing:
-            raise InvalidInputError(
-                f'the ImageNet weights lack {missing[:3]} of ResNet{self.depth}'
-            )
+        load_fitting(self, state, source, name)
+        self.weights_source = source
+        print_log(f'{name} starts from {source}', 'current')
 
     def forward_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the maps of the stages.
@@ -189,7 +179,9 @@ def dilate(stage: nn.Module, dilation: int) -> None:
             strided = conv.stride[0] > 1
             conv.stride = (1, 1)
             if conv.kernel_size[0] > 1:
-                conv.dilation = conv.padding = (dilation // 2 if strided else dilation,) * 2
+                own = dilation // 2 if strided else dilation
+                conv.dilation = (own, own)
+                conv.padding = tuple(own * (side - 1) // 2 for side in conv.kernel_size)
 
 
 def _norm_layer(cfg: dict[str, Any], channels: int) -> nn.Module:

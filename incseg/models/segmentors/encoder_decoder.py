@@ -14,6 +14,7 @@ from incseg.constants import VOID
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import check_maps, check_pair, hands_out_stages, no_stages
 from incseg.models.convolutions import lay_out
+from incseg.models.data_preprocessor import build_preprocessor
 from incseg.models.decode_heads import BaseDecodeHead
 from incseg.models.decode_heads.class_map import class_map
 from incseg.models.segmentors.head_building import build_head
@@ -37,7 +38,7 @@ class EncoderDecoder(BaseModel):
         auxiliary_head: Configs of auxiliary heads by name, or None.  They
             are used in training only.
         auxiliary_weight: Factor on each auxiliary loss (BiSeNet's alpha).
-        data_preprocessor: Config of the preprocessor.
+        data_preprocessor: Config of the preprocessor, see :func:`build_preprocessor`.
         channels_last: Whether the layout is channels-last; None: as suits the processor.
 
     Attributes:
@@ -57,8 +58,7 @@ class EncoderDecoder(BaseModel):
         data_preprocessor: dict | None = None,
         channels_last: bool | str | None = None,
     ):
-        # built here: mmengine's own registry would not find ours without a default scope
-        super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
+        super().__init__(build_preprocessor(data_preprocessor, backbone))
         self.backbone = MODELS.build(backbone)
         self.outputs_per_step = tuple(outputs_per_step)
         build = functools.partial(build_head, self.backbone, outputs_per_step)

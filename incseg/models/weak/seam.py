@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.base import CAM_NAMES, complete_cam_names
+from incseg.models.data_preprocessor import build_preprocessor
 from incseg.models.weak.functional import (
     equivariant_losses,
     resize_corners,
@@ -79,7 +80,7 @@ class SEAM(FineTuned, BaseModel):
             :func:`equivariant_losses`; at least 2, or None.
         frozen: Whether the backbone's early layers and normalisations keep their weights, see
             :class:`FineTuned`.
-        data_preprocessor: Config of the preprocessor.
+        data_preprocessor: Config of the preprocessor, see :func:`build_preprocessor`.
 
     Raises:
         InvalidInputError: If an argument is out of range, or the backbone lacks
@@ -99,7 +100,7 @@ class SEAM(FineTuned, BaseModel):
         data_preprocessor: dict | None = None,
     ):
         check_values('seam.model', dict(scale=scale, ref_num_classes=ref_num_classes), RULES)
-        super().__init__(MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor')))
+        super().__init__(build_preprocessor(data_preprocessor, backbone))
         self.backbone = complete_cam_names(MODELS.build(backbone))
         if not all(hasattr(self.backbone, name) for name in CAM_NAMES.values()):
             raise InvalidInputError(

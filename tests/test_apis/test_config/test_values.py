@@ -35,7 +35,7 @@ NET = dict(type='AffinityNet', backbone=dict(type='ResNet', depth=18))
         ({'image_scale': 'half'}, "image_scale is 'half', expected a number above 0, up to 100$"),
         ({'batch_size': 0}, 'batch_size is 0'),
         ({'crop_size': (64, 0)}, r'crop_size is \(64, 0\), expected'),
-        ({'pretrained': 'no'}, "pretrained is 'no', expected True or False"),
+        ({'pretrained': 'no'}, "pretrained is 'no', expected True, False or the path"),
         ({'num_workers': -1}, 'num_workers is -1'),
         ({'image_scale': 0}, 'image_scale is 0, expected a number above 0'),
         ({'seed': -5}, 'seed is -5'),

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from incseg.constants import VOID
+from incseg.models.data_preprocessor import build_preprocessor
 from incseg.models.weak.refinement.affinity_pairs import (
     RADIUS,
     STRIDE,
@@ -50,7 +51,7 @@ class AffinityNet(FineTuned):
         frozen: bool = False,
     ) -> None:
         super().__init__()
-        self.data_preprocessor = MODELS.build(data_preprocessor or dict(type='SegDataPreProcessor'))
+        self.data_preprocessor = build_preprocessor(data_preprocessor, backbone)
         self.backbone = MODELS.build(backbone)
         inputs = self.backbone.out_channels[-3:]
         if len(inputs) != 3 or len(channels) != 3:

@@ -1,0 +1,79 @@
+"""Where a network's pretrained weights came from: in the ledger and in every file."""
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from incseg.engine import train_protocol
+from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.registry import HOOKS, MODELS
+from tests.common.toys import ToyBackbone
+
+
+class PowerCutError(Exception):
+    """Stands for a power cut."""
+
+
+@HOOKS.register_module(force=True)
+class CutOff(Hook):
+    """Interrupts the training after some iterations."""
+
+    after = None
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.after == batch_idx + 1:
+            raise PowerCutError
+
+
+@MODELS.register_module(force=True)
+class StoredBackbone(ToyBackbone):
+    """A toy whose weights come from a file of the name that ``pretrained`` gives."""
+
+    weights_source = None
+
+    def __init__(self, pretrained=False):
+        super().__init__()
+        self.pretrained = pretrained
+
+    def init_weights(self):
+        if self.pretrained:
+            self.weights_source = f'the file {self.pretrained}'
+            torch.nn.init.ones_(self.layers[0][0].weight)
+
+
+def config(tiny, pretrained):
+    options = {
+        'model.backbone': dict(type='StoredBackbone', pretrained='$pretrained'),
+        'custom_hooks.cut': dict(type='CutOff'),
+    }
+    return tiny('ft', pretrained=pretrained, **options)
+
+
+def test_the_source_is_told(tiny, tmp_path, monkeypatch, capsys):
+    """If it fails, nobody knows what a network started from, least of all after --resume."""
+    made = config(tiny, 'toy.pth')
+    monkeypatch.setattr(CutOff, 'after', 3)
+    with pytest.raises(PowerCutError):
+        train_protocol(made, tmp_path / 'run', steps=[0])
+    monkeypatch.setattr(CutOff, 'after', None)
+    ledger = train_protocol(made, tmp_path / 'run', resume=True)
+    assert [entry.get('weights_source') for entry in ledger.steps] == [
+        'the file toy.pth',
+        *[None] * 2,
+    ]
+    meta = read_step_checkpoint(tmp_path / 'run/step_0/final.pth')['meta']
+    assert meta['weights_source'] == 'the file toy.pth'
+    train_protocol(made, tmp_path / 'straight', steps=[0])
+    again = train_protocol(made, tmp_path / 'again', steps=[0])
+    assert again.steps[0]['reused_from'] and again.steps[0]['weights_source'] == 'the file toy.pth'
+    other = train_protocol(config(tiny, False), tmp_path / 'other', steps=[0])
+    assert 'weights_source' not in other.steps[0] and 'reused_from' not in other.steps[0]
+
+
+def test_the_content_of_the_file_counts(tiny, tmp_path, capsys):
+    """If it fails, a base step is shared by runs that started from other weights."""
+    path = tmp_path / 'toy.pth'
+    for content in ('a', 'b'):
+        path.write_text(content)
+        ledger = train_protocol(config(tiny, str(path)), tmp_path / content, steps=[0])
+        assert 'reused_from' not in ledger.steps[0]
