@@ -106,7 +106,7 @@ def config(name, method, **options):
             'data.test.length': 2,
             'data.test.size': 32,
             'batch_size': 4,
-            'epochs': 1,
+            'epochs': [1, 2],
             'schedule.checkpoint_interval': 2,
             'custom_hooks.cut': dict(type='CutAt'),
             **options,

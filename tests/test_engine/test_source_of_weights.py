@@ -1,11 +1,13 @@
-"""Where a network's pretrained weights came from: in the ledger and in every file."""
+"""A network's pretrained weights: files say where they came from, and how pictures are scaled."""
 
 import pytest
 import torch
 from mmengine.hooks import Hook
 
+from incseg.apis import init_model
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.models import SEAM, IncrementalSegmentor
 from incseg.registry import HOOKS, MODELS
 from tests.common.toys import ToyBackbone
 
@@ -30,10 +32,15 @@ class StoredBackbone(ToyBackbone):
     """A toy whose weights come from a file of the name that ``pretrained`` gives."""
 
     weights_source = None
+    deviation = 50.0
 
     def __init__(self, pretrained=False):
         super().__init__()
         self.pretrained = pretrained
+
+    @classmethod
+    def input_scaling(cls, **options):
+        return dict(mean=[90.0, 100.0, 110.0], std=[cls.deviation] * 3)
 
     def init_weights(self):
         if self.pretrained:
@@ -77,3 +84,27 @@ def test_the_content_of_the_file_counts(tiny, tmp_path, capsys):
         path.write_text(content)
         ledger = train_protocol(config(tiny, str(path)), tmp_path / content, steps=[0])
         assert 'reused_from' not in ledger.steps[0]
+
+
+def test_the_scaling_is_used_at_every_door(tiny, tmp_path, monkeypatch, capsys):
+    """If it fails, training, teacher and prediction see a picture in different colours."""
+    made = tiny('mib', **{'model.backbone': dict(type='StoredBackbone')})
+    teachers = []
+    real = IncrementalSegmentor.set_teacher
+    monkeypatch.setattr(
+        IncrementalSegmentor,
+        'set_teacher',
+        lambda self, teacher: (teachers.append(teacher), real(self, teacher))[1],
+    )
+    train_protocol(made, tmp_path / 'run', steps=[0, 1])
+    path = tmp_path / 'run/step_1/final.pth'
+    content = read_step_checkpoint(path)
+    assert content['meta']['input']['mean'] == [90.0, 100.0, 110.0]
+    assert content['state_dict']['data_preprocessor.std'].flatten().tolist() == [50.0] * 3
+    assert teachers[0].data_preprocessor.std.flatten().tolist() == [50.0] * 3
+    monkeypatch.setattr(StoredBackbone, 'deviation', 1.0)  # as in another version of a library
+    for fast in (False, True):
+        model = init_model(str(path), device='cpu', fast=fast)
+        assert model.data_preprocessor.std.flatten().tolist() == [50.0] * 3
+    seam = SEAM(dict(type='StoredBackbone'), 2)
+    assert seam.data_preprocessor.mean.flatten().tolist() == [90.0, 100.0, 110.0]
