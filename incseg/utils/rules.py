@@ -234,7 +234,6 @@ POSITIVE: Rule = (lambda value: is_number(value) and value > 0, 'a number above 
 NOT_NEGATIVE: Rule = (lambda value: is_number(value) and value >= 0, 'a number of at least 0')
 SHARE: Rule = (lambda value: is_number(value) and 0 <= value <= 1, 'a number from 0 to 1')
 SWITCH: Rule = (lambda value: isinstance(value, bool), 'True or False')
-#: a file of weights has an ending, so that ``no`` is none
 WEIGHTS: Rule = (
     lambda value: isinstance(value, bool) or (isinstance(value, str) and bool(splitext(value)[1])),
     'True, False or the path of a file of weights',
