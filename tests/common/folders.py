@@ -20,17 +20,19 @@ TEST = {'e': [[1, 2], [3, 3]], 'f': [[VOID, 1], [1, 1]]}
 
 def write_split(kind, root, split, masks, **options):
     """Write images, label files and list of one split, as a class of data sets declares them."""
-    reader = kind(str(root), split, lazy_init=True, **options).label_reader
+    dataset = kind(str(root), split, lazy_init=True, **options)
+    reader, endings = dataset.label_reader, (dataset.img_suffix[0], dataset.seg_map_suffix)
     file_id = {int(i): number for number, i in reversed(list(enumerate(reader.table)))}
     file_id[VOID] = VOID
     for image_id, mask in masks.items():
         mask = np.array(mask)
         image = np.full((*mask.shape, 3), 100, np.uint8)
         label = np.vectorize(file_id.get)(mask).astype(np.uint8)
-        for key, array, suffix in (('img_path', image, 'jpg'), ('seg_map_path', label, 'png')):
+        keys = ('img_path', 'seg_map_path')
+        for key, array, suffix in zip(keys, (image, label), endings, strict=True):
             folder = Path(root, kind.DATA_PREFIX[key].replace('{split}', split))
             folder.mkdir(parents=True, exist_ok=True)
-            assert cv2.imwrite(str(folder / f'{image_id}.{suffix}'), array)
+            assert cv2.imwrite(str(folder / f'{image_id}{suffix}'), array)
     if kind.ANN_FILE:
         path = Path(root, kind.ANN_FILE.replace('{split}', split))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,9 @@ SOURCES = Contract(
     DATASETS,
     ('incseg.datasets.seg_dataset', 'incseg.datasets.sources'),
     dict(
+        ADE20KDataset=Example(dict(train='training', test='validation')),
         CamVidDataset=Example(dict(train='train', test='test')),
+        CityscapesDataset=Example(dict(train='train', test='val')),
         COCODataset=Example(dict(train='train', test='val')),
         COCOVOCDataset=Example(
             dict(train=('coco_train', 'voc_train_aug'), test=('coco_val', 'voc_val')),
