@@ -137,7 +137,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('base',),
     ],
     'models.weights': [('packages',), ('files', 'fitting', 'mmpretrain_names', 'torchvision_hub')],
-    'models.decode_heads': [('fcn_head',), ('base',), ('class_map', 'growing_classifier')],
+    'models.decode_heads': [
+        ('aspp_head', 'fcn_head', 'linear_head', 'lraspp_head', 'mlp_head'),
+        ('base',),
+        ('class_map', 'growing_classifier'),
+    ],
     'models.distillation': [('features', 'logits'), ('base',)],
     'models.labellers': [('entropy',), ('base', 'uncertainty')],
     'models.losses': [('ohem', 'segmentation'), ('fused',), ('functional',)],

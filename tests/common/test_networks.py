@@ -15,7 +15,13 @@ HEADS = Contract(
     'decode head',
     MODELS,
     'incseg.models.decode_heads',
-    dict(FCNHead=Example()),
+    dict(
+        ASPPHead=Example(rates=[2, 3]),
+        FCNHead=Example(),
+        LRASPPHead=Example(),
+        LinearHead=Example(),
+        MLPHead=Example(),
+    ),
     __file__,
 )
 SEGMENTORS = Contract(

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from incseg.models.decode_heads.class_map import Decision, label_type
 from incseg.models.decode_heads.growing_classifier import GrowingClassifier
 from incseg.registry import MODELS
-from incseg.utils.rules import NOT_NEGATIVE, checked, or_none, whole
+from incseg.utils.rules import NOT_NEGATIVE, checked, one_or_list, or_none, whole
+
+
+def listed(value: int | Sequence[int]) -> list[int]:
+    """Return a number, or several, as a list."""
+    return list(value) if isinstance(value, Sequence) else [value]
 
 
 class BaseDecodeHead(nn.Module, ABC):
@@ -20,9 +25,9 @@ class BaseDecodeHead(nn.Module, ABC):
     not become classes by argmax also implements :meth:`decide`.
 
     Args:
-        in_channels: Channels of the feature map at ``in_index``.
+        in_channels: Channels of the feature map at ``in_index``; a list where a head reads several.
         channels: Channels that :meth:`forward_features` returns.
-        in_index: Which of the backbone's feature maps the head reads; the
+        in_index: Which of the backbone's feature maps the head reads, one or a list; the
             last one by default, which for BiSeNet is the fused map.
         loss_decode: Config of the loss, or the loss itself.  It is called
             ``loss(logits, target, *, num_old, ignore_index)``; the method's
@@ -43,16 +48,16 @@ class BaseDecodeHead(nn.Module, ABC):
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int | Sequence[int],
         channels: int,
-        in_index: int = -1,
+        in_index: Any = -1,
         loss_decode: Any = None,
         norm_cfg: dict | None = None,
         dropout_ratio: float = 0.1,
         init_std: float | None = 0.01,
     ):
         super().__init__()
-        self.in_channels = checked('in_channels', in_channels, whole(1))
+        self.in_channels = checked('in_channels', in_channels, one_or_list(whole(1)))
         self.channels = checked('channels', channels, whole(1))
         self.in_index = in_index
         self.norm_cfg = norm_cfg or dict(type='incseg.BN')

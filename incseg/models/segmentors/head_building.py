@@ -35,21 +35,28 @@ def build_head(
             'the channels of each map that heads read, a tuple of one or more',
         )
     index = cfg.get('in_index', -1)
-    if not isinstance(index, int) or not -len(offered) <= index < len(offered):
+    several = isinstance(index, list | tuple) and len(index) > 0
+    indices = list(index) if several else [index]
+    if not all(isinstance(i, int) and -len(offered) <= i < len(offered) for i in indices):
         raise expected(
             f'model.{name}.in_index',
             index,
-            f'the index of one of the {len(offered)} maps of {type(backbone).__name__}',
+            f'the index of one of the {len(offered)} maps of {type(backbone).__name__}, or a list '
+            'of some, if the head reads several',
         )
-    in_channels = cfg.setdefault('in_channels', offered[index])
-    if in_channels != offered[index]:
+    channels = [offered[i] for i in indices]
+    fitting = channels if several else channels[0]
+    in_channels = cfg.setdefault('in_channels', fitting)
+    given = list(in_channels) if isinstance(in_channels, list | tuple) else in_channels
+    if given != fitting:
         raise expected(
             f'model.{name}.in_channels',
             in_channels,
-            f'{offered[index]}, as map {index} of {type(backbone).__name__} (its maps have '
+            f'{fitting}, as map {index} of {type(backbone).__name__} (its maps have '
             f'{list(offered)} channels)',
         )
-    cfg.setdefault('channels', in_channels // shrink)
+    if not several:
+        cfg.setdefault('channels', in_channels // shrink)
     loss = cfg.pop('loss_decode', None)  # a head need not take it as an argument
     head = MODELS.build(cfg)
     if loss is not None:
