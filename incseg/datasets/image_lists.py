@@ -159,10 +159,12 @@ def pair_files(
         if missing:
             image_id, path, named = missing[0]
             hint = files.similar(image_id, key, ids) if named is None else files.other(image_id)
-            way_on = hint or (how_to_get if listed is None else _advice_on_list(named, how_to_get))
+            if not hint or named is not None:
+                advice = how_to_get if listed is None else _advice_on_list(named, how_to_get)
+                hint = f'{hint}; {advice}' if hint else advice
             raise MissingFileError(
                 f"{kind} '{path}' does not exist ({len(missing)} of {len(ids)} are missing); "
-                f'{line[0]}; {way_on}'
+                f'{line[0]}; {hint}'
             )
     tell(*line)
     return pairs

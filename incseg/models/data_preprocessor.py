@@ -113,7 +113,7 @@ def build_preprocessor(config: Mapping[str, Any] | None, backbone: Mapping[str, 
         config: Config of the preprocessor; None for a :class:`SegDataPreProcessor`.
         backbone: Config of the backbone.
     """
-    settings = dict(config or dict(type='SegDataPreProcessor'))
+    settings = {'type': 'SegDataPreProcessor', **(config or {})}
     ours = part_of(settings.get('type'), MODELS) is SegDataPreProcessor
     if ours and not {'mean', 'std'} & {*settings}:
         scaling = scaling_of(backbone)

@@ -150,7 +150,6 @@ MODULES = {
     'models.backbones.attention_refinement': 'models.backbones.bisenet',
     'models.backbones.base_backbone': 'models.backbones.base',
     'models.backbones.batch_norm': 'models.backbones.base',
-    'models.backbones.context_path': 'models.backbones.bisenet',
     'models.backbones.feature_fusion': 'models.backbones.bisenet',
     'models.backbones.pooled_conv': 'models.backbones.bisenet',
     'models.backbones.pre_activation_block': 'models.backbones.resnet38d',

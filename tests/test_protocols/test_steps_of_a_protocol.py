@@ -138,7 +138,7 @@ def test_protocol_cannot_be_changed():
         ((20, 15, False), '^increment is False, '),
         (
             (20, 15, 1, 'overlapped'),
-            "^setting is 'overlapped', expected 'overlap', .* or 'partitioned'$",
+            "^setting is 'overlapped', expected 'overlap', .*; did you mean 'overlap'.$",
         ),
         ((20, 15, 1, None), '^setting is None, expected '),
         (

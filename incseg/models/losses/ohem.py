@@ -6,7 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from incseg.models.losses.functional.cross_entropy import check_image_weight, check_target
+from incseg.models.losses.functional.cross_entropy import (
+    channels_of_labels,
+    check_image_weight,
+    check_target,
+)
 from incseg.registry import MODELS
 from incseg.utils.precision import at_least_float32
 from incseg.utils.rules import NOT_NEGATIVE, POSITIVE, SHARE, checked
@@ -63,17 +67,19 @@ class OhemCrossEntropyLoss(nn.Module):
             image_weight: ``(N,)``, a factor on the loss of each image's pixels, or None.
 
         Raises:
-            ValueError: If a label is neither a channel nor ignored.
+            ValueError: If a label is neither a channel nor ignored; on a GPU the loss is NaN then.
         """
-        check_target(target, logits.shape[1], ignore_index, wait=True)  # it waits below anyway
-        loss = F.cross_entropy(
-            at_least_float32(logits), target.long(), ignore_index=ignore_index, reduction='none'
-        )
+        check_target(target, logits.shape[1], ignore_index)
+        channel, valid, foreign = channels_of_labels(target, logits.shape[1], ignore_index)
+        loss = F.cross_entropy(at_least_float32(logits), channel, reduction='none')
+        loss = loss.where(valid, 0)
+        if foreign is not None:
+            loss = loss.masked_fill(foreign, float('nan'))
         if image_weight is not None:
             loss = loss * check_image_weight(image_weight, logits)[:, None, None]
         if loss.device.type != 'cpu':
-            return self.loss_weight * self._mean_of_hardest(loss, target != ignore_index)
-        losses = loss[target != ignore_index]
+            return self.loss_weight * self._mean_of_hardest(loss, valid)
+        losses = loss[valid]
         if not len(losses):
             return loss.sum() * self.loss_weight
         least = max(1, int(self.min_kept * len(losses)))
@@ -94,4 +100,4 @@ class OhemCrossEntropyLoss(nn.Module):
         number = torch.maximum((losses > -log(self.threshold)).sum(), least)
         rank = torch.arange(len(losses), device=losses.device)
         ordered = losses.sort(descending=True)[0]
-        return ordered.where((rank < number) & (ordered >= 0), 0.0).sum() / number
+        return ordered.where((rank < number) & ~(ordered < 0), 0.0).sum() / number

@@ -60,7 +60,7 @@ from incseg.errors import InvalidInputError
             "class_order is 'disc', expected a list of all",
         ),
         ({'method.frozen': ['backbon']}, "did you mean 'backbone'\\?$"),
-        ({'data.train.exif': 'aply'}, "did you mean 'apply'\\?$"),
+        ({'data.future': 'backgroud'}, "did you mean 'background'\\?$"),
         ({'schedule.poly_power': float('inf')}, 'poly_power is inf, expected .*, finite$'),
         (
             {'model.data_preprocessor.std': [0, 0, 0]},

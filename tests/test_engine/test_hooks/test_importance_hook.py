@@ -165,7 +165,7 @@ def test_nothing_to_go_by(walk, kind):
 @pytest.mark.parametrize('weight', [-1, 'much', float('nan'), None])
 def test_bad_weight(weight):
     """If it fails, parameters are pushed away from their old values, or step 1 dies."""
-    message = f'^method.hooks.ewc.loss_weight is {weight!r}, expected a number of at least 0$'
+    message = f'^method.hooks.ewc.loss_weight is {weight!r}, expected a number of at least 0'
     with pytest.raises(InvalidInputError, match=message):
         EWCHook(weight, name='ewc')
 

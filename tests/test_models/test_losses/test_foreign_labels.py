@@ -63,14 +63,6 @@ def test_the_rest_is_the_same_where_labels_are_not_read(name, fused, monkeypatch
     torch.testing.assert_close(loss_of(name, fused, target_with(2)), expected, rtol=0, atol=0)
 
 
-def test_ohem_reads_labels_everywhere(monkeypatch):
-    """If it fails, hard pixels are chosen by a comparison that leaves out NaN."""
-    monkeypatch.setattr(cross_entropy, 'is_read', lambda target: False)
-    loss = MODELS.build(dict(type='OhemCrossEntropyLoss'))
-    with pytest.raises(InvalidInputError, match='a label of target is -1'):
-        loss(torch.randn(1, 3, 4, 4), target_with(-1), num_old=0)
-
-
 @pytest.mark.parametrize('channel', range(3))
 def test_nan_in_one_channel(channel):
     """If it fails, a broken network goes on: in rows as in the plain form the losses are NaN."""

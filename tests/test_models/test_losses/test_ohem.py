@@ -68,6 +68,17 @@ def test_on_a_gpu(min_kept, void):
         torch.testing.assert_close(there.grad.cpu(), gradient)
 
 
+@pytest.mark.parametrize('label', [-1, 2, 77])
+def test_a_foreign_label_on_a_gpu(label):
+    """If it fails, a label of another data set is left out of the hard pixels, or read beyond."""
+    logits, target = logits_of(0.9, 0.5, 0.71, 0.2)
+    target = target.long()
+    target[0, 0, 1] = label
+    with StandIn():
+        found = OhemCrossEntropyLoss(0.7)(logits.to(DEVICE), target.to(DEVICE), num_old=1)
+        assert found.cpu().isnan()
+
+
 @pytest.mark.parametrize('wrong', [dict(threshold=0), dict(threshold=1.2), dict(min_kept=-0.1)])
 def test_refused(wrong):
     with pytest.raises(InvalidInputError, match=f'OhemCrossEntropyLoss {next(iter(wrong))} is '):

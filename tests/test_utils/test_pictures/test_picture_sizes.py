@@ -109,7 +109,7 @@ def test_files_are_read_once(tmp_path, monkeypatch):
     glances = []
     look = sizes.size_at_a_glance
     monkeypatch.setattr(
-        sizes, 'size_at_a_glance', lambda path, turned: glances.append(path) or look(path)
+        sizes, 'size_at_a_glance', lambda path, *more: glances.append(path) or look(path)
     )
     train, test = ([write(tmp_path / f'{split}{i}.jpg') for i in range(3)] for split in 'ab')
     for _ in range(3):

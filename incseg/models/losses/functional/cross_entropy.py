@@ -68,7 +68,7 @@ def unbiased_cross_entropy(
     return loss.mean()
 
 
-def check_target(target: Tensor, num_channels: int, ignore_index: int, wait: bool = False) -> None:
+def check_target(target: Tensor, num_channels: int, ignore_index: int) -> None:
     """Refuse a target without images, or with a label that is neither a channel nor ignored.
 
     Labels on a GPU are not looked at: reading them would wait for the device.  There
@@ -78,7 +78,6 @@ def check_target(target: Tensor, num_channels: int, ignore_index: int, wait: boo
         target: ``(N, H, W)``, integer labels.
         num_channels: Number of the logits' channels.
         ignore_index: The label of ignored pixels.
-        wait: Whether labels on a GPU are looked at too.
 
     Raises:
         ValueError: Naming the first such label.
@@ -86,7 +85,7 @@ def check_target(target: Tensor, num_channels: int, ignore_index: int, wait: boo
     if not len(target):
         raise expected('shape of target', tuple(target.shape), 'at least one image')
     all_fit = target.dtype is torch.uint8 and num_channels > 255
-    if (wait or is_read(target)) and not all_fit:
+    if is_read(target) and not all_fit:
         foreign = target[is_foreign(target, num_channels, ignore_index)]
         if len(foreign):
             raise expected(
