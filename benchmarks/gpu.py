@@ -12,10 +12,10 @@ Every part has a limit, and none begins when the minutes are over.
 Without ``--minutes`` there is no end.  ``--peer`` needs MMSegmentation, see
 ``benchmarks/mmseg_step.py``.  ``--only NAME …`` runs some parts.
 
-Each result is printed and added to ``DIR/results.jsonl`` as it comes, each part's output is kept
-beside it.  At the end: a table of all parts, those that were not run included, and every target as
-met, not met or not measured.  The exit status is 0 only if nothing failed or was cut off and every
-target is met.
+Each result is printed and added to ``DIR/results.jsonl`` as it comes; each part's output is kept
+beside it.  A table at the end names all parts, also those that were not run, and says of every
+target whether it was met, not met or not measured.  The exit status is 0 only if nothing failed or
+was cut off and every target is met.
 """
 
 import argparse

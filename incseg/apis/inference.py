@@ -81,7 +81,7 @@ def init_model(
 
 
 def check_is_model(config: Any) -> None:
-    """Refuse what is neither a file nor a loaded config.
+    """Refuse a model that is neither a file nor a loaded config.
 
     Raises:
         InvalidInputError: Naming the value.

@@ -7,7 +7,7 @@ import numpy as np
 
 from incseg.constants import VOID
 from incseg.errors import InvalidInputError
-from incseg.utils.rules import any_of, expected, similar
+from incseg.utils.rules import any_of, expected
 
 #: what pixels of the other classes become
 OTHERS = {'background': 0, 'void': VOID}
@@ -69,9 +69,7 @@ def check_names(classes: Any, known: Sequence[str], name: str) -> list[str]:
         names = names[1:]
     for i, each in enumerate(names):
         if each not in known:
-            close = similar(each, known) if isinstance(each, str) else None
-            hint = f'did you mean {close!r}?' if close else f'expected {any_of(known)}'
-            raise InvalidInputError(f'{key} has {each!r}; {hint}')
+            raise expected(f'a class in {key}', each, any_of(known))
         if each in names[:i]:
             raise InvalidInputError(f'{key} has {each!r} twice, expected each class once')
     if not names:

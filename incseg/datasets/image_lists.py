@@ -90,7 +90,7 @@ def _folders_beside(folder: str, root: str) -> str:
         return ''
     if close := similar(wanted.name, there):
         return f'did you mean {close!r} (set split or data_prefix)? If not, '
-    return f'beside it there is {", ".join(map(repr, there[:8]))}; '
+    return f'the folders beside it are {", ".join(map(repr, there[:8]))}; '
 
 
 def pair_files(

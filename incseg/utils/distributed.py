@@ -140,7 +140,7 @@ def share_of(items: Sequence[T]) -> Sequence[T]:
 
 
 def share_out(items: Sequence[T], is_left: Callable[[T], bool]) -> tuple[list[T], int]:
-    """Share out what is left of some work, in equal parts.
+    """Divide the items that are left among the processes, in equal parts.
 
     Every process of the group calls this function and examines a part of the items; those that
     are left are shared out afterwards, so that none gets more of them than another.

@@ -95,12 +95,12 @@ def test_shapes_by_name():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'classes': ['cat', 'dgo']}, "classes of SegDataset has 'dgo'; did you mean 'dog'?"),
+        ({'classes': ['cat', 'dgo']}, "classes of SegDataset is 'dgo', .*; did you mean 'dog'"),
         ({'classes': ['cat', 'cat']}, "has 'cat' twice"),
         ({'classes': 'cat'}, "classes of SegDataset is 'cat', expected a list of names"),
         ({'classes': []}, r'is \[\], expected one or more of'),
         ({'classes': ['background']}, 'expected one or more of'),
-        ({'classes': [3]}, "has 3; expected 'cat', 'dog' or 'cow'"),
+        ({'classes': [3]}, "is 3, expected 'cat', 'dog' or 'cow'"),
         ({'classes': 3}, 'is 3, expected a list'),
         ({'classes': ['cat'], 'others': 'ignore'}, "others of SegDataset is 'ignore', expected"),
         ({'only_with_classes': 'yes'}, "only_with_classes is 'yes', expected True or False"),

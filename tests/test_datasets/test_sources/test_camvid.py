@@ -67,6 +67,6 @@ def test_errors(tmp_path, write_label, write_image):
         CamVidDataset(str(tmp_path), 'train').presence(1, False)
     with pytest.raises(
         MissingFileError,
-        match="beside it there is 'train'; get CamVid",
+        match="the folders beside it are 'train'; get CamVid",
     ):
         CamVidDataset(str(tmp_path), 'test')
