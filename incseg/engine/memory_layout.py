@@ -127,7 +127,7 @@ def trial(config: Config, crop: int | Sequence[int]) -> tuple[bool, str]:
                 for layout, net in networks.items()
             }
         )
-    usual = suits_channels_last()
+    usual = suits_channels_last(networks[True])
     chosen = usual if took[usual] < MARGIN * took[not usual] else not usual
     times = f'{1000 * took[True]:.0f} ms an iteration, {1000 * took[False]:.0f} ms in NCHW'
     return chosen, f'{times} ({usual} is usual here, the other had to gain {MARGIN:.2f}x)'

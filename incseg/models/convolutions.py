@@ -18,14 +18,25 @@ LARGE = 2**28
 BOTH = (torch.contiguous_format, torch.channels_last)
 
 
-def suits_channels_last() -> bool:
+def suits_channels_last(network: nn.Module) -> bool:
     """Return whether the channels-last layout is the faster one here, by a rule.
 
     It is on GPUs and on processors with AVX-512.  With AVX2 alone oneDNN is faster in NCHW: by
     its own layout of blocks, and by gradients of weights, which take up to 5 times as long in
-    channels-last.
+    channels-last.  Depthwise convolutions have no such blocks: a network of them, such as
+    EfficientNet-Lite, trains 1.2 to 1.5 times as fast in channels-last there too.
     """
-    return torch.cuda.is_available() or not only_avx2()
+    return torch.cuda.is_available() or not only_avx2() or mostly_depthwise(network)
+
+
+def mostly_depthwise(network: nn.Module) -> bool:
+    """Return whether a network has at least as many depthwise 2D convolutions as other spatial ones."""
+    spatial = [
+        module.groups > 1 and module.groups == module.in_channels
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
+    ]
+    return 2 * sum(spatial) >= max(len(spatial), 1)
 
 
 def only_avx2() -> bool:
@@ -49,7 +60,7 @@ def lay_out(network: nn.Module, channels_last: bool | str | None) -> torch.memor
     """
     chosen = checked('channels_last', channels_last, LAYOUT)
     if not isinstance(chosen, bool):
-        chosen = suits_channels_last()
+        chosen = suits_channels_last(network)
     layout = BOTH[chosen]
     network.to(memory_format=layout)  # type: ignore[call-overload]
     for module in network.modules():

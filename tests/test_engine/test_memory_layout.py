@@ -87,7 +87,7 @@ def test_a_close_race(usual, other, gains, tiny, tmp_path, monkeypatch):
     from incseg.engine.recipe.experiment import Experiment
     from incseg.engine.recipe.step import config_for_step
 
-    monkeypatch.setattr(memory_layout, 'suits_channels_last', lambda: usual)
+    monkeypatch.setattr(memory_layout, 'suits_channels_last', lambda network: usual)
     monkeypatch.setattr(memory_layout, 'timed', lambda _: {usual: 1.0, not usual: other})
     config = config_for_step(Experiment(tiny('ft', **AUTO)), 0, 16, str(tmp_path))
     assert (memory_layout.trial(config, (32, 32))[0] != usual) == gains
