@@ -30,7 +30,7 @@ def suits_channels_last(network: nn.Module) -> bool:
 
 
 def mostly_depthwise(network: nn.Module) -> bool:
-    """Return whether a network has at least as many depthwise 2D convolutions as other spatial ones."""
+    """Return whether at least half of the spatial 2D convolutions of a network are depthwise."""
     spatial = [
         module.groups > 1 and module.groups == module.in_channels
         for module in network.modules()

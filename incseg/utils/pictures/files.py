@@ -143,6 +143,10 @@ def _decoded(data: bytes, name: str, rule: PictureRule, header: PictureHeader | 
             f'image {name!r} has {header.frames} frames, expected one; save the frame that '
             'belongs to the mask as a picture of its own'
         )
+    if header is not None and header.lab:
+        raise InvalidInputError(
+            f'image {name!r} has the colours of CIE Lab, expected RGB or grey; save it as RGB'
+        )
     picture = _strict_jpeg(data, name) if data.startswith(JPEG) else None
     if picture is None:
         picture = _by_opencv(data, name, header is not None and header.alpha)

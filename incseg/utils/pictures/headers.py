@@ -20,7 +20,7 @@ PNG = b'\x89PNG\r\n\x1a\n'
 JPEG = b'\xff\xd8'
 TIFF = (b'II*\0', b'MM\0*', b'II+\0\x08\0', b'MM\0+\0\x08')  # the last two with 64-bit places
 ORIENTATION = 0x0112  # the tag in EXIF and TIFF
-_WIDTH, _HEIGHT, _SUBFILE, _EXTRA = 0x0100, 0x0101, 0x00FE, 0x0152
+_WIDTH, _HEIGHT, _COLOURS, _SUBFILE, _EXTRA = 0x0100, 0x0101, 0x0106, 0x00FE, 0x0152
 #: numbers of TIFF by their type: how many bytes, and struct's letter
 _NUMBERS = {1: (1, 'B'), 3: (2, 'H'), 4: (4, 'I'), 16: (8, 'Q')}
 #: markers of a JPEG without a length, and those that begin a frame with its size
@@ -41,6 +41,7 @@ class PictureHeader:
         orientation: EXIF's, 1 to 8; 1 without a tag, or with one that cannot be read.
         frames: Number of pictures in the file, as of an animation.
         alpha: Whether pixels may be transparent.
+        lab: Whether colours are those of CIE Lab, which readers turn into different RGB.
     """
 
     height: int
@@ -48,6 +49,7 @@ class PictureHeader:
     orientation: int = 1
     frames: int = 1
     alpha: bool = False
+    lab: bool = False
 
     @property
     def turned_size(self) -> tuple[int, int]:
@@ -172,10 +174,9 @@ def _tiff(data: bytes) -> PictureHeader | None:
     frames = sum(not (number(data, *page[_SUBFILE]) if _SUBFILE in page else 0) for page in pages)
     if not (first.get(_HEIGHT) and first.get(_WIDTH)):
         return None
-    alpha = first.get(_EXTRA) in (1, 2)
-    return PictureHeader(
-        first[_HEIGHT], first[_WIDTH], exif_orientation(data), max(frames, 1), alpha
-    )
+    alpha, lab = first.get(_EXTRA) in (1, 2), first.get(_COLOURS) in (8, 9, 10)
+    size = first[_HEIGHT], first[_WIDTH]
+    return PictureHeader(*size, exif_orientation(data), max(frames, 1), alpha, lab)
 
 
 def _other(data: bytes) -> PictureHeader | None:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.utils.pictures import decode_picture
 from incseg.utils.pictures.headers import (
     PictureHeader,
     exif_orientation,
@@ -71,6 +72,20 @@ def test_frames(kind):
 def test_alpha(kind, mode, alpha):
     """If it fails, transparent pixels get a colour in silence."""
     assert picture_header(encoded(kind, mode)).alpha is alpha
+
+
+@pytest.mark.parametrize(('mode', 'lab'), [('LAB', True), ('RGB', False), ('CMYK', False)])
+def test_lab_is_refused(mode, lab):
+    """If it fails, a TIFF in CIE Lab is learned in colours that depend on the reader."""
+    data = encoded('TIFF', mode)
+    assert picture_header(data).lab is lab
+    if lab:
+        with pytest.raises(
+            InvalidInputError, match="'a.tif' has the colours of CIE Lab"
+        ):
+            decode_picture(data, 'a.tif')
+    else:
+        assert decode_picture(data, 'a.tif').shape[2] == 3
 
 
 def test_transparent_entry_of_a_palette():
