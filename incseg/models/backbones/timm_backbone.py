@@ -50,8 +50,8 @@ class TimmBackbone(Encoder):
         name: timm's name, with or without a tag: ``'tf_efficientnet_lite0'``.
         pretrained: Whether :meth:`init_weights` loads ImageNet weights: from an installed
             package (:data:`PACKAGES`), else as timm has them, from its cache or by download.
-            A path: a file with the weights of this model, of timm or, for ResNet, ConvNeXt and
-            ViT, of mmpretrain.
+            A path: a file with the weights of this model, of timm or, for ResNet, ConvNeXt,
+            ViT, Swin, EfficientNet and MobileNetV3, of mmpretrain.
         output_stride: Stride of the deepest map, where timm's model has that option.
         out_indices: Which of the model's maps are handed out, as numbers in its
             ``feature_info``; None chooses as said above.
@@ -142,7 +142,8 @@ class TimmBackbone(Encoder):
     def weights(self) -> tuple[dict[str, Tensor], str]:
         """Return the weights and where they come from, see :class:`Encoder`."""
         if isinstance(self.pretrained, str):
-            return timm_names(read_weights(self.pretrained)), f'the file {self.pretrained}'
+            names = list(self.net.state_dict())
+            return timm_names(read_weights(self.pretrained), names), f'the file {self.pretrained}'
         name = self.name.partition('.')[0]
         if name in PACKAGES:
             whole = import_timm().create_model(name).state_dict()

@@ -11,7 +11,7 @@ from incseg.engine.checkpoint.model_meta import input_of
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import SEAM, EncoderDecoder
 from incseg.models.backbones import timm_backbone
-from incseg.models.weights import load_fitting, package_weights, read_weights, timm_names
+from incseg.models.weights import load_fitting, package_weights, read_weights
 from incseg.models.weights.packages import PACKAGES, WeightsPackage
 from incseg.registry import MODELS
 
@@ -75,46 +75,6 @@ def test_weights_that_do_not_fit(tmp_path):
     torch.save([torch.zeros(1)], tmp_path / 'list.pth')
     with pytest.raises(InvalidInputError, match='list.pth holds no state dict'):
         read_weights(tmp_path / 'list.pth')
-
-
-def test_names_of_mmpretrain():
-    """If it fails, mmpretrain's ConvNeXt and ViT do not load; the names are those of its source."""
-    convnext = {
-        'downsample_layers.0.0.weight': 'stem.0.weight',
-        'downsample_layers.2.1.bias': 'stages.2.downsample.1.bias',
-        'stages.1.2.depthwise_conv.weight': 'stages.1.blocks.2.conv_dw.weight',
-        'stages.1.2.norm.bias': 'stages.1.blocks.2.norm.bias',
-        'stages.1.2.pointwise_conv1.weight': 'stages.1.blocks.2.mlp.fc1.weight',
-        'stages.1.2.pointwise_conv2.bias': 'stages.1.blocks.2.mlp.fc2.bias',
-        'stages.1.2.gamma': 'stages.1.blocks.2.gamma',
-    }
-    vit = {
-        'cls_token': 'cls_token',
-        'patch_embed.projection.weight': 'patch_embed.proj.weight',
-        'layers.11.ln1.weight': 'blocks.11.norm1.weight',
-        'layers.11.attn.qkv.bias': 'blocks.11.attn.qkv.bias',
-        'layers.11.ln2.bias': 'blocks.11.norm2.bias',
-        'layers.11.ffn.layers.0.0.weight': 'blocks.11.mlp.fc1.weight',
-        'layers.11.ffn.layers.1.weight': 'blocks.11.mlp.fc2.weight',
-        'ln1.weight': 'norm.weight',
-    }
-    resnet = {name: name for name in ('conv1.weight', 'layer1.0.downsample.0.weight')}
-    for names in (convnext, vit, resnet):
-        assert list(timm_names(dict.fromkeys(names, torch.zeros(1)))) == list(names.values())
-
-
-def test_mmpretrains_names_are_those_of_timms_networks():
-    """If it fails, a rule makes a name that no network of timm has."""
-    timm = pytest.importorskip('timm', reason='timm is not installed')
-    convnext = timm.create_model('convnext_atto', depths=(1, 1, 1, 1), conv_mlp=False).state_dict()
-    vit = timm.create_model('vit_tiny_patch16_224', depth=1).state_dict()
-    for name in ('stem.0.weight', 'stages.1.downsample.1.weight', 'stages.0.blocks.0.gamma'):
-        assert name in convnext
-    for name in ('conv_dw.weight', 'norm.weight', 'mlp.fc1.weight', 'mlp.fc2.weight'):
-        assert f'stages.0.blocks.0.{name}' in convnext
-    for name in ('norm1.weight', 'attn.qkv.weight', 'norm2.bias', 'mlp.fc1.bias', 'mlp.fc2.bias'):
-        assert f'blocks.0.{name}' in vit
-    assert {'patch_embed.proj.weight', 'cls_token', 'norm.weight'} <= {*vit}
 
 
 @pytest.fixture

@@ -80,9 +80,7 @@ def test_lab_is_refused(mode, lab):
     data = encoded('TIFF', mode)
     assert picture_header(data).lab is lab
     if lab:
-        with pytest.raises(
-            InvalidInputError, match="'a.tif' has the colours of CIE Lab"
-        ):
+        with pytest.raises(InvalidInputError, match="'a.tif' has the colours of CIE Lab"):
             decode_picture(data, 'a.tif')
     else:
         assert decode_picture(data, 'a.tif').shape[2] == 3
