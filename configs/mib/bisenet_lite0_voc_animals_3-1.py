@@ -5,3 +5,4 @@ _base_ = [
     '../_base_/schedules/voc_animals.py',
     '../_base_/methods/mib.py',
 ]
+method = dict(distillation=dict(logits=dict(loss_weight=100.0)))
