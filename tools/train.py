@@ -16,7 +16,7 @@ from incseg.apis.command_line import (
     int_argument,
     options_of,
 )
-from incseg.apis.config.loading import load_config
+from incseg.apis.config.started import load_started_config
 from incseg.engine import train_protocol
 from incseg.utils.distributed import end_launcher, init_launcher
 
@@ -43,24 +43,29 @@ def main() -> None:
     parser.add_argument(
         '--no-reuse', action='store_true', help='neither take nor share the base step'
     )
+    parser.add_argument(
+        '--start',
+        metavar='FILE',
+        help='take this final.pth as step 0: of tools/import_model.py, or of another run',
+    )
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     args = parser.parse_args()
     if args.steps is not None and args.redo_from is not None:
         parser.error('--steps and --redo-from are both given, expected one of them')
-    config = load_config(
-        args.config,
-        options_of(
-            args, {'seed': args.seed, 'epochs': args.epochs, 'schedule.amp': args.amp or None}
-        ),
+    work_dir = args.work_dir or Path('work_dirs', Path(args.config).stem)
+    options = options_of(
+        args, {'seed': args.seed, 'epochs': args.epochs, 'schedule.amp': args.amp or None}
     )
+    config = load_started_config(args.config, options, args.start, work_dir)
     init_launcher(args.launcher)
     train_protocol(
         config,
-        args.work_dir or Path('work_dirs', Path(args.config).stem),
+        work_dir,
         args.steps,
         resume=args.resume,
         reuse=not args.no_reuse,
         redo_from=args.redo_from,
+        start=args.start,
     )
     end_launcher()
 

@@ -7,7 +7,6 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper
 
-from incseg import __version__
 from incseg.engine.base_steps import BaseSteps
 from incseg.engine.checkpoint import (
     StepCheckpoint,
@@ -33,7 +32,9 @@ from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.runner.step_runner import StepRunner
 from incseg.engine.start_checks import check_start
+from incseg.engine.start_network import StartNetwork
 from incseg.engine.step_context import StepContext
+from incseg.engine.step_record import best_iou, origins, step_meta
 from incseg.engine.work_dir import METRICS, RunInputs, WorkDir, networks_to_keep
 from incseg.engine.work_left import work_left
 from incseg.evaluation import Ledger
@@ -50,6 +51,7 @@ def train_protocol(
     resume: bool = False,
     reuse: bool = True,
     redo_from: int | None = None,
+    start: str | Path | None = None,
 ) -> Ledger:
     """Train a config's protocol step by step and write the ledger.
 
@@ -61,6 +63,8 @@ def train_protocol(
         reuse: Whether the run takes step 0 from the shared base steps, or adds it there.
         redo_from: The step from which an earlier run in ``work_dir`` is trained anew; its files
             of that step and of all later ones are removed.  None removes nothing.
+        start: The ``final.pth`` of a network that takes the place of step 0's training; None for
+            none.  A run that began so goes on with its own.
 
     Returns:
         The ledger, written after every step.
@@ -70,7 +74,8 @@ def train_protocol(
             known.
     """
     with only_run(Path(work_dir)):
-        return ProtocolRun(Experiment(config), Path(work_dir), resume, reuse, redo_from).run(steps)
+        experiment, path = Experiment(config), Path(work_dir)
+        return ProtocolRun(experiment, path, resume, reuse, redo_from, start).run(steps)
 
 
 class ProtocolRun:
@@ -83,6 +88,7 @@ class ProtocolRun:
         resume: bool,
         reuse: bool,
         redo_from: int | None = None,
+        start: str | Path | None = None,
     ):
         self.experiment = experiment
         if redo_from is not None:
@@ -90,7 +96,9 @@ class ProtocolRun:
         self.work_dir = WorkDir(work_dir, experiment, resume, redo_from)
         self.inputs = RunInputs(self.work_dir)
         self.layout = LayoutChoice(experiment, self.inputs)
-        self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if reuse else None
+        self.start = StartNetwork.of(start, work_dir)
+        shared = reuse and self.start is None
+        self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if shared else None
         self.ledger = experiment.new_ledger()
         self.labels = all_labels(experiment)
         self.memory = ReplayMemory(experiment.config['method'].get('memory'), experiment.seed)
@@ -102,23 +110,24 @@ class ProtocolRun:
         chosen = list(range(experiment.num_steps)) if steps is None else sorted(set(steps))
         for k in chosen:
             experiment.check_step(k)
+        given = self.start is not None and self.start.is_enough(self.work_dir, self.inputs)
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen, self.ledger.steps)
         check_old_networks(self.labels, chosen, self.keep)
-        datasets = self._datasets(chosen)
-        if remark := experiment.sources.remark():
-            self._say(remark)
+        datasets = self._datasets([k for k in chosen if k > 0 or not given])
+        self._say(experiment.sources.remark())
         digests = label_digests(self.labels, datasets)
         self.data = on_rank_zero(lambda: self.inputs.fingerprints(self.labels, datasets))
         on_rank_zero(lambda: self.inputs.check(digests, self.data, self.ledger))
         left = [k for k in chosen if self.work_dir.redoes(k) or not self._finished(k)]
-        check_start(experiment, self.labels, {k: datasets[k] for k in left})
+        trained = {k: datasets[k] for k in left if k > 0 or self.start is None}
+        check_start(experiment, self.labels, trained)
         self.work_dir.tidy(self.ledger, self.keep)
-        on_rank_zero(lambda: self.inputs.write(digests, self.data))
+        on_rank_zero(lambda: self.inputs.write(digests, self.data, self.start))
         share = self.memory.exemplars_per_batch(experiment.config['batch_size'])
-        self.work = work_left(experiment, {k: datasets[k] for k in left}, self.memory.size, share)
+        self.work = work_left(experiment, trained, self.memory.size, share)
         for k in left:
-            self._step(k, datasets[k])
+            self._step(k, datasets.get(k))
         if not left:
             self._say(self.ledger.tables())
         return self.ledger
@@ -144,7 +153,22 @@ class ProtocolRun:
     def _trained(self, k: int) -> bool:
         return self.work_dir.resume and self.work_dir.checkpoint(k).is_file()
 
+    def _begin_from(self, start: StartNetwork, dataset: Any) -> None:
+        """Take a given network as step 0, and evaluate it."""
+        self._announce(0, f'the network of {start.name}')
+        if not self._trained(0):
+            self.layout.adopt(start.checkpoint.meta, start.name)
+            memory = dict(memory=self.memory.select(dataset, []))
+            meta = model_meta(self.experiment, None, self.data.get('0'))
+            content = start.as_step_0(step_meta(self.experiment, 0) | memory | meta)
+            on_rank_zero(lambda: save_checkpoint(content, self.work_dir.checkpoint(0), 'step'))
+        saved, test = self.work_dir.read(0), str(self.work_dir.step(0) / 'test')
+        metrics = evaluate(self.experiment, 0, saved.content, str(saved), test, work=self.work)
+        self._record(0, metrics, saved, None, 0, 0.0)
+
     def _step(self, k: int, dataset: Any) -> None:
+        if k == 0 and self.start is not None:
+            return self._begin_from(self.start, dataset)
         experiment, work_dir, num_images = self.experiment, self.work_dir, len(dataset)
         evaluate_only = self._trained(k)  # cut off between the last save and the ledger
         context = self._context(k)
@@ -156,7 +180,9 @@ class ProtocolRun:
         exemplars = [] if previous is None else previous.meta.get('memory', [])
         joined = self.memory.join(dataset, exemplars)
         replayed = len(joined) - num_images
-        self._announce(k, num_images, replayed)
+        self._announce(
+            k, f'{num_images} images' + f' and {replayed} of the memory' * bool(replayed)
+        )
         if not evaluate_only:
             labels.make()
         config = config_for_step(
@@ -170,7 +196,7 @@ class ProtocolRun:
             resume_from=work_dir.interrupted(k),
             dataset=labels.dataset(),
         )
-        meta = dict(self._meta(k), memory=self.memory.select(dataset, exemplars))
+        meta = dict(step_meta(experiment, k), memory=self.memory.select(dataset, exemplars))
         place = None
         if k == 0 and self.base_steps is not None:
             place = self._shared_place(config)
@@ -196,10 +222,9 @@ class ProtocolRun:
         labels.begin(step0, previous)
         return StepContext(k, self.work_dir.step(k), previous, labels)
 
-    def _announce(self, k: int, num_images: int, replayed: int) -> None:
-        images = f'{num_images} images' + (f' and {replayed} of the memory' if replayed else '')
-        new = ', '.join(self.experiment.sources.new(k))
-        self._say(f'step {k} of {self.experiment.num_steps - 1}: {images}, new classes {new}')
+    def _announce(self, k: int, what: str) -> None:
+        last, new = self.experiment.num_steps - 1, ', '.join(self.experiment.sources.new(k))
+        self._say(f'step {k} of {last}: {what}, new classes {new}')
 
     def _shared_place(self, config: Any) -> Path:
         """Return the folder of the shared base step with this config and these data."""
@@ -217,7 +242,7 @@ class ProtocolRun:
         runner.train()
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
-        best = self._best_iou(k, {} if context.previous is None else context.previous.meta)
+        best = best_iou(k, self.ledger, self.work_dir, context.previous)
         meta = dict(meta, best_iou=best, **hook.record)
         checkpoint = dict(state_dict=plain(network_weights(model)), meta=meta)
         keep_states(runner.hooks, checkpoint)
@@ -241,42 +266,17 @@ class ProtocolRun:
         self._record(0, metrics, saved, num_images, 0, 0.0, reused_from=str(place))
         return True
 
-    def _meta(self, k: int) -> dict[str, Any]:
-        sources = self.experiment.sources
-        return dict(
-            incseg_version=__version__,
-            method=self.experiment.method,
-            protocol=self.experiment.describe_protocol(k),
-            step=k,
-            classes=self.experiment.classes_at(k),
-            palette=sources.palette(k),
-            outputs_per_step=list(sources.outputs_per_step(k)),
-        )
-
-    def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
-        """Return each old class's best IoU at any earlier step; forgetting is measured from it."""
-        best = dict(previous.get('best_iou', {}))
-        earlier = [entry['iou'] for entry in self.ledger.steps if entry['step'] < k]
-        if record := self.work_dir.metrics(k - 1):
-            earlier.append(record['iou'])
-        for iou in earlier:
-            for name, value in iou.items():
-                if value is not None:
-                    best[name] = max(value, best.get(name, value))
-        return best
-
     def _record(
         self,
         k: int,
         metrics: dict[str, Any],
         saved: StepCheckpoint,
-        num_images: int,
+        num_images: int | None,
         replayed: int,
         seconds: float,
         **extra: Any,
     ) -> None:
-        extra |= dict(memory_images=replayed) if self.memory.size else {}
-        extra |= {key: saved.meta[key] for key in ('weights_source',) if key in saved.meta}
+        extra |= (dict(memory_images=replayed) if self.memory.size else {}) | origins(saved.meta)
         self.ledger.add(
             k,
             metrics,
@@ -295,6 +295,6 @@ class ProtocolRun:
         self._say(self.ledger.tables())
 
     @staticmethod
-    def _say(text: str) -> None:
-        if is_main_process():
+    def _say(text: str | None) -> None:
+        if text and is_main_process():
             print(text, flush=True)

@@ -17,6 +17,7 @@ HEADS = Contract(
     'incseg.models.decode_heads',
     dict(
         ASPPHead=Example(rates=[2, 3]),
+        DeepLabV3PlusHead=Example(rates=[2, 3]),
         FCNHead=Example(),
         LRASPPHead=Example(),
         LinearHead=Example(),

@@ -10,9 +10,10 @@ from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
 from incseg.apis.config.loading import load_config, override
+from incseg.apis.config.model_swap import with_model_of
 from incseg.apis.config.schema import DEFAULTS, evaluated
 from incseg.apis.config.stored import StoredConfig, import_modules, read_stored
-from incseg.engine.checkpoint import FilePath, StepCheckpoint, stored_config
+from incseg.engine.checkpoint import FilePath, StepCheckpoint, is_imported, stored_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import as_written
 from incseg.errors import InvalidInputError
@@ -60,6 +61,8 @@ def load_trained_config(
     config = load_config(path, options)
     if stored is None:
         return config, []
+    if is_imported(StepCheckpoint.of(checkpoint).meta):
+        return with_model_of(config, as_config(stored, checkpoint), options), []
     if stored.name != Experiment(config).ledger_header()['config']:
         return config, differences(config, stored)
     stored.check()
@@ -77,6 +80,11 @@ def stored_alone(
 ) -> tuple[Config, list[str]]:
     """Return the stored config with the user's options, and a line for those that differ."""
     config = as_config(stored, checkpoint)
+    if is_imported(StepCheckpoint.of(checkpoint).meta):
+        raise InvalidInputError(
+            f'checkpoint {checkpoint} was imported and knows no data set: name a config too, '
+            f'tools/test.py CONFIG {checkpoint}'
+        )
     theirs = settings(config)
     new: set[str] = set()
     for key, value in options.items():

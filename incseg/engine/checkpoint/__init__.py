@@ -1,9 +1,15 @@
 """Checkpoints: written atomically, verified, and read without running code that they hold."""
 
 from incseg.engine.checkpoint.content import check_finite, network_weights, plain
-from incseg.engine.checkpoint.fit import check_protocol, read_experiment_checkpoint
+from incseg.engine.checkpoint.fit import (
+    IMPORTED,
+    check_classes,
+    check_protocol,
+    is_imported,
+    read_experiment_checkpoint,
+)
 from incseg.engine.checkpoint.migration import migrated
-from incseg.engine.checkpoint.model_meta import input_of, model_meta, stored_config
+from incseg.engine.checkpoint.model_meta import foreign_types, input_of, model_meta, stored_config
 from incseg.engine.checkpoint.step import (
     META,
     StepCheckpoint,
@@ -24,13 +30,17 @@ from incseg.utils.tensor_files import (
 
 __all__ = [
     'FORMAT',
+    'IMPORTED',
     'META',
     'FilePath',
     'StepCheckpoint',
+    'check_classes',
     'check_finite',
     'check_protocol',
     'check_tensors',
+    'foreign_types',
     'input_of',
+    'is_imported',
     'is_pickle',
     'load_previous',
     'load_weights',

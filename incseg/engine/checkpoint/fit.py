@@ -1,11 +1,15 @@
 """Whether a step's checkpoint fits an experiment."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from incseg.engine.checkpoint.step import StepCheckpoint
 from incseg.engine.recipe.experiment import Experiment
 from incseg.errors import InvalidInputError
 from incseg.utils.tensor_files import FilePath, check_kind
+
+#: the method, protocol and data set of a network that was imported: it has none of them
+IMPORTED = 'imported'
 
 
 def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePath) -> None:
@@ -21,6 +25,10 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePat
             as a ``seam.pth``.
     """
     check_kind(dict(meta=meta), path, ('step',))
+    if is_imported(meta):
+        base = ['background', *(protocol['classes'][1 : 1 + len(protocol['steps'][0])])]
+        check_classes(meta['classes'], base, f'checkpoint {path}')
+        return
     for key in ('dataset', 'name', 'setting', 'classes', 'steps'):
         theirs, ours = meta['protocol'].get(key), protocol[key]
         if theirs != ours:
@@ -28,6 +36,39 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePat
                 f'checkpoint {path} is of another protocol: its {key} is {theirs}, '
                 f"the config's is {ours}"
             )
+
+
+def is_imported(meta: Mapping[str, Any]) -> bool:
+    """Say whether a checkpoint is of an imported network that no run has taken yet."""
+    return 'imported' in meta and meta['protocol'].get('name') == IMPORTED
+
+
+def check_classes(theirs: Sequence[str], ours: Sequence[str], what: str) -> None:
+    """Refuse a network whose classes are not those of the config's step 0, in name and order.
+
+    Args:
+        theirs: Names of the network's outputs.
+        ours: Names of the classes of step 0, background first.
+        what: The network, for the message.
+
+    Raises:
+        InvalidInputError: With both lists, and the way to another order.
+    """
+    if list(theirs) == list(ours):
+        return
+    text = f"{what} has the classes {', '.join(theirs)}; the config's step 0 has {', '.join(ours)}"
+    if sorted(theirs) == sorted(ours):
+        raise InvalidInputError(
+            f'{text}: another order; import it with --order CONFIG, or begin protocol.class_order '
+            f'with {list(theirs[1:])}'
+        )
+    lacks = [name for name in ours if name not in theirs]
+    more = [name for name in theirs if name not in ours]
+    raise InvalidInputError(
+        text
+        + (f': it lacks {", ".join(lacks)}' if lacks else '')
+        + (f': {", ".join(more)} should not be there' if more else '')
+    )
 
 
 def read_experiment_checkpoint(

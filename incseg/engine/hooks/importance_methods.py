@@ -46,6 +46,8 @@ class EWCHook(ImportanceHook):
     networks", PNAS 2017, in the online form of Chaudhry et al., ECCV 2018.
     """
 
+    reads_base_images = True
+
     def __init__(self, loss_weight: float = 500.0, alpha: float = 0.9, **kwargs: Any):
         super().__init__(loss_weight, **kwargs)
         self.alpha = checked(f'{self.key}.alpha', alpha, SHARE)

@@ -51,11 +51,14 @@ class MethodHook(StepHook):
     Attributes:
         in_base_step: Whether it takes part in step 0; that step is then shared
             only with experiments that have the same hook.
+        reads_base_images: Whether it makes its state from the images of step 0 where that step
+            was trained without it.
         resumed_state: Its state at the interruption; None unless the step is
             being resumed.
     """
 
     in_base_step: ClassVar[bool] = False
+    reads_base_images: ClassVar[bool] = False
     priority = 'NORMAL'  # after student and teacher were loaded
 
     def __init__(self, name: str = '', previous: FilePath | None = None):

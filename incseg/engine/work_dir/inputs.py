@@ -157,14 +157,16 @@ class RunInputs:
             )
         self._write({STARTS: {str(k): previous.digest}})
 
-    def write(self, labels: Mapping[str, str], data: Mapping[str, str]) -> None:
+    def write(self, labels: Mapping[str, str], data: Mapping[str, str], start: Any = None) -> None:
         """Write the complete config and the fingerprints of a run's inputs to ``config.json``.
 
         Args:
             labels: Fingerprints of the labels, by step as text.
             data: Fingerprints of the images and masks, likewise.
+            start: The network that takes the place of step 0, with its ``digest``; None for none.
         """
-        self._write({LABELS: labels, DATA: data})
+        starts = {} if start is None else {STARTS: {'0': start.digest}}
+        self._write({LABELS: labels, DATA: data, **starts})
 
     def write_layout(self, layout: Mapping[str, Any]) -> None:
         """Write to ``config.json`` the layout that was chosen, which a resumed run keeps."""

@@ -45,6 +45,8 @@ class BiSeNet(BaseBackbone):
             A network of ``context`` keeps its own.
         fusion_reduction: Divisor of the hidden channels of the fusion's attention.
         fusion_bias: Whether the attention's convolutions have biases.
+        fusion_norm: Whether the fusion's attention is one convolution with normalisation and
+            ReLU, as in mmsegmentation; the two arguments before are then of no use.
 
     Attributes:
         out_channels: Channels of the three maps that heads read: the deep context,
@@ -67,6 +69,7 @@ class BiSeNet(BaseBackbone):
         fusion_reduction: int = 4,
         fusion_bias: bool = True,
         context: dict | None = None,
+        fusion_norm: bool = False,
     ):
         super().__init__()
         if width not in WIDTHS:
@@ -80,7 +83,7 @@ class BiSeNet(BaseBackbone):
             net = context_network({'pretrained': pretrained, **context})
         self.context_path = ContextPath(net, refined, norm_cfg)
         self.fusion = FeatureFusion(
-            spatial[-1] + refined, fused, norm_cfg, fusion_reduction, fusion_bias
+            spatial[-1] + refined, fused, norm_cfg, fusion_reduction, fusion_bias, fusion_norm
         )
         self.out_channels = (refined, refined, fused)
         self.stage_channels = net.stage_channels
@@ -158,6 +161,7 @@ class FeatureFusion(nn.Module):
         norm_cfg: Config of the normalisation of the first convolution.
         reduction: Divisor: the attention's hidden layer has ``channels // reduction`` channels.
         bias: Whether the attention's two convolutions have biases.
+        norm: Whether the attention is one convolution with normalisation and ReLU instead.
 
     Raises:
         InvalidInputError: If ``reduction`` does not leave a channel.
@@ -172,11 +176,17 @@ class FeatureFusion(nn.Module):
         norm_cfg: dict,
         reduction: int = 4,
         bias: bool = True,
+        norm: bool = False,
     ):
         super().__init__()
         whole_number('BiSeNet fusion_reduction', reduction, 1, channels)
         checked('BiSeNet fusion_bias', bias, SWITCH)
+        checked('BiSeNet fusion_norm', norm, SWITCH)
         self.conv = ConvModule(in_channels, channels, 1, norm_cfg=norm_cfg)
+        if norm:
+            self.squeeze = PooledConv(channels, channels, norm_cfg, dict(type='ReLU'))
+            self.excite: nn.Module = nn.Sigmoid()
+            return
         self.squeeze = PooledConv(channels, channels // reduction, None, dict(type='ReLU'), bias)
         self.excite = ConvModule(
             channels // reduction, channels, 1, act_cfg=dict(type='Sigmoid'), bias=bias

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from incseg.models.backbones.base import BaseBackbone
 from incseg.models.weights import load_fitting, read_weights, torchvision_weights
 from incseg.registry import MODELS
-from incseg.utils.rules import any_of, expected
+from incseg.utils.rules import SWITCH, any_of, checked, expected
 
 WEIGHTS = {
     18: 'ResNet18_Weights.IMAGENET1K_V1',
@@ -38,6 +38,8 @@ class ResNet(BaseBackbone):
             weights see the same surroundings of a pixel.
         num_stages: Number of stages, 3 or 4; without the last one a pixel of the
             deepest map sees half as far.
+        dilate_first: Whether the convolution that had the stride is dilated as far as those
+            after it, as in segmentation_models.pytorch.
 
     Attributes:
         out_channels: Channels of the maps, one per stage.
@@ -59,12 +61,14 @@ class ResNet(BaseBackbone):
         norm_cfg: dict | None = None,
         output_stride: int = 32,
         num_stages: int = 4,
+        dilate_first: bool = False,
     ):
         super().__init__()
         if depth not in WEIGHTS:
             raise expected('ResNet depth', depth, any_of(sorted(WEIGHTS)))
         if output_stride not in STRIDES:
             raise expected('ResNet output_stride', output_stride, any_of(STRIDES))
+        checked('ResNet dilate_first', dilate_first, SWITCH)
         if num_stages not in (3, 4):
             raise expected('ResNet num_stages', num_stages, '3 or 4')
         self.depth = depth
@@ -81,7 +85,7 @@ class ResNet(BaseBackbone):
         self.strides = tuple(min(stride, output_stride) for stride in STRIDES[:num_stages])
         for stage, stride in zip(self.stages(), STRIDES):
             if stride > output_stride:
-                dilate(stage, stride // output_stride)
+                dilate(stage, stride // output_stride, dilate_first)
 
     def stages(self) -> list[nn.Sequential]:
         """Return the residual stages, shallow to deep."""
@@ -164,7 +168,7 @@ def before_relu(block: nn.Module, x: Tensor) -> Tensor:
     return norm(conv(x)) + shortcut  # type: ignore[operator]
 
 
-def dilate(stage: nn.Module, dilation: int) -> None:
+def dilate(stage: nn.Module, dilation: int, first: bool = False) -> None:
     """Replace the stride of a stage by dilation in place, so that each weight sees the same place.
 
     The convolution that had the stride reads a map that is ``dilation / 2``
@@ -173,13 +177,14 @@ def dilate(stage: nn.Module, dilation: int) -> None:
     Args:
         stage: A residual stage.
         dilation: Factor by which the stage's result gets finer, 2 or a higher power of 2.
+        first: Whether the convolution that had the stride is dilated by the whole factor too.
     """
     for conv in stage.modules():
         if isinstance(conv, nn.Conv2d):
             strided = conv.stride[0] > 1
             conv.stride = (1, 1)
             if conv.kernel_size[0] > 1:
-                own = dilation // 2 if strided else dilation
+                own = dilation // 2 if strided and not first else dilation
                 conv.dilation = (own, own)
                 conv.padding = tuple(own * (side - 1) // 2 for side in conv.kernel_size)
 

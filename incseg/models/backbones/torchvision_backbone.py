@@ -1,5 +1,6 @@
 """torchvision's convolutional classifiers as backbones."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ STRIDES = (4, 8, 16, 32)
 class TorchvisionBackbone(Encoder):
     """A convolutional model of torchvision without its classifier.
 
-    The maps are the last ones at strides 4, 8, 16 and 32.
+    The maps are the last ones at strides 4, 8, 16 and 32, or those after ``out_layers``.
 
     Args:
         name: torchvision's name: ``'mobilenet_v3_large'``; of the families in
@@ -43,6 +44,8 @@ class TorchvisionBackbone(Encoder):
         output_stride: Stride of the deepest map, 8, 16 or 32.  Where a layer is not strided,
             dilation takes its place.
         options: Further arguments of torchvision's builder.
+        out_layers: Indices of the layers whose results are the maps, ascending; None for the
+            last one of each stride.
 
     Raises:
         InvalidInputError: If torchvision has no such model, or ``output_stride`` is not allowed
@@ -58,6 +61,7 @@ class TorchvisionBackbone(Encoder):
         pretrained: bool | str = False,
         output_stride: int = 32,
         options: dict | None = None,
+        out_layers: Sequence[int] | None = None,
     ):
         super().__init__()
         known = [each for each in torchvision.models.list_models(torchvision.models) if fits(each)]
@@ -78,6 +82,15 @@ class TorchvisionBackbone(Encoder):
         strides = self._strides_of_layers()
         last = {stride: i for i, stride in enumerate(strides) if stride in STRIDES}
         self._cuts = sorted(last.values())
+        if out_layers is not None:
+            count = len(self._layers)
+            self._cuts = sorted({int(i) for i in out_layers})
+            if self._cuts != list(out_layers) or not 0 <= self._cuts[0] <= self._cuts[-1] < count:
+                raise expected(
+                    'TorchvisionBackbone out_layers',
+                    list(out_layers),
+                    f'ascending numbers from 0 to {count - 1}, the layers of {name}',
+                )
         for layer, stride in zip(self._layers, strides):
             if stride > output_stride:
                 self._dilate(self.net.get_submodule(layer), stride // output_stride)

@@ -1,0 +1,168 @@
+"""A network of another library as one of ours: its name, its config, its weights."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from incseg.apis.config.schema import DEFAULTS
+from incseg.engine.checkpoint import IMPORTED, check_tensors
+from incseg.engine.recipe.names import resolve
+from incseg.engine.recipe.network import model_of_config
+from incseg.errors import InvalidInputError
+from incseg.models.importers import NETWORKS, SourceNetwork, classifiers
+from incseg.models.weights.fitting import few
+from incseg.registry import MODELS
+from incseg.utils.repository import library_files
+from incseg.utils.rules import expected, similar
+
+
+def network_names() -> list[str]:
+    """Return the networks that are known: those of other libraries, and the model bases here."""
+    folder = library_files() / 'configs' / '_base_' / 'models'
+    return [*NETWORKS, *sorted(path.stem for path in folder.glob('*.py'))]
+
+
+def check_name(network: str) -> None:
+    """Refuse a network that nobody knows; the message has the most similar names.
+
+    Raises:
+        InvalidInputError: Naming it.
+    """
+    known = network_names()
+    if network not in known:
+        close = similar(network, known)
+        hint = f'; did you mean {close!r}?' if close else ''
+        raise InvalidInputError(
+            f'--network is {network!r}, expected one of {", ".join(known)}{hint}'
+        )
+
+
+def source_network(network: str, state: Mapping[str, Tensor]) -> SourceNetwork:
+    """Return what is known of a network of this name, with the tensors of a file.
+
+    A model base here keeps the auxiliary heads of which the file has tensors.
+    """
+    if network in NETWORKS:
+        return NETWORKS[network](state)
+    base = Config.fromfile(library_files() / 'configs/_base_/models' / f'{network}.py').to_dict()
+    model = resolve(base['model'], {**base, 'pretrained': False})
+    auxiliary = {
+        name: head
+        for name, head in (model.get('auxiliary_head') or {}).items()
+        if any(key.startswith(f'auxiliary_head.{name}.') for key in state)
+    }
+    return SourceNetwork({**model, 'auxiliary_head': auxiliary or None}, mean=(), std=())
+
+
+def check_outputs_named(
+    state: Mapping[str, Tensor], count: int, where: str, network: str, background: bool
+) -> None:
+    """Refuse another number of names than of outputs, and tensors without a classifier.
+
+    Raises:
+        InvalidInputError: Saying both numbers.
+    """
+    found = classifiers(state)
+    if not found or not found[0].startswith('decode_head.'):
+        raise InvalidInputError(
+            f'the file has no classifier of {network} (its tensors begin with '
+            f'{few(list(state))}); see --network and --key-map'
+        )
+    outputs = len(state[f'{found[0]}weight'])
+    if outputs == count:
+        return
+    hint = ''
+    if background and outputs == count - 1:
+        hint = '; a network without background: leave it out of the names, with --no-background'
+    elif not background and outputs == count + 1:
+        hint = '; is one of the outputs the background? name it, without --no-background'
+    raise InvalidInputError(
+        f'{where} names {count} classes, but the network has {outputs} outputs{hint}'
+    )
+
+
+def config_of(
+    source: SourceNetwork, mean: Sequence[float] | None, std: Sequence[float] | None, bgr: bool
+) -> dict[str, Any]:
+    """Return the config that the checkpoint stores: the network and the scaling of pictures.
+
+    Raises:
+        InvalidInputError: ``std`` is that of pixels from 0 to 1.
+    """
+    model: dict[str, Any] = {'type': 'IncrementalSegmentor', **source.model}
+    model['pretrained'] = False
+    model = {key: value for key, value in model.items() if key != 'pretrained'}
+    scaling = dict(mean=mean or source.mean, std=std or source.std)
+    if std is not None and all(value < 1 for value in std):
+        raise expected(
+            '--std', list(std), 'numbers of pixels from 0 to 255, as 58.395 57.12 57.375'
+        )
+    preprocessor = {key: [float(x) for x in value] for key, value in scaling.items() if value}
+    if preprocessor or bgr:
+        given = dict(model.get('data_preprocessor') or dict(type='SegDataPreProcessor'))
+        model['data_preprocessor'] = {**given, **preprocessor, 'bgr_to_rgb': not bgr}
+    model = resolve(model, dict(pretrained=False))
+    return dict(
+        DEFAULTS,
+        pretrained=False,
+        model=model,
+        method=dict(name=IMPORTED, loss_decode=dict(type='CrossEntropyLoss')),
+        data=dict(name=IMPORTED, test_pipelines=dict(whole=dict())),
+        image_scale=1.0,
+        eval_mode='whole',
+    )
+
+
+def fitting(
+    config: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    outputs: int,
+    network: str,
+    checkpoint: str | Path,
+) -> dict[str, Tensor]:
+    """Return the weights of the network, all of them and in its order.
+
+    Args:
+        config: The config of :func:`config_of`.
+        state: Tensors by the names of the library.
+        outputs: How many classes there are, the background included.
+        network: Its name, for messages.
+        checkpoint: The file, for messages.
+
+    Raises:
+        InvalidInputError: A tensor is missing, left over or of another shape, or no number.
+    """
+    built = MODELS.build(model_of_config(config, 0, [outputs]))
+    own: dict[str, Tensor] = built.state_dict()
+    optional = ('num_batches_tracked', 'data_preprocessor.mean', 'data_preprocessor.std')
+    missing = [name for name in own if name not in state and not name.endswith(optional)]
+    left = [name for name in state if name not in own]
+    wrong = [
+        f'{name} is {list(state[name].shape)}, not {list(own[name].shape)}'
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    problems = []
+    if wrong:
+        problems.append(f'of another shape: {few(wrong)}')
+    if missing:
+        problems.append(f'missing: {few(missing)}')
+    if left:
+        problems.append(f'left over: {few(left)}')
+    if problems:
+        raise InvalidInputError(
+            f'{checkpoint} does not fit {network} ({len(wrong)} of another shape, '
+            f'{len(missing)} missing, {len(left)} left over); {"; ".join(problems)}'
+        )
+    weights = {}
+    for name, value in own.items():
+        given = state.get(name, value)
+        same = given.is_floating_point() == value.is_floating_point()
+        weights[name] = given.detach().to(value.dtype).contiguous() if same else given
+    check_tensors(weights, own, checkpoint)
+    built.load_state_dict(weights)
+    return {name: torch.clone(value) for name, value in weights.items()}
