@@ -161,7 +161,9 @@ def fitting(
     weights = {}
     for name, value in own.items():
         given = state.get(name, value)
-        same = given.is_floating_point() == value.is_floating_point()
+        same = name.endswith('num_batches_tracked') or (
+            given.is_floating_point() == value.is_floating_point()
+        )
         weights[name] = given.detach().to(value.dtype).contiguous() if same else given
     check_tensors(weights, own, checkpoint)
     built.load_state_dict(weights)

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from incseg.apis.config.loading import load_config
+from incseg.apis.config.started import load_started_config
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.rules import expected, unknown_key
@@ -17,6 +20,7 @@ KEYS: dict[str, tuple[type, str]] = {
     'options': (dict, 'an object of options'),
     'seeds': (list, 'a list of integers'),
     'name': (str, 'text'),
+    'start': (str, 'the path of a final.pth, which takes the place of step 0'),
 }
 NAME = re.compile(r'[\w.+-]+')
 
@@ -59,13 +63,21 @@ def plan_runs(
                         MatrixRun(
                             entry['config'],
                             merged,
-                            load_config(entry['config'], {**merged, **own}),
+                            loaded(entry, {**merged, **own}),
                             folder,
                             entry.get('name'),
+                            entry.get('start'),
                         ),
                     )
                 )
     return [run for _, run in sorted(planned, key=lambda item: item[0])]
+
+
+def loaded(entry: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
+    """Return the config of a run; one that has a start gets the model of that."""
+    if 'start' not in entry:
+        return load_config(entry['config'], options)
+    return load_started_config(entry['config'], options, entry['start'])
 
 
 def entries(source: str) -> list[dict[str, Any]]:
@@ -76,7 +88,8 @@ def entries(source: str) -> list[dict[str, Any]]:
             config, which is one run.
 
     Returns:
-        Dicts with ``config``, a path, and maybe ``options``, ``seeds`` and ``name``.
+        Dicts with ``config``, a path, and maybe ``options``, ``seeds``, ``name`` and
+        ``start``.
 
     Raises:
         MissingFileError: There is no such ``.json`` file.

@@ -18,7 +18,7 @@ def load_started_config(
     path: str | Path,
     options: Mapping[str, Any],
     start: FilePath | None,
-    work_dir: str | Path,
+    work_dir: str | Path | None = None,
 ) -> Config:
     """Load the config of a training; with a network to start from, its model is that network's.
 
@@ -27,7 +27,7 @@ def load_started_config(
         options: Overrides by dotted key; those of ``model`` change the network's model.
         start: The ``final.pth`` that takes the place of step 0; None for none, or for that of an
             earlier run in ``work_dir``.
-        work_dir: The run's folder.
+        work_dir: The run's folder; None to look at no earlier run.
 
     Returns:
         The complete, checked config.
@@ -35,7 +35,9 @@ def load_started_config(
     Raises:
         UserError: A file is missing or wrong, or a setting is.
     """
-    file = recorded_start(Path(work_dir)) if start is None else start
+    file = start
+    if file is None and work_dir is not None:
+        file = recorded_start(Path(work_dir))
     if file is None:
         return load_config(path, options)
     of_model = {key: value for key, value in options.items() if key.partition('.')[0] == 'model'}

@@ -27,6 +27,8 @@ class MatrixRun:
         folder: The folder of all work dirs.
         name: The title of the run's row in the table, which also tells runs of one config
             apart; None for a title made from the method.
+        start: The ``final.pth`` that takes the place of step 0, as the user wrote it; None for
+            none.
     """
 
     config_path: str
@@ -34,6 +36,7 @@ class MatrixRun:
     config: Any
     folder: Path
     name: str | None = None
+    start: str | None = None
     experiment: Experiment = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +131,7 @@ class MatrixRun:
             self.config_path,
             *('--work-dir', str(self.work_dir), '--seed', str(self.experiment.seed), '--resume'),
             *([] if reuse else ['--no-reuse']),
+            *([] if self.start is None else ['--start', self.start]),
             *(['--cfg-options', *options] if options else []),
             processes=processes,
         )

@@ -89,7 +89,11 @@ class DeepLabV3PlusHead(BaseDecodeHead):
         return self.fuse(x)
 
     def classify(self, features: Tensor) -> Tensor:
-        """Return logits ``(N, num_outputs, upsample * h, upsample * w)`` of ``(N, channels, h, w)``."""
+        """Return logits of features ``(N, channels, h, w)``.
+
+        Returns:
+            ``(N, num_outputs, upsample * h, upsample * w)``.
+        """
         logits = super().classify(features)
         if self.upsample == 1:
             return logits

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models.importers.network import apply_rules
-from incseg.utils.rules import check_keys, expected
+from incseg.utils.rules import expected, unknown_key
 
 FORM = '{"names": {…}, "prefixes": {…}, "patterns": {…}, "drop": […]}'
 PARTS = ('names', 'prefixes', 'patterns', 'drop')
@@ -42,7 +42,9 @@ class KeyMap:
             raise InvalidInputError(f'key map {path} cannot be read: {error}') from error
         if not isinstance(content, dict):
             raise expected(f'key map {path}', content, FORM)
-        check_keys(f'key map {path}', content, (), PARTS)
+        for key in content:
+            if key not in PARTS:
+                raise unknown_key(key, f'key map {path}', PARTS)
         for part in PARTS[:3]:
             _check_texts(f'key map {path}: {part}', content.get(part, {}))
         self.drop = content.get('drop', [])
