@@ -5,6 +5,7 @@ import pytest
 
 from incseg.apis.run_list import plan_runs
 from incseg.errors import InvalidInputError, MissingFileError
+from tests.common.imported import imported_toy, know_toy
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FT = str(CONFIGS / 'ft/bisenet_r18_shapes_4-1.py')
@@ -91,3 +92,15 @@ def test_missing_files(tmp_path):
         plan_runs(['gone.json'], tmp_path)
     with pytest.raises(MissingFileError, match=r'no config at gone\.py'):
         plan_runs([FT, 'gone.py'], tmp_path)
+
+
+def test_a_start(tmp_path, listed, monkeypatch):
+    """If it fails, a file of runs cannot begin from an imported network."""
+    know_toy(monkeypatch)
+    start = str(imported_toy(tmp_path / 'toy'))
+    [run] = plan_runs([listed(dict(config=FT, start=start))], tmp_path)
+    command = run.command()
+    assert command[command.index('--start') + 1] == start
+    assert run.config.model.backbone.type == 'ToyBackbone', 'the network is that of the file'
+    [plain] = plan_runs([listed(dict(config=FT))], tmp_path)
+    assert '--start' not in plain.command()
