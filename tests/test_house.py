@@ -24,14 +24,18 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('utils',),
         ('errors', 'constants', 'renamed'),
     ],
-    'apis': [('command_line', 'inference', 'run_list'), ('config', 'image_files', 'prepare')],
+    'apis': [
+        ('inference', 'prediction_arguments', 'run_list'),
+        ('command_line', 'image_files', 'prepare'),
+        ('config',),
+    ],
     'apis.config': [
         ('trained',),
         ('loading',),
         ('check',),
         ('sections',),
         ('parts', 'schema'),
-        ('stored',),
+        ('setting_rules', 'stored'),
     ],
     'datasets': [
         ('preparation', 'steps'),
@@ -123,7 +127,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             'classifier_init',
             'segmentors',
         ),
-        ('distillation', 'weak'),
+        ('distillation', 'prediction', 'weak'),
         ('labellers',),
         ('decode_heads',),
         ('data_preprocessor',),
@@ -155,6 +159,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('gpu_support', 'triton_losses'),
         ('row_chunks', 'triton_kernel'),
         ('bilinear', 'channel_groups', 'worker_threads'),
+    ],
+    'models.prediction': [
+        ('predict', 'whole'),
+        ('global_pooling', 'regions', 'settings'),
+        ('windows',),
     ],
     'models.segmentors': [
         ('incremental_segmentor',),

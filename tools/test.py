@@ -20,6 +20,7 @@ from incseg.apis.command_line import (
     options_of,
 )
 from incseg.apis.config.trained import load_trained_config, tell
+from incseg.apis.prediction_arguments import add_prediction_arguments, prediction_options
 from incseg.engine import evaluate_checkpoint
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.utils.distributed import end_launcher, init_launcher
@@ -40,11 +41,14 @@ def main() -> None:
         '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image'
     )
     add_force_argument(parser, 'pictures of --show-dir that are there')
+    add_prediction_arguments(parser)
     args = parser.parse_intermixed_args()
     if args.config is None and args.checkpoint.endswith('.py'):
         parser.error(f'{args.checkpoint} is a config, expected a checkpoint too, or alone')
     checkpoint = StepCheckpoint(args.checkpoint)
-    config, notes = load_trained_config(args.config, options_of(args), checkpoint, args.imports)
+    config, notes = load_trained_config(
+        args.config, options_of(args, prediction_options(args)), checkpoint, args.imports
+    )
     init_launcher(args.launcher)
     if is_main_process():
         tell(notes)

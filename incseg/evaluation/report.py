@@ -52,7 +52,7 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
         )
     title = (
         f'{ledger["method"]} on {protocol["dataset"]} {protocol["name"]} '
-        f'{protocol["setting"]}: mIoU, %'
+        f'{protocol["setting"]}: mIoU, %' + (f'; {ledger["test"]}' if 'test' in ledger else '')
     )
     return _titled(title, rows, 2, markdown)
 
