@@ -32,7 +32,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'apis.config': [
         ('trained',),
         ('loading',),
-        ('check',),
+        ('check', 'model_base'),
         ('sections',),
         ('parts', 'schema'),
         ('setting_rules', 'stored'),

@@ -19,6 +19,7 @@ from incseg.apis.command_line import (
     command_line,
     options_of,
 )
+from incseg.apis.config.model_base import default_work_dir
 from incseg.apis.config.trained import load_trained_config, tell
 from incseg.apis.prediction_arguments import add_prediction_arguments, prediction_options
 from incseg.engine import evaluate_checkpoint
@@ -55,7 +56,7 @@ def main() -> None:
     evaluate_checkpoint(
         config,
         checkpoint,
-        args.work_dir or Path('work_dirs', Path(config.filename).stem),
+        args.work_dir or default_work_dir(config),
         args.show_dir,
         args.force,
     )

@@ -17,6 +17,7 @@ from incseg.apis.command_line import (
     options_of,
 )
 from incseg.apis.config.loading import load_config
+from incseg.apis.config.model_base import default_work_dir
 from incseg.engine import train_protocol
 from incseg.utils.distributed import end_launcher, init_launcher
 
@@ -56,7 +57,7 @@ def main() -> None:
     init_launcher(args.launcher)
     train_protocol(
         config,
-        args.work_dir or Path('work_dirs', Path(args.config).stem),
+        args.work_dir or default_work_dir(config),
         args.steps,
         resume=args.resume,
         reuse=not args.no_reuse,

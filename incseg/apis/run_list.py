@@ -9,12 +9,14 @@ from typing import Any
 from incseg.apis.config.loading import load_config
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.evaluation.run_settings import MODEL_BASE
 from incseg.utils.rules import expected, unknown_key
 
 #: key of a run -> what it must be
 KEYS: dict[str, tuple[type, str]] = {
     'config': (str, 'the path of a config'),
     'options': (dict, 'an object of options'),
+    'model': (str, 'the name of a base of a model'),
     'seeds': (list, 'a list of integers'),
     'name': (str, 'text'),
 }
@@ -47,7 +49,8 @@ def plan_runs(
     planned: list[tuple[int, MatrixRun]] = []
     for source in sources:
         for entry in entries(source):
-            merged = {**entry.get('options', {}), **(options or {})}
+            model = {MODEL_BASE: entry['model']} if 'model' in entry else {}
+            merged = {**model, **entry.get('options', {}), **(options or {})}
             if 'seed' in merged:
                 raise InvalidInputError(f"{source}: seed is no option here: say 'seeds'")
             chosen: Sequence[int | None] = seeds or entry.get('seeds') or [None]
@@ -76,7 +79,7 @@ def entries(source: str) -> list[dict[str, Any]]:
             config, which is one run.
 
     Returns:
-        Dicts with ``config``, a path, and maybe ``options``, ``seeds`` and ``name``.
+        Dicts with ``config``, a path, and maybe ``model``, ``options``, ``seeds`` and ``name``.
 
     Raises:
         MissingFileError: There is no such ``.json`` file.

@@ -99,6 +99,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         optional('width', ANYTHING, 'Width of the heads.', 'the model', evaluated=True),
         optional('norm_cfg', DICT, 'Normalisation layers.', 'the model', evaluated=True),
+        optional('model_base', TEXT, 'The base of --model, in place of the one here.'),
         # the images
         setting('data_root', TEXT, "The data set's folder.", evaluated=True),
         optional(

@@ -62,6 +62,7 @@ def default_title(run: RunResult) -> str:
     """
     name, future = run.own_name, run.content['protocol'].get('future', 'void')
     title = run.method if name in (None, run.method) else f'{run.method} ({name})'
+    title += f' with {run.content["model"]}' if 'model' in run.content else ''
     title += '' if future == 'void' else f', future as {future}'
     return f'{title}, {run.content["test"]}' if 'test' in run.content else title
 
