@@ -102,7 +102,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('names', 'step_sources'),
     ],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
-    'engine.start_checks': [('start',), ('images', 'settings')],
+    'engine.start_checks': [('start', 'weights'), ('images', 'settings')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),
         ('label_folder', 'pseudo_labels', 'seam_training'),

@@ -32,7 +32,7 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.runner.step_runner import StepRunner
-from incseg.engine.start_checks import check_start
+from incseg.engine.start_checks import check_start, check_weights
 from incseg.engine.step_context import StepContext
 from incseg.engine.work_dir import METRICS, RunInputs, WorkDir, networks_to_keep
 from incseg.engine.work_left import work_left
@@ -105,6 +105,8 @@ class ProtocolRun:
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen, self.ledger.steps)
         check_old_networks(self.labels, chosen, self.keep)
+        if 0 in chosen and not self._finished(0) and self.work_dir.interrupted(0) is None:
+            check_weights(experiment)
         datasets = self._datasets(chosen)
         if remark := experiment.sources.remark():
             self._say(remark)
@@ -217,7 +219,8 @@ class ProtocolRun:
         runner.train()
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         hook = next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
-        best = self._best_iou(k, {} if context.previous is None else context.previous.meta)
+        known = {} if context.previous is None else context.previous.meta.get('best_iou', {})
+        best = self.ledger.best_iou(k, known, self.work_dir.metrics(k - 1))
         meta = dict(meta, best_iou=best, **hook.record)
         checkpoint = dict(state_dict=plain(network_weights(model)), meta=meta)
         keep_states(runner.hooks, checkpoint)
@@ -252,18 +255,6 @@ class ProtocolRun:
             palette=sources.palette(k),
             outputs_per_step=list(sources.outputs_per_step(k)),
         )
-
-    def _best_iou(self, k: int, previous: dict[str, Any]) -> dict[str, float]:
-        """Return each old class's best IoU at any earlier step; forgetting is measured from it."""
-        best = dict(previous.get('best_iou', {}))
-        earlier = [entry['iou'] for entry in self.ledger.steps if entry['step'] < k]
-        if record := self.work_dir.metrics(k - 1):
-            earlier.append(record['iou'])
-        for iou in earlier:
-            for name, value in iou.items():
-                if value is not None:
-                    best[name] = max(value, best.get(name, value))
-        return best
 
     def _record(
         self,

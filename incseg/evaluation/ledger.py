@@ -108,6 +108,26 @@ class Ledger:
         self.steps = sorted([*self.steps, entry], key=lambda each: each['step'])
         return entry
 
+    def best_iou(
+        self, k: int, known: dict[str, float], record: dict[str, Any] | None
+    ) -> dict[str, float]:
+        """Return each class's best IoU at any step before ``k``; forgetting is measured from it.
+
+        Args:
+            k: The step.
+            known: Those that the previous step's network knows of.
+            record: The metrics of the previous step; None where there are none.
+        """
+        best = dict(known)
+        earlier = [entry['iou'] for entry in self.steps if entry['step'] < k]
+        if record:
+            earlier.append(record['iou'])
+        for iou in earlier:
+            for name, value in iou.items():
+                if value is not None:
+                    best[name] = max(value, best.get(name, value))
+        return best
+
     def to_dict(self) -> dict[str, Any]:
         """Return the content of ``results.json``."""
         final = self.steps[-1]['mib'] if self.steps else None
