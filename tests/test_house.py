@@ -25,8 +25,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('errors', 'constants', 'renamed'),
     ],
     'apis': [
-        ('command_line', 'import_model', 'inference', 'run_list'),
-        ('class_files', 'foreign_network'),
+        ('import_model', 'inference', 'prediction_arguments', 'run_list'),
+        ('class_files', 'command_line', 'foreign_network'),
         ('config', 'image_files', 'prepare'),
     ],
     'apis.config': [
@@ -34,10 +34,10 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('trained',),
         ('model_swap',),
         ('loading',),
-        ('check',),
+        ('check', 'model_base'),
         ('sections',),
         ('parts', 'schema'),
-        ('stored',),
+        ('setting_rules', 'stored'),
     ],
     'datasets': [
         ('preparation', 'steps'),
@@ -79,7 +79,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('replay_memory',),
         ('memory_layout',),
         ('hooks', 'runner', 'work_dir'),
-        ('step_context',),
+        ('step_context', 'step_datasets'),
         ('labels',),
         ('checkpoint', 'work_left'),
         ('recipe',),
@@ -104,7 +104,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('names', 'step_sources'),
     ],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
-    'engine.start_checks': [('start',), ('images', 'settings')],
+    'engine.start_checks': [('start', 'weights'), ('images', 'settings')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),
         ('label_folder', 'pseudo_labels', 'seam_training'),
@@ -130,7 +130,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             'importers',
             'segmentors',
         ),
-        ('distillation', 'weak'),
+        ('distillation', 'prediction', 'weak'),
         ('labellers',),
         ('decode_heads',),
         ('data_preprocessor',),
@@ -175,6 +175,11 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('gpu_support', 'triton_losses'),
         ('row_chunks', 'triton_kernel'),
         ('bilinear', 'channel_groups', 'worker_threads'),
+    ],
+    'models.prediction': [
+        ('predict', 'whole'),
+        ('global_pooling', 'regions', 'settings'),
+        ('windows',),
     ],
     'models.segmentors': [
         ('incremental_segmentor',),

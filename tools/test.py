@@ -19,7 +19,9 @@ from incseg.apis.command_line import (
     command_line,
     options_of,
 )
+from incseg.apis.config.model_base import default_work_dir
 from incseg.apis.config.trained import load_trained_config, tell
+from incseg.apis.prediction_arguments import add_prediction_arguments, prediction_options
 from incseg.engine import evaluate_checkpoint
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.utils.distributed import end_launcher, init_launcher
@@ -40,18 +42,21 @@ def main() -> None:
         '--show-dir', metavar='DIR', help='write image, truth and prediction of every test image'
     )
     add_force_argument(parser, 'pictures of --show-dir that are there')
+    add_prediction_arguments(parser)
     args = parser.parse_intermixed_args()
     if args.config is None and args.checkpoint.endswith('.py'):
         parser.error(f'{args.checkpoint} is a config, expected a checkpoint too, or alone')
     checkpoint = StepCheckpoint(args.checkpoint)
-    config, notes = load_trained_config(args.config, options_of(args), checkpoint, args.imports)
+    config, notes = load_trained_config(
+        args.config, options_of(args, prediction_options(args)), checkpoint, args.imports
+    )
     init_launcher(args.launcher)
     if is_main_process():
         tell(notes)
     evaluate_checkpoint(
         config,
         checkpoint,
-        args.work_dir or Path('work_dirs', Path(config.filename).stem),
+        args.work_dir or default_work_dir(config),
         args.show_dir,
         args.force,
     )

@@ -16,6 +16,7 @@ from incseg.apis.command_line import (
     int_argument,
     options_of,
 )
+from incseg.apis.config.model_base import default_work_dir
 from incseg.apis.config.started import load_started_config
 from incseg.engine import train_protocol
 from incseg.utils.distributed import end_launcher, init_launcher
@@ -52,15 +53,14 @@ def main() -> None:
     args = parser.parse_args()
     if args.steps is not None and args.redo_from is not None:
         parser.error('--steps and --redo-from are both given, expected one of them')
-    work_dir = args.work_dir or Path('work_dirs', Path(args.config).stem)
     options = options_of(
         args, {'seed': args.seed, 'epochs': args.epochs, 'schedule.amp': args.amp or None}
     )
-    config = load_started_config(args.config, options, args.start, work_dir)
+    config = load_started_config(args.config, options, args.start, args.work_dir)
     init_launcher(args.launcher)
     train_protocol(
         config,
-        work_dir,
+        args.work_dir or default_work_dir(config),
         args.steps,
         resume=args.resume,
         reuse=not args.no_reuse,

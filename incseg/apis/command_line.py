@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from incseg.apis.config.loading import parse_options
 from incseg.errors import UserError
+from incseg.evaluation.run_settings import MODEL_BASE
 from incseg.protocols.class_index import rescan_from_now
 from incseg.renamed import renamed_name
 from incseg.utils.rules import similar
@@ -25,13 +26,19 @@ FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
 def add_config_arguments(
     parser: argparse.ArgumentParser, overrides: str = 'override keys of the config'
 ) -> None:
-    """Add ``--data-root`` and ``--cfg-options``; :func:`options_of` reads them.
+    """Add ``--data-root``, ``--model`` and ``--cfg-options``; :func:`options_of` reads them.
 
     Args:
         parser: The parser of the tool.
         overrides: What ``--cfg-options`` does, as the help shows it.
     """
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
+    parser.add_argument(
+        '--model',
+        metavar='NAME',
+        help='another network: a file of configs/_base_/models, such as deeplabv3_lite0, or the '
+        'path of such a base',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -53,7 +60,7 @@ def options_of(args: argparse.Namespace, named: Mapping[str, Any] | None = None)
     Raises:
         InvalidInputError: An option is not of the form ``key=value``.
     """
-    named = {'data_root': args.data_root, **(named or {})}
+    named = {'data_root': args.data_root, MODEL_BASE: args.model, **(named or {})}
     present = {key: value for key, value in named.items() if value is not None}
     return {**parse_options(args.cfg_options), **present}
 

@@ -26,6 +26,7 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.network import model_of_config, network_config, without_method
 from incseg.models import EncoderDecoder
+from incseg.models.prediction import PredictionSettings
 from incseg.registry import MODELS, SCOPE, TRANSFORMS
 from incseg.structures import SegDataSample
 from incseg.utils.outputs import check_outputs
@@ -41,6 +42,7 @@ def init_model(
     device: str | None = None,
     fast: bool = False,
     imports: Iterable[str] = (),
+    test_cfg: Mapping[str, Any] | None = None,
 ) -> EncoderDecoder:
     """Build a network for inference.
 
@@ -59,6 +61,8 @@ def init_model(
             then only predict, in bfloat16 where the device has it.  It is off
             by default because evaluation and training need the network itself.
         imports: Modules of the parts that are not the library's, as ``['my_heads']``.
+        test_cfg: How pictures are predicted, as ``dict(mode='slide', crop_size=1024)``, see
+            ``docs/large_pictures.md``; None for the config's ``test_cfg``.
 
     Returns:
         The network in eval mode; ``model.dataset_meta`` has ``classes`` and
@@ -76,6 +80,8 @@ def init_model(
     else:
         import_modules(imports)
         model = model_of_config_file(config, checkpoint)
+    tested = model.config.get('test_cfg') if test_cfg is None else test_cfg
+    model.prediction = PredictionSettings.of(tested)
     model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
     return prepare_for_inference(model) if fast else model
 
@@ -212,6 +218,7 @@ class Inferencer:
         fast: Whether to apply :func:`prepare_for_inference`.  The predictions
             then differ at a few pixels on class borders, if at all.
         imports: Modules of the parts that are not the library's, as ``['my_heads']``.
+        test_cfg: Windows, flips and scales, see :func:`init_model`.
 
     Example:
         >>> segment = Inferencer('work_dirs/…/final.pth')
@@ -225,8 +232,9 @@ class Inferencer:
         device: str | None = None,
         fast: bool = True,
         imports: Iterable[str] = (),
+        test_cfg: Mapping[str, Any] | None = None,
     ):
-        self.model = init_model(config, checkpoint, device, fast, imports)
+        self.model = init_model(config, checkpoint, device, fast, imports, test_cfg)
         self.classes: list[str] = self.model.dataset_meta['classes']
         self.palette: list[list[int]] = self.model.dataset_meta['palette']
 

@@ -12,12 +12,14 @@ from incseg.apis.config.loading import load_config
 from incseg.apis.config.started import load_started_config
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.evaluation.run_settings import MODEL_BASE
 from incseg.utils.rules import expected, unknown_key
 
 #: key of a run -> what it must be
 KEYS: dict[str, tuple[type, str]] = {
     'config': (str, 'the path of a config'),
     'options': (dict, 'an object of options'),
+    'model': (str, 'the name of a base of a model'),
     'seeds': (list, 'a list of integers'),
     'name': (str, 'text'),
     'start': (str, 'the path of a final.pth, which takes the place of step 0'),
@@ -51,7 +53,8 @@ def plan_runs(
     planned: list[tuple[int, MatrixRun]] = []
     for source in sources:
         for entry in entries(source):
-            merged = {**entry.get('options', {}), **(options or {})}
+            model = {MODEL_BASE: entry['model']} if 'model' in entry else {}
+            merged = {**model, **entry.get('options', {}), **(options or {})}
             if 'seed' in merged:
                 raise InvalidInputError(f"{source}: seed is no option here: say 'seeds'")
             chosen: Sequence[int | None] = seeds or entry.get('seeds') or [None]
@@ -88,7 +91,7 @@ def entries(source: str) -> list[dict[str, Any]]:
             config, which is one run.
 
     Returns:
-        Dicts with ``config``, a path, and maybe ``options``, ``seeds``, ``name`` and
+        Dicts with ``config``, a path, and maybe ``model``, ``options``, ``seeds``, ``name`` and
         ``start``.
 
     Raises:

@@ -92,6 +92,8 @@ class BaseSteps:
         settings = {'data_root', 'crop_size', 'image_scale', 'eval_mode'}
         others = {name for name in names_in(raw['data'], raw) if not is_free(name)}
         shape['settings'] = {key: experiment.config[key] for key in sorted(settings | others)}
+        if tested := experiment.config.get('test_cfg'):
+            shape['test_cfg'] = dict(tested)
         shape['data_root'] = os.path.realpath(experiment.config['data_root'])
         shape['classes'] = experiment.classes_at(0)
         shape['files'] = data

@@ -14,6 +14,7 @@ from incseg.engine.recipe.step import config_for_test
 from incseg.engine.runner.step_runner import StepRunner
 from incseg.engine.start_checks import check_test
 from incseg.engine.work_left import WorkLeft
+from incseg.models.prediction import PredictionSettings
 from incseg.utils.distributed import on_rank_zero
 from incseg.utils.files import write_atomically
 from incseg.utils.precision import gpu_arithmetic
@@ -48,6 +49,7 @@ def evaluate(
     runner = StepRunner.from_cfg(config_for_test(experiment, k, work_dir))
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     load_weights(model, checkpoint['state_dict'], path)
+    model.prediction = PredictionSettings.of(experiment.config.get('test_cfg'))
     for hook in hooks:
         runner.register_hook(hook)
     show_work_left(runner.hooks, work, k)
@@ -97,6 +99,7 @@ def evaluate_checkpoint(
         train_images=None,
         seconds=None,
         history=[content['meta'].get('best_iou', {})],
+        **{key: ledger.header[key] for key in ('test',) if key in ledger.header},
     )
     if is_main_process():
         write_atomically(Path(work_dir) / f'test_step_{k}.json', json.dumps(entry, indent=1) + '\n')

@@ -1,6 +1,6 @@
 """Train the steps of a protocol, one after another."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +21,22 @@ from incseg.engine.hooks import SafeCheckpointHook, show_work_left
 from incseg.engine.hooks.method import hand_over, keep_states
 from incseg.engine.labels import (
     all_labels,
-    check_masks,
     check_old_networks,
     label_digests,
-    training_set,
 )
 from incseg.engine.memory_layout import LayoutChoice
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.runner.step_runner import StepRunner
-from incseg.engine.start_checks import check_start
+from incseg.engine.start_checks import check_start, check_weights
 from incseg.engine.start_network import StartNetwork
 from incseg.engine.step_context import StepContext
+from incseg.engine.step_datasets import step_datasets
 from incseg.engine.step_record import best_iou, origins, step_meta
 from incseg.engine.work_dir import METRICS, RunInputs, WorkDir, networks_to_keep
 from incseg.engine.work_left import work_left
 from incseg.evaluation import Ledger
-from incseg.registry import DATASETS
 from incseg.utils.distributed import on_rank_zero
 from incseg.utils.files import write_json
 from incseg.utils.locks import only_run
@@ -114,7 +112,10 @@ class ProtocolRun:
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen, self.ledger.steps)
         check_old_networks(self.labels, chosen, self.keep)
-        datasets = self._datasets([k for k in chosen if k > 0 or not given])
+        begun = self._finished(0) or self.work_dir.interrupted(0) is not None
+        if 0 in chosen and self.start is None and not begun:
+            check_weights(experiment)
+        datasets = step_datasets(experiment, self.labels, [k for k in chosen if k or not given])
         self._say(experiment.sources.remark())
         digests = label_digests(self.labels, datasets)
         self.data = on_rank_zero(lambda: self.inputs.fingerprints(self.labels, datasets))
@@ -131,20 +132,6 @@ class ProtocolRun:
         if not left:
             self._say(self.ledger.tables())
         return self.ledger
-
-    def _datasets(self, steps: Sequence[int]) -> dict[int, Any]:
-        """Build the training images of some steps; steps with equal sources share one."""
-        built: list[tuple[dict[str, Any], Any]] = []
-        datasets = {}
-        for k in steps:
-            config = training_set(self.experiment, k, self.labels)
-            source = next((source for known, source in built if known == config), None)
-            if source is None:
-                source = DATASETS.build(config)
-                check_masks(self.experiment, source)
-                built.append((config, source))
-            datasets[k] = self.labels[k].build(source)
-        return datasets
 
     def _finished(self, k: int) -> bool:
         entry = self.ledger.step(k)

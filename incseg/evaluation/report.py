@@ -50,9 +50,10 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
                 number(entry['forgetting']),
             ]
         )
+    network = f' with {ledger["model"]}' if 'model' in ledger else ''
     title = (
-        f'{ledger["method"]} on {protocol["dataset"]} {protocol["name"]} '
-        f'{protocol["setting"]}: mIoU, %'
+        f'{ledger["method"]}{network} on {protocol["dataset"]} {protocol["name"]} '
+        f'{protocol["setting"]}: mIoU, %' + (f'; {ledger["test"]}' if 'test' in ledger else '')
     )
     return _titled(title, rows, 2, markdown)
 

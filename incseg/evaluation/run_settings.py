@@ -15,6 +15,8 @@ DATA = 'data_fingerprints'
 STARTS = 'previous_networks'
 #: the layout that a trial chose, see incseg.engine.memory_layout
 LAYOUT = 'memory_layout'
+#: the key of a network that was chosen in the place of the config's own (``--model``)
+MODEL_BASE = 'model_base'
 #: settings, besides roots of data, that shape no result: they may change between an interruption
 #: and the resumption, and two runs that differ in them are comparable
 FREE = (
@@ -65,6 +67,16 @@ def read_run_config(work_dir: Path) -> dict[str, Any] | None:
     if not content:
         raise expected(f'{path}', content, 'the config of a run')
     return content
+
+
+def model_title(config: Mapping[str, Any]) -> str | None:
+    """Return the name of the network that was chosen for a config; None for the config's own.
+
+    Args:
+        config: A config; ``model_base`` is a name, or the path of a base.
+    """
+    name = config.get(MODEL_BASE)
+    return None if name is None else Path(str(name)).stem
 
 
 def row_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from mmengine.hooks import Hook
 from incseg.apis import init_model
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
+from incseg.engine.train_protocol import ProtocolRun
+from incseg.errors import UserError
 from incseg.models import SEAM, IncrementalSegmentor
 from incseg.registry import HOOKS, MODELS
 from tests.common.toys import ToyBackbone
@@ -108,3 +110,25 @@ def test_the_scaling_is_used_at_every_door(tiny, tmp_path, monkeypatch, capsys):
         assert model.data_preprocessor.std.flatten().tolist() == [50.0] * 3
     seam = SEAM(dict(type='StoredBackbone'), 2)
     assert seam.data_preprocessor.mean.flatten().tolist() == [90.0, 100.0, 110.0]
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'pretrained: no file of weights at .*weights.pth'),
+        ({'conv1.weight': torch.zeros(3)}, 'weights.pth'),
+    ],
+)
+def test_a_wrong_file_is_refused_before_the_data(tiny, tmp_path, monkeypatch, content, message):
+    """If it fails, a large data set is scanned first, and then the run ends."""
+    path = tmp_path / 'weights.pth'
+    if content is not None:
+        torch.save(content, path)
+    backbone = dict(type='TorchvisionBackbone', name='mobilenet_v3_large', pretrained='$pretrained')
+    made = tiny('ft', pretrained=str(path), **{'model.backbone': backbone})
+    monkeypatch.setattr(ProtocolRun, '_datasets', lambda *_: pytest.fail('read'))
+    before = torch.get_rng_state()
+    with pytest.raises(UserError, match=message) as error:
+        train_protocol(made, tmp_path / 'run')
+    assert '\n' not in str(error.value)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -13,13 +13,14 @@ from incseg.apis.config.parts import (
     refused_as,
     try_to_build,
 )
-from incseg.apis.config.schema import BELOW_1, SETTINGS, keys_of, sections
+from incseg.apis.config.schema import SETTINGS, keys_of, sections
 from incseg.apis.config.sections import (
     check_annotation,
     check_image_labels,
     check_seam,
     check_warmup,
 )
+from incseg.apis.config.setting_rules import BELOW_1
 from incseg.apis.config.stored import check_dotted_types
 from incseg.datasets.class_subset import declared_metainfo
 from incseg.engine.recipe.experiment import Experiment
@@ -28,6 +29,7 @@ from incseg.engine.recipe.network import METHOD_PARTS
 from incseg.engine.replay_memory import ReplayMemory
 from incseg.engine.start_checks.settings import weighted_parts
 from incseg.errors import InvalidInputError
+from incseg.models.prediction import PredictionSettings
 from incseg.registry import (
     DATASETS,
     HOOKS,
@@ -87,6 +89,7 @@ def check_parts(config: Any, settings: Mapping[str, Any]) -> Experiment:
         raise expected(
             'eval_mode', settings['eval_mode'], any_of(settings['data']['test_pipelines'])
         )
+    PredictionSettings.of(settings.get('test_cfg'))
     epochs, num_steps = settings['epochs'], len(experiment.describe_protocol()['steps'])
     if isinstance(epochs, list | tuple) and len(epochs) > num_steps:
         raise expected('epochs', epochs, f'a number, or a list for the {num_steps} steps')

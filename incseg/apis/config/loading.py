@@ -10,9 +10,11 @@ from typing import Any
 from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
+from incseg.apis.config.model_base import swap_model
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
 from incseg.apis.config.stored import import_modules, where_to_look
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.evaluation.run_settings import MODEL_BASE
 from incseg.utils.rules import expected, unknown_key
 
 
@@ -21,7 +23,8 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Args:
         path: A Python config.
-        options: Overrides by dotted key, ``{'protocol.setting': 'disjoint'}``.
+        options: Overrides by dotted key, ``{'protocol.setting': 'disjoint'}``; with
+            ``{'model_base': 'deeplabv3_lite0'}`` the network is that of another base.
 
     Returns:
         The complete config; ``filename`` tells where it came from.
@@ -42,10 +45,13 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         config = Config.fromfile(path)
     except Exception as error:  # a config's own code or imports may raise anything
         raise InvalidInputError(f'config {path} cannot be read: {cause(error)}') from error
+    options = dict(options or {})
+    if (model := options.pop(MODEL_BASE, config.get(MODEL_BASE))) is not None:
+        swap_model(config, path, model)
     for key, value in deepcopy(DEFAULTS).items():
         config.setdefault(key, value)
     new: set[str] = set()
-    for key, value in (options or {}).items():
+    for key, value in options.items():
         override(config, key, value, new)
         if key.partition('.')[0] == 'custom_imports':
             import_modules(modules_of(config['custom_imports']))

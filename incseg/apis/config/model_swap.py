@@ -9,6 +9,7 @@ from incseg.apis.config.check import check_config
 from incseg.apis.config.loading import override
 from incseg.apis.config.schema import SETTINGS
 from incseg.engine.recipe.names import names_in, resolve
+from incseg.evaluation.run_settings import MODEL_BASE
 
 
 def with_model_of(config: Config, other: Mapping[str, Any], options: Mapping[str, Any]) -> Config:
@@ -27,6 +28,7 @@ def with_model_of(config: Config, other: Mapping[str, Any], options: Mapping[str
     Raises:
         InvalidInputError: The model or an option is wrong.
     """
+    config.pop(MODEL_BASE, None)
     model = resolve(other['model'], {**other, 'pretrained': False})
     if model != resolve(config['model'], {**config, 'pretrained': False}):
         before = names_in({'model': config['model']}, config)

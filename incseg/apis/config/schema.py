@@ -5,14 +5,15 @@ derived from :data:`SETTINGS`.  A key that is not listed here is allowed at the 
 where some ``'$name'`` uses it; the rules of a part (``dict(type=…)``) are those of its class.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from incseg.apis.config.setting_rules import AMP, BELOW_1, KEEP, NAME, RATE, SCALE
 from incseg.datasets.steps.weak_dataset import SCOPES
 from incseg.engine.recipe.names import names_in
 from incseg.evaluation.run_settings import is_free, is_root
+from incseg.models.prediction.settings import KEYS as TEST_KEYS
 from incseg.utils.rules import (
     ANYTHING,
     DICT,
@@ -23,32 +24,11 @@ from incseg.utils.rules import (
     WEIGHTS,
     Rule,
     by_name,
-    is_number,
     one_of,
     one_or_list,
     or_none,
     whole,
 )
-
-BELOW_1: Rule = (lambda value: is_number(value) and 0 <= value < 1, 'a number from 0 to below 1')
-#: a rate below these limits changes no weight of float32, one above them leaves none as it was
-RATE: Rule = (
-    lambda value: is_number(value) and 1e-12 <= value <= 1000,
-    'a number above 0, from 1e-12 to 1000',
-)
-SCALE: Rule = (
-    lambda value: is_number(value) and 0 < value <= 100,
-    'a number above 0, up to 100',
-)
-KEEP: Rule = (
-    lambda value: value in ('all', 'last') or whole(1)[0](value),
-    "'all', 'last' or a whole number of at least 1",
-)
-NAME: Rule = (
-    lambda value: isinstance(value, str) and re.fullmatch(r'[\w.+-]*\w[\w.+-]*', value) is not None,
-    'a name of letters, digits, _, ., + and -',
-)
-AMP: Rule = (lambda value: isinstance(value, bool) or value == 'auto', "True, False or 'auto'")
 
 
 @dataclass(frozen=True)
@@ -119,6 +99,7 @@ SETTINGS: dict[str, Setting] = {
         ),
         optional('width', ANYTHING, 'Width of the heads.', 'the model', evaluated=True),
         optional('norm_cfg', DICT, 'Normalisation layers.', 'the model', evaluated=True),
+        optional('model_base', TEXT, 'The base of --model, in place of the one here.'),
         # the images
         setting('data_root', TEXT, "The data set's folder.", evaluated=True),
         optional(
@@ -128,6 +109,14 @@ SETTINGS: dict[str, Setting] = {
         setting('image_scale', SCALE, 'Factor on the size of every image.', evaluated=True),
         setting('crop_size', one_or_list(whole(1, 16384)), 'Pixels of a crop.', evaluated=True),
         setting('eval_mode', TEXT, 'Name in data.test_pipelines.', evaluated=True),
+        optional(
+            'test_cfg',
+            or_none(DICT),
+            'Windows, flips, scales of a test.',
+            evaluated=True,
+            open=True,
+        ),
+        *(optional(f'test_cfg.{key}', *each) for key, each in TEST_KEYS.items()),
         # the training
         setting('batch_size', whole(1), 'Images of a batch, over all processes.'),
         setting('epochs', one_or_list(whole(1)), 'Epochs of every step, or one number per step.'),

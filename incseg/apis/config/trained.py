@@ -17,7 +17,7 @@ from incseg.engine.checkpoint import FilePath, StepCheckpoint, is_imported, stor
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import as_written
 from incseg.errors import InvalidInputError
-from incseg.evaluation.run_settings import flatten, is_free, is_root
+from incseg.evaluation.run_settings import MODEL_BASE, flatten, is_free, is_root
 from incseg.utils.rules import expected
 
 #: how many settings a line names
@@ -56,7 +56,10 @@ def load_trained_config(
     """
     import_modules(imports)
     stored = read_stored(StepCheckpoint.of(checkpoint))
+    if stored is not None:
+        options = {**options, **same_model(stored, options.get(MODEL_BASE))}
     if path is None:
+        options = {key: value for key, value in options.items() if key != MODEL_BASE}
         return stored_alone(stored, options, checkpoint)
     config = load_config(path, options)
     if stored is None:
@@ -73,6 +76,19 @@ def load_trained_config(
         *lines(f'as in {stored.place}', settings(trained), settings(config)),
         *lines(f'{OTHER} {stored.place}', settings(trained), theirs, options),
     ]
+
+
+def same_model(stored: StoredConfig, chosen: Any) -> dict[str, Any]:
+    """Return the option that chooses the network of the training; none if that chose none.
+
+    Raises:
+        InvalidInputError: The user names another one.
+    """
+    trained = stored.settings.get(MODEL_BASE)
+    if chosen is not None and chosen != trained:
+        what = 'none' if trained is None else repr(trained)
+        raise expected('--model', chosen, f'{what}, as {stored.place} was trained')
+    return {} if trained is None else {MODEL_BASE: trained}
 
 
 def stored_alone(

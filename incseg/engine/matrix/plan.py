@@ -13,7 +13,7 @@ from incseg.evaluation import Ledger
 from incseg.evaluation.comparison.runs import RunResult
 from incseg.evaluation.ledger import COLUMNS
 from incseg.evaluation.report import number
-from incseg.evaluation.run_settings import flatten, row_settings
+from incseg.evaluation.run_settings import flatten, model_title, row_settings
 
 
 @dataclass(eq=False)
@@ -44,10 +44,11 @@ class MatrixRun:
 
     @property
     def title(self) -> str:
-        """``<method folder>/<config stem>[_<name>]_seed<seed>``, unique in a matrix."""
+        """``<method folder>/<config stem>[_<model>][_<name>]_seed<seed>``, unique in a matrix."""
         path = Path(self.config_path).resolve()
-        name = f'_{self.name}' if self.name else ''
-        return f'{path.parent.name}/{path.stem}{name}_seed{self.experiment.seed}'
+        parts = (path.stem, model_title(self.config), self.name)
+        name = '_'.join(part for part in parts if part)
+        return f'{path.parent.name}/{name}_seed{self.experiment.seed}'
 
     @property
     def work_dir(self) -> Path:

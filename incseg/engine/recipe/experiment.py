@@ -9,6 +9,8 @@ from mmengine.config import ConfigDict
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.step_sources import OneDataset, step_sources
 from incseg.evaluation import Ledger
+from incseg.evaluation.run_settings import model_title
+from incseg.models.prediction.settings import test_title
 from incseg.protocols import Protocol
 from incseg.utils.repository import relative_to_library
 from incseg.utils.rules import expected
@@ -134,11 +136,14 @@ class Experiment:
 
     def ledger_header(self) -> dict[str, Any]:
         """Return the entries of ``results.json`` that stand before those of the steps."""
+        model, test = model_title(self.config), test_title(self.config)
         return dict(
             config=relative_to_library(getattr(self.raw_config, 'filename', None) or ''),
             method=self.method,
             seed=self.seed,
             protocol=self.describe_protocol(),
+            **({'model': model} if model else {}),
+            **({'test': test} if test else {}),
         )
 
     def new_ledger(self) -> Ledger:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from incseg.errors import InvalidInputError
-from incseg.evaluation.run_settings import CONFIG_FILE, flatten, is_free, read_settings
+from incseg.evaluation.run_settings import CONFIG_FILE, MODEL_BASE, flatten, is_free, read_settings
 from incseg.utils.files import write_json
 
 
@@ -47,7 +47,12 @@ def check_run_config(config: Any, work_dir: Path, ignored: Collection[str] = ())
     now = dict(flatten(as_written(config)))
     names_first = sorted(
         {*before, *now} - {*ignored},
-        key=lambda key: (not key.endswith('.name'), key.startswith('files.'), key),
+        key=lambda key: (
+            key != MODEL_BASE,
+            not key.endswith('.name'),
+            key.startswith('files.'),
+            key,
+        ),
     )  # what was meant comes first
     for key in names_first:
         if not is_free(key) and before.get(key) != now.get(key):

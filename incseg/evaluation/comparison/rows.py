@@ -57,11 +57,14 @@ def row_titles(runs: Sequence[RunResult]) -> list[str]:
 def default_title(run: RunResult) -> str:
     """Return the method, and in brackets the name of the ledger's file if it is another one.
 
-    Test labels in which classes of later steps are background are named, too.
+    Test labels in which classes of later steps are background are named, too, and so is a test
+    that does not predict whole pictures.
     """
     name, future = run.own_name, run.content['protocol'].get('future', 'void')
     title = run.method if name in (None, run.method) else f'{run.method} ({name})'
-    return title if future == 'void' else f'{title}, future as {future}'
+    title += f' with {run.content["model"]}' if 'model' in run.content else ''
+    title += '' if future == 'void' else f', future as {future}'
+    return f'{title}, {run.content["test"]}' if 'test' in run.content else title
 
 
 def settings_titles(title: str, runs: Sequence[RunResult]) -> list[str]:

@@ -47,14 +47,33 @@ def class_map(logits: Tensor, *sizes: tuple[int, int], decide: Decision | None =
     across = resize_matrix((width, *(size[1] for size in sizes)), logits.dtype)
     widened = widen(logits, across)
     labels = torch.empty(tall, wide, dtype=label_type(channels, decide))
+    return classes_of_widened(widened, down, labels, channels, decide)
+
+
+def classes_of_widened(
+    widened: Tensor, down: Tensor, labels: Tensor, channels: int, decide: Decision | None = None
+) -> Tensor:
+    """Resize logits along the height, a few rows at a time, and decide on each pixel.
+
+    Args:
+        widened: Logits that have their width already, ``(h, C * W)``, see :func:`widen`.
+        down: The matrix along the height, ``(H, h)``, on the CPU.
+        labels: ``(H, W)``; filled with train ids.
+        channels: ``C``.
+        decide: As for :func:`class_map`.
+
+    Returns:
+        ``labels``.
+    """
+    tall, wide = labels.shape
     block = min(channels, BLOCK) if decide is None else channels
     chunk = min(max(1, CHUNK // (block * wide)), tall)
-    scratch = logits.new_empty(chunk, block, wide)
+    scratch = widened.new_empty(chunk, block, wide)
     for start in range(0, tall, chunk):
         weights = down[start : start + chunk]
         used = source_of(weights)
         rows = widened[used].unflatten(1, (channels, wide))
-        weights = weights[:, used]
+        weights = weights[:, used].to(widened.device)
         part = labels[start : start + chunk]
         best = None
         for first, some in zip(range(0, channels, block), rows.split(block, 1)):

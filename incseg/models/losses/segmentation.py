@@ -149,6 +149,8 @@ class BinaryCrossEntropyLoss(nn.Module):
 
     #: whether a target may be a probability of each class, or uint8
     soft_targets = uint8_target = True
+    #: the probability of a class is the sigmoid of its logit (else softmax)
+    independent_classes = True
 
     def __init__(self, loss_weight: float = 1.0, fused: bool = True):
         super().__init__()

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from incseg.constants import VOID
@@ -16,7 +15,9 @@ from incseg.models.backbones.base import check_maps, check_pair, hands_out_stage
 from incseg.models.convolutions import lay_out
 from incseg.models.data_preprocessor import build_preprocessor
 from incseg.models.decode_heads import BaseDecodeHead
-from incseg.models.decode_heads.class_map import class_map
+from incseg.models.prediction import PredictionSettings
+from incseg.models.prediction.predict import predict_batch
+from incseg.models.prediction.whole import predict_whole
 from incseg.models.segmentors.head_building import build_head
 from incseg.models.segmentors.step_losses import loss_with_exemplars
 from incseg.registry import MODELS
@@ -43,10 +44,13 @@ class EncoderDecoder(BaseModel):
 
     Attributes:
         outputs_per_step: Classes of each step so far, a tuple.
+        prediction: Windows, flips and scales of :meth:`test_step`; None for whole pictures.
 
     Raises:
         InvalidInputError: If a head does not fit the backbone, or a loss does not fit its head.
     """
+
+    prediction: PredictionSettings | None = None
 
     def __init__(
         self,
@@ -264,23 +268,14 @@ class EncoderDecoder(BaseModel):
                 ``ori_shape`` where these differ from the input's size.  They are changed and
                 returned.  None makes new ones.
         """
-        if data_samples is None:
-            data_samples = [SegDataSample() for _ in inputs]
-        size = tuple(inputs.shape[-2:])
-        shapes = [tuple(sample.get('img_shape', size)) for sample in data_samples]
-        if all(shape == size for shape in shapes):
-            logits = list(self._logits(inputs))
-        else:  # padding would enter the global pooling: each image gets a pass of its own
-            logits = [
-                self._logits(image[None, :, :height, :width])[0]
-                for image, (height, width) in zip(inputs, shapes)
-            ]
         decide = self.heads['decode_head'].own_decision
-        for sample, scores, shape in zip(data_samples, logits, shapes):
-            full = tuple(sample.get('ori_shape', shape))
-            labels = class_map(scores, shape, full, decide=decide)
-            sample.pred_sem_seg = PixelData(data=labels[None])
-        return data_samples
+        return predict_whole(self._logits, decide, inputs, data_samples)
+
+    def test_step(self, data: Any) -> list[SegDataSample]:
+        """Return the samples of a loader's batch with ``pred_sem_seg``, by :attr:`prediction`."""
+        if self.prediction is None:
+            return super().test_step(data)  # type: ignore[return-value]
+        return predict_batch(self, data, self.prediction)
 
     def _logits(self, inputs: Tensor) -> Tensor:
         return self.extract(inputs, auxiliary=False).logits['decode_head']

@@ -38,6 +38,8 @@ _EXPECTED = 'expected a complete JPEG, PNG or other image that OpenCV reads'
 #: parts of libjpeg's messages about files that are whole, but of unusual makers or unusual kind
 _HARMLESS = ('JFIF', 'Adobe', 'SOS parameters', 'subsampling', 'colorspace')
 MOST_PIXELS = 1 << 30  # OpenCV's limit
+#: rows that are painted at once
+ROWS = 128
 _transparent: list[str] = []  # the first picture with transparent pixels, once it was told
 
 
@@ -62,8 +64,13 @@ def paint(
     colours[: len(palette)] = np.asarray(palette, np.float32)[:, ::-1]
     strength = np.zeros(256, np.float32)
     strength[: len(palette)] = opacity
-    weight = strength[labels][..., None]
-    return (image * (1 - weight) + colours[labels] * weight + 0.5).astype(np.uint8)
+    painted = np.empty_like(image)
+    for start in range(0, len(labels), ROWS):  # floats of a large picture would fill the memory
+        rows = slice(start, start + ROWS)
+        weight = strength[labels[rows]][..., None]
+        mixed = image[rows] * (1 - weight) + colours[labels[rows]] * weight
+        painted[rows] = (mixed + 0.5).astype(np.uint8)
+    return painted
 
 
 def read_picture(path: str | os.PathLike, rule: PictureRule = PLAIN) -> np.ndarray:

@@ -23,15 +23,29 @@ def bilinear_matrix(source: int, target: int, dtype: torch.dtype = torch.float32
         target: Number of pixels after.
         dtype: Type of the result.
     """
-    position = (torch.arange(target, dtype=torch.float64) + 0.5) * (source / target) - 0.5
+    return bilinear_rows(source, target, range(target)).to(dtype)
+
+
+def bilinear_rows(source: int, target: int, rows: range) -> Tensor:
+    """Return some rows of :func:`bilinear_matrix`, in float64.
+
+    Args:
+        source, target: As there.
+        rows: Which of the ``target`` rows.
+
+    Returns:
+        ``(rows, source)``.
+    """
+    sample = torch.arange(rows.start, rows.stop, dtype=torch.float64)
+    position = (sample + 0.5) * (source / target) - 0.5
     position = position.clamp(0, source - 1)
     low = position.floor().long()
     high = (low + 1).clamp(max=source - 1)
-    matrix = torch.zeros(target, source, dtype=torch.float64)
-    rows = torch.arange(target)
-    matrix.index_put_((rows, low), 1 - (position - low), accumulate=True)
-    matrix.index_put_((rows, high), position - low, accumulate=True)
-    return matrix.to(dtype)
+    matrix = torch.zeros(len(rows), source, dtype=torch.float64)
+    index = torch.arange(len(rows))
+    matrix.index_put_((index, low), 1 - (position - low), accumulate=True)
+    matrix.index_put_((index, high), position - low, accumulate=True)
+    return matrix
 
 
 def source_of(weights: Tensor) -> slice:
@@ -62,7 +76,7 @@ def widen(logits: Tensor, across: Tensor) -> Tensor:
     wide = logits.new_empty(len(rows), len(across))
     for band in bands(across):
         used = source_of(across[band])
-        torch.mm(rows[:, used], across[band, used].T, out=wide[:, band])
+        torch.mm(rows[:, used], across[band, used].T.to(rows.device), out=wide[:, band])
     return wide.view(height, -1)
 
 
