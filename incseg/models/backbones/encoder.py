@@ -17,6 +17,15 @@ from incseg.models.weights.fitting import few
 
 #: heights and widths of the pictures of the probe: an even one, and one that no stride divides
 EVEN, ODD = (64, 64), (33, 41)
+#: modules of timm and mmpretrain that pad by the size of the picture, as TensorFlow does
+PADDED_BY_SIZE = (
+    'Conv2dSame',
+    'ScaledStdConv2dSame',
+    'StdConv2dSame',
+    'AvgPool2dSame',
+    'MaxPool2dSame',
+    'Conv2dAdaptivePadding',
+)
 #: modules with activations
 ACTIVATIONS = ('torch.nn.modules.activation', 'timm.layers.activations')
 
@@ -89,7 +98,9 @@ class Encoder(BaseBackbone):
         )
         self.out_channels = self.stage_channels = tuple(x.shape[1] for x in maps)
         self.strides = tuple(EVEN[0] // x.shape[2] for x in maps)
-        for multiple in (1, min(self.strides), max(self.strides)):
+        largest = max(self.strides)
+        by_size = any(type(module).__name__ in PADDED_BY_SIZE for module in self.net.modules())
+        for multiple in (largest,) if by_size else (1, min(self.strides), largest):
             self.multiple = multiple
             if self._rounds_up():
                 break

@@ -68,6 +68,19 @@ def test_any_size(name):
             assert x.shape == stage.shape and x.isfinite().all()
 
 
+@pytest.mark.parametrize('stride', [16, 32])
+def test_maps_of_networks_that_pad_by_size(stride):
+    """If it fails, the maps of most photographs lie beside those that the heads learned with."""
+    config = dict(type='TimmBackbone', name='tf_efficientnet_lite0', output_stride=stride)
+    net = trained(MODELS.build(config)).eval()
+    assert net.multiple == stride
+    x = pictures((97, 131))
+    whole = nn.functional.pad(x, (0, -131 % 32, 0, -97 % 32))
+    with torch.no_grad():
+        for map_, wide in zip(net(x), net(whole), strict=True):
+            torch.testing.assert_close(map_, wide[..., : map_.shape[2], : map_.shape[3]])
+
+
 @EACH
 def test_every_weight_is_trained(name):
     """If it fails, several processes wait for the gradient of a weight that has none."""
