@@ -75,7 +75,7 @@ def test_maps_of_networks_that_pad_by_size(stride):
     net = trained(MODELS.build(config)).eval()
     assert net.multiple == stride
     x = pictures((97, 131))
-    whole = nn.functional.pad(x, (0, -131 % 32, 0, -97 % 32))
+    whole = nn.functional.pad(x, (0, -131 % stride, 0, -97 % stride))
     with torch.no_grad():
         for map_, wide in zip(net(x), net(whole), strict=True):
             torch.testing.assert_close(map_, wide[..., : map_.shape[2], : map_.shape[3]])
