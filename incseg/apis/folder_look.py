@@ -2,19 +2,20 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.logging import MMLogger
+from PIL import Image
 
 from incseg.apis.folder_classes import FolderClass, name_values, of_categories
 from incseg.apis.folder_report import FolderReport, some
 from incseg.apis.folder_sizes import MANY, check_sizes
 from incseg.datasets import FolderDataset
 from incseg.datasets.coco_json import read_coco_json
-from incseg.datasets.folders.class_table import find_class_table
+from incseg.datasets.folders.class_table import find_class_table, read_class_table
 from incseg.datasets.folders.held_out import held_out
 from incseg.datasets.folders.layout import Layout, find_layout
 from incseg.datasets.folders.mask_values import totals, values_of_masks
@@ -65,6 +66,8 @@ def look_at(
     everything = [entry for each in entries.values() for entry in each]
     masked = [entry for entry in everything if entry.get('has_mask', True)]
     report.without_mask = [e['img_path'] for e in everything if not e.get('has_mask', True)]
+    if layout.is_coco:
+        report.without_mask += _not_in_json(root, layout, splits, everything)
     report.counts = {
         split: sum(entry.get('has_mask', True) for entry in each) for split, each in entries.items()
     }
@@ -97,6 +100,22 @@ def _choose_splits(report: FolderReport) -> None:
     report.held_out = None if test else SHARE
 
 
+def _not_in_json(
+    root: str, layout: Layout, splits: Sequence[str], entries: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return the pictures that the JSON files do not name."""
+    named = {entry['img_path'] for entry in entries}
+    with _quiet():
+        pictures = [
+            entry['img_path']
+            for split in splits
+            for entry in FolderDataset(
+                root, split, images=layout.images, masks=None, ids=['class']
+            ).entries()
+        ]
+    return [path for path in pictures if path not in named]
+
+
 def _categories(root: str, layout: Layout, classes: Any) -> list[FolderClass]:
     """Return the categories of the JSON files of all splits."""
     if classes is not None:
@@ -119,7 +138,8 @@ def _categories(root: str, layout: Layout, classes: Any) -> list[FolderClass]:
 def _name_classes(report: FolderReport, masks: Sequence[str]) -> list[set[str]]:
     """Count the values of the masks, and name them; return the names that each mask shows."""
     with closing(Progress(len(masks), 'values of masks', len(masks) >= MANY)) as bar:
-        values, report.coloured = values_of_masks(masks, None, bar.update)
+        coloured = True if _palettes_of(report.table, masks[0]) else None
+        values, report.coloured = values_of_masks(masks, coloured, bar.update)
     found = totals(values)
     if report.layout.is_coco:
         shown = [each for each in report.classes if each.images]
@@ -137,6 +157,16 @@ def _name_classes(report: FolderReport, masks: Sequence[str]) -> list[set[str]]:
     report.notes += notes
     by_value = {each.value: each.name for each in report.classes}
     return [{by_value[value] for value in each} for each in values]
+
+
+def _palettes_of(table: Path | None, mask: str) -> bool:
+    """Return whether a file names the colours of classes, and masks have a palette of them."""
+    named = [] if table is None else read_class_table(table)
+    if not any(each.colour for each in named):
+        return False
+    with suppress(OSError), Image.open(mask) as image:  # the reader says what is wrong with it
+        return bool(image.mode == 'P')
+    return False
 
 
 def _divide(

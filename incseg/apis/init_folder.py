@@ -66,5 +66,7 @@ def init_folder(
         raise
     weights = 'with ImageNet weights' if choices.pretrained else 'without ImageNet weights'
     tell(f'config   {path}: {choices.network} {weights}, {choices.method}, {choices.protocol}')
-    tell(f'next     python {os.path.relpath(tools_folder() / "train.py")} {path}')
+    train = tools_folder() / 'train.py'
+    beside = os.path.relpath(train)
+    tell(f'next     python {train if beside.startswith("..") else beside} {path}')
     return report, path

@@ -30,6 +30,7 @@ class PaintedMasks:
         categories: For each class, in order, its category: a name, or a category's id.  The
             first class gets the id 1 in the label maps, and so on; ``'background'`` gets 0.
         void: Categories whose pixels become void, in the same way.
+        how_to_get: Ends the message about a missing file.
 
     Raises:
         MissingFileError: There is no such file.

@@ -54,14 +54,16 @@ class Layout:
 
     def in_words(self) -> str:
         """Return the layout in words: ``images/{split}, masks/{split} (train, val)``."""
-        images = self.images or 'the folder itself'
-        names = f'images {images}, masks {self.masks}'
+        images = f'{self.images}/' if self.images else 'the folder itself'
+        names = f'images in {images}, masks in {self.masks}/'
         if self.masks is None:
-            names = f'images {images}, no masks'
+            names = f'images in {images}, no masks'
         elif self.together:
             names = f'images and masks in {images}, masks end with {self.mask_suffix}'
-        elif not self.mask_suffix.startswith('.') and not self.is_coco:
-            names += f' (*{self.mask_suffix})'
+        elif self.is_coco:
+            names = f'images in {images}, masks from {self.masks}'
+        elif not self.mask_suffix.startswith('.'):
+            names += f'*{self.mask_suffix}'
         return names + (f', splits {", ".join(self.splits)}' if self.splits else ', no splits')
 
 

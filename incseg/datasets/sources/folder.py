@@ -57,7 +57,10 @@ class FolderDataset(SegDataset):
             for it, chosen by content, see :func:`held_out`; None for none.
         only_with_masks: Whether images without a mask are left out, instead of refused.
         img_suffix, seg_map_suffix: Endings of images and masks; None looks for them.
-        **kwargs: Of :class:`SegDataset`; ``data_prefix`` names ``images`` and ``masks`` too.
+        data_prefix: ``dict(img_path=…, seg_map_path=…)``, another way to say ``images`` and
+            ``masks``.
+        metainfo: ``classes`` and ``palette``, where ``ids`` does not name the classes.
+        **kwargs: Of :class:`SegDataset`.
 
     Raises:
         MissingFileError: The folder, its images or its masks are missing.
@@ -158,7 +161,12 @@ class FolderDataset(SegDataset):
         return with_colours(ids, read_class_table(path), path).reader()
 
     def load_data_list(self) -> list[dict]:
-        """Return a dict of ``image_id``, ``img_path`` and ``seg_map_path`` for every image."""
+        """Return a dict of ``image_id``, ``img_path`` and ``seg_map_path`` for every image.
+
+        Raises:
+            MissingFileError: Images or masks are missing.
+            InvalidInputError: There is no such split, or too few images to hold some out.
+        """
         layout = self._look()
         choice, given = self._chosen(layout), (self.splits, self.partly_labelled)
         entries: list[dict] = []

@@ -64,6 +64,7 @@ def test_values_of_colours(coloured):
     ids = dict(cat=[9, 0, 0], dog=[0, 9, 0], void=[7, 7, 7])
     assert labels(coloured, ids=ids) == [[0, 1, 2], [0, 1, 255]]
     assert labels(coloured, ids=ids, classes=['dog']) == [[0, 0, 1], [0, 0, 255]]
+    assert labels(coloured, ids=ids, void_ids=[2]) == [[0, 1, 255], [0, 1, 255]]
     write_files(coloured, {'map.txt': 'void:7,7,7::\ncat:9,0,0::\ndog:0,9,0::\nbackground:0,0,0::'})
     assert labels(coloured, ids=['dog', 'cat'], colours='map.txt') == [[0, 2, 1], [0, 2, 255]]
     dataset = FolderDataset(str(coloured), ids=ids)
@@ -149,14 +150,25 @@ def test_splits_by_their_usual_names(tmp_path):
         FolderDataset(root, ids=ids, held_out=0.2)
 
 
-def test_masks_beside_images(tmp_path):
-    """If it fails, masks are learned from as pictures."""
+def test_other_kinds_of_files(tmp_path):
+    """If it fails, masks that are no PNG are refused before the first step."""
+    root = write_files(tmp_path, {'images/a.jpg': (2, 3), 'masks/a.bmp': RGB})
+    ids = dict(cat=[9, 0, 0], dog=[0, 9, 0], void=[7, 7, 7])
+    FolderDataset(str(root), ids=ids).check_files()
+    assert labels(root, ids=ids) == [[0, 1, 2], [0, 1, 255]]
+
+
+def test_masks_beside_images(tmp_path, monkeypatch):
+    """If it fails, masks are learned from as pictures, or told to be left over."""
+    said = []
+    monkeypatch.setattr('incseg.datasets.image_lists.tell_once', lambda *line: said.append(line))
     files = {'a.png': (2, 3), 'a_mask.png': MASK, 'b.png': (2, 3)}
     root = str(write_files(tmp_path, files))
     with pytest.raises(MissingFileError, match=r'b_mask\.png.* does not exist \(1 of 2'):
         FolderDataset(root, ids=dict(cat=1, dog=4))
     dataset = FolderDataset(root, ids=dict(cat=1, dog=4), only_with_masks=True)
     assert dataset.image_ids == ['a'] and dataset.unused_label_maps() == []
+    assert said[-1][1:] == ('2 pictures, 1 masks: 1 pairs; without mask: b', False)
     dataset = FolderDataset(root, ids=dict(cat=1, dog=4), partly_labelled=True)
     assert dataset.has_mask.tolist() == [True, False]
 
