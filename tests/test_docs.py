@@ -14,7 +14,13 @@ from incseg.evaluation.report import number
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs/results/README.md'
-OF_THEIR_OWN = ('tuning', 'sweeps', 'pi_held', 'runs')  # folders with content of another form
+OF_THEIR_OWN = (
+    'tuning',
+    'sweeps',
+    'pi_held',
+    'runs',
+    'own_folder',
+)  # folders with content of another form
 LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name not in OF_THEIR_OWN)
 SWEEPS = sorted((PAGE.parent / 'sweeps').glob('*.json'))
 TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))

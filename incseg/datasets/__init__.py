@@ -24,6 +24,7 @@ from incseg.datasets.sources import (
     CityscapesDataset,
     COCODataset,
     COCOVOCDataset,
+    FolderDataset,
     ShapesDataset,
     VOCDataset,
 )
@@ -63,6 +64,7 @@ __all__ = [
     'CamVidDataset',
     'CenterCrop',
     'ColourJitter',
+    'FolderDataset',
     'IncrementalDataset',
     'JSONImageLabels',
     'JoinedDataset',

@@ -85,9 +85,13 @@ def declared_metainfo(kind: Any, part: Mapping[str, Any]) -> dict[str, Any]:
         part: Its config.
 
     Raises:
-        InvalidInputError: See :meth:`SegDataset.resolve_metainfo` and :class:`ClassSubset`.
+        InvalidInputError: See :meth:`SegDataset.metainfo_of` and :class:`ClassSubset`.
     """
-    metainfo: dict[str, Any] = kind.resolve_metainfo(part.get('metainfo'))
+    metainfo: dict[str, Any] = (
+        kind.metainfo_of(part)
+        if hasattr(kind, 'metainfo_of')
+        else kind.resolve_metainfo(part.get('metainfo'))
+    )
     if part.get('classes') is None:
         return metainfo
     others = part.get('others', 'background')

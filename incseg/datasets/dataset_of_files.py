@@ -9,7 +9,6 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 
 from incseg.datasets.image_lists import at_split
-from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.picture_files import MANY, check_sizes, label_maps_without_image
 from incseg.protocols import ClassIndex
@@ -120,7 +119,7 @@ class DatasetOfFiles(BaseDataset):
         Raises:
             MissingFileError, InvalidInputError: Naming the first such file.
         """
-        check_sizes(self.entries(), read_label_file, self.picture_rule)
+        check_sizes(self.entries(), self.label_reader.read_file, self.picture_rule)
 
     def unused_label_maps(self) -> list[str]:
         """Return the label maps in the folders of the splits that belong to no image, sorted.

@@ -205,9 +205,10 @@ def counts(
     ids = {pair['image_id'] for pair in pairs}
     alone = sorted(labels.by_id.keys() - ids) if all_of_folder else []
     masks = len(pairs) - len(without_mask) + len(alone)
+    beside = {*labels.by_id.values()} if labels.folder == images.folder else set()
     other = sorted(
         name
-        for name in images.names
+        for name in images.names - beside
         if all_of_folder and not ending(name, images.suffixes) and ending(name, PICTURES)
     )
     line = f'{len(pairs)} pictures, {masks} masks: {len(pairs) - len(without_mask)} pairs'

@@ -241,6 +241,15 @@ class SegDataset(DatasetOfFiles):
         return resolve_metainfo(cls.METAINFO, metainfo, cls.__name__)
 
     @classmethod
+    def metainfo_of(cls, part: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a config of this data set declares: all its classes and their colours.
+
+        Args:
+            part: The config, without reading files.
+        """
+        return cls.resolve_metainfo(part.get('metainfo'))
+
+    @classmethod
     def resolve_prefix(cls, data_prefix: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the folders of images and label maps, ``{split}`` for the name of a split.
 

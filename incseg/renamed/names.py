@@ -38,6 +38,7 @@ MODULES = {
     'datasets.negatives.old_model_labels': 'datasets.negatives.old_network',
     'datasets.negatives.old_network_negatives': 'datasets.negatives.old_network',
     'datasets.plain_png': 'datasets.label_maps.label_file',
+    'datasets.preparation.coco_objects': 'datasets.coco_json.objects',
     'datasets.pseudo_label_files': 'datasets.pseudo_labels.pseudo_label_files',
     'datasets.pseudo_label_view': 'datasets.pseudo_labels.pseudo_label_view',
     'datasets.rank_zero': 'utils.distributed',

@@ -1,12 +1,15 @@
 """Data sets on disk, made for a test in the layout that their class declares."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from incseg.constants import VOID
 from incseg.datasets import COCODataset, VOCDataset
+from incseg.datasets.label_maps import write_label_file
 
 #: image id -> dataset ids of its mask, (H, W); each class of 1 to 3 is missing in some image
 TRAIN = {
@@ -37,6 +40,55 @@ def write_split(kind, root, split, masks, **options):
         path = Path(root, kind.ANN_FILE.replace('{split}', split))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(''.join(f'{image_id}\n' for image_id in masks))
+
+
+def write_files(root, files):
+    """Write files below a folder: ``{'images/a.jpg': (4, 6), 'masks/a.png': ids, 'a.txt': 'x'}``.
+
+    A size ``(height, width)`` is a picture of noise, uint8 ``(H, W)`` a palette picture of ids,
+    ``(H, W, 3)`` RGB; a text or bytes are the content, a dict JSON.
+    """
+    for name, content in files.items():
+        path = Path(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, tuple):
+            noise = np.random.default_rng(sum(map(ord, name))).integers(0, 255, (*content, 3))
+            Image.fromarray(noise.astype(np.uint8)).save(path)
+        elif isinstance(content, dict):
+            path.write_text(json.dumps(content))
+        elif isinstance(content, str | bytes):
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        elif np.ndim(content) == 3:
+            Image.fromarray(np.asarray(content, np.uint8)).save(path)
+        else:
+            write_label_file(path, np.asarray(content, np.uint8))
+    return Path(root)
+
+
+def write_own_folder(root, number=30, ids=(0, 1, 2, 3), size=(24, 32), masks='masks/{}.png'):
+    """Pictures ``images/<i>.jpg`` with masks of columns of ids, each of them in each mask."""
+    columns = np.repeat(np.repeat(ids, size[1] // len(ids))[None], size[0], 0)
+    files = {}
+    for i in range(number):
+        files[f'images/{i}.jpg'] = size
+        files[masks.format(i)] = np.roll(columns, i, 1)
+    return write_files(root, files)
+
+
+def coco_json(size, names, **objects):
+    """COCO's form of boxes: ``coco_json((4, 6), {1: 'cat'}, a=[(1, x0, y0, x1, y1)])``."""
+    images = [
+        dict(id=i, file_name=f'{name}.jpg', height=size[0], width=size[1])
+        for i, name in enumerate(objects, 1)
+    ]
+    annotations = [
+        dict(id=n, image_id=i, category_id=k, iscrowd=0, segmentation=[[a, b, c, b, c, d, a, d]])
+        for n, (i, (k, a, b, c, d)) in enumerate(
+            ((i, box) for i, boxes in enumerate(objects.values(), 1) for box in boxes), 1
+        )
+    ]
+    categories = [dict(id=i, name=name) for i, name in names.items()]
+    return dict(images=images, annotations=annotations, categories=categories)
 
 
 def write_voc(root):

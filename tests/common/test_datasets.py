@@ -31,13 +31,27 @@ SOURCES = Contract(
         COCOVOCDataset=Example(
             dict(train=('coco_train', 'voc_train_aug'), test=('coco_val', 'voc_val')),
         ),
+        FolderDataset=Example(dict(train='train', test='val'), **PLAIN),
         SegDataset=Example(dict(train='train', test='val'), **PLAIN),
         ShapesDataset=Example(dict(train='train', test='test'), length=6, size=16),
         VOCDataset=Example(dict(train='train_aug', test='val')),
     ),
     __file__,
 )
-WRITERS = dict(COCOVOCDataset=write_coco_and_voc, ShapesDataset=lambda root: {})
+
+
+def write_plain(root):
+    """The layout of a plain SegDataset, which a FolderDataset finds by looking."""
+    for split, masks in (('train', TRAIN), ('val', TEST)):
+        write_split(SegDataset, root, split, masks, **PLAIN)
+    return dict(data_root=str(root))
+
+
+WRITERS = dict(
+    COCOVOCDataset=write_coco_and_voc,
+    FolderDataset=write_plain,
+    ShapesDataset=lambda root: {},
+)
 
 
 class Folder:

@@ -44,9 +44,8 @@ def reader_of(
         return own
     meanings = own.file_ids if file_ids is None else _meanings(file_ids, classes)
     void = [*void, VOID] if file_ids is not None else [*void, *own.void_ids]
-    return LabelReader(
-        len(classes) - 1, {i: to for i, to in meanings.items() if i not in void}, sorted({*void})
-    )
+    meanings = {i: to for i, to in meanings.items() if i not in void}
+    return LabelReader(len(classes) - 1, meanings, sorted({*void}), own.read_file)
 
 
 def _meanings(file_ids: Any, classes: Sequence[str]) -> dict[int, int]:

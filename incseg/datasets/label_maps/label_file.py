@@ -19,7 +19,8 @@ except ImportError:  # there is no build for this machine
     from zlib import decompressobj, error  # type: ignore[assignment]
 
 _EXPECTED = 'expected an 8-bit palette or grey PNG whose pixel values are class ids'
-_BROKEN = (
+#: errors of PIL and of our own decoder at a file that is no sound picture
+BROKEN = (
     OSError,
     SyntaxError,
     ValueError,
@@ -28,8 +29,8 @@ _BROKEN = (
     zlib.error,
     Image.DecompressionBombError,
 )
-# PIL stretches grey of fewer bits to 0..255 (4-bit id 1 becomes 17), a wrong id.
-_STRETCHED = ('L;2', 'L;4')
+#: PIL stretches grey of fewer bits to 0..255 (4-bit id 1 becomes 17), a wrong id.
+STRETCHED = ('L;2', 'L;4')
 
 
 def read_label_file(path: str | os.PathLike) -> np.ndarray:
@@ -76,7 +77,7 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
         raise InvalidInputError(
             f'label file {path!r} cannot be read (it is no image), {_EXPECTED}'
         ) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise InvalidInputError(
             f'label file {path!r} cannot be read ({reason}), {_EXPECTED}'
@@ -117,7 +118,7 @@ def _refused_kind(image: Image.Image) -> str | None:
     if image.mode not in ('L', 'P'):
         return f'of mode {image.mode!r} instead of one 8-bit channel'
     raw_modes = [tile[3] for tile in getattr(image, 'tile', [])]
-    if any(mode in _STRETCHED for mode in raw_modes):
+    if any(mode in STRETCHED for mode in raw_modes):
         return f'grey of {raw_modes[0][-1]} bits'
     return None
 

@@ -1,6 +1,6 @@
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -25,6 +25,9 @@ class LabelReader:
         file_ids: Dataset id of each file id.  By default the identity,
             ``{0: 0, …, C: C}``.
         void_ids: File ids of pixels without a known class; they become 255.
+        read_file: Returns the file ids of a label file, uint8 ``(H, W)``; can be pickled.  One
+            that gives files another meaning than :func:`read_label_file` has a text
+            ``cache_key``.
 
     Raises:
         InvalidInputError: C or an id is out of range.
@@ -35,6 +38,7 @@ class LabelReader:
         num_classes: int,
         file_ids: Mapping[int, int] | None = None,
         void_ids: Sequence[int] = (VOID,),
+        read_file: Callable[[str], np.ndarray] = read_label_file,
     ) -> None:
         if not 1 <= num_classes <= MAX_CLASSES:
             raise expected('num_classes', num_classes, f'1 to {MAX_CLASSES} (uint8 label maps)')
@@ -42,6 +46,7 @@ class LabelReader:
             file_ids = {i: i for i in range(num_classes + 1)}
         _check_ids(file_ids, void_ids, num_classes)
         self.num_classes = num_classes
+        self.read_file = read_file
         #: Dataset id of each file id, without those of void.
         self.file_ids: dict[int, int] = {int(i): int(to) for i, to in file_ids.items()}
         self.void_ids: tuple[int, ...] = tuple(int(i) for i in void_ids)
@@ -60,7 +65,8 @@ class LabelReader:
     def cache_key(self) -> str:
         """A text of the reader's table: readers with the same text read a file in the same way."""
         digest = hashlib.sha1(self.table.tobytes() + self._refused.tobytes()).hexdigest()
-        return f'{self.num_classes} classes, {digest}'
+        how = getattr(self.read_file, 'cache_key', '')
+        return f'{self.num_classes} classes, {digest}' + (f', {how}' if how else '')
 
     def __call__(self, path: str | os.PathLike) -> np.ndarray:
         """Return the dataset ids of a label file, uint8 ``(H, W)``.
@@ -69,7 +75,7 @@ class LabelReader:
             MissingFileError: There is no such file.
             InvalidInputError: The file is not a label map, or has a foreign id.
         """
-        label_map = read_label_file(path)
+        label_map = self.read_file(os.fspath(path))
         self._check(label_map, path)
         return label_map if self._changes_nothing else cv2.LUT(label_map, self.table)
 
@@ -105,9 +111,8 @@ class LabelReader:
         """
         allowed = np.flatnonzero(self._refused == 0).tolist()
         void = [i for i in allowed if self.table[i] == VOID]
-        return LabelReader(
-            num_classes, {i: int(new_ids[self.table[i]]) for i in allowed if i not in void}, void
-        )
+        ids = {i: int(new_ids[self.table[i]]) for i in allowed if i not in void}
+        return LabelReader(num_classes, ids, void, self.read_file)
 
     def has_foreign(self, label_map: np.ndarray) -> bool:
         """Say whether a label map holds a file id that the data set does not have.
@@ -133,7 +138,7 @@ class LabelReader:
         raise InvalidInputError(
             f'label map {os.fspath(name)!r} has an id outside the data set: {listed}, '
             f'expected {self._allowed}; what other ids mean is said by file_ids, void_ids or '
-            'reduce_zero_label of the data set'
+            'reduce_zero_label of the data set, and by ids of a FolderDataset'
         )
 
 

@@ -4,6 +4,7 @@ from incseg.datasets.sources.ade20k import ADE20KDataset
 from incseg.datasets.sources.camvid import CamVidDataset
 from incseg.datasets.sources.cityscapes import CityscapesDataset
 from incseg.datasets.sources.coco import COCODataset, COCOVOCDataset
+from incseg.datasets.sources.folder import FolderDataset
 from incseg.datasets.sources.shapes import ShapesDataset
 from incseg.datasets.sources.voc import VOCDataset
 
@@ -13,6 +14,7 @@ __all__ = [
     'COCOVOCDataset',
     'CamVidDataset',
     'CityscapesDataset',
+    'FolderDataset',
     'ShapesDataset',
     'VOCDataset',
 ]

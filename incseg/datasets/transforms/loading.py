@@ -100,7 +100,7 @@ class LoadLabels(BaseTransform):
         reader: LabelReader | None = results.get('label_reader')
         if 'gt_seg_map' not in results:
             name = results['seg_map_path']
-            label_map = read_label_file(name)
+            label_map = (read_label_file if reader is None else reader.read_file)(name)
             notice_orientation(label_map, results)
             return label_map, name, reader
         reader = None if reader is None else reader_in_memory(reader.num_classes)

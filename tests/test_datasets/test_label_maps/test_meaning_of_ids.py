@@ -39,7 +39,7 @@ def test_foreign_id_is_named(tmp_path, write_label, bad):
     assert str(error.value) == (
         f"label map '{path}' has an id outside the data set: {bad} (2 pixels), "
         'expected 0..20 and void 255; what other ids mean is said by file_ids, void_ids or '
-        'reduce_zero_label of the data set'
+        'reduce_zero_label of the data set, and by ids of a FolderDataset'
     )
 
 

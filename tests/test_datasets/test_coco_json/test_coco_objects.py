@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from incseg.datasets.preparation.coco_masks import category_map
-from incseg.datasets.preparation.coco_objects import object_pixels
+from incseg.datasets.coco_json.instances import category_map
+from incseg.datasets.coco_json.objects import object_pixels
 from incseg.errors import InvalidInputError
 
 

@@ -1,0 +1,3 @@
+# what trained six classes of photographs; tools/init.py counts the epochs by the images
+_base_ = './voc_animals.py'
+batch_size = 8

@@ -1,0 +1,1 @@
+"""A folder of somebody's own images and masks: its layout, its classes, its split."""
