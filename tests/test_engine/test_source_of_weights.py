@@ -1,5 +1,7 @@
 """A network's pretrained weights: files say where they came from, and how pictures are scaled."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -7,7 +9,6 @@ from mmengine.hooks import Hook
 from incseg.apis import init_model
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
-from incseg.engine.train_protocol import ProtocolRun
 from incseg.errors import UserError
 from incseg.models import SEAM, IncrementalSegmentor
 from incseg.registry import HOOKS, MODELS
@@ -126,7 +127,8 @@ def test_a_wrong_file_is_refused_before_the_data(tiny, tmp_path, monkeypatch, co
         torch.save(content, path)
     backbone = dict(type='TorchvisionBackbone', name='mobilenet_v3_large', pretrained='$pretrained')
     made = tiny('ft', pretrained=str(path), **{'model.backbone': backbone})
-    monkeypatch.setattr(ProtocolRun, '_datasets', lambda *_: pytest.fail('read'))
+    module = import_module('incseg.engine.train_protocol')
+    monkeypatch.setattr(module, 'step_datasets', lambda *_: pytest.fail('read'))
     before = torch.get_rng_state()
     with pytest.raises(UserError, match=message) as error:
         train_protocol(made, tmp_path / 'run')

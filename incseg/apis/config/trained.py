@@ -64,7 +64,7 @@ def load_trained_config(
     config = load_config(path, options)
     if stored is None:
         return config, []
-    if is_imported(StepCheckpoint.of(checkpoint).meta):
+    if holds_imported(checkpoint):
         return with_model_of(config, as_config(stored, checkpoint), options), []
     if stored.name != Experiment(config).ledger_header()['config']:
         return config, differences(config, stored)
@@ -76,6 +76,12 @@ def load_trained_config(
         *lines(f'as in {stored.place}', settings(trained), settings(config)),
         *lines(f'{OTHER} {stored.place}', settings(trained), theirs, options),
     ]
+
+
+def holds_imported(checkpoint: FilePath) -> bool:
+    """Return whether a file is there and holds an imported network that no run has taken yet."""
+    file = StepCheckpoint.of(checkpoint)
+    return file.path.is_file() and is_imported(file.meta)
 
 
 def same_model(stored: StoredConfig, chosen: Any) -> dict[str, Any]:
@@ -96,7 +102,7 @@ def stored_alone(
 ) -> tuple[Config, list[str]]:
     """Return the stored config with the user's options, and a line for those that differ."""
     config = as_config(stored, checkpoint)
-    if is_imported(StepCheckpoint.of(checkpoint).meta):
+    if holds_imported(checkpoint):
         raise InvalidInputError(
             f'checkpoint {checkpoint} was imported and knows no data set: name a config too, '
             f'tools/test.py CONFIG {checkpoint}'
