@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -73,8 +74,8 @@ def in_fresh_process(*arguments: object) -> float:
 
 def report(title: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Print the machine and a table."""
-    print(f'{title}\n{machine()}')
-    print(AsciiTable([list(head), *([str(cell) for cell in row] for row in rows)]).table)
+    print(f'{title}\n{machine()}', flush=True)
+    print(AsciiTable([list(head), *([str(cell) for cell in row] for row in rows)]).table, flush=True)
 
 
 def machine() -> str:
@@ -99,6 +100,19 @@ def machine() -> str:
         f'{name}, {os.cpu_count()} cores, torch {torch.__version__} '
         f'with {torch.get_num_threads()} threads'
     )
+
+
+def one_by_one(names: Iterable[str], call: Callable[[str], object]) -> None:
+    """Call with each name; an error is shown, and ends the program after the other names."""
+    failed = []
+    for name in names:
+        try:
+            call(name)
+        except Exception:
+            print(traceback.format_exc(), flush=True)
+            failed.append(name)
+    if failed:
+        sys.exit(f'FAILED: {", ".join(failed)}')
 
 
 def ms(seconds: float) -> str:
@@ -130,7 +144,8 @@ def target(
     bound = at_most if at_least is None else at_least
     wanted = f'{"at most" if at_least is None else "at least"} {bound:g}{unit}'
     if value is None:
-        print(f'target: {name}: {wanted}: not measured, {because}')
+        print(f'target: {name}: {wanted}: not measured, {because}', flush=True)
         return
     met = value <= bound if at_least is None else value >= bound
-    print(f'target: {name}: {value:.4g}{unit}, {wanted}: {"met" if met else "NOT MET"}')
+    verdict = 'met' if met else 'NOT MET'
+    print(f'target: {name}: {value:.4g}{unit}, {wanted}: {verdict}', flush=True)

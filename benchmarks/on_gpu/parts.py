@@ -79,7 +79,7 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
             'same step',
             module('same_step'),
             90,
-            module('same_step', '--size', '64', '--methods', 'mib'),
+            module('same_step', '--size', '64'),
             beside=True,
         ),
         Part(
