@@ -237,6 +237,7 @@ def main() -> None:
             gain,
             at_least=TARGET,
             because='--peer was not given',
+            asked=bool(args.peer),
         )
 
 

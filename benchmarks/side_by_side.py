@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from terminaltables import AsciiTable
 
+#: what became of a target or a part for which an option was left out
+NOT_ASKED = 'not asked for'
 CUDA = torch.cuda.is_available()
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the checkout, installed or not
@@ -75,7 +77,9 @@ def in_fresh_process(*arguments: object) -> float:
 def report(title: str, head: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Print the machine and a table."""
     print(f'{title}\n{machine()}', flush=True)
-    print(AsciiTable([list(head), *([str(cell) for cell in row] for row in rows)]).table, flush=True)
+    print(
+        AsciiTable([list(head), *([str(cell) for cell in row] for row in rows)]).table, flush=True
+    )
 
 
 def machine() -> str:
@@ -131,6 +135,7 @@ def target(
     at_most: float | None = None,
     unit: str = 'x',
     because: str = '',
+    asked: bool = True,
 ) -> None:
     """Print one of the project's targets as a line, ``target: …``, that ends in what became of it.
 
@@ -140,11 +145,13 @@ def target(
         at_least, at_most: The target, one of them.
         unit: Of value and target.
         because: Why nothing was measured.
+        asked: False if nothing was measured because an option was left out.
     """
     bound = at_most if at_least is None else at_least
     wanted = f'{"at most" if at_least is None else "at least"} {bound:g}{unit}'
     if value is None:
-        print(f'target: {name}: {wanted}: not measured, {because}', flush=True)
+        verdict = 'not measured' if asked else NOT_ASKED
+        print(f'target: {name}: {wanted}: {verdict}, {because}', flush=True)
         return
     met = value <= bound if at_least is None else value >= bound
     verdict = 'met' if met else 'NOT MET'

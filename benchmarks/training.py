@@ -282,6 +282,7 @@ def ours_against_peer(args: argparse.Namespace) -> None:
                 gains[name],
                 at_least=bound,
                 because='--peer was not given',
+                asked=bool(args.peer),
             )
 
 

@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.common.test_methods import BASES, toy
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / 'benchmarks'
 
@@ -31,6 +34,7 @@ def lines(*command: str) -> list[str]:
         (2.0, dict(at_most=2.0), '2x, at most 2x: met'),
         (2.1, dict(at_most=2.0), '2.1x, at most 2x: NOT MET'),
         (None, dict(at_least=2.0, because='no peer'), 'at least 2x: not measured, no peer'),
+        (None, dict(at_most=2.0, because='no', asked=False), 'at most 2x: not asked for, no'),
     ],
 )
 def test_target(value, bound, end, capsys, monkeypatch):
@@ -45,7 +49,7 @@ def test_target(value, bound, end, capsys, monkeypatch):
 def test_a_peer_that_is_missing():
     """If it fails, what was not compared with MMSegmentation disappears from the list."""
     found = lines('training.py', '--size', '64', '--batch', '1', '--rounds', '1')
-    assert found and all(line.endswith('not measured, --peer was not given') for line in found)
+    assert found and all(line.endswith('not asked for, --peer was not given') for line in found)
 
 
 @pytest.fixture
@@ -56,6 +60,106 @@ def gpu(monkeypatch):
     from on_gpu import parts, schedule
 
     return gpu, parts, schedule
+
+
+def results_of(folder):
+    """The results that a call wrote, after the line of its start."""
+    lines = (folder / 'results.jsonl').read_text().splitlines()
+    start, *results = [json.loads(line) for line in lines]
+    assert start.keys() == {'started', 'seconds'}
+    return results
+
+
+def test_results_come_and_stay(gpu, tmp_path):
+    """If it fails, what a quick part found waits for its slow neighbour, and is gone with it; or a
+    second call with ``--only`` wipes out the results of the first."""
+    _, parts, schedule = gpu
+    file, seen = tmp_path / 'results.jsonl', tmp_path / 'seen'
+    waits = (
+        'import pathlib, time\n'
+        f'file, seen = pathlib.Path({str(file)!r}), pathlib.Path({str(seen)!r})\n'
+        'while "quick" not in file.read_text(): time.sleep(0.01)\n'
+        'seen.write_text(file.read_text())\n'
+    )
+    slow = parts.Part('slow', ['-c', waits], 60, beside=True)
+    quick = parts.Part('quick', ['-c', ''], 60, beside=True)
+    schedule.Schedule(tmp_path).run([slow, quick])
+    assert '"quick"' in seen.read_text()
+    before = file.read_text()
+    schedule.Schedule(tmp_path).run([quick])
+    assert file.read_text().startswith(before) and len(file.read_text()) > len(before)
+
+
+def test_time_that_is_kept(gpu, tmp_path):
+    """If it fails, long trainings take the minutes that the training step needs."""
+    _, parts, schedule = gpu
+    first = parts.Part('first', ['-c', ''], 300)
+    last = parts.Part('last', ['-c', ''], 300, kept=90)
+    plan = schedule.Schedule(tmp_path, 100)
+    assert [result['status'] for result in plan.run([first, last])] == ['not run', 'done']
+    assert next(part for part in parts.parts('x') if part.name == 'training').kept >= 45
+
+
+@pytest.mark.parametrize('step, far', [(0, 0.0), (2, 3.5)])
+def test_scores_of_the_ledger(gpu, step, far, tmp_path, capsys, monkeypatch):
+    """If it fails, a GPU that learns nothing looks as if it did."""
+    from on_gpu import shapes
+
+    ledger = json.loads(shapes.LEDGER.read_text())
+    ledger['steps'][step]['plop']['all'] -= far
+    (tmp_path / 'results.json').write_text(json.dumps(ledger))
+    monkeypatch.setattr(sys, 'argv', ['shapes', str(tmp_path)])
+    monkeypatch.setattr(subprocess, 'run', lambda command: subprocess.CompletedProcess(command, 0))
+    shapes.main()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 3
+    assert [line.endswith(': met') for line in said] == [k != step or not far for k in range(3)]
+
+
+def test_one_by_one(gpu, capsys):
+    """If it fails, a method that fails ends the others, or is forgotten."""
+    from side_by_side import one_by_one
+
+    with pytest.raises(SystemExit, match='FAILED: a'):
+        one_by_one('ab', lambda name: print(name, 1 / (name == 'b')))
+    said = capsys.readouterr().out
+    assert 'ZeroDivisionError' in said and said.endswith('b 1.0\n')
+
+
+@pytest.mark.parametrize(
+    'wait, each', [('_read', 0), ('after an iteration', 1), ('before an iteration', 1)]
+)
+def test_waits_of_an_iteration(gpu, wait, each, tmp_path, monkeypatch):
+    """If it fails, the last line of the log, or torch's word that this mode is a prototype, counts
+    as a wait of an iteration; or a wait after other hooks, or before the next batch, does not."""
+    from on_gpu import trainings, waits
+
+    from incseg.engine import train_protocol
+    from incseg.engine.hooks.run import IterationSeedHook, LossLogHook, SafeCheckpointHook
+
+    owner, name = {
+        '_read': (LossLogHook, '_read'),
+        'after an iteration': (SafeCheckpointHook, 'after_train_iter'),
+        'before an iteration': (IterationSeedHook, 'before_train_iter'),
+    }[wait]
+    original = getattr(owner, name)
+
+    def waiting(self, *args, **kwargs):
+        if wait != '_read' or args[0].iter == args[0].max_iters - 1:  # as on a GPU
+            warnings.warn(waits.WAIT)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(waits, 'CUDA', True)
+    prototype = 'Synchronization debug mode is a prototype feature'
+    monkeypatch.setattr(torch.cuda, 'set_sync_debug_mode', lambda mode: warnings.warn(prototype))
+    monkeypatch.setattr(owner, name, waiting)
+    counter = waits.Counter()
+    monkeypatch.setattr(trainings.Watch, 'after', counter.after)
+    config = toy(next(base for base in BASES if base.stem == 'mib'), tmp_path / 'base_steps')
+    config.custom_hooks = dict(watch=dict(type='Watch'))
+    train_protocol(config, tmp_path / 'run', range(2))
+    counter.close()
+    assert counter.counts == [each], 'of four iterations the third'
 
 
 def test_commands_of_the_gpu(gpu):
@@ -73,6 +177,10 @@ def test_commands_of_the_gpu(gpu):
     assert names[:4] == ['versions', 'tests', 'same step', 'repeated']
     assert [part.name for part in chosen if part.beside] == names[1:4]
     assert [part.name for part in chosen if part.missing] == ['voc']
+    seconds = {part.name: part.limit for part in chosen}
+    beside = max(seconds[name] for name in names[1:4])
+    kept = sum(part.kept for part in chosen)
+    assert seconds['versions'] + beside + seconds['waits'] + kept <= 8 * 60, 'correctness fits'
     assert not any(part.missing for part in parts.parts('x', voc='data'))
 
 
@@ -91,6 +199,8 @@ def test_parts_end_in_time(gpu, tmp_path, capsys, monkeypatch):
     )
     a, b = str(tmp_path / 'a'), str(tmp_path / 'b')
     said = 'print("target: x: 1x, at least 2x: NOT MET")'
+    says_and_hangs = f'{said}; import time; time.sleep(60)'
+    monkeypatch.delenv('PYTHONUNBUFFERED', raising=False)
     runs = [
         parts.Part('one', ['-c', meet.format(a, b)], 20, beside=True),
         parts.Part('two', ['-c', meet.format(b, a)], 20, beside=True),
@@ -98,6 +208,7 @@ def test_parts_end_in_time(gpu, tmp_path, capsys, monkeypatch):
         parts.Part('said', ['-c', said], 20, toy=['-c', said.replace('NOT ', '')]),
         parts.Part('hangs', slow, 0.5),
         parts.Part('no data', ['-c', ''], 20, missing='--voc was not given'),
+        parts.Part('says and hangs', ['-c', says_and_hangs], 10),
     ]
     plan = schedule.Schedule(tmp_path / 'out', 60)
     results = plan.run(runs)
@@ -108,12 +219,13 @@ def test_parts_end_in_time(gpu, tmp_path, capsys, monkeypatch):
         'bad': 'FAILED',
         'said': 'done',
         'hangs': 'too long',
-        'no data': 'not run',
+        'no data': 'not asked for',
+        'says and hangs': 'too long',
         'late': 'not run',
     }
     assert results[4]['seconds'] < 20
-    lines = (tmp_path / 'out/results.jsonl').read_text().splitlines()
-    assert [json.loads(line) for line in lines] == results
+    assert results[6]['targets'] == results[3]['targets'], 'what it said before its limit'
+    assert results_of(tmp_path / 'out') == results
     shown = capsys.readouterr().out
     assert '-- late: not run, no time was left' in shown and 'NOT MET' in shown
     table = module.summary(results)
@@ -124,11 +236,13 @@ def test_parts_end_in_time(gpu, tmp_path, capsys, monkeypatch):
 
 
 def test_status_of_the_gpu(gpu):
-    """If it fails, a part that was not run, or a target that was not measured, counts as met."""
+    """If it fails, a part that was not run, or a target that was not measured, counts as met; or
+    what needs an option that was left out makes the whole fail."""
     status = gpu[0].exit_status
     met = dict(part='a', status='done', targets=['target: a: 2x, at least 1x: met'])
     unmeasured = dict(met, targets=['target: b: at least 1x: not measured, c'])
-    assert status([met, met]) == 0
+    left_out = dict(met, targets=['target: b: at least 1x: not asked for, c'])
+    assert status([met, left_out, dict(met, status='not asked for', targets=[])]) == 0
     assert status([met, unmeasured]) == status([met, dict(met, status='not run')]) == 1
 
 
@@ -140,11 +254,12 @@ def test_gpu_at_toy_size(tmp_path):
         capture_output=True,
         text=True,
     )
-    results = [json.loads(line) for line in (tmp_path / 'results.jsonl').read_text().splitlines()]
+    results = results_of(tmp_path)
     assert [result['part'] for result in results] == ['versions', 'same step', 'losses']
     assert all(result['status'] == 'done' for result in results), done.stdout
     assert 'modules imported' in done.stdout
-    assert all(line.endswith(': met') for line in results[1]['targets']) and results[1]['targets']
+    met = [line for line in results[1]['targets'] if line.endswith(': met')]
+    assert len(met) == len(results[1]['targets']) == 6, 'MiB, LwF, PLOP: losses and gradients'
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='it would measure for a quarter of an hour')

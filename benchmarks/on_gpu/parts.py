@@ -17,6 +17,11 @@ TINY_SHAPES = (
     'epochs=1',
     'protocol.name=5-1',
 )
+#: some 40 iterations of step 0, a few of steps 1 and 2
+SHORT_VOC = ('pretrained=False', 'epochs=1', 'data.train.indices=1000', 'data.test.indices=100')
+
+#: each test's line comes when it is over
+PYTEST = ('-m', 'pytest', '-v', '--tb=short', '-n0', str(ROOT / 'tests'), '-m')
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class Part:
         toy: The command at toy size, for a try without a GPU; None for the same.
         beside: Whether it runs beside its neighbours of which that is true too; nothing that is
             timed does.
-        missing: Why it cannot be run, if it cannot.
+        missing: What was not asked for that it needs, if so.
+        kept: Seconds that parts before it leave it.
     """
 
     name: str
@@ -39,6 +45,7 @@ class Part:
     toy: Sequence[str] | None = None
     beside: bool = False
     missing: str = ''
+    kept: float = 0.0
 
 
 def script(name: str, *arguments: str) -> list[str]:
@@ -70,8 +77,8 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
         Part('versions', module('versions'), 60),
         Part(
             'tests',
-            ['-m', 'pytest', '-q', '-n0', '-m', 'cuda', str(ROOT / 'tests')],
-            150,
+            [*PYTEST, 'cuda and not slow'],
+            180,
             ['-m', 'pytest', '-q', '-n0', str(ROOT / 'tests/test_cuda.py')],
             beside=True,
         ),
@@ -92,21 +99,20 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
         Part(
             'waits',
             module('waits', work),
-            90,
+            120,
             module('waits', work, '--toy', '--methods', 'mib', 'ewc', 'replay'),
         ),
         Part('losses', script('losses.py', '--batch', '24'), 60, script('losses.py', *short)),
         Part(
             'shapes',
-            train(SHAPES, f'{work}/shapes'),
+            module('shapes', f'{work}/shapes'),
             120,
-            train(SHAPES, f'{work}/shapes', *TINY_SHAPES),
+            module('shapes', f'{work}/shapes', '--toy'),
         ),
         Part(
             'voc',
-            [*train(VOC, f'{work}/voc', 'pretrained=False', 'epochs=1', f'data_root={voc}')]
-            + ['--steps', '0', '1', '2'],
-            180,
+            [*train(VOC, f'{work}/voc', f'data_root={voc}', *SHORT_VOC), '--steps', '0', '1', '2'],
+            120,
             missing='' if voc else '--voc was not given',
         ),
         Part(
@@ -114,6 +120,7 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
             script('training.py', '--no-compile', '--rounds', '10', *with_peer),
             90,
             script('training.py', '--no-compile', *short),
+            kept=60,
         ),
         Part(
             'evaluation',
@@ -127,6 +134,7 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
             60,
             script('inference.py', '--size', '64', '--rounds', '1', '--images', '1'),
         ),
+        Part('dense CRF', script('dense_crf.py', '--images', '0'), 30),
     ]
 
 
@@ -144,6 +152,7 @@ def more_parts(folder: str, peer: bool = False) -> list[Part]:
         return Part(f'inference of {name}', command, 400)
 
     found = [
+        Part('slow tests', [*PYTEST, 'cuda and slow'], 300),
         Part('training, compiled', script('training.py', '--depth', '18', *with_peer), 600),
         Part(
             'training, R101',

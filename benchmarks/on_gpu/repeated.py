@@ -34,27 +34,30 @@ def main() -> None:
     parser.add_argument('folder', type=Path)
     parser.add_argument('--toy', action='store_true')
     args = parser.parse_args()
-    options: dict[str, Any] = {'protocol.name': '5-1', 'schedule.checkpoint_interval': 1}
+    options: dict[str, Any] = {'protocol.name': '5-1', 'data.train.length': 32}
     if 'schedule.deterministic' in SETTINGS:
         options['schedule.deterministic'] = True
 
-    def run(name: str, **how: Any) -> Path:
-        train(leaves()['mib'], args.folder / name, args.toy, options, reuse=False, **how)
+    def run(name: str, every: int = 1000, **how: Any) -> Path:
+        own = {**options, 'schedule.checkpoint_interval': every}
+        train(leaves()['mib'], args.folder / name, args.toy, own, reuse=False, **how)
         return args.folder / name
 
-    first, again = run('first'), run('again')
+    def compare(name: str, other: Path) -> None:
+        different = sum(differ(first, other, k) for k in range(2))
+        target(f'{name} run, tensors that differ', different, at_most=0, unit='')
+
+    first = run('first')
+    compare('repeated', run('again'))
     Watch.before = stop
     try:
-        run('resumed')
+        run('resumed', every=1)
     except Stop:
         print('interrupted in step 1, iteration 1')
     else:
         sys.exit('error: the run was too short to be interrupted')
     Watch.before = None
-    resumed = run('resumed', resume=True)
-    for name, other in (('repeated', again), ('resumed', resumed)):
-        different = sum(differ(first, other, k) for k in range(2))
-        target(f'{name} run, tensors that differ', different, at_most=0, unit='')
+    compare('resumed', run('resumed', every=1, resume=True))
 
 
 def differ(one: Path, other: Path, k: int) -> int:

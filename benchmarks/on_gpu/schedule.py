@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from side_by_side import NOT_ASKED
 
 from on_gpu.parts import BENCHMARKS, ROOT, Part
 
@@ -25,7 +28,8 @@ class Schedule:
     """Runs parts and writes what became of each as it comes.
 
     Args:
-        out: Folder of ``results.jsonl``, one line a part, and of each part's whole output.
+        out: Folder of ``results.jsonl``, a line for the start and one a part, after those of
+            earlier calls, and of each part's whole output.
         seconds: Time for all parts; None for no end.
         toy: Whether to run the commands of toy size.
         environment: Variables of the commands.
@@ -41,29 +45,32 @@ class Schedule:
         self.out, self.toy = out, toy
         path = [str(BENCHMARKS), str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
         known = {**os.environ, 'PYTHONPATH': os.pathsep.join(path)}
+        known['PYTHONUNBUFFERED'] = '1'  # or what a part printed is lost with it at its limit
         self.environment = {**known, **(environment or {})}
         self.end = None if seconds is None else time.monotonic() + seconds
         self.results: list[dict[str, Any]] = []
         out.mkdir(parents=True, exist_ok=True)
-        (out / 'results.jsonl').write_text('')
+        now = datetime.now(timezone.utc).isoformat(timespec='seconds')
+        self._add(dict(started=now, seconds=seconds))
 
     def run(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
         """Run the parts in order and return their results."""
         for group in side_by_side(parts):
+            kept = sum(part.kept for part in parts[parts.index(group[-1]) + 1 :])
             with ThreadPoolExecutor(len(group)) as pool:
-                for result in pool.map(self._one, group):
-                    self._write(result)
+                for done in as_completed(pool.submit(self._one, part, kept) for part in group):
+                    self._write(done.result())
         return self.results
 
     def _left(self) -> float:
         return float('inf') if self.end is None else self.end - time.monotonic()
 
-    def _one(self, part: Part) -> dict[str, Any]:
+    def _one(self, part: Part, kept: float) -> dict[str, Any]:
         result: dict[str, Any] = dict(part=part.name, status='not run', seconds=0.0, targets=[])
         if part.missing:
-            return dict(result, because=part.missing)
+            return dict(result, status=NOT_ASKED, because=part.missing)
         own = part.limit * (TOY if self.toy else 1)
-        limit = min(own, self._left() - GRACE)
+        limit = min(own, self._left() - GRACE - kept)
         if limit < min(LEAST, own):
             return dict(result, because='no time was left')
         command = part.command if part.toy is None or not self.toy else part.toy
@@ -84,12 +91,15 @@ class Schedule:
 
     def _write(self, result: dict[str, Any]) -> None:
         self.results.append(result)
-        with (self.out / 'results.jsonl').open('a') as file:
-            file.write(json.dumps(result) + '\n')
+        self._add(result)
         if 'output' in result:
             print((self.out / result['output']).read_text(errors='replace').rstrip())
         because = f', {result["because"]}' if 'because' in result else ''
         print(f'-- {result["part"]}: {result["status"]}{because}', flush=True)
+
+    def _add(self, line: dict[str, Any]) -> None:
+        with (self.out / 'results.jsonl').open('a') as file:
+            file.write(json.dumps(line) + '\n')
 
 
 def side_by_side(parts: Sequence[Part]) -> Iterator[list[Part]]:

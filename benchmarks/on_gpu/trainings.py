@@ -13,9 +13,12 @@ from incseg.registry import HOOKS
 
 @HOOKS.register_module(force=True)
 class Watch(Hook):
-    """Calls ``before`` and ``after``, which are set on the class, around every iteration."""
+    """Calls ``before`` and ``after``, which are set on the class, around every iteration.
 
-    priority = 'VERY_HIGH'
+    After an iteration all other hooks come first.
+    """
+
+    priority = 'LOWEST'
     before: Any = None
     after: Any = None
 

@@ -9,7 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-PACKAGES = ('torch', 'torchvision', 'triton', 'mmengine', 'mmcv', 'mmcv-lite', 'numpy')
+PACKAGES = (
+    *('torch', 'torchvision', 'triton', 'mmengine', 'mmcv', 'mmcv-lite', 'numpy'),
+    *('pytest', 'pytest-xdist', 'hypothesis'),
+)
 
 
 def main() -> None:
