@@ -9,7 +9,7 @@ import torch
 
 @cache
 def can_launch(device: torch.device) -> bool:
-    """Say whether Triton can launch kernels on a GPU, by launching a small one.
+    """Say whether Triton can launch the losses' kernel on a GPU, by launching it for one pixel.
 
     A launch needs more than the package: a C compiler, a folder for what is compiled, a driver
     and a GPU that this Triton knows.  Without one of them a warning says so, once; without the
@@ -21,10 +21,11 @@ def can_launch(device: torch.device) -> bool:
     if find_spec('triton') is None:
         return False
     try:
-        from incseg.models.losses.fused.triton_kernel import store_one
+        from incseg.models.losses.fused.triton_losses import losses_in_triton
 
-        with torch.cuda.device(device):
-            store_one[(1,)](torch.empty(1, device=device))
+        logits = torch.zeros(1, 2, 1, 1, device=device)
+        labels = torch.zeros(1, 2, 2, dtype=torch.uint8, device=device)
+        losses_in_triton(logits, logits[:, :1], labels, (2, 2), 1, True, 255, True)
     except Exception as error:  # each cause has a type of its own
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         warnings.warn(

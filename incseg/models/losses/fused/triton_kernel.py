@@ -197,12 +197,6 @@ def cell_losses(
 
 
 @triton.jit
-def store_one(place):
-    """Write a 1: the least that a launch can show."""
-    tl.store(place, 1.0)
-
-
-@triton.jit
 def first_pixel(cell, low, full):
     """Return the first output row of a cell, computed in whole numbers.
 

@@ -15,8 +15,8 @@ from triton.compiler import CompiledKernel  # noqa: E402
 from incseg.models.losses.fused import gpu_support, triton_losses  # noqa: E402
 from incseg.models.losses.fused.triton_kernel import cell_losses  # noqa: E402
 
-#: of 255; with 8 warps a GPU's 65,536 registers then hold one program of the largest cells
-MOST_REGISTERS = 250
+#: a thread cannot have more; with 8 warps a GPU's 65,536 registers hold one program then
+MOST_REGISTERS = 255
 
 
 @pytest.fixture
@@ -147,8 +147,8 @@ def test_without_a_compiler(monkeypatch, tmp_path):
     monkeypatch.setattr(triton.knobs.cache, 'dir', str(tmp_path))
     monkeypatch.setattr(nvidia.CudaDriver, 'is_active', staticmethod(lambda: True))
     monkeypatch.setattr(nvidia, 'library_dirs', list)
-    monkeypatch.setattr(torch.cuda, 'device', lambda device: torch.cuda.device_of(torch.zeros(1)))
-    monkeypatch.setattr(torch, 'empty', lambda *shape, device: torch.zeros(shape))
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, 'zeros', lambda *size, device, **kwargs: zeros(*size, **kwargs))
     monkeypatch.setattr(torch.cuda, 'current_device', lambda: 0)
     monkeypatch.setenv('PATH', str(tmp_path))
     monkeypatch.delenv('CC', raising=False)
@@ -157,4 +157,23 @@ def test_without_a_compiler(monkeypatch, tmp_path):
         assert not gpu_support.can_launch(torch.device('cuda', 0))
         assert not gpu_support.can_launch(torch.device('cuda', 0))
     assert len(warned) == 1
+    gpu_support.can_launch.cache_clear()
+
+
+@pytest.mark.parametrize('error', [RuntimeError('ptxas fatal'), NotImplementedError()])
+def test_a_kernel_that_cannot_be_compiled(compiled, error, monkeypatch):
+    """If it fails, a GPU that takes other kernels but not that of the losses ends the training."""
+
+    class Kernel:
+        def __getitem__(self, grid):
+            raise error
+
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, 'zeros', lambda *size, device, **kwargs: zeros(*size, **kwargs))
+    gpu_support.can_launch.cache_clear()
+    assert gpu_support.can_launch(torch.device('cuda', 0)) and len(compiled) == 1
+    gpu_support.can_launch.cache_clear()
+    monkeypatch.setattr(triton_losses, 'cell_losses', Kernel())
+    with pytest.warns(UserWarning, match='cannot launch .*(ptxas fatal|NotImplementedError)'):
+        assert not gpu_support.can_launch(torch.device('cuda', 0))
     gpu_support.can_launch.cache_clear()
