@@ -19,6 +19,7 @@ from incseg.evaluation.run_settings import LAYOUT
 from incseg.models.convolutions import AUTO, suits_channels_last
 from incseg.registry import MODELS
 from incseg.utils.distributed import on_rank_zero
+from incseg.utils.precision import arithmetic_of, gpu_arithmetic
 
 #: how many times as fast as the processor's usual layout the other has to be: closer races are
 #: not decided by noise
@@ -121,12 +122,13 @@ def trial(config: Config, crop: int | Sequence[int]) -> tuple[bool, str]:
             .train()
             for layout in (True, False)
         }
-        took = timed(
-            {
-                layout: partial(iteration, net, images, config.optim_wrapper.amp)
-                for layout, net in networks.items()
-            }
-        )
+        with gpu_arithmetic(**arithmetic_of(config.env_cfg)):  # as in the training
+            took = timed(
+                {
+                    layout: partial(iteration, net, images, config.optim_wrapper.amp)
+                    for layout, net in networks.items()
+                }
+            )
     usual = suits_channels_last(networks[True])
     chosen = usual if took[usual] < MARGIN * took[not usual] else not usual
     times = f'{1000 * took[True]:.0f} ms an iteration, {1000 * took[False]:.0f} ms in NCHW'

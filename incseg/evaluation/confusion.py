@@ -4,6 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+#: copies of the bins that neighbouring pixels of a GPU count into, as most fall into few bins and
+#: additions to one wait for each other; and bins of all copies at most
+COPIES, MOST_BINS = 64, 2**21
+
 
 def confusion_matrix(
     prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255
@@ -54,8 +58,11 @@ def pair_counts(
         foreign = (pair < 0) | (pair >= num_classes) | (guess < 0) | (guess >= num_classes)
         pair = pair.mul_(num_classes).add_(guess.clamp(0, num_classes - 1))
         pair = pair.masked_fill_(foreign & ~void, cells + num_classes).flatten().long()
-        counts = torch.zeros(cells + num_classes + 1, dtype=torch.int64, device=target.device)
-        return counts.scatter_add_(0, pair, torch.ones_like(pair))
+        bins = cells + num_classes + 1
+        copies = max(1, min(COPIES, MOST_BINS // bins))
+        pair += bins * (torch.arange(len(pair), device=pair.device) % copies)
+        counts = torch.zeros(copies * bins, dtype=torch.int64, device=pair.device)
+        return counts.scatter_add_(0, pair, torch.ones_like(pair)).view(copies, bins).sum(0)
     pair = pair.mul_(num_classes).add_(prediction.to(torch.int32)).flatten()
     counts = torch.bincount(pair, minlength=cells)[:cells]
     if counts.sum() + void.sum() != pair.numel():

@@ -1,8 +1,9 @@
 """Number formats and algorithms: bfloat16 where the hardware has it, float32 where it is needed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +34,20 @@ def autocasts(amp: bool | str, device: torch.device) -> bool:
         device: The device of the training.
     """
     return computes_in_bfloat16(device) if amp == 'auto' else bool(amp)
+
+
+def arithmetic_of(env_cfg: Mapping[str, Any]) -> dict[str, bool]:
+    """Return the arguments of :func:`gpu_arithmetic` that a training runs with.
+
+    Args:
+        env_cfg: ``env_cfg`` of its Runner's config: ``tf32`` (on by default), ``deterministic``,
+            and ``cudnn_benchmark`` as its ``benchmark``.
+    """
+    return dict(
+        tf32=bool(env_cfg.get('tf32', True)),
+        benchmark=bool(env_cfg.get('cudnn_benchmark', False)),
+        deterministic=bool(env_cfg.get('deterministic', False)),
+    )
 
 
 @contextmanager

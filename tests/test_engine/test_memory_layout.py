@@ -7,6 +7,7 @@ from incseg.apis import init_model
 from incseg.engine import memory_layout, train_protocol
 from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.errors import InvalidInputError
+from tests.test_utils.test_number_formats import settings
 
 AUTO = {'model.channels_last': 'auto', 'protocol.name': '5-1'}
 
@@ -78,6 +79,27 @@ def test_a_real_trial(tiny, tmp_path):
     chosen, said = memory_layout.trial(config, 32)
     assert isinstance(chosen, bool) and 'ms in NCHW' in said
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_arithmetic_of_the_training(tiny, tmp_path, gpu_settings, monkeypatch):
+    """If it fails, the layouts are timed with other algorithms than the training will use."""
+    from incseg.engine.recipe.experiment import Experiment
+    from incseg.engine.recipe.step import config_for_step
+
+    seen = []
+
+    def timed(functions):
+        seen.append(settings())
+        return {True: 1.0, False: 1.0}
+
+    monkeypatch.setattr(memory_layout, 'timed', timed)
+    for tf32 in (False, True):
+        gpu_settings(tf32=not tf32, benchmark=False)
+        before = settings()
+        config = tiny('ft', **AUTO, **{'schedule.tf32': tf32})
+        memory_layout.trial(config_for_step(Experiment(config), 0, 16, str(tmp_path)), 32)
+        assert settings() == before
+    assert [each[:3] for each in seen] == [(False, False, True), (True, True, True)]
 
 
 @pytest.mark.parametrize('usual', [True, False])

@@ -18,7 +18,8 @@ def images(num_classes, ignore_index):
 
 
 @pytest.mark.parametrize(
-    ('num_classes', 'ignore_index'), [(1, 255), (21, 255), (21, 0), (21, 20), (200, 255)]
+    ('num_classes', 'ignore_index'),
+    [(1, 255), (21, 255), (21, 0), (21, 20), (200, 255), (254, 255)],
 )
 def test_the_counts_of_a_cpu(num_classes, ignore_index):
     """If it fails, a GPU scores the same predictions differently, or waits for each image."""
@@ -49,3 +50,21 @@ def test_a_label_that_is_no_class(prediction, target):
             assert waits == []
         with pytest.raises(ValueError, match='^1 pixels have a label .* none of the 3 classes$'):
             metric.evaluate(3)
+
+
+@pytest.mark.parametrize(('num_classes', 'copies'), [(21, 64), (254, 32), (2000, 1)])
+def test_a_flat_picture(num_classes, copies, monkeypatch):
+    """If it fails, all pixels of a GPU add to one number, one after the other; or copies of a large
+    matrix fill the memory."""
+    add, bins = torch.Tensor.scatter_add_, []
+
+    def noted(self, dim, index, values):
+        bins.append((len(index.held.unique()), len(self)))
+        return add(self, dim, index, values)
+
+    monkeypatch.setattr(torch.Tensor, 'scatter_add_', noted)
+    with StandIn():
+        picture = torch.zeros(30, 30, dtype=torch.int64).to(DEVICE)
+        counts = pair_counts(picture, picture, num_classes).cpu()
+    assert bins == [(copies, copies * (num_classes**2 + num_classes + 1))]
+    assert counts[0] == counts.sum() == 900

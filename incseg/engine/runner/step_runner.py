@@ -20,7 +20,7 @@ from incseg.models.across_processes import (
     sync_batch_norm,
 )
 from incseg.registry import LOOPS
-from incseg.utils.precision import gpu_arithmetic
+from incseg.utils.precision import arithmetic_of, gpu_arithmetic
 
 
 class StepRunner(Runner):
@@ -88,15 +88,10 @@ class StepRunner(Runner):
         """Set up the environment; torch's settings for a GPU hold only while :meth:`train` runs.
 
         Args:
-            env_cfg: mmengine's settings, and those of :func:`gpu_arithmetic`: ``tf32`` (on by
-                default), ``deterministic``, and ``cudnn_benchmark`` as its ``benchmark``.
+            env_cfg: mmengine's settings, and those of :func:`arithmetic_of`.
         """
         super().setup_env({**env_cfg, 'cudnn_benchmark': False})
-        self._arithmetic = dict(
-            tf32=bool(env_cfg.get('tf32', True)),
-            benchmark=bool(env_cfg.get('cudnn_benchmark', False)),
-            deterministic=bool(env_cfg.get('deterministic', False)),
-        )
+        self._arithmetic = arithmetic_of(env_cfg)
 
     def load_checkpoint(self, filename: str, map_location: Any = 'cpu', **kwargs: Any) -> Any:
         """Load the verified state of an interrupted training; mmengine would read any file."""
