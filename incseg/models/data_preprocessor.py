@@ -56,6 +56,14 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=saved)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=saved)
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches go: where the mean is, however it came there.
+
+        mmengine's own notices only moves of one of its models.
+        """
+        return self.mean.device
+
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Move a batch to the device, and normalise and pad its images.
 

@@ -17,6 +17,8 @@ WAITS = {
     'mask': lambda x: x[x > 0],
     'masked_select': lambda x: x.masked_select(x > 0),
     'values at a mask': lambda x: x.__setitem__(x > 0, x[1:].clone()),
+    'a value of the device at a mask': lambda x: x.__setitem__(x > 0, x[0].clone()),
+    'a number copied': lambda x: x[0].copy_(torch.tensor(1.0)),
     'unique': lambda x: x.unique(),
     'equal': lambda x: torch.equal(x, x + 1),
     'bincount': lambda x: x.long().bincount(),

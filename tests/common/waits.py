@@ -49,6 +49,11 @@ class OnDevice(torch.Tensor):
     def new_tensor(self, data, **kwargs):
         return torch.tensor(data, **{'dtype': self.dtype, 'device': DEVICE, **kwargs})
 
+    def __setitem__(self, index, value):
+        if isinstance(value, (bool, int, float)):  # a GPU's torch leaves numbers on the CPU
+            value = torch.tensor(value, dtype=self.dtype)
+        super().__setitem__(index, value)
+
     def numpy(self, **kwargs):
         raise TypeError("can't convert a tensor on the device to numpy: use .cpu()")
 
@@ -136,12 +141,13 @@ def waits_for(func, args, kwargs, there):
         sent = isinstance(args[0], OnDevice) and (
             args[2:3] == (True,) or kwargs.get('non_blocking')
         )
-        return name if moved and not sent and args[1].dim() else None
+        return name if moved and not sent else None
     if name in ('index', 'index_put', 'index_put_', '_index_put_impl_'):
         used = [x for x in args[1] if x is not None]
         if any(x.dtype in (torch.bool, torch.uint8) for x in used):
-            one = name != 'index' and args[2].numel() == 1  # torch fills there
-            return None if one else f'{name} by a mask'
+            value = None if name == 'index' else args[2]
+            filled = value is not None and value.numel() == 1 and not isinstance(value, OnDevice)
+            return None if filled else f'{name} by a mask'
         if any(not isinstance(x, OnDevice) for x in used):
             return f'{name} by numbers on the CPU'
         return None

@@ -4,10 +4,13 @@ import pytest
 from mmengine.hooks import Hook
 from mmengine.runner import loops
 
-from incseg.engine import Experiment, train_protocol
+from incseg.engine import Experiment, train_protocol, train_seam
+from incseg.engine.weak import seam_training
+from incseg.engine.weak.affinity import training as affinity
 from incseg.registry import HOOKS
 from tests.common.test_methods import OF_EACH_METHOD, toy
-from tests.common.waits import stand_in
+from tests.common.waits import DEVICE, stand_in
+from tests.test_engine.test_weak.test_affinity.test_affinity_learning import Grains, growing
 
 
 @HOOKS.register_module(force=True)
@@ -55,3 +58,48 @@ def test_training(path, shared, tmp_path, monkeypatch):
         train_protocol(config, tmp_path / 'run', range(min(2, Experiment(config).num_steps)))
     assert len(CountWaits.found) >= 2 and not any(CountWaits.found), CountWaits.found
     assert len(images) >= 4 and not any(images), images
+
+
+@pytest.mark.filterwarnings('ignore:.*to a meta parameter')
+def test_training_of_seam(tiny_seam, tmp_path, monkeypatch):
+    """If it fails, the GPU stands still in every iteration of SEAM."""
+    config_of = seam_training.seam_runner_config
+
+    def watched(*args, **kwargs):
+        config = config_of(*args, **kwargs)
+        config.custom_hooks.append(dict(type='CountWaits'))
+        config.optim_wrapper.optimizer.update(fused=None, foreach=True)
+        return config
+
+    monkeypatch.setattr(seam_training, 'seam_runner_config', watched)
+    options = {'seam.schedule.checkpoint_interval': 100, 'seam.schedule.epochs': 2}
+    experiment = Experiment(tiny_seam(**options))
+    with stand_in(monkeypatch) as device:
+        CountWaits.device, CountWaits.found = device, []
+        device.noting = True
+        train_seam(experiment, 0, tmp_path / 'seam')
+    assert len(CountWaits.found) >= 2 and not any(CountWaits.found), CountWaits.found
+
+
+def test_training_of_affinity_net(monkeypatch):
+    """If it fails, the GPU stands still in every iteration of AffinityNet, or a loss is lost."""
+    config_of = affinity.optimizer_config
+    unfused = dict(fused=None, foreach=True)
+    monkeypatch.setattr(
+        affinity, 'optimizer_config', lambda config, lr: config_of({**config, **unfused}, lr)
+    )
+    monkeypatch.setattr(affinity, 'READ_EVERY', 3)
+    net = growing()
+    read, counts = affinity.read_losses, []
+    with stand_in(monkeypatch) as device:
+        net.to(DEVICE)
+
+        def reading(*args):
+            counts.append(list(device.waits))
+            read(*args)
+            device.waits.clear()
+
+        monkeypatch.setattr(affinity, 'read_losses', reading)
+        with device.counting():
+            losses = affinity.train_affinity(net, Grains(), epochs=4, batch_size=2, progress=False)
+    assert len(losses) == 8 and len(counts) == 3 and not any(counts), counts

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from incseg.engine.recipe.step import optimizer_config
@@ -17,6 +18,9 @@ from incseg.models import AffinityNet
 from incseg.utils.precision import autocasts
 from incseg.utils.progress import Progress
 from incseg.utils.rules import expected
+
+#: iterations between two readings of losses on a GPU
+READ_EVERY = 50
 
 
 def train_affinity(
@@ -60,7 +64,8 @@ def train_affinity(
         progress: Whether to report on stderr.
 
     Returns:
-        The loss of every iteration.
+        The loss of every iteration.  On a GPU losses are read every 50 iterations, so that none
+        waits for them, and it may train so much longer after a loss became NaN.
 
     Raises:
         InvalidInputError: A number is out of range, or no crop has two labelled
@@ -77,8 +82,13 @@ def train_affinity(
             'whole numbers of at least 1 and a rate above 0',
         )
     batches = list(epoch_batches(len(data), epochs, batch_size, seed))
-    loader = DataLoader(data, batch_sampler=batches, num_workers=num_workers)  # type: ignore
     device = net.joint.weight.device
+    loader = DataLoader(
+        data,
+        batch_sampler=batches,  # type: ignore[arg-type]
+        num_workers=num_workers,
+        pin_memory=device.type == 'cuda',
+    )
     optimizer = dict(type='SGD', momentum=momentum, weight_decay=weight_decay)
     wrapper = FineTuneOptimConstructor(
         dict(
@@ -90,27 +100,48 @@ def train_affinity(
     )(net)
     schedule = torch.optim.lr_scheduler.PolynomialLR(wrapper.optimizer, len(batches), poly_power)
     losses: list[float] = []
+    pending: list[Tensor] = []
+    every = 1 if device.type == 'cpu' else READ_EVERY
     net.train()
     with closing(Progress(sum(map(len, batches)), 'AffinityNet', progress)) as bar:
         for images, labels in loader:
             inputs = net.data_preprocessor(dict(inputs=images))['inputs']
             with wrapper.optim_context(net):
-                loss = net.loss(inputs, labels.to(device))
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise NonFiniteLossError(
-                    f'the loss of AffinityNet became {losses[-1]} at iteration '
-                    f'{len(losses) - 1}; lr={lr} may be too high'
-                )
+                loss = net.loss(inputs, labels.to(device, non_blocking=True))
+            pending.append(loss.detach())
+            if len(pending) == every:
+                read_losses(pending, losses, lr)
             wrapper.update_params(loss)
             schedule.step()
             bar.update(len(images))
+        read_losses(pending, losses, lr)
     if not any(losses):
         raise InvalidInputError(
             'AffinityNet learned nothing: in no crop had two neighbours a label of which both '
             'sets of pseudo-labels were sure'
         )
     return losses
+
+
+def read_losses(pending: list[Tensor], losses: list[float], lr: float) -> None:
+    """Move losses from the device to the list of those that were read; it waits for a GPU.
+
+    Args:
+        pending: Scalars; emptied.
+        losses: Losses of the iterations before; gets theirs.
+        lr: The learning rate, for the message.
+
+    Raises:
+        NonFiniteLossError: One is NaN or infinite.
+    """
+    for value in torch.stack(pending).tolist() if pending else ():
+        losses.append(value)
+        if not math.isfinite(value):
+            raise NonFiniteLossError(
+                f'the loss of AffinityNet became {value} at iteration {len(losses) - 1}; '
+                f'lr={lr} may be too high'
+            )
+    pending.clear()
 
 
 def epoch_batches(
