@@ -181,7 +181,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     'models.losses.fused': [
         ('image_by_image', 'incremental'),
-        ('gpu_support', 'triton_losses'),
+        ('gpu_support',),
+        ('triton_losses',),
         ('row_chunks', 'triton_kernel'),
         ('bilinear', 'channel_groups', 'worker_threads'),
     ],
