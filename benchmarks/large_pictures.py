@@ -2,12 +2,14 @@
 
     python benchmarks/large_pictures.py [--megapixels 40] [--memory mlp_lite0 …]
         [--agreement mlp_lite0 …] [--iterations 80]
+    python benchmarks/large_pictures.py --memory --agreement --checkpoint FINAL.PTH IMAGES
 
 Memory is the peak above the loaded process, in a fresh process for each network and format; passes
 for global pooling are left out, which need the same memory again.
 Agreement is that of networks which have learned Shapes for some iterations, on a mosaic of Shapes
 pictures of 4 megapixels: with random weights all classes are nearly equal everywhere, as in no
-trained network.
+trained network.  With --checkpoint it is that of a trained network, on a mosaic of the first 64
+pictures of a folder.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from incseg.datasets import ShapesDataset
 from incseg.models import EncoderDecoder
 from incseg.models.prediction import PredictionSettings
 from incseg.registry import MODELS
+from incseg.utils.pictures import read_picture
 
 LEAF = ROOT / 'configs/mib/bisenet_r101_15-1.py'
 MOST, AGREEMENT = 1024, 99.5
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument('--memory', nargs='*', default=['mlp_lite0'])
     parser.add_argument('--agreement', nargs='*', default=['mlp_lite0', 'bisenet_lite0'])
     parser.add_argument('--iterations', type=int, default=80)
+    parser.add_argument('--checkpoint', nargs=2, metavar=('FILE', 'IMAGES'))
     parser.add_argument('--one', nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     slide = dict(mode='slide', crop_size=args.crop_size, stride=args.stride)
@@ -59,7 +63,15 @@ def main() -> None:
             [(name, suffix, f'{megabytes:.0f}') for name, suffix, megabytes in rows],
         )
         target('memory', max(row[2] for row in rows), at_most=MOST, unit=' MB')
-    agreed = [row for name in args.agreement for row in agreement(name, args.iterations, slide)]
+    agreed = [
+        row
+        for name in args.agreement
+        for row in agreement(name, learned(name, args.iterations), mosaic(8), slide)
+    ]
+    if args.checkpoint:
+        file, folder = args.checkpoint
+        network = init_model(None, file, device='cpu')
+        agreed += agreement(file, network, mosaic_of(sorted(Path(folder).iterdir())[:64]), slide)
     if agreed:
         report(
             'windows and the whole picture, 4 megapixels',
@@ -95,10 +107,10 @@ def memory(name: str, path: str, slide: dict[str, Any]) -> float:
     return peak_above(lambda: inference_model(model, path))
 
 
-def agreement(name: str, iterations: int, slide: dict[str, Any]) -> list[tuple[str, int, float]]:
+def agreement(
+    name: str, model: EncoderDecoder, picture: torch.Tensor, slide: dict[str, Any]
+) -> list[tuple[str, int, float]]:
     """Percent of pixels that windows and the whole picture agree on, by number of passes."""
-    model = learned(name, iterations)
-    picture = mosaic(8)
     batch = dict(inputs=[picture], data_samples=None)
     rows = []
     with torch.inference_mode():
@@ -146,7 +158,17 @@ def planes(image: np.ndarray) -> torch.Tensor:
 def mosaic(tiles: int) -> torch.Tensor:
     """Test pictures side by side, uint8 ``(3, H, W)``."""
     data = ShapesDataset(split='test', length=tiles * tiles, size=SIDE)
-    images = [planes(data.get_data_info(i)['img']) for i in range(tiles * tiles)]
+    return side_by_side([data.get_data_info(i)['img'] for i in range(tiles * tiles)])
+
+
+def mosaic_of(paths: list[Path]) -> torch.Tensor:
+    """A square number of pictures side by side, uint8 ``(3, H, W)``."""
+    return side_by_side([cv2.resize(read_picture(path), (SIDE, SIDE)) for path in paths])
+
+
+def side_by_side(pictures: list[np.ndarray]) -> torch.Tensor:
+    tiles = int(len(pictures) ** 0.5)
+    images = [planes(picture) for picture in pictures[: tiles * tiles]]
     return torch.cat([torch.cat(images[i::tiles], 2) for i in range(tiles)], 1)
 
 

@@ -114,7 +114,6 @@ def config(name, method, **options):
     )
 
 
-@pytest.mark.slow
 @EACH
 def test_resumes_exactly(name, tmp_path, monkeypatch, capsys):
     """If it fails, an interrupted training of this network ends with other weights."""
