@@ -45,8 +45,11 @@ class Encoder(BaseBackbone):
         stages_before_activation: For each stage, whether its map has had no activation since
             its last sum or normalisation.
         weights_source: Where :meth:`init_weights` had the weights from; None for nowhere.
+        whole: Names of weights before the layers behind the last map were cut off; None where
+            nobody knows whether some were.
     """
 
+    whole: tuple[str, ...] | None = ()
     net: Any
     pretrained: bool | str
     strides: tuple[int, ...]
@@ -136,7 +139,7 @@ class Encoder(BaseBackbone):
             return
         state, source = self.weights()
         name = getattr(self, 'name', type(self.net).__name__)
-        left = load_fitting(self.net, state, source, name)
+        left = load_fitting(self.net, state, source, name, self.whole)
         self.weights_source = source
         rest = f'; not in the network: {few(left)}' if left else ''
         print_log(f'{name} starts from {source}{rest}', 'current')

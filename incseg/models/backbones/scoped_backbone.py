@@ -25,6 +25,8 @@ class ScopedBackbone(Encoder):
     Source: the package that registers the backbone.
     """
 
+    whole = None  # some cut off what out_indices does not need
+
     def __init__(self, backbone: dict, pretrained: bool | str = False):
         super().__init__()
         self.name, self.pretrained = str(backbone['type']), pretrained

@@ -87,6 +87,7 @@ class TimmBackbone(Encoder):
                 'TimmBackbone out_indices', out_indices, f'numbers from 0 to {len(info) - 1}'
             )
         self._first_map = str(info[self.indices[0]]['module'])
+        self.whole = tuple(self.net.state_dict())
         self.net.prune_intermediate_layers(self.indices, prune_norm=False, prune_head=True)
         self.read_model()
 
