@@ -10,22 +10,9 @@ import torch
 from torch import Tensor
 
 from incseg.errors import InvalidInputError, MissingFileError
-from incseg.models.weights.files import is_safetensors, read_safetensors
-from incseg.utils.tensor_files import FilePath, kind_of, read_verified
+from incseg.models.weights.files import is_safetensors, network_state, read_safetensors
+from incseg.utils.tensor_files import FilePath, read_verified
 
-#: keys under which training codes keep the weights of a network
-INSIDE = (
-    'state_dict',
-    'model_state_dict',
-    'model',
-    'model_state',
-    'net',
-    'network',
-    'state_dict_ema',
-    'model_ema',
-)
-#: beginnings that wrappers (DDP, torch.compile, Lightning) add to all names
-WRAPPERS = ('module.', '_orig_mod.', 'model.', 'net.')
 #: forms of networks that hold a program, by the suffix of their file
 PROGRAMS = {
     '.onnx': 'an ONNX graph',
@@ -95,25 +82,9 @@ def read_source_file(path: FilePath) -> SourceFile:
             f'{path} is {PROGRAMS[path.suffix.lower()]}, expected a state dict of PyTorch: {ADVICE}'
         )
     content = read_safetensors(path) if is_safetensors(path) else _content(path)
-    if isinstance(content, Mapping) and kind_of(dict(content)) is not None:
-        raise InvalidInputError(
-            f'{path} is a checkpoint of incseg already: tools/train.py CONFIG --start {path} '
-            'takes a step_0/final.pth as it is'
-        )
-    state = content
-    for key in INSIDE:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            state = content[key]
-            break
-    tensors = {
-        name: value
-        for name, value in (state.items() if isinstance(state, Mapping) else ())
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }
-    if not tensors:
-        raise InvalidInputError(f'{path} holds no state dict, which is tensors by name')
+    state = network_state(content, path)
     meta = content.get('meta') if isinstance(content, Mapping) else None
-    return SourceFile(unwrapped(tensors), *_classes(meta if isinstance(meta, Mapping) else {}))
+    return SourceFile(state, *_classes(meta if isinstance(meta, Mapping) else {}))
 
 
 def _content(path: Path) -> Any:
@@ -141,16 +112,6 @@ def is_script(path: Path) -> bool:
             return any(name.endswith('/constants.pkl') for name in archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
-
-
-def unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict without the beginnings that wrappers added to all of its names."""
-    state = dict(state)
-    while wrapper := next(
-        (each for each in WRAPPERS if all(n.startswith(each) for n in state)), ''
-    ):
-        state = {name.removeprefix(wrapper): value for name, value in state.items()}
-    return state
 
 
 def _classes(meta: Mapping[str, Any]) -> tuple[list[str] | None, list[list[int]] | None]:

@@ -11,9 +11,11 @@ from incseg.engine.checkpoint.model_meta import input_of
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import SEAM, EncoderDecoder
 from incseg.models.backbones import timm_backbone
+from incseg.models.importers.source_file import read_source_file
 from incseg.models.weights import load_fitting, package_weights, read_weights
 from incseg.models.weights.packages import PACKAGES, WeightsPackage
 from incseg.registry import MODELS
+from incseg.utils.tensor_files import save_checkpoint
 
 
 class Net(nn.Module):
@@ -27,7 +29,20 @@ def state(width=2):
     return Net(width).state_dict()
 
 
-@pytest.mark.parametrize('form', ['bare', 'state_dict', 'ema', 'ddp', 'mmpretrain', 'safetensors'])
+FORMS = [
+    'bare',
+    'state_dict',
+    'ema',
+    'ddp',
+    'mmpretrain',
+    'mmengine',
+    'lightning',
+    'inside',
+    'safetensors',
+]
+
+
+@pytest.mark.parametrize('form', FORMS)
 def test_forms_of_files(tmp_path, form):
     """If it fails, the weights that a user has do not load."""
     own = state()
@@ -47,6 +62,11 @@ def test_forms_of_files(tmp_path, form):
                 state_dict={f'backbone.{name}': value for name, value in own.items()}
                 | {'head.fc.weight': torch.zeros(1)}
             ),
+            'mmengine': dict(state_dict=own, meta=dict(epoch=1), optimizer={}, message_hub={}),
+            'lightning': dict(
+                state_dict={f'net.model._orig_mod.{name}': value for name, value in own.items()}
+            ),
+            'inside': dict(model_state_dict=own, optimizer={}),
         }[form]
         torch.save(content, path)
     net = Net()
@@ -75,6 +95,15 @@ def test_weights_that_do_not_fit(tmp_path):
     torch.save([torch.zeros(1)], tmp_path / 'list.pth')
     with pytest.raises(InvalidInputError, match='list.pth holds no state dict'):
         read_weights(tmp_path / 'list.pth')
+
+
+@pytest.mark.parametrize('read', [read_weights, read_source_file])
+def test_a_checkpoint_of_our_own(tmp_path, read):
+    """If it fails, a user's own `final.pth` is of another network, and nobody says what to do."""
+    path = tmp_path / 'final.pth'
+    save_checkpoint(dict(state_dict=state(), meta={}), path, 'step')
+    with pytest.raises(InvalidInputError, match='is a checkpoint of incseg already: .*--start'):
+        read(path)
 
 
 @pytest.fixture
