@@ -4,6 +4,7 @@
 something is looked up, so nobody has to import anything for its side effects.
 """
 
+from importlib import import_module
 from typing import Any
 
 from mmengine import registry as root
@@ -135,3 +136,40 @@ def find_by_path(name: str, *registries: Registry) -> Any:
         if found is not None and is_registered(found, *registries):
             return found
     return None
+
+
+def why_unknown(name: str, *registries: Registry) -> str | None:
+    """Return why a dotted name of a user's own config leads nowhere, where a package is the cause.
+
+    As :func:`find_by_path` it imports what the name says.
+
+    Args:
+        name: The name, ``'mmpretrain.ResNet'``.
+        registries: Where it was looked up; by default in all of incseg.
+
+    Returns:
+        The package that is missing, or the reason for which it does not import; None where it is
+        there and imports.
+    """
+    package, _, rest = name.partition('.')
+    if not package or not rest:
+        return None
+    try:
+        import_module(package)
+    except Exception as error:  # a package's own code may raise anything
+        if isinstance(error, ModuleNotFoundError) and error.name == package:
+            return f'needs {package}, which is not installed'
+        return f'needs {package}, which does not import here: {_in_words(error)}'
+    for registry in registries or REGISTRIES:
+        try:
+            registry.get(name)
+        except Exception as error:
+            if not isinstance(error, RuntimeError) or str(error) != f'Failed to get {name}':
+                return f'needs {package}, which does not import here: {_in_words(error)}'
+    return None
+
+
+def _in_words(error: Exception) -> str:
+    """Return the kind and the first line of an error."""
+    text = (str(error).strip().splitlines() or [''])[0]
+    return f'{type(error).__name__}: {text}' if text else type(error).__name__

@@ -18,7 +18,7 @@ from incseg.engine.recipe.names import name_of, resolve
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import CONFIG_FILE, DATA, LABELS, STARTS, read_run_config
-from incseg.registry import find, find_by_path, names_of
+from incseg.registry import find, find_by_path, names_of, why_unknown
 from incseg.utils.rules import any_of, expected, similar
 
 REGISTERED = 'a registered type (custom_imports missing?)'
@@ -78,7 +78,8 @@ def read_stored(checkpoint: StepCheckpoint) -> StoredConfig | None:
 def unknown_type(key: str, kind: Any, *registries: Registry) -> InvalidInputError:
     """Return the error that refuses a type, with the most similar of those that are registered.
 
-    If none is similar, the library's own that end with the same word are listed.
+    If none is similar, the library's own that end with the same word are listed.  Of a type with
+    dots the package is imported, to say why it is not there: no stored config may have one.
 
     Args:
         key: The key of the type, as the user writes it.
@@ -87,6 +88,8 @@ def unknown_type(key: str, kind: Any, *registries: Registry) -> InvalidInputErro
     """
     advice = ''
     if isinstance(kind, str):
+        if reason := why_unknown(kind, *registries):
+            return InvalidInputError(f'{key} is {kind!r}, which {reason}')
         word = re.findall('[A-Z][a-z0-9]*$', kind)
         own = sorted({name for each in registries for name in each.module_dict})
         kin = [name for name in own if word and name.endswith(word[0])]

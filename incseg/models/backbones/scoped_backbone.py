@@ -7,7 +7,7 @@ from torch import Tensor
 from incseg.errors import InvalidInputError
 from incseg.models.backbones.encoder import Encoder
 from incseg.models.weights import read_weights
-from incseg.registry import MODELS
+from incseg.registry import MODELS, part_of, why_unknown
 
 
 @MODELS.register_module()
@@ -22,6 +22,9 @@ class ScopedBackbone(Encoder):
         pretrained: A file with its weights, or False.  True is refused by
             :meth:`init_weights`: nobody knows where the weights are.
 
+    Raises:
+        InvalidInputError: If nothing is registered under the type; says which package is missing.
+
     Source: the package that registers the backbone.
     """
 
@@ -30,6 +33,11 @@ class ScopedBackbone(Encoder):
     def __init__(self, backbone: dict, pretrained: bool | str = False):
         super().__init__()
         self.name, self.pretrained = str(backbone['type']), pretrained
+        if part_of(backbone['type'], MODELS) is None:
+            reason = why_unknown(self.name, MODELS) or 'is not registered (is it imported?)'
+            raise InvalidInputError(
+                f'ScopedBackbone backbone.type is {self.name!r}, which {reason}'
+            )
         self.net: Any = MODELS.build(dict(backbone))
         self.read_model()
 
