@@ -36,7 +36,7 @@ def expected(key: str, value: Any, what: str) -> InvalidInputError:
     Args:
         key: The setting or argument, as the user writes it.
         value: The value that is refused; only its first 300 characters are shown.
-        what: The values that are allowed, in words.
+        what: The values that are allowed, in words; with ``did you mean`` no hint is added.
     """
     text = repr(value)
     if len(text) > LONGEST:
@@ -55,7 +55,7 @@ def _similar_text(value: Any, what: str) -> str:
     allowed = re.findall(r"'([^']+)'", what)
     texts = [each for each in _parts(value) if isinstance(each, str) and each not in allowed]
     close = next((found for each in texts if (found := similar(each, allowed))), None)
-    return '' if close is None else f'; did you mean {close!r}?'
+    return '' if close is None or 'did you mean' in what else f'; did you mean {close!r}?'
 
 
 def printable(text: str) -> str:

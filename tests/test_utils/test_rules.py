@@ -32,6 +32,9 @@ def test_one_form_of_refusal():
     assert isinstance(error, InvalidInputError) and isinstance(error, ValueError)
     assert str(error) == "seam.scope is 'old', expected 'all' or 'step'"
     assert (any_of('abc'), any_of([3])) == ("'a', 'b' or 'c'", '3')
+    hinted = "a network; did you mean 'wide_18'?"
+    assert str(expected('name', 'wide18', hinted)) == f"name is 'wide18', expected {hinted}"
+    assert str(expected('name', 'wide18', "'wide_18'")).endswith("; did you mean 'wide_18'?")
     text = str(expected('steps', list(range(10**4)), 'fewer'))
     assert text.startswith('steps is [0, 1, ') and text.endswith('…, expected fewer')
     assert len(text) < 330

@@ -166,7 +166,7 @@ def create(name: str, options: Mapping[str, Any]) -> Any:
     timm = import_timm()
     if not timm.is_model(name):
         close = similar(name.partition('.')[0], timm.list_models())
-        hint = f' (did you mean {close!r}?)' if close else ''
+        hint = f'; did you mean {close!r}?' if close else ''
         raise expected('TimmBackbone name', name, f'a model of timm {timm.__version__}{hint}')
     for any_size in ANY_SIZE:
         try:

@@ -67,7 +67,7 @@ class TorchvisionBackbone(Encoder):
         known = [each for each in torchvision.models.list_models(torchvision.models) if fits(each)]
         if name not in known:
             close = similar(name, known)
-            hint = f' (did you mean {close!r}?)' if close else f' ({", ".join(FAMILIES)})'
+            hint = f'; did you mean {close!r}?' if close else f' ({", ".join(FAMILIES)})'
             raise expected(
                 'TorchvisionBackbone name', name, f'a convolutional model of torchvision{hint}'
             )
