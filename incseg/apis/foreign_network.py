@@ -14,10 +14,11 @@ from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.network import model_of_config
 from incseg.errors import InvalidInputError
 from incseg.models.importers import NETWORKS, SourceNetwork, classifiers
+from incseg.models.importers.network import MEAN, STD
 from incseg.models.weights.fitting import few
 from incseg.registry import MODELS
 from incseg.utils.repository import library_files
-from incseg.utils.rules import expected, similar
+from incseg.utils.rules import any_of, expected, similar
 
 
 def network_names() -> list[str]:
@@ -27,15 +28,19 @@ def network_names() -> list[str]:
 
 
 def check_name(network: str) -> None:
-    """Refuse a network that nobody knows; the message has the most similar names.
+    """Refuse a network that nobody knows.
+
+    The message has the names that begin as it does, those of other libraries first, or else the
+    most similar one.
 
     Raises:
         InvalidInputError: Naming it.
     """
     known = network_names()
     if network not in known:
-        close = similar(network, known)
-        hint = f'; did you mean {close!r}?' if close else ''
+        begun = [name for name in known if network and name.startswith(network.lower())]
+        close = begun[:3] or [name for name in [similar(network, known)] if name]
+        hint = f'; did you mean {any_of(close)}?' if close else ''
         raise InvalidInputError(
             f'--network is {network!r}, expected one of {", ".join(known)}{hint}'
         )
@@ -91,16 +96,14 @@ def config_of(
     """Return the config that the checkpoint stores: the network and the scaling of pictures.
 
     Raises:
-        InvalidInputError: ``std`` is that of pixels from 0 to 1.
+        InvalidInputError: ``mean`` or ``std`` is that of pixels from 0 to 1.
     """
     model: dict[str, Any] = {'type': 'IncrementalSegmentor', **source.model}
     model['pretrained'] = False
     model = {key: value for key, value in model.items() if key != 'pretrained'}
+    check_of_255('--mean', mean, MEAN)
+    check_of_255('--std', std, STD)
     scaling = dict(mean=mean or source.mean, std=std or source.std)
-    if std is not None and all(value < 1 for value in std):
-        raise expected(
-            '--std', list(std), 'numbers of pixels from 0 to 255, as 58.395 57.12 57.375'
-        )
     preprocessor = {key: [float(x) for x in value] for key, value in scaling.items() if value}
     if preprocessor or bgr:
         given = dict(model.get('data_preprocessor') or dict(type='SegDataPreProcessor'))
@@ -115,6 +118,22 @@ def config_of(
         image_scale=1.0,
         eval_mode='whole',
     )
+
+
+def check_of_255(option: str, values: Sequence[float] | None, usual: Sequence[float]) -> None:
+    """Refuse numbers of pixels from 0 to 1.  Means of 0 and deviations of 1 change nothing.
+
+    Args:
+        option: The option, for the message.
+        values: Its numbers; None where it is absent.
+        usual: ImageNet's numbers, the example of the message.
+
+    Raises:
+        InvalidInputError: Naming the option.
+    """
+    if values is not None and any(values) and all(abs(value) < 1 for value in values):
+        example = ' '.join(f'{each:g}' for each in usual)
+        raise expected(option, list(values), f'numbers of pixels from 0 to 255, as {example}')
 
 
 def fitting(
