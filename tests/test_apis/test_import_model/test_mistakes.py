@@ -8,6 +8,7 @@ import torch
 
 from incseg.apis.import_model import import_model
 from incseg.errors import InvalidInputError, MissingFileError
+from tests.common.foreign_networks import torchvision_network
 from tests.common.imported import BASE, imported_toy, know_toy, toy_weights
 
 
@@ -66,6 +67,22 @@ def test_unknown_network(tmp_path, network, message):
 def test_tensors_that_do_not_fit(tmp_path, change, message):
     """If it fails, a network predicts with weights that were never loaded."""
     refused(tmp_path, change(toy_weights()), message)
+
+
+@pytest.mark.parametrize(
+    ('make', 'network', 'message'),
+    [
+        (toy_weights, 'bisenet_r18', r'left over: .*; it fits --network toy$'),
+        (
+            lambda: torchvision_network('lraspp_mobilenet_v3_large', 5).state_dict(),
+            'deeplabv3_resnet50',
+            r'no classifier of deeplabv3_resnet50 .*; it fits --network lraspp_mobilenet_v3_large$',
+        ),
+    ],
+)
+def test_the_file_of_another_network(tmp_path, make, network, message):
+    """If it fails, a user with the right file and the wrong name has to guess the name."""
+    refused(tmp_path, make(), message, network)
 
 
 @pytest.mark.parametrize(
