@@ -204,6 +204,10 @@ class ArgumentParser(argparse.ArgumentParser):
         unknown = re.fullmatch(r'unrecognized arguments: (-[^\s=]+).*', message, re.DOTALL)
         close = similar(unknown[1], self._option_string_actions) if unknown else None
         message += f'; did you mean {close}?' if close else ''
+        bare = re.fullmatch(r'argument (?:-\w/)?(--[\w-]+)\S*: expected .*arguments?', message)
+        action = self._option_string_actions.get(bare[1]) if bare else None
+        if bare and action and isinstance(action.metavar, str):
+            message += f', as in {bare[1]} {action.metavar}'
         self.exit(2, f'error: {message} (--help lists all arguments)\n')
 
 

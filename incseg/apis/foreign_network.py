@@ -12,12 +12,16 @@ from incseg.apis.config.schema import DEFAULTS
 from incseg.engine.checkpoint import IMPORTED, check_tensors
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.network import model_of_config
-from incseg.errors import InvalidInputError
-from incseg.models.importers import NETWORKS, SourceNetwork, classifiers
+from incseg.errors import InvalidInputError, UserError
+from incseg.models.importers import NETWORKS, SourceNetwork, classifiers, with_biases
+from incseg.models.importers.network import MEAN, STD
 from incseg.models.weights.fitting import few
 from incseg.registry import MODELS
 from incseg.utils.repository import library_files
-from incseg.utils.rules import expected, similar
+from incseg.utils.rules import any_of, expected, similar
+
+#: beginnings of the names of all tensors of a network here
+PARTS = ('backbone.', 'decode_head.', 'auxiliary_head.', 'data_preprocessor.')
 
 
 def network_names() -> list[str]:
@@ -27,15 +31,19 @@ def network_names() -> list[str]:
 
 
 def check_name(network: str) -> None:
-    """Refuse a network that nobody knows; the message has the most similar names.
+    """Refuse a network that nobody knows.
+
+    The message has the names that begin as it does, those of other libraries first, or else the
+    most similar one.
 
     Raises:
         InvalidInputError: Naming it.
     """
     known = network_names()
     if network not in known:
-        close = similar(network, known)
-        hint = f'; did you mean {close!r}?' if close else ''
+        begun = [name for name in known if network and name.startswith(network.lower())]
+        close = begun[:3] or [name for name in [similar(network, known)] if name]
+        hint = f'; did you mean {any_of(close)}?' if close else ''
         raise InvalidInputError(
             f'--network is {network!r}, expected one of {", ".join(known)}{hint}'
         )
@@ -58,21 +66,63 @@ def source_network(network: str, state: Mapping[str, Tensor]) -> SourceNetwork:
     return SourceNetwork({**model, 'auxiliary_head': auxiliary or None}, mean=(), std=())
 
 
+def network_that_fits(state: Mapping[str, Tensor]) -> str | None:
+    """Return the first known network that has all tensors of a file, by name and shape.
+
+    Args:
+        state: Tensors by the names of the source.
+    """
+    for name in network_names():
+        try:
+            source = source_network(name, state)
+            named = with_biases(source.renamed(state))
+            outputs = number_of_outputs(named)
+            if not outputs or not all(key.startswith(PARTS) for key in named):
+                continue  # told by names alone, as building takes its time
+            with torch.device('meta'):  # shapes alone: nothing is filled
+                built = built_network(config_of(source, None, None, False), outputs)
+        except (UserError, ImportError):  # of a package that is not installed
+            continue
+        if not any(differences(built.state_dict(), named)):
+            return name
+    return None
+
+
+def number_of_outputs(state: Mapping[str, Tensor]) -> int:
+    """Return the number of outputs of the head that predicts; 0 where there is none."""
+    found = [name for name in classifiers(state) if name.startswith('decode_head.')]
+    return len(state[f'{found[0]}weight']) if found else 0
+
+
 def check_outputs_named(
-    state: Mapping[str, Tensor], count: int, where: str, network: str, background: bool
+    state: Mapping[str, Tensor],
+    count: int,
+    where: str,
+    network: str,
+    background: bool,
+    given: Mapping[str, Tensor],
 ) -> None:
     """Refuse another number of names than of outputs, and tensors without a classifier.
 
+    Args:
+        state: Tensors by the names of the library.
+        count: The number of names.
+        where: Where the names come from, for messages.
+        network: The name of the network.
+        background: Whether one of the outputs is the background.
+        given: Tensors by the names of the source.
+
     Raises:
-        InvalidInputError: Saying both numbers.
+        InvalidInputError: Saying both numbers, or which network the file fits.
     """
-    found = classifiers(state)
-    if not found or not found[0].startswith('decode_head.'):
+    outputs = number_of_outputs(state)
+    if not outputs:
+        other = network_that_fits(given)
+        advice = f'it fits --network {other}' if other else 'see --network and --key-map'
         raise InvalidInputError(
             f'the file has no classifier of {network} (its tensors begin with '
-            f'{few(list(state))}); see --network and --key-map'
+            f'{few(list(state))}); {advice}'
         )
-    outputs = len(state[f'{found[0]}weight'])
     if outputs == count:
         return
     hint = ''
@@ -91,16 +141,14 @@ def config_of(
     """Return the config that the checkpoint stores: the network and the scaling of pictures.
 
     Raises:
-        InvalidInputError: ``std`` is that of pixels from 0 to 1.
+        InvalidInputError: ``mean`` or ``std`` is that of pixels from 0 to 1.
     """
     model: dict[str, Any] = {'type': 'IncrementalSegmentor', **source.model}
     model['pretrained'] = False
     model = {key: value for key, value in model.items() if key != 'pretrained'}
+    check_of_255('--mean', mean, MEAN)
+    check_of_255('--std', std, STD)
     scaling = dict(mean=mean or source.mean, std=std or source.std)
-    if std is not None and all(value < 1 for value in std):
-        raise expected(
-            '--std', list(std), 'numbers of pixels from 0 to 255, as 58.395 57.12 57.375'
-        )
     preprocessor = {key: [float(x) for x in value] for key, value in scaling.items() if value}
     if preprocessor or bgr:
         given = dict(model.get('data_preprocessor') or dict(type='SegDataPreProcessor'))
@@ -117,12 +165,58 @@ def config_of(
     )
 
 
+def check_of_255(option: str, values: Sequence[float] | None, usual: Sequence[float]) -> None:
+    """Refuse numbers of pixels from 0 to 1.  Means of 0 and deviations of 1 change nothing.
+
+    Args:
+        option: The option, for the message.
+        values: Its numbers; None where it is absent.
+        usual: ImageNet's numbers, the example of the message.
+
+    Raises:
+        InvalidInputError: Naming the option.
+    """
+    if values is not None and any(values) and all(abs(value) < 1 for value in values):
+        example = ' '.join(f'{each:g}' for each in usual)
+        raise expected(option, list(values), f'numbers of pixels from 0 to 255, as {example}')
+
+
+def built_network(config: Mapping[str, Any], outputs: int) -> Any:
+    """Return the network of a config of :func:`config_of`.
+
+    Args:
+        config: The config.
+        outputs: How many classes there are, the background included.
+    """
+    return MODELS.build(model_of_config(config, 0, [outputs]))
+
+
+def differences(
+    own: Mapping[str, Tensor], state: Mapping[str, Tensor]
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the tensors of another shape, in words, the missing ones and those left over.
+
+    Args:
+        own: The tensors of a network.
+        state: Those of a file, by the same names.
+    """
+    optional = ('num_batches_tracked', 'data_preprocessor.mean', 'data_preprocessor.std')
+    wrong = [
+        f'{name} is {list(state[name].shape)}, not {list(own[name].shape)}'
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    missing = [name for name in own if name not in state and not name.endswith(optional)]
+    return wrong, missing, [name for name in state if name not in own]
+
+
 def fitting(
     config: Mapping[str, Any],
     state: Mapping[str, Tensor],
     outputs: int,
     network: str,
     checkpoint: str | Path,
+    given: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """Return the weights of the network, all of them and in its order.
 
@@ -132,20 +226,14 @@ def fitting(
         outputs: How many classes there are, the background included.
         network: Its name, for messages.
         checkpoint: The file, for messages.
+        given: Tensors by the names of the source.
 
     Raises:
         InvalidInputError: A tensor is missing, left over or of another shape, or no number.
     """
-    built = MODELS.build(model_of_config(config, 0, [outputs]))
+    built = built_network(config, outputs)
     own: dict[str, Tensor] = built.state_dict()
-    optional = ('num_batches_tracked', 'data_preprocessor.mean', 'data_preprocessor.std')
-    missing = [name for name in own if name not in state and not name.endswith(optional)]
-    left = [name for name in state if name not in own]
-    wrong = [
-        f'{name} is {list(state[name].shape)}, not {list(own[name].shape)}'
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
+    wrong, missing, left = differences(own, state)
     problems = []
     if wrong:
         problems.append(f'of another shape: {few(wrong)}')
@@ -154,6 +242,8 @@ def fitting(
     if left:
         problems.append(f'left over: {few(left)}')
     if problems:
+        other = network_that_fits(given)
+        problems += [f'it fits --network {other}'] if other else []
         raise InvalidInputError(
             f'{checkpoint} does not fit {network} ({len(wrong)} of another shape, '
             f'{len(missing)} missing, {len(left)} left over); {"; ".join(problems)}'

@@ -85,7 +85,7 @@ def import_model(
     state = file.state if key_map is None else KeyMap(key_map).renamed(file.state)
     source = source_network(network, state)
     named = with_biases(source.renamed(state))
-    check_outputs_named(named, len(names), where, network, background)
+    check_outputs_named(named, len(names), where, network, background, state)
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
     notes = [f'network  {network} of {checkpoint}']
@@ -103,7 +103,7 @@ def import_model(
         named, indices = reordered(named, moved), moved
         ordered = wanted
     config = config_of(source, mean, std, bgr)
-    weights = fitting(config, named, len(ordered), network, checkpoint)
+    weights = fitting(config, named, len(ordered), network, checkpoint, state)
     palette = palette_of(file, names, ordered)
     meta = dict(
         incseg_version=__version__,
@@ -133,8 +133,9 @@ def import_model(
     )
     save_checkpoint(dict(state_dict=weights, meta=meta), path, 'step')
     told = input_of(config)
+    mean, std = (', '.join(f'{each:g}' for each in told[key]) for key in ('mean', 'std'))
     notes.append(f'classes  {len(ordered)}: {", ".join(ordered)}')
-    notes.append(f'input    {told["channels"]}, mean {told["mean"]}, std {told["std"]}')
+    notes.append(f'input    {told["channels"]}, mean {mean}, std {std}')
     notes += [f'saved    {path}', f'next     tools/train.py CONFIG --start {path}']
     return path, notes
 

@@ -10,7 +10,9 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``test_cfg``; :func:`prediction_options` reads them."""
     pixels: dict[str, Any] = dict(type=int_argument, nargs='+', metavar='PIXELS')
     parser.add_argument(
-        '--slide', **pixels, help='predict windows of this size, or of HEIGHT WIDTH'
+        '--slide',
+        **pixels,
+        help='predict windows of this size, or of HEIGHT WIDTH, for instance 1024',
     )
     parser.add_argument('--stride', **pixels, help='from one window to the next, with --slide')
     parser.add_argument(

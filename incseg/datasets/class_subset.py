@@ -24,7 +24,8 @@ class ClassSubset:
         name: The data set's name, for errors.
 
     Raises:
-        InvalidInputError: There is no such class, or one is chosen twice.
+        InvalidInputError: There is no such class, or one is chosen twice; or ``others`` is
+            ``'void'`` and all classes are chosen.
 
     Attributes:
         names: Names of all classes of the data set, the background first.
@@ -37,6 +38,10 @@ class ClassSubset:
     def __init__(self, metainfo: Mapping[str, Any], classes: Any, others: Any, name: str) -> None:
         if not isinstance(others, str) or others not in OTHERS:
             raise expected(f'others of {name}', others, any_of(OTHERS))
+        if classes is None and others != 'background':
+            raise expected(
+                f'others of {name}', others, 'classes=[…] with it, as else there are no others'
+            )
         names = [str(each) for each in metainfo['classes']]
         chosen = names if classes is None else [names[0], *check_names(classes, names[1:], name)]
         places = [names.index(each) for each in chosen]

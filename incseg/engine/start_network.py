@@ -54,6 +54,15 @@ class StartNetwork:
         """The first digits of the digest of its weights."""
         return self.checkpoint.digest
 
+    def remark(self) -> str:
+        """Return what a user should know of its scores before they come, in one line; or ''."""
+        if (self.checkpoint.meta.get('imported') or {}).get('background') != 'added':
+            return ''
+        return (
+            f'{self.name}: its background was added and never wins, so the IoU of background stays '
+            '0 until a step teaches it'
+        )
+
     def needs_images(self, experiment: Experiment) -> bool:
         """Say whether a later step reads images of step 0: a memory, or a hook without its state.
 

@@ -143,6 +143,7 @@ class ProtocolRun:
     def _begin_from(self, start: StartNetwork, dataset: Any) -> None:
         """Take a given network as step 0, and evaluate it."""
         self._announce(0, f'the network of {start.name}')
+        self._say(start.remark())
         if not self._trained(0):
             self.layout.adopt(start.checkpoint.meta, start.name)
             memory = dict(memory=self.memory.select(dataset, []))

@@ -29,8 +29,8 @@ def torchvision_network(name, classes, auxiliary=False):
     return trained(build(weights=None, weights_backbone=None, num_classes=classes, **options))
 
 
-def resnet18():
-    net = torchvision.models.resnet18(weights=None)
+def resnet(depth=18):
+    net = getattr(torchvision.models, f'resnet{depth}')(weights=None)
     del net.fc, net.avgpool
     return net
 
@@ -63,11 +63,12 @@ def separable(inputs, outputs, rate=1):
 
 
 class SmpDeepLabV3Plus(nn.Module):
-    """DeepLabV3+ on ResNet18 under the names of segmentation_models.pytorch."""
+    """DeepLabV3+ on a ResNet under the names of segmentation_models.pytorch."""
 
-    def __init__(self, classes):
+    def __init__(self, classes, depth=18):
         super().__init__()
-        self.encoder = resnet18()
+        shallow, deep = (64, 512) if depth < 50 else (256, 2048)
+        self.encoder = resnet(depth)
         for layer in self.encoder.layer4.modules():
             if isinstance(layer, nn.Conv2d):
                 layer.stride, layer.dilation = (1, 1), (2, 2)
@@ -75,15 +76,15 @@ class SmpDeepLabV3Plus(nn.Module):
         pyramid = nn.Module()
         pyramid.convs = nn.ModuleList(
             [
-                unit(conv(512, 256)),
-                *(unit(separable(512, 256, rate)) for rate in (12, 24, 36)),
-                nn.Sequential(nn.AdaptiveAvgPool2d(1), *unit(conv(512, 256))),
+                unit(conv(deep, 256)),
+                *(unit(separable(deep, 256, rate)) for rate in (12, 24, 36)),
+                nn.Sequential(nn.AdaptiveAvgPool2d(1), *unit(conv(deep, 256))),
             ]
         )
         pyramid.project = unit(conv(5 * 256, 256))
         self.decoder = nn.Module()
         self.decoder.aspp = nn.Sequential(pyramid, *unit(separable(256, 256)))
-        self.decoder.block1 = unit(conv(64, 48))
+        self.decoder.block1 = unit(conv(shallow, 48))
         self.decoder.block2 = unit(separable(304, 256))
         self.segmentation_head = nn.Sequential(nn.Conv2d(256, classes, 1))
 
@@ -108,7 +109,7 @@ class MmsegBiSeNet(nn.Module):
         super().__init__()
         self.backbone = nn.Module()
         path = self.backbone.context_path = nn.Module()
-        path.backbone = resnet18()
+        path.backbone = resnet()
         for name, channels in (('arm16', 256), ('arm32', 512)):
             arm = nn.Module()
             arm.conv_layer = ConvModule(channels, 128, 3, padding=1, **BN)

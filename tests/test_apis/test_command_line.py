@@ -156,6 +156,8 @@ def parser():
     made = ArgumentParser(prog='tool')
     made.add_argument('config')
     made.add_argument('--epochs', type=int_argument)
+    made.add_argument('-s', '--slide', type=int_argument, nargs='+', metavar='PIXELS')
+    made.add_argument('--out', metavar='DIR')
     return made
 
 
@@ -164,6 +166,12 @@ def parser():
     [
         (['c.py', '--epochs', 'abc'], "argument --epochs: 'abc' is no whole number"),
         (['c.py', '--epochs', '1.5'], "argument --epochs: '1.5' is no whole number"),
+        (['c', '--epochs'], 'argument --epochs: expected one argument'),
+        (['c', '--out'], 'argument --out: expected one argument, as in --out DIR'),
+        (
+            ['c', '--slide', '--out', 'x'],
+            'argument -s/--slide: expected at least one argument, as in --slide PIXELS',
+        ),
         ([], 'the following arguments are required: config'),
         (['c.py', '--epoch', '3'], 'unrecognized arguments: --epoch 3; did you mean --epochs?'),
         (['c.py', '--epoch=3', 'x'], 'unrecognized arguments: --epoch=3 x; did you mean --epochs?'),

@@ -103,6 +103,7 @@ def test_shapes_by_name():
         ({'classes': [3]}, "is 3, expected 'cat', 'dog' or 'cow'"),
         ({'classes': 3}, 'is 3, expected a list'),
         ({'classes': ['cat'], 'others': 'ignore'}, "others of SegDataset is 'ignore', expected"),
+        ({'others': 'void'}, "others of SegDataset is 'void', expected classes=.…. with it"),
         ({'only_with_classes': 'yes'}, "only_with_classes is 'yes', expected True or False"),
     ],
 )

@@ -39,11 +39,13 @@ def state(path):
 
 
 @pytest.mark.parametrize('background', [True, False])
-def test_a_run_goes_on_from_an_imported_network(begin, tmp_path, background):
+def test_a_run_goes_on_from_an_imported_network(begin, tmp_path, background, capsys):
     """If it fails, a class cannot be added to a network that exists, or MiB's losses with an
     added background are not finite."""
     file = imported_toy(tmp_path, BASE[not background :], background)
     ledger = begin(file)
+    told = [line for line in capsys.readouterr().out.splitlines() if 'until a step teaches' in line]
+    assert len(told) == (not background) and all(line.startswith(str(file)) for line in told)
     first, second, last = json.loads((tmp_path / 'run/results.json').read_text())['steps']
     assert first['imported_from'] == str(file) and len(first['imported_digest']) == 64
     assert (first['seconds'], first['train_images']) == (0, None)

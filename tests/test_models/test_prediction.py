@@ -168,7 +168,10 @@ def test_a_decision_of_the_head_holds_for_averages(monkeypatch):
     ('test_cfg', 'message'),
     [
         (dict(mode='slides'), "test_cfg.mode is 'slides', expected 'whole' or 'slide'; did you"),
-        (dict(mode='slide'), 'test_cfg.crop_size is None, expected pixels.*as mode is slide'),
+        (
+            dict(mode='slide'),
+            'crop_size is None, expected pixels.*as mode is slide; for instance 1024$',
+        ),
         (dict(mode='slide', crop_size=32), 'test_cfg.crop_size is 32, expected .*64 to 16384'),
         (dict(mode='slide', crop_size=[1, 2, 3]), 'test_cfg.crop_size is'),
         (dict(mode='slide', crop_size=512, stride=300), 'stride is 300, expected a multiple of 32'),

@@ -90,7 +90,7 @@ def input_of(config: Mapping[str, Any]) -> dict[str, Any]:
     model = resolve(config['model'], config)
     preprocessor = build_preprocessor(model.get('data_preprocessor'), model['backbone'])
     numbers = {
-        name: [float(each) for each in value.flatten()]
+        name: [float(str(each)) for each in value.flatten().cpu().numpy()]  # 123.675 as it is
         if (value := getattr(preprocessor, name, None)) is not None
         else None
         for name in ('mean', 'std')

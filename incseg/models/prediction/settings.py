@@ -85,7 +85,8 @@ class PredictionSettings:
         check_values(where, config, {key: rule for key, (rule, _) in KEYS.items()})
         crop = windows = None
         if config.get('mode', 'whole') == 'slide':
-            crop = pair(f'{where}.crop_size', config.get('crop_size'), 'as mode is slide')
+            why = 'as mode is slide; for instance 1024'
+            crop = pair(f'{where}.crop_size', config.get('crop_size'), why)
             stride = config.get('stride')
             windows = tuple(two_thirds(each) for each in crop)
             windows = windows if stride is None else pair(f'{where}.stride', stride)

@@ -8,6 +8,7 @@ import torch
 
 from incseg.apis.import_model import import_model
 from incseg.errors import InvalidInputError, MissingFileError
+from tests.common.foreign_networks import torchvision_network
 from tests.common.imported import BASE, imported_toy, know_toy, toy_weights
 
 
@@ -32,7 +33,10 @@ def without(name):
 @pytest.mark.parametrize(
     ('network', 'message'),
     [
-        ('deeplabv3_resnet5', "did you mean 'deeplabv3_resnet50'"),
+        ('deeplabv3_resnet5', "did you mean 'deeplabv3_resnet50'\\?$"),
+        ('lraspp_mobilenet', "mean 'lraspp_mobilenet_v3_large' or 'lraspp_mobilenetv3'\\?$"),
+        ('LRASPP', "mean 'lraspp_mobilenet_v3_large' or 'lraspp_mobilenetv3'\\?$"),
+        ('', '[^?]$'),
         ('bisenet_r19', "expected one of deeplabv3_resnet50.*did you mean 'bisenet_r18'"),
     ],
 )
@@ -63,6 +67,22 @@ def test_unknown_network(tmp_path, network, message):
 def test_tensors_that_do_not_fit(tmp_path, change, message):
     """If it fails, a network predicts with weights that were never loaded."""
     refused(tmp_path, change(toy_weights()), message)
+
+
+@pytest.mark.parametrize(
+    ('make', 'network', 'message'),
+    [
+        (toy_weights, 'bisenet_r18', r'left over: .*; it fits --network toy$'),
+        (
+            lambda: torchvision_network('lraspp_mobilenet_v3_large', 5).state_dict(),
+            'deeplabv3_resnet50',
+            r'no classifier of deeplabv3_resnet50 .*; it fits --network lraspp_mobilenet_v3_large$',
+        ),
+    ],
+)
+def test_the_file_of_another_network(tmp_path, make, network, message):
+    """If it fails, a user with the right file and the wrong name has to guess the name."""
+    refused(tmp_path, make(), message, network)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +155,22 @@ def test_an_earlier_file_stays(tmp_path):
     assert imported_toy(tmp_path, force=True) == file
 
 
-def test_scaling_of_pixels_from_0_to_1(tmp_path):
-    refused(tmp_path, toy_weights(), '--std is .*pixels from 0 to 255', std=(0.229, 0.224, 0.225))
+@pytest.mark.parametrize(
+    ('scaling', 'message'),
+    [
+        (dict(std=(0.229, 0.224, 0.225)), '--std is .*from 0 to 255, as 58.395 57.12 57.375$'),
+        (dict(mean=(0.485, 0.456, 0.406)), '--mean is .*from 0 to 255, as 123.675 116.28 103.53$'),
+        (dict(mean=(0.5, 0, 0), std=(58, 57, 57)), '--mean is .*pixels from 0 to 255'),
+    ],
+)
+def test_scaling_of_pixels_from_0_to_1(tmp_path, scaling, message):
+    """If it fails, the network sees other pixels than it was trained on."""
+    refused(tmp_path, toy_weights(), message, **scaling)
+
+
+def test_scaling_that_changes_nothing(tmp_path):
+    """If it fails, a network of unscaled pixels cannot be imported."""
+    assert imported_toy(tmp_path, mean=(0, 0, 0), std=(1, 1, 1)).is_file()
 
 
 @pytest.mark.parametrize(

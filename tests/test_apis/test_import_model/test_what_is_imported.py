@@ -150,7 +150,7 @@ def test_it_is_a_model_by_itself(tmp_path):
     path = imported_toy(tmp_path)
     meta = read_step_checkpoint(path)['meta']
     assert meta['imported']['network'] == 'toy' and meta['imported']['background'] == 'own'
-    assert meta['input']['channels'] == 'rgb' and round(meta['input']['mean'][0], 3) == 123.675
+    assert meta['input']['channels'] == 'rgb' and meta['input']['mean'] == [123.675, 116.28, 103.53]
     plain = logits(path)
     folded = prepare_for_inference(init_model(path, device='cpu'))
     with torch.no_grad():
@@ -160,6 +160,9 @@ def test_it_is_a_model_by_itself(tmp_path):
             rtol=2e-2,
             atol=2e-2,
         )
+    mean, std = (torch.tensor(meta['input'][key]).view(3, 1, 1) for key in ('mean', 'std'))
+    inside = init_model(path, device='cpu').data_preprocessor
+    assert torch.equal(inside.mean, mean) and torch.equal(inside.std, std)
     image = torch.zeros(33, 41, 3, dtype=torch.uint8).numpy()
     sample = Inferencer(path, device='cpu')(image)[0]
     assert sample.pred_sem_seg.data.shape == (1, 33, 41)

@@ -65,12 +65,13 @@ def test_torchvisions_networks(name, background, tmp_path):
         check_equal(logits(ours, picture(), 'aux'), expected['aux'])
 
 
+@pytest.mark.parametrize('depth', [18, 50])
 @torch.no_grad()
-def test_deeplabv3plus_of_smp(tmp_path):
+def test_deeplabv3plus_of_smp(tmp_path, depth):
     """If it fails, smp's names mean something else here; its own sizes are multiples of 16."""
     torch.manual_seed(0)
-    theirs = trained(SmpDeepLabV3Plus(4))
-    ours = imported(theirs, 'smp_deeplabv3plus_resnet18', tmp_path)
+    theirs = trained(SmpDeepLabV3Plus(4, depth))
+    ours = imported(theirs, f'smp_deeplabv3plus_resnet{depth}', tmp_path)
     check_equal(logits(ours, picture(96, 128)), theirs(picture(96, 128)))
     assert logits(ours, picture()).shape == (1, 4, 97, 131)
 
