@@ -25,7 +25,7 @@ from incseg.errors import InvalidInputError
         ({'method.base_loss': dict(type='FCNHead')}, 'method.base_loss cannot be built: .*'),
         ({'model.backbone': dict(type='resnet')}, "did you mean 'ResNet'\\?$"),
         ({'protocol.type': 'OneDatset'}, "did you mean 'OneDataset'\\?$"),
-        ({'custom_hooks.x': dict(type='a.b')}, r"custom_hooks.x.type is 'a.b', expected a regis"),
+        ({'custom_hooks.x': dict(type='a.b')}, "custom_hooks.x.type is 'a.b', which needs a, "),
         ({'model.type': 0}, 'model.type is 0, expected a registered type'),
         ({'model.backbone.type': []}, r'model.backbone.type is \[\], expected a registered type'),
         ({'norm_cfg.type': ''}, "norm_cfg.type is '', expected 'BN'"),
