@@ -250,11 +250,11 @@ def fitting(
         )
     weights = {}
     for name, value in own.items():
-        given = state.get(name, value)
+        taken = state.get(name, value)
         same = name.endswith('num_batches_tracked') or (
-            given.is_floating_point() == value.is_floating_point()
+            taken.is_floating_point() == value.is_floating_point()
         )
-        weights[name] = given.detach().to(value.dtype).contiguous() if same else given
+        weights[name] = taken.detach().to(value.dtype).contiguous() if same else taken
     check_tensors(weights, own, checkpoint)
     built.load_state_dict(weights)
     return {name: torch.clone(value) for name, value in weights.items()}
