@@ -133,9 +133,9 @@ def import_model(
     )
     save_checkpoint(dict(state_dict=weights, meta=meta), path, 'step')
     told = input_of(config)
-    mean, std = (', '.join(f'{each:g}' for each in told[key]) for key in ('mean', 'std'))
+    scaling = {key: ', '.join(f'{each:g}' for each in told[key]) for key in ('mean', 'std')}
     notes.append(f'classes  {len(ordered)}: {", ".join(ordered)}')
-    notes.append(f'input    {told["channels"]}, mean {mean}, std {std}')
+    notes.append(f'input    {told["channels"]}, mean {scaling["mean"]}, std {scaling["std"]}')
     notes += [f'saved    {path}', f'next     tools/train.py CONFIG --start {path}']
     return path, notes
 

@@ -143,8 +143,8 @@ class TimmBackbone(Encoder):
     def weights(self) -> tuple[dict[str, Tensor], str]:
         """Return the weights and where they come from, see :class:`Encoder`."""
         if isinstance(self.pretrained, str):
-            names = list(self.net.state_dict())
-            return timm_names(read_weights(self.pretrained), names), f'the file {self.pretrained}'
+            state = timm_names(read_weights(self.pretrained), self.whole)
+            return state, f'the file {self.pretrained}'
         name = self.name.partition('.')[0]
         if name in PACKAGES:
             whole = import_timm().create_model(name).state_dict()
