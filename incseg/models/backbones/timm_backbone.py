@@ -143,7 +143,7 @@ class TimmBackbone(Encoder):
     def weights(self) -> tuple[dict[str, Tensor], str]:
         """Return the weights and where they come from, see :class:`Encoder`."""
         if isinstance(self.pretrained, str):
-            state = timm_names(read_weights(self.pretrained), self.whole)
+            state = timm_names(read_weights(self.pretrained), self.whole or ())
             return state, f'the file {self.pretrained}'
         name = self.name.partition('.')[0]
         if name in PACKAGES:
