@@ -128,7 +128,7 @@ def test_two_processes_of_mpi(tool_environment, free_port):
     ]
     said = []
     for process in processes:
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=500)
         assert process.returncode == 0, err
         said.append(out)
     assert said == ['0 [1, 5] 4 4\n', '1 [3, 7] 4 4\n']

@@ -36,7 +36,7 @@ def test_end_of_a_group(tool_environment, free_port):
         [sys.executable, '-c', ENDS],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         env=dict(
             tool_environment,
             RANK='0',
@@ -213,7 +213,7 @@ def test_two_processes_scan_once_and_fail_together(tmp_path):
     outputs = []
     try:
         for process in processes:
-            out, err = process.communicate(timeout=90)
+            out, err = process.communicate(timeout=400)
             assert process.returncode == 0, err
             outputs.append(out.splitlines())
     finally:

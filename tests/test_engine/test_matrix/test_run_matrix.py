@@ -234,7 +234,7 @@ def test_killed_and_started_again(tool_environment, tmp_path, toy_leaf, tiny):
     first.kill()
     first.wait()
     second = subprocess.run(
-        command, cwd=ROOT, env=tool_environment, capture_output=True, text=True, timeout=120
+        command, cwd=ROOT, env=tool_environment, capture_output=True, text=True, timeout=500
     )
     assert second.returncode == 0, second.stderr
     out = second.stdout.splitlines()

@@ -217,7 +217,7 @@ def test_two_processes_share_their_histograms(tmp_path):
         for rank in range(2)
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=400)
         assert process.returncode == 0, errors
 
 
