@@ -25,11 +25,16 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('errors', 'constants', 'renamed'),
     ],
     'apis': [
-        ('import_model', 'inference', 'init_folder', 'prediction_arguments', 'run_list'),
-        ('class_files', 'command_line', 'folder_config', 'folder_look', 'foreign_network'),
-        ('config', 'folder_sizes', 'image_files', 'prepare'),
-        ('folder_report',),
-        ('folder_classes',),
+        ('folder', 'import_model', 'inference', 'prediction_arguments', 'run_list'),
+        ('class_files', 'command_line', 'foreign_network'),
+        ('config', 'image_files', 'prepare'),
+    ],
+    'apis.folder': [
+        ('init_folder',),
+        ('config', 'look'),
+        ('sizes',),
+        ('report',),
+        ('classes',),
     ],
     'apis.config': [
         ('started',),

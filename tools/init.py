@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
 
 from incseg.apis.command_line import ArgumentParser, add_force_argument, command_line
-from incseg.apis.init_folder import init_folder
+from incseg.apis.folder.init_folder import init_folder
 
 
 def main() -> None:

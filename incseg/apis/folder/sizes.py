@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from incseg.apis.folder_report import FolderReport
+from incseg.apis.folder.report import FolderReport
 from incseg.datasets.folders.mask_values import of_each
 from incseg.datasets.label_maps.mask_file import mask_pixels
 from incseg.datasets.picture_files import check_size

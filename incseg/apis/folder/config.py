@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from incseg.apis.folder_report import FolderReport
+from incseg.apis.folder.report import FolderReport
 from incseg.models.weights import PACKAGES
 from incseg.protocols import Protocol
 from incseg.utils.repository import library_files

@@ -10,9 +10,9 @@ import numpy as np
 from mmengine.logging import MMLogger
 from PIL import Image
 
-from incseg.apis.folder_classes import FolderClass, name_values, of_categories
-from incseg.apis.folder_report import FolderReport, some
-from incseg.apis.folder_sizes import MANY, check_sizes
+from incseg.apis.folder.classes import FolderClass, name_values, of_categories
+from incseg.apis.folder.report import FolderReport, some
+from incseg.apis.folder.sizes import MANY, check_sizes
 from incseg.datasets import FolderDataset
 from incseg.datasets.coco_json import read_coco_json
 from incseg.datasets.folders.class_table import find_class_table, read_class_table

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from incseg.apis.config.loading import load_config
-from incseg.apis.folder_config import choose, config_text
-from incseg.apis.folder_look import look_at
-from incseg.apis.folder_report import FolderReport
+from incseg.apis.folder.config import choose, config_text
+from incseg.apis.folder.look import look_at
+from incseg.apis.folder.report import FolderReport
 from incseg.errors import UserError
 from incseg.utils.files import write_atomically
 from incseg.utils.outputs import check_outputs

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from incseg.apis import load_config
-from incseg.apis.folder_config import default_protocol, iterations, network_at_hand
-from incseg.apis.init_folder import init_folder
+from incseg.apis.folder.config import default_protocol, iterations, network_at_hand
+from incseg.apis.folder.init_folder import init_folder
 from incseg.engine.recipe.names import resolve
 from incseg.errors import InvalidInputError, MissingFileError, UserError
 from incseg.registry import DATASETS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from terminaltables import AsciiTable
 
-from incseg.apis.folder_classes import FolderClass
+from incseg.apis.folder.classes import FolderClass
 from incseg.datasets.folders.layout import Layout
 
 #: names that a line shows

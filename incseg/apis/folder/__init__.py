@@ -1,0 +1,1 @@
+"""A look into a folder of pictures and masks, and a config that trains on it."""
