@@ -4,11 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from incseg.constants import BACKGROUND_NAMES
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.rules import expected
-
-#: what others call the background
-BACKGROUND = ('background', '__background__', '_background_')
 
 
 def read_class_names(path: str | Path) -> list[str]:
@@ -58,7 +56,7 @@ def background_first(
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
         raise InvalidInputError(f'{where} names {twice!r} twice, expected each class once')
-    places = [i for i, name in enumerate(names) if name.lower() in BACKGROUND]
+    places = [i for i, name in enumerate(names) if name.lower() in BACKGROUND_NAMES]
     if background and len(places) != 1:
         raise InvalidInputError(
             f'{where} names no background (first {names[0]!r}), expected one that is called '

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from incseg.constants import BACKGROUND_NAMES
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.rules import expected
 
@@ -19,8 +20,7 @@ FILES = (
     *('_classes.csv', 'classes.csv', 'classes.json', 'labels.json', 'labelmap.json', 'colors.json'),
     *('classes.txt', 'class_names.txt', 'labels.txt', 'obj.names', 'names.txt'),
 )
-#: names of the background, and of what nobody labelled
-BACKGROUND = {'background', '_background_', 'bg', '__background__'}
+#: names of what nobody labelled
 VOID_NAMES = {'void', 'ignore', '__ignore__', '_ignore_', 'unlabelled', 'unlabeled', 'unknown'}
 _FORMS = (
     "lines 'name', 'id name', 'name r g b' or CVAT's 'name:r,g,b::', a table with a heading, or "
@@ -168,7 +168,7 @@ def _named(name: Any, value: Any, colour: Any, line: Any, where: str) -> NamedCl
         raise expected(f'a line of {where}', line, _FORMS)
     name = name.strip()
     low = name.lower()
-    name = 'background' if low in BACKGROUND else 'void' if low in VOID_NAMES else name
+    name = 'background' if low in BACKGROUND_NAMES else 'void' if low in VOID_NAMES else name
     if isinstance(colour, str) and re.fullmatch('#?[0-9a-fA-F]{6}', colour):
         colour = [*bytes.fromhex(colour.removeprefix('#'))]
     if colour is not None:
