@@ -15,11 +15,10 @@ the dense CRF of a flat picture.  Every part has a limit, and none begins when t
 Without ``--minutes`` there is no end.  ``--peer`` needs MMSegmentation, see
 ``benchmarks/mmseg_step.py``.  ``--only NAME …`` runs some parts.
 
-Each result is printed and added to ``DIR/results.jsonl`` as it comes; each part's output is kept
-beside it, as far as the part came.  A table at the end names all parts, also those that were not
-run, and says of every target whether it was met, not met, not measured or not asked for (an option
-was left out).  The exit status is 0 only if all that was asked for was done in time, and every
-target of it is met.
+Each result is printed and added to ``DIR/results.jsonl`` as it comes.  The output of each part is
+kept beside it, also that of a part which was cut off.  A table at the end names all parts and those
+that did not run.  It calls every target met, not met, not measured or not asked for (an option was
+left out).  The exit status is 0 if everything asked for ran in time and met its targets.
 """
 
 import argparse

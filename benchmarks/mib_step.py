@@ -7,8 +7,8 @@ DeepLabV3-R101 at step 1 of VOC 15-1 with MiB's losses: forward of the old netwo
 one, both losses, backward, SGD.  Its `inplace_abn`, which needs a compiler, is replaced by
 BatchNorm and a leaky ReLU of plain torch; distribution and apex take no part.  Reading of pictures
 is left out on both sides.  Equal precision is float32; ours at its defaults is bfloat16
-where the processor has it.  What is not convolution is the time of torch's operations without those
-of convolutions, forward and backward, from one profiled step of each.
+where the processor has it.  One profiled step of each gives the time outside
+convolutions: that of all torch operations but the convolutions, forward and backward.
 """
 
 import argparse
