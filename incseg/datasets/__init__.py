@@ -30,9 +30,11 @@ from incseg.datasets.sources import (
 )
 from incseg.datasets.steps import (
     IncrementalDataset,
+    PlannedSteps,
     ReplayBatchSampler,
     ReplayDataset,
     StepBatchSampler,
+    PartsDataset,
     WeakDataset,
     collate_samples,
 )
@@ -76,6 +78,7 @@ __all__ = [
     'NegativeFolder',
     'OldModelLabels',
     'PackSegInputs',
+    'PlannedSteps',
     'Pad',
     'PartImageLabels',
     'PseudoLabelFiles',
@@ -93,6 +96,7 @@ __all__ = [
     'SegDataset',
     'ShapesDataset',
     'StepBatchSampler',
+    'PartsDataset',
     'VOCDataset',
     'VOCXMLImageLabels',
     'WeakDataset',

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -192,14 +193,7 @@ class Protocol:
             InvalidInputError: ``presence`` has another shape or dtype, or there is no step ``k``.
         """
         new, future = list(self.new(k)), list(self.future(k))
-        kind = getattr(presence, 'dtype', None)
-        shape: tuple[int, ...] = tuple(getattr(presence, 'shape', ()))
-        if kind != np.bool_ or len(shape) != 2 or shape[1] != self.num_classes + 1:
-            raise expected(
-                'dtype and shape of presence',
-                (str(kind or type(presence).__name__), shape),
-                f'bool and (images, {self.num_classes + 1})',
-            )
+        check_presence(presence, self.num_classes)
         if self.setting == 'partitioned':
             return np.flatnonzero(np.isin(drawn_classes(presence), new)).astype(np.int64)
         chosen = presence[:, new].any(axis=1)
@@ -269,6 +263,26 @@ class Protocol:
         return (
             f'Protocol(num_classes={self.num_classes}, base={self.base}, '
             f'increment={self.increment}, setting={self.setting!r}{order})'
+        )
+
+
+def check_presence(presence: Any, num_classes: int) -> None:
+    """Refuse a table of the classes in images that has another shape or dtype.
+
+    Args:
+        presence: Bool ``(images, C + 1)``.
+        num_classes: C.
+
+    Raises:
+        InvalidInputError: Naming both.
+    """
+    kind = getattr(presence, 'dtype', None)
+    shape: tuple[int, ...] = tuple(getattr(presence, 'shape', ()))
+    if kind != np.bool_ or len(shape) != 2 or shape[1] != num_classes + 1:
+        raise expected(
+            'dtype and shape of presence',
+            (str(kind or type(presence).__name__), shape),
+            f'bool and (images, {num_classes + 1})',
         )
 
 

@@ -12,8 +12,10 @@ class SegDataSample(BaseDataElement):
 
     Meta information: ``image_id``, ``img_path``, ``ori_shape`` (``(H, W)`` of
     the label map), ``img_shape`` (``(H, W)`` of the network's input) and, in
-    training, ``exemplar``: True if the image comes from a replay memory, so
-    that old classes are annotated in it.
+    training, ``hidden``: the train ids of the classes that the label 0 may
+    show besides the background.  Without it these are all old classes; an
+    image of a replay memory has ``()``, as all classes are annotated in it.
+    In a test over several sources, ``test_part``: the number of its source.
 
     The label map of an image has one name in each place that it passes:
 

@@ -36,7 +36,8 @@ class IncrementalDataset(Dataset):
         protocol: A :class:`Protocol`, or its arguments as a dict;
             ``num_classes`` is taken from the data set.  Any other object with its
             methods ``select``, ``train_lut``, ``eval_lut``, ``new`` and ``seen`` serves
-            too, or the config of one in ``TASK_UTILS``.
+            too, or the config of one in ``TASK_UTILS``.  Where it has ``hidden``, every
+            training sample has these train ids in its meta information.
         step: Number of the step, from 0.
         pipeline: Transforms, or their config dicts; their input has
             ``label_reader`` and ``label_lut`` for :class:`LoadLabels`.
@@ -93,6 +94,8 @@ class IncrementalDataset(Dataset):
         self.label_lut: np.ndarray
         #: int64 ``(len(self),)``: the index of each image in the data set.
         self.indices: np.ndarray = np.arange(len(self.dataset))
+        #: train ids of the classes that label 0 may hide; None for all old classes
+        self.hidden: tuple[int, ...] | None = None
         #: bool ``(images of the data set, C + 1)``, or None without ``image_labels``.
         self.image_labels: np.ndarray | None = None
         if image_labels is not None:
@@ -105,6 +108,8 @@ class IncrementalDataset(Dataset):
                 self.label_lut[: len(known)] = np.where(known == VOID, 0, known)
         else:
             self.label_lut = self.protocol.train_lut(step, void_as_background)
+            if hasattr(self.protocol, 'hidden'):
+                self.hidden = self.protocol.hidden(step)
             if not all_images:
                 presence = self.image_labels
                 if presence is None:
@@ -156,6 +161,8 @@ class IncrementalDataset(Dataset):
             InvalidInputError: A transform returned None.
         """
         info = self.dataset.get_data_info(index)
+        if self.hidden is not None:
+            info['hidden'] = self.hidden
         info.update(extra, label_lut=label_lut)
         if self.image_labels is not None:
             info['image_labels'] = self.image_labels[index]

@@ -13,8 +13,8 @@ class ReplayDataset(Dataset):
     """The images of a step, followed by exemplars: images of earlier steps that are kept.
 
     An exemplar that is also one of the step's images occurs once, among the
-    step's images.  Every exemplar's sample has ``exemplar=True`` in its meta
-    information.
+    step's images.  Every exemplar's sample has ``hidden=()`` in its meta
+    information: its background hides no class.
 
     Args:
         dataset: The step's images.
@@ -71,4 +71,4 @@ class ReplayDataset(Dataset):
         lut = self.luts.get(self.image_ids[index])
         if lut is None:
             return self.dataset[item]
-        return self.dataset.sample(int(self.indices[index]), lut, seed, exemplar=True)
+        return self.dataset.sample(int(self.indices[index]), lut, seed, hidden=())

@@ -7,7 +7,7 @@ from mmengine.structures import PixelData
 from incseg.registry import TRANSFORMS
 from incseg.structures import SegDataSample
 
-_META_KEYS = ('image_id', 'img_path', 'ori_shape', 'img_shape', 'exemplar')
+_META_KEYS = ('image_id', 'img_path', 'ori_shape', 'img_shape', 'hidden', 'test_part')
 
 
 @TRANSFORMS.register_module()

@@ -1,5 +1,6 @@
 """Cross-entropy on the pixels that the network finds hardest."""
 
+from collections.abc import Sequence
 from math import log
 
 import torch
@@ -55,6 +56,7 @@ class OhemCrossEntropyLoss(nn.Module):
         num_old: int,
         ignore_index: int = 255,
         image_weight: Tensor | None = None,
+        hidden: Sequence[int] | None = None,
     ) -> Tensor:
         """Return the weighted loss, a scalar of float32 or wider.
 
@@ -65,6 +67,7 @@ class OhemCrossEntropyLoss(nn.Module):
             ignore_index: Pixels with this label do not count; without another pixel the loss
                 is 0.
             image_weight: ``(N,)``, a factor on the loss of each image's pixels, or None.
+            hidden: Not used, as ``num_old``.
 
         Raises:
             ValueError: If a label is neither a channel nor ignored; on a GPU the loss is NaN then.

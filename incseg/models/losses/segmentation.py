@@ -1,8 +1,10 @@
 """The registered segmentation losses: thin classes over the pure functions."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from incseg.models.losses.functional import (
@@ -14,7 +16,7 @@ from incseg.models.losses.functional.cross_entropy import check_image_weight
 from incseg.models.losses.fused import fused_losses
 from incseg.models.losses.fused.image_by_image import image_by_image
 from incseg.registry import MODELS
-from incseg.utils.rules import NOT_NEGATIVE, checked
+from incseg.utils.rules import NOT_NEGATIVE, checked, expected
 
 
 class PixelCrossEntropy(nn.Module, ABC):
@@ -62,6 +64,7 @@ class PixelCrossEntropy(nn.Module, ABC):
         num_old: int,
         ignore_index: int = 255,
         image_weight: Tensor | None = None,
+        hidden: Sequence[int] | None = None,
     ) -> Tensor:
         """Return the weighted loss, a scalar of float32 or wider.
 
@@ -71,11 +74,15 @@ class PixelCrossEntropy(nn.Module, ABC):
             num_old: Outputs before this step, the background included.
             ignore_index: Pixels with this label contribute zero.
             image_weight: ``(N,)``, a factor on each image's part of the loss, or None.
+            hidden: Train ids of the classes that the label 0 may show besides the background;
+                None for the old classes.
 
         Raises:
             ValueError: If the shapes do not fit, or ``num_old`` is out of range; see
                 :func:`~incseg.models.losses.functional.unbiased_cross_entropy`.
         """
+        if hidden is not None and self.merged(2):  # else label 0 is the background alone
+            logits, target, num_old = hidden_first(logits, target, hidden, ignore_index)
         merged = self.merged(num_old)
         if self.fused:
             loss, _ = fused_losses(
@@ -170,6 +177,7 @@ class BinaryCrossEntropyLoss(nn.Module):
         num_old: int,
         ignore_index: int = 255,
         image_weight: Tensor | None = None,
+        hidden: Sequence[int] | None = None,
     ) -> Tensor:
         """Return the weighted loss, a scalar of float32 or wider.
 
@@ -180,6 +188,7 @@ class BinaryCrossEntropyLoss(nn.Module):
             num_old: Not used: an old label is its own class.
             ignore_index: Pixels with this label contribute zero.
             image_weight: ``(N,)``, a factor on each image's part of the loss, or None.
+            hidden: Not used, as ``num_old``.
 
         Raises:
             ValueError: If the shapes do not fit.
@@ -199,3 +208,36 @@ class BinaryCrossEntropyLoss(nn.Module):
                 image_weight,
             )
         return self.loss_weight * loss
+
+
+def hidden_first(
+    logits: Tensor, target: Tensor, hidden: Sequence[int], ignore_index: int
+) -> tuple[Tensor, Tensor, int]:
+    """Bring the channels of hidden classes next to the background, where losses expect them.
+
+    Args:
+        logits: ``(N, C, h, w)``.
+        target: ``(N, H, W)``, integer train ids.
+        hidden: Train ids of the classes that the label 0 may show besides the background.
+        ignore_index: The label of ignored pixels.
+
+    Returns:
+        The logits with the channels in the order background, hidden classes, other classes; the
+        target with the new numbers; the number of channels that the label 0 stands for.
+
+    Raises:
+        ValueError: A hidden class is no channel, or is the background.
+    """
+    first = [0, *sorted(hidden)]
+    count = logits.shape[1]
+    if len({*first}) < len(first) or not all(0 <= each < count for each in first):
+        raise expected('hidden', list(hidden), f'different train ids from 1 to {count - 1}')
+    order = [*first, *(i for i in range(count) if i not in {*first})]
+    if order == list(range(count)):
+        return logits, target, len(first)
+    index = torch.tensor(order).to(logits.device, non_blocking=True)
+    places = torch.tensor([order.index(i) for i in range(count)]).to(target.device)
+    labels = target.long()
+    inside = (labels >= 0) & (labels < count) & (labels != ignore_index)
+    renumbered = places[labels.where(inside, 0)].where(inside, labels).to(target.dtype)
+    return logits.index_select(1, index), renumbered, len(first)

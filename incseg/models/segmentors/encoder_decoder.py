@@ -19,7 +19,8 @@ from incseg.models.prediction import PredictionSettings
 from incseg.models.prediction.predict import predict_batch
 from incseg.models.prediction.whole import predict_whole
 from incseg.models.segmentors.head_building import build_head
-from incseg.models.segmentors.step_losses import loss_with_exemplars
+from incseg.models.segmentors.hidden_classes import hidden_rows
+from incseg.models.segmentors.step_losses import loss_with_hidden
 from incseg.registry import MODELS
 from incseg.structures import NetworkOutputs, SegDataSample
 from incseg.utils.rules import any_of, expected
@@ -182,10 +183,11 @@ class EncoderDecoder(BaseModel):
             assert data_samples is not None
             if labels is None:
                 labels = torch.stack([sample.gt_sem_seg.data[0] for sample in data_samples])
-            flags = [bool(sample.get('exemplar', False)) for sample in data_samples]
-            if not any(flags):
+            head = self.heads['decode_head']
+            hidden = hidden_rows(data_samples, head.num_old, sum(self.outputs_per_step))
+            if hidden is None:
                 return self.loss(inputs, labels)
-            return self.loss(inputs, labels, torch.tensor(flags))  # on the CPU: read without a wait
+            return self.loss(inputs, labels, hidden)  # on the CPU: read without a wait
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
@@ -193,29 +195,29 @@ class EncoderDecoder(BaseModel):
         raise expected('mode', mode, any_of(('loss', 'predict', 'tensor')))
 
     def loss(
-        self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None
+        self, inputs: Tensor, labels: Tensor, hidden: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the losses of a batch by name, scalars.
 
         Args:
             inputs: Normalised images ``(N, 3, H, W)``.
             labels: ``(N, H, W)`` of train ids.
-            exemplars: Bool ``(N,)``, True for images in which old classes are annotated;
-                None for no such images.
+            hidden: Bool ``(N, C)``, True for classes that label 0 of an image may show besides
+                the background; None where these are the old classes.
         """
-        return self.segmentation_losses(self.extract(inputs), labels, exemplars)
+        return self.segmentation_losses(self.extract(inputs), labels, hidden)
 
     def segmentation_losses(
-        self, outputs: NetworkOutputs, labels: Tensor, exemplars: Tensor | None = None
+        self, outputs: NetworkOutputs, labels: Tensor, hidden: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the weighted loss of each head as ``'<head>.loss'``, scalars.
 
         Args:
             outputs: Outputs of this network.
-            labels, exemplars: Train ids ``(N, H, W)``; bool ``(N,)``, None for no exemplars.
+            labels, hidden: Train ids ``(N, H, W)``; bool ``(N, C)`` or None, as for :meth:`loss`.
         """
         return {
-            f'{name}.loss': self.head_loss(name, outputs, labels, exemplars=exemplars)
+            f'{name}.loss': self.head_loss(name, outputs, labels, hidden=hidden)
             for name in self.heads
         }
 
@@ -225,7 +227,7 @@ class EncoderDecoder(BaseModel):
         outputs: NetworkOutputs,
         labels: Tensor,
         image_weight: Tensor | None = None,
-        exemplars: Tensor | None = None,
+        hidden: Tensor | None = None,
     ) -> Tensor:
         """Return the weighted loss of one head, a scalar.
 
@@ -234,19 +236,19 @@ class EncoderDecoder(BaseModel):
             outputs: Outputs of this network.
             labels: ``(N, H, W)`` of train ids.
             image_weight: ``(N,)``, a factor on each image's loss, or None.
-            exemplars: Bool ``(N,)``, True where old classes are annotated; None for nowhere.
+            hidden: Bool ``(N, C)`` or None, as for :meth:`loss`.
         """
         head = self.heads[name]
         low = getattr(head.loss_decode, 'low_resolution', False)
         logits = outputs.logits[name] if low else outputs.full_size(name)
-        loss = loss_with_exemplars(
+        loss = loss_with_hidden(
             head.loss_decode,
             logits,
             labels,
             num_old=head.num_old,
             ignore_index=VOID,
             image_weight=image_weight,
-            exemplars=exemplars,
+            hidden=hidden,
         )
         return self.head_weight(name) * loss
 

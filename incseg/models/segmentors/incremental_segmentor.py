@@ -12,6 +12,7 @@ from incseg.models.distillation import SoftLabelDistillation
 from incseg.models.distillation.logits import losses_in_one_pass, shares_a_pass
 from incseg.models.segmentors.encoder_decoder import EncoderDecoder
 from incseg.models.segmentors.frozen_parts import FrozenParts
+from incseg.models.segmentors.hidden_classes import kept_labels
 from incseg.models.segmentors.method_parts import build_terms, complete_labeller
 from incseg.models.segmentors.step_losses import weak_losses
 from incseg.registry import MODELS
@@ -127,33 +128,33 @@ class IncrementalSegmentor(EncoderDecoder):
         return super().forward(inputs, data_samples, mode, labels)
 
     def loss(
-        self, inputs: Tensor, labels: Tensor, exemplars: Tensor | None = None
+        self, inputs: Tensor, labels: Tensor, hidden: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return the losses of a batch by name, scalars; labels of exemplars are not replaced.
+        """Return the losses of a batch by name, scalars.
+
+        A labeller replaces label 0 alone, by classes that it may hide.
 
         Args:
             inputs: Normalised images ``(N, 3, H, W)``.
             labels: ``(N, H, W)`` of train ids.
-            exemplars: Bool ``(N,)``, True for images in which old classes are annotated;
-                None for no such images.
+            hidden: Bool ``(N, C)``, True for classes that label 0 of an image may show besides
+                the background; None where these are the old classes.
 
         Returns:
             ``'<head>.loss'`` and ``'distillation.<name>.loss'``.
         """
         student = self.extract(inputs, intermediate='intermediate' in self.reads)
         if not self.needs_teacher:
-            return self.segmentation_losses(student, labels, exemplars)
+            return self.segmentation_losses(student, labels, hidden)
         teacher = self.run_teacher(inputs)
         image_weight = None
         if self.target_labeller is not None:
-            labels, image_weight = self._relabelled(labels, student, teacher, exemplars)
+            labels, image_weight = self._relabelled(labels, student, teacher, hidden)
         losses, terms = {}, {}
         for name in self.heads:
-            term = self._term_in_one_pass(name) if exemplars is None else None
+            term = self._term_in_one_pass(name) if hidden is None else None
             if term is None:
-                losses[f'{name}.loss'] = self.head_loss(
-                    name, student, labels, image_weight, exemplars
-                )
+                losses[f'{name}.loss'] = self.head_loss(name, student, labels, image_weight, hidden)
             else:
                 losses[f'{name}.loss'], terms[term] = self._in_one_pass(
                     name, term, student, teacher, labels, image_weight
@@ -169,19 +170,20 @@ class IncrementalSegmentor(EncoderDecoder):
         labels: Tensor,
         student: NetworkOutputs,
         teacher: NetworkOutputs,
-        exemplars: Tensor | None,
+        hidden: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         """Return the labels that the labeller makes, ``(N, H, W)``, and its image weights.
 
-        Exemplars keep their labels and get the weight 1.  The weights are ``(N,)``, or None if the
-        labeller has none.
+        Images that hide nothing keep their labels and get the weight 1.  The weights are ``(N,)``,
+        or None if the labeller has none.
         """
         result = self.target_labeller(labels, student, teacher)  # type: ignore[misc]
         replaced, weight = result if isinstance(result, tuple) else (result, None)
-        if exemplars is not None:
-            exemplars = exemplars.to(labels.device, non_blocking=True)
-            replaced = labels.to(replaced.dtype).where(exemplars[:, None, None], replaced)
-            weight = weight.where(~exemplars, 1) if weight is not None else None
+        if hidden is not None:
+            num_old = self.heads['decode_head'].num_old
+            replaced = kept_labels(labels, replaced, hidden, num_old, VOID)
+            some = hidden.any(1).to(labels.device, non_blocking=True)
+            weight = weight.where(some, 1) if weight is not None else None
         return replaced, weight
 
     def _term_in_one_pass(self, head: str) -> str | None:

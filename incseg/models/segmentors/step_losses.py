@@ -1,4 +1,4 @@
-"""Segmentation losses in a step: with exemplars, image weights, or soft labels."""
+"""Segmentation losses in a step: with hidden classes, image weights, or soft labels."""
 
 import inspect
 from typing import Any
@@ -8,10 +8,11 @@ from torch import Tensor
 
 from incseg.constants import VOID
 from incseg.models.labellers import Localisation
+from incseg.models.segmentors.hidden_classes import chosen_images, groups_of, options_of
 from incseg.structures import NetworkOutputs
 
 
-def loss_with_exemplars(
+def loss_with_hidden(
     criterion: Any,
     logits: Tensor,
     target: Tensor,
@@ -19,15 +20,14 @@ def loss_with_exemplars(
     num_old: int,
     ignore_index: int,
     image_weight: Tensor | None = None,
-    exemplars: Tensor | None = None,
+    hidden: Tensor | None = None,
 ) -> Tensor:
-    """Return a segmentation loss where old classes are annotated in some of the images.
+    """Return a segmentation loss of images whose label 0 may hide different classes.
 
-    Those images come from a replay memory.  Their background contains no old class,
-    so the loss treats them as images of a step without old classes, ``num_old=1``: in
-    the unbiased cross-entropy, for instance, their label 0 means the background only,
-    and an old label is its own class.  The two parts are averaged by their numbers of
-    images, which is one mean over all pixels.
+    Usually all old classes are hidden.  In an image of a replay memory none is: the loss treats
+    it as one of a step without old classes, ``num_old=1``.  Images that hide some of the classes
+    need a loss with the keyword ``hidden``, a tuple of train ids.  The parts are averaged by
+    their numbers of images, which is one mean over all pixels.
 
     Args:
         criterion: Called ``criterion(logits, target, *, num_old, ignore_index)``.  Its target is
@@ -35,37 +35,29 @@ def loss_with_exemplars(
             gets the labels as they are, which saves memory.
         logits: ``(N, C, h, w)``.
         target: ``(N, H, W)`` of train ids, uint8 or int64.
-        num_old: Outputs before this step, background included, for images of no memory.
+        num_old: Outputs before this step, background included.
         ignore_index: Pixels with this label contribute zero.
         image_weight: ``(N,)``, a factor on each image's loss, or None.
-        exemplars: Bool ``(N,)``, True for images from a memory; None for no such images.  On
-            the CPU, whatever the device of the logits, it costs no wait for a GPU.
+        hidden: Bool ``(N, C)``, True for classes that the label 0 of an image may show; None
+            where these are the old ones.  On the CPU, whatever the device of the logits, it
+            costs no wait for a GPU.
 
     Returns:
         Scalar.
     """
     if not getattr(criterion, 'uint8_target', False):
         target = target.long()
-    flags = [] if exemplars is None else exemplars.tolist()
-    if not any(flags):
+    if hidden is None:
         return weighted_by_image(
             criterion, logits, target, image_weight, num_old=num_old, ignore_index=ignore_index
         )
     parts = []
-    for kept, hidden in ((False, num_old), (True, 1)):
-        images = [i for i, flag in enumerate(flags) if flag is kept]
-        if images:
-            chosen = torch.tensor(images).to(logits.device, non_blocking=True)
-            weight = None if image_weight is None else image_weight[chosen]
-            part = weighted_by_image(
-                criterion,
-                logits[chosen],
-                target[chosen],
-                weight,
-                num_old=hidden,
-                ignore_index=ignore_index,
-            )
-            parts.append(part * (len(images) / len(flags)))
+    for ids, images in groups_of(hidden, num_old):
+        chosen, labels, weight = chosen_images(images, logits, target, image_weight)
+        assert chosen is not None and labels is not None
+        options = dict(options_of(criterion, ids, num_old), ignore_index=ignore_index)
+        part = weighted_by_image(criterion, chosen, labels, weight, **options)
+        parts.append(part * (len(images) / len(hidden)))
     return sum(parts[1:], parts[0])
 
 

@@ -6,13 +6,20 @@ import torch.nn.functional as F
 
 from incseg.models.losses import CrossEntropyLoss, UnbiasedCrossEntropyLoss
 from incseg.models.segmentors.step_losses import (
-    loss_with_exemplars,
+    loss_with_hidden,
     takes_image_weight,
     weighted_by_image,
 )
 from incseg.registry import MODELS
 
 OPTIONS = dict(num_old=4, ignore_index=255)
+
+
+def rows(exemplars, num_old=4, outputs=6):
+    """Which classes each image hides: an exemplar none, another one the old classes."""
+    hidden = torch.zeros(len(exemplars), outputs, dtype=torch.bool)
+    hidden[:, 1:num_old] = ~torch.tensor(exemplars)[:, None]
+    return hidden
 
 
 def batch(n=5):
@@ -46,11 +53,11 @@ def test_unbiased_cross_entropy(fused, weighted):
     logits, target = batch()
     exemplars = torch.tensor([False, True, False, True, True])
     weight = torch.tensor([0.5, 1.0, 0.0, 1.0, 2.0], dtype=torch.float64)
-    loss = loss_with_exemplars(
+    loss = loss_with_hidden(
         UnbiasedCrossEntropyLoss(fused=fused),
         logits,
         target,
-        exemplars=exemplars,
+        hidden=rows(exemplars.tolist()),
         image_weight=weight if weighted else None,
         **OPTIONS,
     )
@@ -66,23 +73,23 @@ def test_all_of_one_kind(exemplars):
     """One call, with the step's num_old or with none."""
     logits, target = batch()
     criterion = UnbiasedCrossEntropyLoss()
-    flags = None if exemplars is None else torch.tensor(exemplars)
+    flags = None if exemplars is None else rows(exemplars)
     expected = criterion(
         logits, target, **{**OPTIONS, **(dict(num_old=1) if exemplars and all(exemplars) else {})}
     )
     assert torch.equal(
-        loss_with_exemplars(criterion, logits, target, exemplars=flags, **OPTIONS), expected
+        loss_with_hidden(criterion, logits, target, hidden=flags, **OPTIONS), expected
     )
 
 
 def test_plain_cross_entropy_does_not_care():
     """To fine-tuning an exemplar is an image like any other: only its labels are better."""
     logits, target = batch()
-    mixed = loss_with_exemplars(
+    mixed = loss_with_hidden(
         CrossEntropyLoss(),
         logits,
         target,
-        exemplars=torch.tensor([True, False, True, False, False]),
+        hidden=rows([True, False, True, False, False]),
         **OPTIONS,
     )
     torch.testing.assert_close(mixed, CrossEntropyLoss()(logits, target, **OPTIONS))

@@ -135,7 +135,9 @@ def test_exemplars_keep_their_labels(build_pair, batch):
     ).eval()
     model.target_labeller = VoidAndNothing()
     inputs, labels = batch(n=3)
-    losses = model.loss(inputs, labels, torch.tensor([False, True, False]))
+    hidden = torch.zeros(3, 6, dtype=torch.bool)
+    hidden[[0, 2], 1:4] = True
+    losses = model.loss(inputs, labels, hidden)
     logits = model.extract(inputs).full_size('decode_head')
     expected = torch.nn.functional.cross_entropy(logits[1:2], labels[1:2].long()) / 3
     torch.testing.assert_close(losses['decode_head.loss'], expected)
@@ -151,9 +153,11 @@ def test_exemplars_come_with_the_samples(build_pair, batch):
     inputs, labels = batch(n=2)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=label[None])) for label in labels]
     plain = model(inputs, samples, mode='loss')
-    samples[1].set_metainfo(dict(exemplar=True))
+    samples[1].set_metainfo(dict(hidden=()))
     marked = model(inputs, samples, mode='loss')
-    direct = model.loss(inputs, labels, torch.tensor([False, True]))
+    hidden = torch.zeros(2, 6, dtype=torch.bool)
+    hidden[0, 1:4] = True
+    direct = model.loss(inputs, labels, hidden)
     assert all(torch.equal(marked[name], direct[name]) for name in direct)
     assert not torch.equal(marked['decode_head.loss'], plain['decode_head.loss'])
     torch.testing.assert_close(
