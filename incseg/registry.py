@@ -36,7 +36,9 @@ STEP_LABELS = Registry(
 )
 #: the classes and data sets of every step; mmengine has no such registry
 STEP_SOURCES = Registry(
-    'step sources', scope=SCOPE, locations=['incseg.engine.recipe.step_sources']
+    'step sources',
+    scope=SCOPE,
+    locations=['incseg.engine.recipe.step_sources', 'incseg.engine.recipe.open_protocol'],
 )
 TASK_UTILS = child(root.TASK_UTILS, 'incseg.datasets')
 TRANSFORMS = child(root.TRANSFORMS, 'incseg.datasets.transforms')

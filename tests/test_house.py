@@ -78,9 +78,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('shapes_scene', 'voc'),
     ],
     'datasets.steps': [
-        ('batch_samplers', 'collate', 'replay_dataset', 'weak_dataset'),
+        ('batch_samplers', 'collate', 'parts_dataset', 'replay_dataset', 'weak_dataset'),
         ('incremental_dataset',),
-        ('sample_seed',),
+        ('planned_steps', 'sample_seed'),
     ],
     'datasets.transforms': [
         ('colour', 'cropping', 'loading', 'packing', 'resizing'),
@@ -115,7 +115,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('identity', 'step'),
         ('data', 'network'),
         ('experiment',),
-        ('names', 'step_sources'),
+        ('names', 'open_protocol'),
+        ('declared_steps', 'step_sources'),
     ],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
     'engine.start_checks': [('start', 'weights'), ('images', 'settings')],
@@ -131,7 +132,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine.weak.affinity': [('job',), ('training',), ('dataset',)],
     'engine.work_dir': [('inputs',), ('files',), ('config',)],
     'evaluation': [
-        ('comparison', 'metric', 'threshold_sweep'),
+        ('comparison', 'homes', 'metric', 'threshold_sweep'),
         ('confusion', 'ledger'),
         ('conventions', 'report', 'run_settings'),
     ],
@@ -200,6 +201,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('incremental_segmentor',),
         ('encoder_decoder', 'frozen_parts', 'method_parts'),
         ('head_building', 'step_losses'),
+        ('hidden_classes',),
     ],
     'models.weak': [('online_localiser', 'refinement'), ('seam', 'seam_head'), ('functional',)],
     'models.weak.functional': [
@@ -212,7 +214,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('affinity_pairs', 'segmented_sum'),
     ],
     'protocols': [
-        ('class_index', 'exemplars'),
+        ('class_index', 'exemplars', 'step_plan'),
         ('label_scan', 'protocol'),
         ('partition',),
     ],

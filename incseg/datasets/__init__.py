@@ -30,11 +30,11 @@ from incseg.datasets.sources import (
 )
 from incseg.datasets.steps import (
     IncrementalDataset,
+    PartsDataset,
     PlannedSteps,
     ReplayBatchSampler,
     ReplayDataset,
     StepBatchSampler,
-    PartsDataset,
     WeakDataset,
     collate_samples,
 )

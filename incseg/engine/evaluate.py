@@ -46,6 +46,8 @@ def evaluate(
     Returns:
         ``{'iou': {class name: percent or None}, 'accuracy': percent}``.
     """
+    if not experiment.sources.test_parts(k):  # no home is within reach
+        return dict(iou=dict.fromkeys(experiment.classes_at(k)), accuracy=None)
     runner = StepRunner.from_cfg(config_for_test(experiment, k, work_dir))
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     load_weights(model, checkpoint['state_dict'], path)
@@ -88,7 +90,8 @@ def evaluate_checkpoint(
         None if show_dir is None else PaintHook(show_dir, experiment.sources.palette(k), force)
     )
     hooks = () if painted is None else (painted,)
-    on_rank_zero(lambda: check_test(experiment, k))
+    if experiment.sources.has_test(k):
+        on_rank_zero(lambda: check_test(experiment, k))
     metrics = evaluate(experiment, k, content, str(checkpoint), str(work_dir), hooks)
     ledger = experiment.new_ledger()
     ledger.header['method'] = content['meta']['method']

@@ -4,14 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from incseg.datasets import SegDataset
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.engine.recipe.data import LOAD_MASKS, dataset_config, training_images
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.identity import digest
-from incseg.errors import MissingFileError
 from incseg.registry import DATASETS, STEP_LABELS, TASK_UTILS, part_of
 from incseg.utils.rules import expected
 
@@ -197,7 +194,7 @@ def training_set(
 ) -> dict[str, Any]:
     """Return the config of the data set that holds the images of step ``k``.
 
-    An image may be without a mask if the labels of a step allow that; :func:`check_masks` says
+    An image may be without a mask if the labels of a step allow that; ``check_masks`` says
     which images may not.
 
     Args:
@@ -219,40 +216,6 @@ def masks_needed(source: Mapping[str, Any] | None) -> bool:
     kind = None if source is None else source['type']
     part = part_of(kind, TASK_UTILS)
     return part is None or bool(getattr(part, 'reads_masks', False))
-
-
-def check_masks(experiment: Experiment, dataset: SegDataset) -> None:
-    """Refuse an image without a mask that only a step on masks can use.
-
-    The image-level labels say so: the image shows a class of a step on masks and no other class.
-    An image that shows both serves the other steps.
-
-    Raises:
-        MissingFileError: Naming the first such mask and the number of such images.
-    """
-    if dataset.has_mask.all():
-        return
-    labels = all_labels(experiment)
-    learned = {i for step in labels for i in step.mask_classes}
-    from_masks = [i for i in experiment.protocol.class_order if i in learned]
-    others = [i for i in experiment.protocol.class_order if i not in learned]
-    if not from_masks:
-        return
-    config = next(step.image_labels() for step in labels if step.partly_labelled)
-    source = TASK_UTILS.build(dict(config or {}), default_args=dict(dataset=dataset))
-    presence = source.labels(dataset.image_ids)
-    lacking = np.flatnonzero(
-        presence[:, from_masks].any(1) & ~presence[:, others].any(1) & ~dataset.has_mask
-    )
-    if len(lacking):
-        first = int(lacking[0])
-        info = dataset.get_data_info(first)
-        names = experiment.names(tuple(i for i in from_masks if presence[first, i]))
-        raise MissingFileError(
-            f"label file '{info['seg_map_path']}' does not exist: the image shows "
-            f'{", ".join(names)} and no class of a step without masks, so the base step needs it '
-            f'({len(lacking)} such images have none); {dataset.how_to_get}'
-        )
 
 
 def fingerprint_of(source: Any, indices: Sequence[int] | None = None) -> str:

@@ -186,7 +186,7 @@ class ProtocolRun:
         )
         meta = dict(step_meta(experiment, k), memory=self.memory.select(dataset, exemplars))
         place = None
-        if k == 0 and self.base_steps is not None:
+        if k == 0 and self.base_steps is not None and experiment.sources.test_parts(0):
             place = self._shared_place(config)
             if not (config.resume or evaluate_only) and self._reuse(place, meta, num_images):
                 return

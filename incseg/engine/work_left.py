@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from incseg.engine.recipe.experiment import Experiment
-from incseg.engine.recipe.step import config_for_test, sampler_config
+from incseg.engine.recipe.step import sampler_config
 from incseg.registry import DATASETS
 
 #: cost of an image without gradients, of the teacher or of a test, as a share of one in training
@@ -75,8 +75,10 @@ def work_left(
         replayed = memory if k > 0 else 0
         sampler = sampler_config(experiment, k, len(dataset), replayed, memory_batch)
         trained[k] = sampler['num_iters'] * batch * (1 + FORWARD * (k > 0 and teacher))
-        test = config_for_test(experiment, k, '').test_dataloader.dataset.dataset
-        if repr(test) not in lengths:
-            lengths[repr(test)] = len(DATASETS.build(test))
-        tested[k] = lengths[repr(test)]
+        tested[k] = 0
+        for part in experiment.sources.test_parts(k):
+            test = part.arguments['dataset']
+            if repr(test) not in lengths:
+                lengths[repr(test)] = len(DATASETS.build(dict(test)))
+            tested[k] += lengths[repr(test)]
     return WorkLeft(trained, tested)

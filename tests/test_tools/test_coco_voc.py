@@ -12,7 +12,8 @@ from incseg.apis import load_config
 from incseg.apis.config.loading import parse_options
 from incseg.datasets import COCOVOCDataset
 from incseg.engine import Experiment
-from incseg.engine.labels import check_masks, step_dataset, training_set
+from incseg.engine.labels import step_dataset, training_set
+from incseg.engine.step_datasets import check_masks
 from incseg.errors import MissingFileError
 from incseg.registry import DATASETS
 

@@ -18,6 +18,7 @@ from incseg.apis.config.sections import (
     check_annotation,
     check_image_labels,
     check_seam,
+    check_step_data,
     check_warmup,
 )
 from incseg.apis.config.setting_rules import BELOW_1
@@ -175,6 +176,7 @@ def check_types(config: Mapping[str, Any]) -> None:
         check_pipeline(key, pipeline)
     for split in ('train', 'test'):
         check_part(f'data.{split}', data[split], DATASETS, needed=True)
+    check_step_data(config['protocol'])
     check_part('model', model, MODELS)
     norm = config.get('norm_cfg', {}).get('type')
     if 'norm_cfg' in config and (not isinstance(norm, str) or part_of(norm, MODELS) is None):

@@ -130,7 +130,12 @@ SETTINGS: dict[str, Setting] = {
         optional('filename', ANYTHING, 'Where the config was read.'),
         # protocol
         optional('protocol.type', ANYTHING, 'Registered step sources; one data set if absent.'),
-        setting('protocol.name', ANYTHING, "'<base>-<increment>', or 'offline'."),
+        setting('protocol.name', ANYTHING, "'<base>-<increment>', 'offline', or 'open'."),
+        optional(
+            'protocol.steps',
+            or_none(DICT),
+            "Steps by name, with protocol.name='open': dict(classes, data, old_labels, images).",
+        ),
         optional(
             'protocol.setting', ANYTHING, "'overlap', 'disjoint', 'sequential' or 'partitioned'."
         ),

@@ -44,6 +44,26 @@ def check_annotation(experiment: Experiment) -> None:
         all_labels(experiment)
 
 
+def check_step_data(protocol: Mapping[str, Any]) -> None:
+    """Check the data sets of the steps of an open protocol, as far as they are dicts.
+
+    What the steps are is checked where they are read.
+
+    Args:
+        protocol: The section, its names resolved.
+
+    Raises:
+        InvalidInputError: Naming the key of a data set that is no registered type, or has an
+            argument that it does not know.
+    """
+    steps = protocol.get('steps')
+    for name, step in steps.items() if isinstance(steps, Mapping) else ():
+        data = step.get('data') if isinstance(step, Mapping) else None
+        for split, part in data.items() if isinstance(data, Mapping) else ():
+            if isinstance(part, Mapping):
+                check_part(f'protocol.steps.{name}.data.{split}', part, DATASETS, needed=True)
+
+
 def check_image_labels(config: Mapping[str, Any]) -> None:
     """Check that image-level labels are given exactly if the method's labeller learns from them.
 

@@ -1,10 +1,12 @@
 """Whether a step's checkpoint fits an experiment."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from incseg.engine.checkpoint.step import StepCheckpoint
 from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.step_sources import OPEN
 from incseg.errors import InvalidInputError
 from incseg.utils.tensor_files import FilePath, check_kind
 
@@ -29,6 +31,9 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePat
         base = ['background', *(protocol['classes'][1 : 1 + len(protocol['steps'][0])])]
         check_classes(meta['classes'], base, f'checkpoint {path}')
         return
+    if protocol['name'] == OPEN:
+        check_first_steps(meta, protocol, path)
+        return
     for key in ('dataset', 'name', 'setting', 'classes', 'steps'):
         theirs, ours = meta['protocol'].get(key), protocol[key]
         if theirs != ours:
@@ -36,6 +41,42 @@ def check_protocol(meta: dict[str, Any], protocol: dict[str, Any], path: FilePat
                 f'checkpoint {path} is of another protocol: its {key} is {theirs}, '
                 f"the config's is {ours}"
             )
+
+
+def check_first_steps(meta: dict[str, Any], protocol: dict[str, Any], path: FilePath) -> None:
+    """Refuse a checkpoint whose steps are not the first ones of an open protocol.
+
+    Its steps learned the same classes in the same order; what the protocol learns later, from
+    where, and with which settings, does not matter.
+
+    Args:
+        meta: The checkpoint's ``meta``, of an open protocol or of another one.
+        protocol: The open protocol, of which all steps up to the checkpoint's count.
+        path: The checkpoint, for the message.
+
+    Raises:
+        InvalidInputError: Naming the first step that differs.
+    """
+    count = meta['step'] + 1
+    theirs, ours = (names_of_steps(each)[:count] for each in (meta['protocol'], protocol))
+    for k in range(count):
+        their, own = (', '.join(each[k]) if k < len(each) else 'nothing' for each in (theirs, ours))
+        if their != own:
+            raise InvalidInputError(
+                f"checkpoint {path} is of other steps: its step {k} learned {their}, the config's "
+                f'learns {own}'
+            )
+
+
+def names_of_steps(protocol: Mapping[str, Any]) -> list[list[str]]:
+    """Return the names of the classes that each step learns.
+
+    Args:
+        protocol: A protocol as a checkpoint or a ledger describes it.
+    """
+    names = list(protocol['classes'][1:])
+    ends = list(accumulate(len(step) for step in protocol['steps']))
+    return [names[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def is_imported(meta: Mapping[str, Any]) -> bool:

@@ -65,6 +65,7 @@ def dataset_config(
     loader: Mapping[str, Any] | None = LOAD_MASKS,
     image_labels: Mapping[str, Any] | None = None,
     source: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the config of the :class:`IncrementalDataset` of step ``k``.
 
@@ -76,6 +77,8 @@ def dataset_config(
         image_labels: Config of the source of image-level labels by which the images are chosen;
             None to choose them by their masks.
         source: Config of the whole data set; None for that of the step and the mode.
+        arguments: ``dataset``, ``protocol`` and maybe ``metainfo`` of the result; None for those
+            of the step.
 
     Raises:
         InvalidInputError: The config has no test pipeline of the name ``eval_mode``.
@@ -88,10 +91,12 @@ def dataset_config(
         transforms = data['test_pipelines'][config['eval_mode']]
     else:
         raise expected('eval_mode', config['eval_mode'], any_of(data['test_pipelines']))
+    if arguments is None:
+        images = experiment.sources.data(k, mode) if source is None else dict(source)
+        arguments = dict(dataset=images, **experiment.sources.labelling(k))
     return dict(
         type='IncrementalDataset',
-        dataset=experiment.sources.data(k, mode) if source is None else dict(source),
-        **experiment.sources.labelling(k),
+        **arguments,
         step=k,
         mode=mode,
         pipeline=pipeline(transforms, config['image_scale'], mode == 'train', loader),
@@ -100,6 +105,23 @@ def dataset_config(
         image_labels=None if image_labels is None else dict(image_labels),
         **({} if data.get('future') is None else {'future': data['future']}),
     )
+
+
+def test_config(experiment: Experiment, k: int) -> dict[str, Any]:
+    """Return the config of all test images of step ``k``, of one source or of several.
+
+    Args:
+        experiment: The steps, classes and method of a config.
+        k: Number of the step, from 0.
+
+    Raises:
+        InvalidInputError: There are none, or the config has no pipeline of the name ``eval_mode``.
+    """
+    parts = experiment.sources.test_parts(k)
+    if not parts:
+        raise expected(f'test images of step {k}', [], 'those of at least one step')
+    configs = [dataset_config(experiment, k, 'test', arguments=part.arguments) for part in parts]
+    return configs[0] if len(configs) == 1 else dict(type='PartsDataset', parts=configs)
 
 
 def training_images(experiment: Experiment, k: int, partly_labelled: bool) -> dict[str, Any]:

@@ -83,9 +83,11 @@ class Experiment:
     def _one_dataset(self) -> OneDataset:
         if not isinstance(self.sources, OneDataset):
             raise expected(
-                'protocol.type',
-                self.config['protocol']['type'],
-                'OneDataset: a part of the config needs one data set for all steps',
+                'protocol.type' if 'type' in self.config['protocol'] else 'protocol.name',
+                self.config['protocol'].get('type', self.sources.name),
+                'OneDataset: a part of the config needs one data set for all steps'
+                if 'type' in self.config['protocol']
+                else "a protocol of one data set, as '15-1': a part of the config needs it",
             )
         return self.sources
 

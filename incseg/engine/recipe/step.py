@@ -10,7 +10,7 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size
 
 from incseg.datasets import StepBatchSampler
-from incseg.engine.recipe.data import dataset_config, loader_config
+from incseg.engine.recipe.data import dataset_config, loader_config, test_config
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import model_config, network_config
 from incseg.registry import HOOKS, PARAM_SCHEDULERS, SCOPE, part_of
@@ -104,15 +104,23 @@ def config_for_test(experiment: Experiment, k: int, work_dir: str) -> Config:
         work_dir,
         f'test_{k}',
         model=network_config(experiment, k),
-        test_dataloader=loader_config(
-            experiment, dataset_config(experiment, k, 'test'), batch_size=1
-        ),
+        test_dataloader=loader_config(experiment, test_config(experiment, k), batch_size=1),
         test_cfg=dict(type='TestLoop'),
-        test_evaluator=dict(type='ConfusionMetric'),
+        test_evaluator=metric_config(experiment, k),
         default_hooks=dict(
             sampler_seed=None, checkpoint=None, logger=dict(type='ProgressHook', interval=500)
         ),
     )
+
+
+def metric_config(experiment: Experiment, k: int) -> dict[str, Any]:
+    """Return the config of the metric of step ``k``: one matrix, or one for each source."""
+    sources = experiment.sources
+    if sources.one_home(k):
+        return dict(type='ConfusionMetric')
+    parts = sources.test_parts(k)
+    homes = {name: number for number, part in enumerate(parts) for name in part.home_of}
+    return dict(type='HomeMetric', annotates=[list(part.annotates) for part in parts], homes=homes)
 
 
 def sampler_config(

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from incseg.datasets.class_subset import declared_metainfo
@@ -9,6 +10,27 @@ from incseg.errors import InvalidInputError
 from incseg.protocols import Protocol
 from incseg.registry import DATASETS, STEP_SOURCES, part_of
 from incseg.utils.rules import any_of, expected, similar
+
+#: the name of a protocol whose steps are written out
+OPEN = 'open'
+
+
+@dataclass(frozen=True)
+class SourceTest:
+    """Test images of one source.
+
+    Attributes:
+        name: The name of the source's step.
+        arguments: ``dataset``, ``protocol`` and maybe ``metainfo`` of an
+            :class:`IncrementalDataset`.
+        annotates: Names of the classes that its labels show wherever they occur.
+        home_of: Names of the classes that are scored on it, maybe with the background.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    annotates: tuple[str, ...]
+    home_of: list[str]
 
 
 class StepSources(ABC):
@@ -79,6 +101,21 @@ class StepSources(ABC):
             ``classes`` the names in learning order, background first.
         """
 
+    def test_parts(self, k: int) -> list[SourceTest]:
+        """Return the test images of step ``k``, by source; here one source that has all classes."""
+        names = self.classes(k)
+        arguments = dict(dataset=self.data(k, 'test'), **self.labelling(k))
+        return [SourceTest('test', arguments, tuple(names[1:]), names)]
+
+    def has_test(self, k: int) -> bool:
+        """Say whether step ``k`` has test images of its own, here or those of all steps."""
+        return True
+
+    def one_home(self, k: int) -> bool:
+        """Say whether one part of the test images of step ``k`` has all its classes."""
+        parts = self.test_parts(k)
+        return len(parts) == 1 and {*parts[0].home_of} == {*self.classes(k)}
+
     def new(self, k: int) -> list[str]:
         """Return the names of the classes that step ``k`` adds."""
         return self.classes(k)[1 + len(self.old(k)) :]
@@ -142,6 +179,8 @@ class OneDataset(StepSources):
             raise expected('protocol.class_order', order, 'a list of all classes: names, or ids')
         if isinstance(order, Sequence):
             kwargs['class_order'] = class_ids(order, metainfo['classes'])
+        if kwargs.pop('steps', None) is not None:
+            raise expected('protocol.name', name, f'{OPEN!r}, as there are protocol.steps')
         try:
             self.protocol = self.training = Protocol.parse(name, count, **kwargs)
         except InvalidInputError as error:
@@ -242,7 +281,7 @@ def step_sources(config: Mapping[str, Any]) -> StepSources:
         InvalidInputError: The type is not registered, or its arguments are not allowed.
     """
     arguments = dict(config['protocol'])
-    kind = arguments.pop('type', 'OneDataset')
+    kind = arguments.pop('type', 'OpenProtocol' if arguments.get('name') == OPEN else 'OneDataset')
     sources = part_of(kind, STEP_SOURCES) if isinstance(kind, str) else None
     if sources is None:
         raise expected('protocol.type', kind, 'a registered type (custom_imports missing?)')

@@ -50,6 +50,8 @@ def check_images(experiment: Experiment, datasets: Mapping[int, Any]) -> None:
     built: list[tuple[Any, SegDataset]] = []
     last: dict[int, int] = {}  # of each test set, the last step that it tests
     for k in sorted(datasets):
+        if not experiment.sources.has_test(k):
+            continue
         config = experiment.sources.data(k, 'test')
         place = next((i for i, (known, _) in enumerate(built) if known == config), len(built))
         if place == len(built):
@@ -146,14 +148,16 @@ def check_test(experiment: Experiment, k: int, source: Any = None) -> None:
             f'{experiment.classes_at(k)}, as in training',
         )
     shown = test.label_lut[np.flatnonzero(test.dataset.presence().any(0))]
-    lacking = [name for i, name in enumerate(classes) if i and i not in {*shown.tolist()} - {VOID}]
+    names = {*map(str, test.dataset.metainfo['classes'])}  # others have another home
+    annotated = [(i, name) for i, name in enumerate(classes) if i and name in names]
+    lacking = [name for i, name in annotated if i not in {*shown.tolist()} - {VOID}]
     if not test.dataset.presence()[:, 1:].any():
         raise InvalidInputError(
             f'the label maps of all {len(test)} images of {name_of(test.dataset)} hold no class, '
             'only background (0) or void (255), so no score can be computed.  If 255 marks an '
             'object in them (binary masks), write the id of its class instead'
         )
-    if len(lacking) == len(classes) - 1:
+    if len(lacking) == len(annotated):
         raise InvalidInputError(
             f'no image of {name_of(test.dataset)} shows one of the classes of the test '
             f'({listed(lacking)}), so no score can be computed: name another split in '

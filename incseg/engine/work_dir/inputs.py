@@ -5,7 +5,6 @@ from typing import Any
 
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.engine.labels import fingerprint_of
-from incseg.engine.recipe.step import config_for_test
 from incseg.engine.work_dir.config import write_run_config
 from incseg.engine.work_dir.files import STEP_FILES, WorkDir
 from incseg.errors import InvalidInputError
@@ -37,10 +36,12 @@ class RunInputs:
         """
         experiment, tests, found = self.work_dir.experiment, {}, {}
         for k, dataset in datasets.items():
-            test = config_for_test(experiment, k, '').test_dataloader.dataset.dataset
-            if repr(test) not in tests:
-                tests[repr(test)] = fingerprint_of(DATASETS.build(test))
-            found[str(k)] = f'{labels[k].fingerprint(dataset)}-{tests[repr(test)]}'
+            parts = [part.arguments['dataset'] for part in experiment.sources.test_parts(k)]
+            for test in parts:
+                if repr(test) not in tests:
+                    tests[repr(test)] = fingerprint_of(DATASETS.build(dict(test)))
+            tested = '+'.join(tests[repr(test)] for test in parts)
+            found[str(k)] = f'{labels[k].fingerprint(dataset)}-{tested}'
         return found
 
     def recorded(self, kind: str) -> dict[str, Any]:
