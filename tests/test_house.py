@@ -119,7 +119,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('declared_steps', 'step_sources'),
     ],
     'engine.runner': [('optim', 'schedules', 'step_runner')],
-    'engine.start_checks': [('start', 'weights'), ('images', 'settings')],
+    'engine.start_checks': [('start', 'weights'), ('hidden', 'images', 'settings')],
     'engine.weak': [
         ('affinity', 'annotation', 'class_lists'),
         ('label_folder', 'pseudo_labels', 'seam_training'),

@@ -1,20 +1,30 @@
-"""A network that takes the place of a run's step 0: ``--start``."""
+"""A network that takes the place of a run's first step or steps: ``--start``."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from incseg.engine.checkpoint import FilePath, StepCheckpoint, check_classes, load_weights
+from incseg.engine.checkpoint import (
+    FilePath,
+    StepCheckpoint,
+    check_classes,
+    check_first_steps,
+    load_weights,
+)
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.network import network_config
+from incseg.engine.recipe.step_sources import OPEN
 from incseg.engine.work_dir import RunInputs, WorkDir
 from incseg.errors import InvalidInputError
-from incseg.evaluation.run_settings import CONFIG_FILE, STARTS, read_run_config
+from incseg.evaluation.run_settings import CONFIG_FILE, GIVEN, STARTS, read_run_config
 from incseg.registry import HOOKS, MODELS, part_of
 
 
 class StartNetwork:
     """A network, imported or of another run, that a run takes as its step 0.
+
+    In an open protocol it may be of a later step, if its steps learned what the first steps of
+    the protocol learn; it then takes the place of all of them.
 
     Args:
         file: Its ``final.pth``; it is read at once.
@@ -22,6 +32,7 @@ class StartNetwork:
     Attributes:
         checkpoint: The file.
         name: The file as it was given, or as the run was given it at its start.
+        step: The last step whose place it takes.
 
     Raises:
         MissingFileError, InvalidInputError: The file is missing, damaged or none of a step.
@@ -31,6 +42,7 @@ class StartNetwork:
         self.checkpoint = StepCheckpoint.of(file)
         self.content: dict[str, Any] = self.checkpoint.content
         self.name = str(file)
+        self.step: int = self.checkpoint.meta['step']
 
     @classmethod
     def of(cls, file: FilePath | None, work_dir: Path) -> 'StartNetwork | None':
@@ -98,6 +110,10 @@ class StartNetwork:
             if hook is not None and name not in states
         }
 
+    def exemplars(self) -> list[dict[str, Any]]:
+        """Return ``meta.memory`` of a network of a later step; a step 0 chooses its own."""
+        return list(self.checkpoint.meta.get('memory', [])) if self.step else []
+
     def check(self, experiment: Experiment) -> None:
         """Refuse a network that cannot be step 0 of an experiment.
 
@@ -114,21 +130,32 @@ class StartNetwork:
                 f'--start {self.name}: the method {experiment.method!r} learns all classes in '
                 'one step, so there is no step to go on with; expected another method'
             )
-        if meta['step'] != 0:
+        if experiment.sources.name == OPEN and meta['step'] and not self._ends(experiment):
+            check_first_steps(meta, experiment.describe_protocol(), f'--start {self.name}')
+        elif meta['step'] != 0:
+            what = 'one of step 0'
+            if experiment.sources.name == OPEN:
+                what = f'one of the steps 0 to {experiment.num_steps - 2}, so that one is left'
             raise InvalidInputError(
-                f'--start {self.name} is the network of step {meta["step"]}, expected one of step 0'
+                f'--start {self.name} is the network of step {meta["step"]}, expected {what}'
             )
-        check_classes(meta['classes'], experiment.classes_at(0), f'--start {self.name}')
+        else:
+            check_classes(meta['classes'], experiment.classes_at(0), f'--start {self.name}')
         for name, part in self._lacking(experiment).items():
-            if part.in_base_step and not getattr(part, 'reads_base_images', False):
+            estimated = getattr(part, 'reads_base_images', False) and self.step == 0
+            if part.in_base_step and not estimated:
                 raise InvalidInputError(
                     f'--start {self.name} holds no state of method.hooks.{name} '
-                    f'({part.__name__}), which gathers it while step 0 is trained; expected a '
-                    f'step 0 that was trained with it, or another method than '
+                    f'({part.__name__}), which gathers it while step {self.step} is trained; '
+                    f'expected a step {self.step} that was trained with it, or another method than '
                     f'{experiment.method!r}'
                 )
-        network = MODELS.build(network_config(experiment, 0))
+        network = MODELS.build(network_config(experiment, self.step))
         load_weights(network, self.checkpoint.state_dict, self.name)
+
+    def _ends(self, experiment: Experiment) -> bool:
+        """Say whether the network leaves no step to train."""
+        return self.step >= experiment.num_steps - 1
 
     def check_same_run(self, work_dir: WorkDir, inputs: RunInputs) -> None:
         """Refuse to go on with a run that did not start from this network.
@@ -154,8 +181,8 @@ class StartNetwork:
                 f'{self.name}; pass --start with its own file, or another --work-dir'
             )
 
-    def as_step_0(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the content of the run's ``step_0/final.pth``.
+    def as_step(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the content of the run's ``step_<k>/final.pth``, of the :attr:`step`.
 
         Args:
             meta: The keys that the run itself gives it.
@@ -167,7 +194,7 @@ class StartNetwork:
 
 
 def recorded_start(work_dir: Path) -> Path | None:
-    """Return the ``step_0/final.pth`` of a run that began from a given network; None for others.
+    """Return the ``final.pth`` of a given network in the run that began from it; None for others.
 
     Args:
         work_dir: The run's folder.
@@ -178,7 +205,7 @@ def recorded_start(work_dir: Path) -> Path | None:
     stored = read_run_config(work_dir) or {}
     if '0' not in (stored.get(STARTS) or {}):
         return None
-    path = work_dir / 'step_0' / 'final.pth'
+    path = work_dir / f'step_{stored[STARTS].get(GIVEN, 0)}' / 'final.pth'
     if not path.is_file():
         raise InvalidInputError(
             f'{work_dir} was begun with --start, but there is no {path}: pass --start again'

@@ -40,6 +40,7 @@ from incseg.evaluation import Ledger
 from incseg.utils.distributed import on_rank_zero
 from incseg.utils.files import write_json
 from incseg.utils.locks import only_run
+from incseg.utils.rules import expected
 
 
 def train_protocol(
@@ -61,8 +62,9 @@ def train_protocol(
         reuse: Whether the run takes step 0 from the shared base steps, or adds it there.
         redo_from: The step from which an earlier run in ``work_dir`` is trained anew; its files
             of that step and of all later ones are removed.  None removes nothing.
-        start: The ``final.pth`` of a network that takes the place of step 0's training; None for
-            none.  A run that began so goes on with its own.
+        start: The ``final.pth`` of a network that takes the place of step 0's training, in an open
+            protocol of all steps that it has learned; None for none.  A run that began so goes on
+            with its own.
 
     Returns:
         The ledger, written after every step.
@@ -95,6 +97,8 @@ class ProtocolRun:
         self.inputs = RunInputs(self.work_dir)
         self.layout = LayoutChoice(experiment, self.inputs)
         self.start = StartNetwork.of(start, work_dir)
+        self.first = 0 if self.start is None else self.start.step
+        self.work_dir.first = self.first
         shared = reuse and self.start is None
         self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if shared else None
         self.ledger = experiment.new_ledger()
@@ -105,9 +109,14 @@ class ProtocolRun:
 
     def run(self, steps: Iterable[int] | None) -> Ledger:
         experiment = self.experiment
-        chosen = list(range(experiment.num_steps)) if steps is None else sorted(set(steps))
+        every = range(self.first, experiment.num_steps)
+        chosen = list(every) if steps is None else sorted(set(steps))
         for k in chosen:
             experiment.check_step(k)
+        if chosen[0] < self.first:
+            raise expected(
+                '--steps', chosen[0], f'{self.first} or later: the start is step {self.first}'
+            )
         given = self.start is not None and self.start.is_enough(self.work_dir, self.inputs)
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen, self.ledger.steps)
@@ -115,13 +124,15 @@ class ProtocolRun:
         begun = self._finished(0) or self.work_dir.interrupted(0) is not None
         if 0 in chosen and self.start is None and not begun:
             check_weights(experiment)
-        datasets = step_datasets(experiment, self.labels, [k for k in chosen if k or not given])
+        datasets = step_datasets(
+            experiment, self.labels, [k for k in chosen if k > self.first or not given]
+        )
         self._say(experiment.sources.remark())
         digests = label_digests(self.labels, datasets)
         self.data = on_rank_zero(lambda: self.inputs.fingerprints(self.labels, datasets))
         on_rank_zero(lambda: self.inputs.check(digests, self.data, self.ledger))
         left = [k for k in chosen if self.work_dir.redoes(k) or not self._finished(k)]
-        trained = {k: datasets[k] for k in left if k > 0 or self.start is None}
+        trained = {k: datasets[k] for k in left if k > self.first or self.start is None}
         check_start(experiment, self.labels, trained)
         self.work_dir.tidy(self.ledger, self.keep)
         on_rank_zero(lambda: self.inputs.write(digests, self.data, self.start))
@@ -141,21 +152,22 @@ class ProtocolRun:
         return self.work_dir.resume and self.work_dir.checkpoint(k).is_file()
 
     def _begin_from(self, start: StartNetwork, dataset: Any) -> None:
-        """Take a given network as step 0, and evaluate it."""
-        self._announce(0, f'the network of {start.name}')
+        """Take a given network as its step, and evaluate it."""
+        k = start.step
+        self._announce(k, f'the network of {start.name}')
         self._say(start.remark())
-        if not self._trained(0):
+        if not self._trained(k):
             self.layout.adopt(start.checkpoint.meta, start.name)
-            memory = dict(memory=self.memory.select(dataset, []))
-            meta = model_meta(self.experiment, None, self.data.get('0'))
-            content = start.as_step_0(step_meta(self.experiment, 0) | memory | meta)
-            on_rank_zero(lambda: save_checkpoint(content, self.work_dir.checkpoint(0), 'step'))
-        saved, test = self.work_dir.read(0), str(self.work_dir.step(0) / 'test')
-        metrics = evaluate(self.experiment, 0, saved.content, str(saved), test, work=self.work)
-        self._record(0, metrics, saved, None, 0, 0.0)
+            memory = dict(memory=self.memory.select(dataset, start.exemplars()))
+            meta = model_meta(self.experiment, None, self.data.get(str(k)))
+            content = start.as_step(step_meta(self.experiment, k) | memory | meta)
+            on_rank_zero(lambda: save_checkpoint(content, self.work_dir.checkpoint(k), 'step'))
+        saved, test = self.work_dir.read(k), str(self.work_dir.step(k) / 'test')
+        metrics = evaluate(self.experiment, k, saved.content, str(saved), test, work=self.work)
+        self._record(k, metrics, saved, None, 0, 0.0)
 
     def _step(self, k: int, dataset: Any) -> None:
-        if k == 0 and self.start is not None:
+        if self.start is not None and k == self.first:
             return self._begin_from(self.start, dataset)
         experiment, work_dir, num_images = self.experiment, self.work_dir, len(dataset)
         evaluate_only = self._trained(k)  # cut off between the last save and the ledger

@@ -13,6 +13,8 @@ LABELS = 'image_labels'
 #: likewise of the images and masks, and of the network that a step began from
 DATA = 'data_fingerprints'
 STARTS = 'previous_networks'
+#: in STARTS: the step whose network was given, if it is not 0 (whose digest is recorded there)
+GIVEN = 'given'
 #: the layout that a trial chose, see incseg.engine.memory_layout
 LAYOUT = 'memory_layout'
 #: the key of a network that was chosen in the place of the config's own (``--model``)

@@ -1,13 +1,19 @@
 """Steps that are written out, each with its classes and images of its own, are trained."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import StepCheckpoint
+from incseg.errors import InvalidInputError
+from incseg.models.losses import UnbiasedCrossEntropyLoss
+from incseg.registry import MODELS
 from tests.common.painted_shapes import write_shapes_folder
+from tests.conftest import ROOT, TINY
 
 BASE = ['disc', 'square', 'triangle']
 
@@ -64,3 +70,96 @@ def test_a_folder_of_one_new_class(open_config, tmp_path):
     assert entry['iou']['star'] is not None and entry['iou']['disc'] is not None
     stored = json.loads((tmp_path / 'run/config.json').read_text())
     assert stored['protocol']['name'] == 'open'
+
+
+def test_a_closed_run_is_taught_one_class_more(tiny, open_config, tmp_path, capsys):
+    """If it fails, the network of a finished run can never learn a class that it did not know."""
+    train_protocol(tiny('mib', **{'protocol.name': '3-2'}), tmp_path / 'closed', steps=[0, 1])
+    config = open_config(star={'star': 1})
+    steps = config.protocol.steps
+    more = dict(classes=['ring', 'cross'])
+    config.protocol.steps = dict(base=steps['base'], more=more, star=steps['star'])
+    start = tmp_path / 'closed/step_1/final.pth'
+    ledger = train_protocol(config, tmp_path / 'run', start=start)
+    assert [entry['step'] for entry in ledger.steps] == [1, 2]
+    assert (ledger.steps[0]['train_images'], ledger.steps[0]['imported_from']) == (None, str(start))
+    assert not (tmp_path / 'run/step_0').exists()
+    ours, theirs = weights(tmp_path / 'run', 1), weights(tmp_path / 'closed', 1)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert StepCheckpoint(tmp_path / 'run/step_2/final.pth').outputs_per_step == [4, 2, 1]
+    assert ledger.steps[1]['forgetting'] is not None
+    before = weights(tmp_path / 'run', 2)
+    again = train_protocol(config, tmp_path / 'run', redo_from=2)
+    assert again.steps[1]['iou'] == ledger.steps[1]['iou'], 'a run goes on with its own start'
+    assert all(
+        torch.equal(value, before[name]) for name, value in weights(tmp_path / 'run', 2).items()
+    )
+    assert 'step 1 of 2: the network of' in capsys.readouterr().out
+
+
+def test_a_folder_that_also_annotates_an_old_class(open_config, tmp_path, monkeypatch):
+    """If it fails, the loss takes a disc in the folder for background, or a square in it for no
+    square."""
+    seen = set()
+    real = UnbiasedCrossEntropyLoss.forward
+
+    def watched(self, logits, target, *, hidden=None, **options):
+        seen.add((hidden, *target.unique().tolist()[:2]))
+        return real(self, logits, target, hidden=hidden, **options)
+
+    monkeypatch.setattr(UnbiasedCrossEntropyLoss, 'forward', watched)
+    ledger = train_protocol(open_config(star={'star': 1, 'disc': 2}), tmp_path / 'run')
+    assert seen == {((2, 3), 0, 1)}, 'square and triangle are hidden, disc (1) is labelled'
+    assert ledger.steps[1]['iou']['star'] is not None
+
+
+def test_a_loss_that_does_not_understand_the_labels(open_config, tmp_path):
+    """If it fails, the training of step 0 is lost, as step 1 ends in a traceback."""
+
+    @MODELS.register_module(force=True)
+    class OwnLoss(torch.nn.Module):
+        def forward(self, logits, target, *, num_old, ignore_index):
+            return logits.mean()
+
+    options = {'method.loss_decode': dict(type='OwnLoss'), 'method.distillation': None}
+    config = open_config(star={'star': 1, 'disc': 2}, options=options)
+    with pytest.raises(InvalidInputError, match='step 1: its labels show the old classes disc'):
+        train_protocol(config, tmp_path / 'run')
+    assert not (tmp_path / 'run/step_0').exists()
+    config.protocol.steps.star.old_labels = False
+    train_protocol(config, tmp_path / 'run')
+
+
+def test_the_command_line(toy_leaf, tmp_path, tool_environment):
+    """If it fails, an open protocol can be written in a config, but tools/train.py or
+    tools/test.py does not take it."""
+    write_shapes_folder(tmp_path / 'stars', {'star': 1})
+    train = "dict(type='FolderDataset', data_root='$star_root', ids=dict(star=1))"
+    leaf = toy_leaf(
+        'mib/bisenet_r18_shapes_4-1',
+        f"star_root = '{tmp_path}/stars'\n"
+        f'protocol = dict(_delete_=True, name="open", steps=dict(base=dict(classes={BASE}), '
+        f"star=dict(classes=['star'], data=dict(train={train}, test=0.2))))\n",
+    )
+    small = [f'{key}={value}' for key, value in TINY.items()]
+
+    def run(tool, *arguments):
+        command = [sys.executable, str(ROOT / 'tools' / tool), leaf, *arguments]
+        done = subprocess.run(
+            [*command, '--work-dir', 'run', '--cfg-options', *small],
+            cwd=tmp_path,
+            env=tool_environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    told = run('train.py', '--no-reuse')
+    assert 'images, new classes star' in told
+    again = run('test.py', 'run/step_1/final.pth')
+    table = again[again.index('IoU of each class') :].splitlines()
+    assert [line.split('|')[2].strip() for line in table[4:9]] == [
+        line.split('|')[3].strip()
+        for line in told[told.rindex('IoU of each class') :].splitlines()[4:9]
+    ]

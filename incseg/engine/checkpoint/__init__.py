@@ -4,6 +4,7 @@ from incseg.engine.checkpoint.content import check_finite, network_weights, plai
 from incseg.engine.checkpoint.fit import (
     IMPORTED,
     check_classes,
+    check_first_steps,
     check_protocol,
     is_imported,
     read_experiment_checkpoint,
@@ -36,6 +37,7 @@ __all__ = [
     'StepCheckpoint',
     'check_classes',
     'check_finite',
+    'check_first_steps',
     'check_protocol',
     'check_tensors',
     'foreign_types',

@@ -58,7 +58,7 @@ def check_first_steps(meta: dict[str, Any], protocol: dict[str, Any], path: File
         InvalidInputError: Naming the first step that differs.
     """
     count = meta['step'] + 1
-    theirs, ours = (names_of_steps(each)[:count] for each in (meta['protocol'], protocol))
+    theirs, ours = steps_of_network(meta), names_of_steps(protocol)
     for k in range(count):
         their, own = (', '.join(each[k]) if k < len(each) else 'nothing' for each in (theirs, ours))
         if their != own:
@@ -66,6 +66,20 @@ def check_first_steps(meta: dict[str, Any], protocol: dict[str, Any], path: File
                 f"checkpoint {path} is of other steps: its step {k} learned {their}, the config's "
                 f'learns {own}'
             )
+
+
+def steps_of_network(meta: Mapping[str, Any]) -> list[list[str]]:
+    """Return the names of the classes that each step of a network learned, by its outputs.
+
+    Args:
+        meta: The checkpoint's ``meta``; one of incseg 0.1 does not say the outputs of each step.
+    """
+    outputs = meta.get('outputs_per_step')
+    if outputs is None:
+        return names_of_steps(meta['protocol'])
+    ends = list(accumulate(outputs))
+    starts = [1, *ends]  # the first step has the background too
+    return [meta['classes'][start:end] for start, end in zip(starts, ends, strict=False)]
 
 
 def names_of_steps(protocol: Mapping[str, Any]) -> list[list[str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from incseg.engine.labels import StepLabels
 from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.start_checks.hidden import check_hidden
 from incseg.engine.start_checks.images import check_images
 from incseg.engine.start_checks.settings import doubts
 from incseg.utils.distributed import on_rank_zero
@@ -25,13 +26,15 @@ def check_start(
 
     Raises:
         UserError: See :meth:`StepLabels.check` and
-            :func:`incseg.engine.start_checks.images.check_images`.
+            :func:`incseg.engine.start_checks.images.check_images`; or a loss does not
+            understand the labels of a step.
 
     Warns:
         UserWarning: One line for each doubt.
     """
     for k, dataset in datasets.items():
         labels[k].check(dataset)
+    check_hidden(experiment, datasets)
 
     def check() -> None:
         for line in doubts(experiment, {k: len(dataset) for k, dataset in datasets.items()}):

@@ -49,6 +49,8 @@ class WorkDir:
     ):
         self.path, self.experiment = path, experiment
         self.resume, self.redo_from = resume or redo_from is not None, redo_from
+        #: the first step that is here: that of a given network, else 0
+        self.first = 0
 
     def step(self, k: int) -> Path:
         """Return the folder of step ``k``."""
@@ -134,7 +136,7 @@ class WorkDir:
                 f'--steps {steps} leaves a step out: each starts from the one before it'
             )
         removed = {entry['step'] for entry in entries if not entry.get('kept', True)}
-        if first > 0 and not self.checkpoint(first - 1).is_file():
+        if first > self.first and not self.checkpoint(first - 1).is_file():
             why = ', which schedule.keep removed' if first - 1 in removed else ''
             raise MissingFileError(
                 f'step {first} starts from step {first - 1}, but there is no '
@@ -153,9 +155,10 @@ class WorkDir:
             raise MissingFileError(
                 f'{self.path} holds no run, so --redo-from {first} has nothing to train anew'
             )
-        if first > 0 and not self.checkpoint(first - 1).is_file():
+        if first > self.first and not self.checkpoint(first - 1).is_file():
             why = 'which schedule.keep removed' if first - 1 in removed else 'which is missing'
-            way = max(k for k in range(first) if k == 0 or self.checkpoint(k - 1).is_file())
+            steps = range(self.first, first)
+            way = max(k for k in steps if k == self.first or self.checkpoint(k - 1).is_file())
             raise MissingFileError(
                 f'step {first} starts from {self.checkpoint(first - 1)}, {why}: nothing was '
                 f'changed; put the file back, or pass --redo-from {way}'
@@ -164,7 +167,7 @@ class WorkDir:
     def _check_complete(self, removed: Collection[int], made: Mapping[int, list[str]]) -> None:
         """Refuse a step without its network that was trained before, or that others follow."""
         end = max(made, default=-1) + 1
-        for k in range(end):
+        for k in range(self.first, end):
             if k in removed or self.checkpoint(k).is_file():
                 continue
             later = [j for j in made if k < j < end]

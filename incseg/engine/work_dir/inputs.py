@@ -9,7 +9,7 @@ from incseg.engine.work_dir.config import write_run_config
 from incseg.engine.work_dir.files import STEP_FILES, WorkDir
 from incseg.errors import InvalidInputError
 from incseg.evaluation import Ledger
-from incseg.evaluation.run_settings import DATA, LABELS, LAYOUT, STARTS, read_run_config
+from incseg.evaluation.run_settings import DATA, GIVEN, LABELS, LAYOUT, STARTS, read_run_config
 from incseg.registry import DATASETS
 from incseg.utils.rules import expected
 
@@ -164,9 +164,12 @@ class RunInputs:
         Args:
             labels: Fingerprints of the labels, by step as text.
             data: Fingerprints of the images and masks, likewise.
-            start: The network that takes the place of step 0, with its ``digest``; None for none.
+            start: The network that takes the place of the first steps, with its ``digest`` and
+                ``step``; None for none.
         """
         starts = {} if start is None else {STARTS: {'0': start.digest}}
+        if start is not None and start.step:
+            starts[STARTS][GIVEN] = start.step
         self._write({LABELS: labels, DATA: data, **starts})
 
     def write_layout(self, layout: Mapping[str, Any]) -> None:
