@@ -95,6 +95,9 @@ def evaluate_checkpoint(
     metrics = evaluate(experiment, k, content, str(checkpoint), str(work_dir), hooks)
     ledger = experiment.new_ledger()
     ledger.header['method'] = content['meta']['method']
+    ledger.header['protocol'] |= experiment.sources.ledger_sources({})
+    if 'homes' in ledger.header['protocol']:
+        ledger.header['elsewhere'] = metrics.get('elsewhere')
     entry = ledger.add(
         k,
         metrics,
@@ -102,7 +105,7 @@ def evaluate_checkpoint(
         train_images=None,
         seconds=None,
         history=[content['meta'].get('best_iou', {})],
-        **{key: ledger.header[key] for key in ('test',) if key in ledger.header},
+        **{key: ledger.header[key] for key in ('test', 'elsewhere') if key in ledger.header},
     )
     if is_main_process():
         write_atomically(Path(work_dir) / f'test_step_{k}.json', json.dumps(entry, indent=1) + '\n')

@@ -37,6 +37,21 @@ def origins(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {key: meta[key] for key in ORIGINS if key in meta}
 
 
+def of_homes(
+    ledger: Ledger, tests: Mapping[str, int | None], metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the keys that an entry of the ledger has in an open protocol alone.
+
+    Args:
+        ledger: The run's ledger.
+        tests: The number of test images of the step, by the name of their source.
+        metrics: The scores of the step.
+    """
+    if 'homes' not in ledger.header['protocol']:
+        return {}
+    return dict(tests=dict(tests), elsewhere=metrics.get('elsewhere'))
+
+
 def best_iou(
     k: int, ledger: Ledger, work_dir: WorkDir, previous: StepCheckpoint | None
 ) -> dict[str, float]:

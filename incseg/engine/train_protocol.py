@@ -33,14 +33,14 @@ from incseg.engine.start_checks import check_start, check_weights
 from incseg.engine.start_network import StartNetwork
 from incseg.engine.step_context import StepContext
 from incseg.engine.step_datasets import step_datasets
-from incseg.engine.step_record import best_iou, origins, step_meta
+from incseg.engine.step_record import best_iou, of_homes, origins, step_meta
 from incseg.engine.work_dir import METRICS, RunInputs, WorkDir, networks_to_keep
 from incseg.engine.work_left import work_left
 from incseg.evaluation import Ledger
+from incseg.evaluation.run_settings import DATA
 from incseg.utils.distributed import on_rank_zero
 from incseg.utils.files import write_json
 from incseg.utils.locks import only_run
-from incseg.utils.rules import expected
 
 
 def train_protocol(
@@ -113,10 +113,6 @@ class ProtocolRun:
         chosen = list(every) if steps is None else sorted(set(steps))
         for k in chosen:
             experiment.check_step(k)
-        if chosen[0] < self.first:
-            raise expected(
-                '--steps', chosen[0], f'{self.first} or later: the start is step {self.first}'
-            )
         given = self.start is not None and self.start.is_enough(self.work_dir, self.inputs)
         self.ledger.steps = self.work_dir.earlier_entries(chosen if steps is not None else None)
         self.work_dir.check_start(chosen, self.ledger.steps)
@@ -131,6 +127,8 @@ class ProtocolRun:
         digests = label_digests(self.labels, datasets)
         self.data = on_rank_zero(lambda: self.inputs.fingerprints(self.labels, datasets))
         on_rank_zero(lambda: self.inputs.check(digests, self.data, self.ledger))
+        known = self.inputs.recorded(DATA) | self.data
+        self.ledger.header['protocol'] |= experiment.sources.ledger_sources(known)
         left = [k for k in chosen if self.work_dir.redoes(k) or not self._finished(k)]
         trained = {k: datasets[k] for k in left if k > self.first or self.start is None}
         check_start(experiment, self.labels, trained)
@@ -277,6 +275,7 @@ class ProtocolRun:
         **extra: Any,
     ) -> None:
         extra |= (dict(memory_images=replayed) if self.memory.size else {}) | origins(saved.meta)
+        extra |= of_homes(self.ledger, self.inputs.tested(k), metrics)
         self.ledger.add(
             k,
             metrics,

@@ -58,8 +58,15 @@ def results_table(ledger: dict[str, Any], markdown: bool = False) -> str:
     return _titled(title, rows, 2, markdown)
 
 
+#: a class that is seen on more than this percent of the pixels elsewhere is worth a warning
+ELSEWHERE = 1.0
+
+
 def class_table(ledger: dict[str, Any], markdown: bool = False) -> str:
     """Return the table with the IoU of every class, one row per class, one column per step.
+
+    In an open protocol it also says on which test images a class is scored, and on how many
+    percent of the pixels elsewhere it is predicted after the last step.
 
     Args:
         ledger: The content of ``results.json``.
@@ -70,7 +77,46 @@ def class_table(ledger: dict[str, Any], markdown: bool = False) -> str:
     rows = [['class', *(f'step {entry["step"]}' for entry in entries)]] + [
         [name, *(number(entry['iou'].get(name)) for entry in entries)] for name in names
     ]
-    return _titled('IoU of each class after each step, %', rows, 1, markdown)
+    homes = ledger['protocol'].get('homes')
+    if homes is None:
+        return _titled('IoU of each class after each step, %', rows, 1, markdown)
+    for row, name in zip(rows[1:], names, strict=True):
+        elsewhere = (entries[-1].get('elsewhere') or {}).get(name)
+        row.insert(1, tested_on(entries[-1], homes.get(name)))
+        row.append('-' if elsewhere is None else f'{elsewhere:.1f} %')
+    rows[0] = ['class', 'test images', *rows[0][1:], 'elsewhere']
+    title = 'IoU of each class after each step, %, each on its own test images'
+    return _titled(title, rows, 2, markdown) + ''.join(f'\n{line}' for line in warnings(ledger))
+
+
+def tested_on(entry: dict[str, Any], home: str | None) -> str:
+    """Return the test images of a class as text: ``'horse, 40'``, or ``'none'``.
+
+    Args:
+        entry: A step's entry of an open protocol's ledger.
+        home: The name of the source on which the class is scored; None for none.
+    """
+    images = (entry.get('tests') or {}).get(home)
+    return 'none' if home is None else home if images is None else f'{home}, {images}'
+
+
+def warnings(ledger: dict[str, Any]) -> list[str]:
+    """Return a line for each class that floods test images which do not annotate it.
+
+    Args:
+        ledger: The content of ``results.json`` of an open protocol.
+    """
+    now, *before = [entry.get('elsewhere') or {} for entry in reversed(ledger['steps'])]
+    lines = []
+    for name, value in now.items():
+        if value is not None and value > ELSEWHERE:
+            last = (before[0] if before else {}).get(name)
+            then = '' if last is None else f'; before: {number(last)} %'
+            lines.append(
+                f'warning  {name}: {number(value)} % of the pixels of test images that do not '
+                f'annotate it{then}'
+            )
+    return lines
 
 
 def _titled(title: str, rows: list[Sequence[str]], numbers: int, markdown: bool) -> str:

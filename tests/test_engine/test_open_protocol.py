@@ -10,6 +10,7 @@ import torch
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.errors import InvalidInputError
+from incseg.evaluation.comparison.runs import find_runs
 from incseg.models.losses import UnbiasedCrossEntropyLoss
 from incseg.registry import MODELS
 from tests.common.painted_shapes import write_shapes_folder
@@ -68,8 +69,15 @@ def test_a_folder_of_one_new_class(open_config, tmp_path):
     assert entry['train_images'] == 25, 'all images of the folder but those held out'
     assert list(entry['iou']) == ['background', *BASE, 'star']
     assert entry['iou']['star'] is not None and entry['iou']['disc'] is not None
-    stored = json.loads((tmp_path / 'run/config.json').read_text())
-    assert stored['protocol']['name'] == 'open'
+    assert entry['tests'] == dict(base=6, star=5) and ledger.steps[0]['tests'] == dict(base=6)
+    assert list(entry['elsewhere']) == [*BASE, 'star'] and ledger.steps[0]['elsewhere'] is None
+    told = json.loads((tmp_path / 'run/results.json').read_text())['protocol']
+    assert told['homes'] == {**dict.fromkeys(['background', *BASE], 'base'), 'star': 'star'}
+    first, second = told['sources']
+    assert (second['name'], second['annotates']) == ('star', ['star']) and second['test']
+    assert first['train'] != second['train'] and first['test'] != second['test']
+    [run], _ = find_runs([str(tmp_path / 'run')])
+    assert run.finished and run.protocol[:2] == ('shapes', 'open')
 
 
 def test_a_closed_run_is_taught_one_class_more(tiny, open_config, tmp_path, capsys):

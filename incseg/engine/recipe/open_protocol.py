@@ -144,6 +144,33 @@ class OpenProtocol(StepSources):
             parts.append(SourceTest(each.step.name, arguments, names, home_of))
         return parts
 
+    def ledger_sources(self, data: Mapping[str, str]) -> dict[str, Any]:
+        """Return ``sources``, one per step, and ``homes``, on which test images a class is scored.
+
+        A source has the names of the classes that its training images annotate, and the
+        fingerprints of the step's training images and of its test images, None where they are not
+        known.
+        """
+        sources = []
+        for k, each in enumerate(self.declared):
+            train, _, tests = data.get(str(k), '').partition('-')
+            tested = [part.arguments['dataset'] for part in self.test_parts(k)]
+            place = tested.index(each.test) if each.test in tested else len(tested)
+            found = tests.split('+') if tests else []
+            sources.append(
+                dict(
+                    step=each.step.name,
+                    name=each.step.source.name,
+                    annotates=list(each.step.source.annotates),
+                    train=train or None,
+                    test=found[place] if place < len(found) else None,
+                )
+            )
+        homes: dict[str, str | None] = dict.fromkeys(self.classes(self.num_steps - 1))
+        for part in self.test_parts(self.num_steps - 1):
+            homes.update(dict.fromkeys(part.home_of, part.name))
+        return dict(sources=sources, homes=homes)
+
     def describe(self, k: int | None = None) -> dict[str, Any]:
         k = self.num_steps - 1 if k is None else k
         names = self.classes(k)

@@ -116,6 +116,14 @@ class StepSources(ABC):
         parts = self.test_parts(k)
         return len(parts) == 1 and {*parts[0].home_of} == {*self.classes(k)}
 
+    def ledger_sources(self, data: Mapping[str, str]) -> dict[str, Any]:
+        """Return keys to add to the ledger's ``protocol``; empty where one data set serves all.
+
+        Args:
+            data: The fingerprints of the images of each step, by step as text.
+        """
+        return {}
+
     def new(self, k: int) -> list[str]:
         """Return the names of the classes that step ``k`` adds."""
         return self.classes(k)[1 + len(self.old(k)) :]

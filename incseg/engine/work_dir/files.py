@@ -131,6 +131,8 @@ class WorkDir:
                 a later step was trained, or whose scores the ledger holds.
         """
         first = steps[0]
+        if first < self.first:
+            raise expected('--steps', first, f'{self.first} or later: the start is of that step')
         if steps != list(range(first, first + len(steps))):
             raise InvalidInputError(
                 f'--steps {steps} leaves a step out: each starts from the one before it'

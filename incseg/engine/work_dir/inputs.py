@@ -23,6 +23,7 @@ class RunInputs:
 
     def __init__(self, work_dir: WorkDir):
         self.work_dir = work_dir
+        self._lengths: dict[str, int] = {}  # of test data sets, by config
 
     def fingerprints(self, labels: Sequence[Any], datasets: Mapping[int, Any]) -> dict[str, str]:
         """Return a fingerprint of the images and masks of each step and of its test.
@@ -39,10 +40,20 @@ class RunInputs:
             parts = [part.arguments['dataset'] for part in experiment.sources.test_parts(k)]
             for test in parts:
                 if repr(test) not in tests:
-                    tests[repr(test)] = fingerprint_of(DATASETS.build(dict(test)))
+                    built = DATASETS.build(dict(test))
+                    tests[repr(test)] = fingerprint_of(built)
+                    self._lengths[repr(test)] = len(built)
             tested = '+'.join(tests[repr(test)] for test in parts)
             found[str(k)] = f'{labels[k].fingerprint(dataset)}-{tested}'
         return found
+
+    def tested(self, k: int) -> dict[str, int | None]:
+        """Return the number of test images of step ``k`` by the name of their source.
+
+        None for a source of which :meth:`fingerprints` had no step.
+        """
+        parts = self.work_dir.experiment.sources.test_parts(k)
+        return {part.name: self._lengths.get(repr(part.arguments['dataset'])) for part in parts}
 
     def recorded(self, kind: str) -> dict[str, Any]:
         """Return the fingerprints of one kind in ``config.json``, by step as text.

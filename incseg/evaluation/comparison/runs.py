@@ -1,5 +1,7 @@
 """Find the ledgers that a user names, and read each as a run."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,15 +64,16 @@ class RunResult:
     def protocol(self) -> ProtocolKey:
         """The key of the columns of the comparison table that the run belongs to.
 
-        It is ``(data set, name such as '15-1', setting, class names in learning order)``.
+        It is ``(data set, name such as '15-1', setting, class names in learning order)``.  The
+        setting of an open protocol ends with a digest of its steps, images and homes.
         """
         protocol = self.content['protocol']
-        return (
-            protocol['dataset'],
-            protocol['name'],
-            protocol['setting'],
-            tuple(protocol['classes']),
-        )
+        setting = protocol['setting']
+        if 'homes' in protocol:  # scores of other images are not comparable
+            tested = [protocol['homes'], protocol['sources'], protocol['steps']]
+            text = json.dumps(tested, sort_keys=True)
+            setting += f' {hashlib.sha256(text.encode()).hexdigest()[:8]}'
+        return (protocol['dataset'], protocol['name'], setting, tuple(protocol['classes']))
 
     @property
     def num_steps(self) -> int:
@@ -83,7 +86,10 @@ class RunResult:
     @property
     def finished(self) -> bool:
         """Whether the ledger has every step."""
-        return [entry['step'] for entry in self.content['steps']] == list(range(self.num_steps))
+        entries = self.content['steps']
+        given = entries and 'imported_from' in entries[0]  # a network of a later step, maybe
+        first = entries[0]['step'] if given else 0
+        return [entry['step'] for entry in entries] == list(range(first, self.num_steps))
 
     @property
     def progress(self) -> str:
