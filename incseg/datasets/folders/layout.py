@@ -76,6 +76,7 @@ def find_layout(
         root: The folder.
         images: Folder of the images below it, may have ``{split}``; ``'auto'`` looks for it.
         masks: The same for the masks, or a JSON file in COCO's form; None for no masks.
+            Absolute paths of images and masks below the root say that nothing else is listed.
         follow: Whether links below the root may lead to anywhere.
 
     Raises:
@@ -83,7 +84,10 @@ def find_layout(
         InvalidInputError: It is a file; or two folders may be meant.
     """
     check_root(root, HOW)
-    names = files_below(Path(root), root, follow)
+    if os.path.isabs(images) and os.path.isabs(masks or ''):
+        images, masks, names = _of_paths(root, images, str(masks), follow)
+    else:
+        names = files_below(Path(root), root, follow)
     by_folder: dict[str, list[str]] = defaultdict(list)
     for name in pictures_of(names):
         by_folder[os.path.dirname(name)].append(name)
@@ -102,6 +106,23 @@ def find_layout(
         jsons = json_files(root, names)
         return _of_json(root, jsons, found) if jsons else _beside(root, found, by_folder)
     return _of_folders(root, found, by_folder, names)
+
+
+def _of_paths(root: str, images: str, masks: str, follow: bool) -> tuple[str, str, set[str]]:
+    """Return images and masks relative to the root, and the files in both."""
+    names: set[str] = set()
+    relative = []
+    for path in (images, masks):
+        inside = os.path.relpath(path, os.path.abspath(root)).replace(os.sep, '/')
+        relative.append('' if inside == '.' else inside)
+        if path.endswith('.json'):
+            names.add(inside)
+            continue
+        folder = relative[-1].partition('{split}')[0].rpartition('/')[0]
+        folder = folder if '{split}' in path else relative[-1]
+        below = files_below(Path(root, folder), root, follow)
+        names |= {'/'.join(filter(None, (folder, name))) for name in below}
+    return relative[0], relative[1], names
 
 
 def _by_role(by_folder: Mapping[str, list[str]]) -> dict[str, Places]:

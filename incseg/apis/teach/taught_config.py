@@ -1,0 +1,161 @@
+"""The config of a run that teaches a model: its own settings, with one step more."""
+
+import math
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from incseg.apis.config.loading import override
+from incseg.apis.config.schema import DEFAULTS
+from incseg.apis.folder.config import iterations
+from incseg.apis.teach.known_model import KnownModel
+from incseg.apis.teach.new_images import NewImages
+from incseg.engine.recipe.names import names_in
+from incseg.engine.recipe.step_sources import OPEN
+from incseg.utils.repository import library_files
+from incseg.utils.rules import any_of, expected, whole_number
+
+#: images of a batch without and with a GPU
+BATCHES = (8, 16)
+#: rate of a later step for an imported network, with a batch of 16
+IMPORTED_RATE, ITS_BATCH = 0.001, 16
+#: settings of the model's own training that a further step does not share
+OF_ITS_TRAINING = ('seam', 'annotation', 'warmup_epochs', 'epochs', 'protocol', 'method')
+#: keys of its schedule that belong to parts of its method
+OF_ITS_METHOD = ('lr_factors', 'lr_schedule')
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a step is trained.
+
+    Attributes:
+        epochs: Passes over its images.
+        batch_size: Images of a batch.
+        iterations: Number of batches.
+        rate: Learning rate at the beginning.
+    """
+
+    epochs: int
+    batch_size: int
+    iterations: int
+    rate: float
+
+
+def effort(
+    model: KnownModel, images: NewImages, epochs: int | None, batch_size: int | None
+) -> Effort:
+    """Choose epochs, batch and learning rate for the images.
+
+    The iterations grow with the root of the images: effort grows slower than data.  The rate is
+    that of the model's later steps, and grows with the batch.
+
+    Args:
+        model: The model.
+        images: The new images.
+        epochs, batch_size: The user's own choice; None leaves it to this function.
+
+    Raises:
+        InvalidInputError: One of them is no number from 1.
+    """
+    if epochs is not None:
+        epochs = whole_number('--epochs', epochs, 1)
+    if batch_size is not None:
+        batch_size = whole_number('--batch-size', batch_size, 1)
+    batch = batch_size or min(BATCHES[torch.cuda.is_available()], images.number)
+    chosen = epochs or math.ceil(iterations(images.number) * batch / images.number)
+    schedule = model.config.get('schedule') or {}
+    before, its_batch = IMPORTED_RATE, ITS_BATCH
+    if not model.imported and 'lr' in schedule:
+        before, its_batch = schedule['lr']['added'], model.config['batch_size']
+    per_epoch = max(images.number // batch, 1)
+    return Effort(chosen, batch, chosen * per_epoch, before * batch / its_batch)
+
+
+def taught_config(
+    model: KnownModel,
+    images: NewImages,
+    classes: tuple[str, ...],
+    method: str,
+    chosen: Effort,
+    options: Mapping[str, Any],
+    seed: int,
+) -> tuple[Config, list[str]]:
+    """Return the config, not checked yet, and lines about the images of earlier steps.
+
+    Args:
+        model: The model.
+        images: The new images.
+        classes: Names of the new classes.
+        method: Name of a base of ``configs/_base_/methods``.
+        chosen: See :func:`effort`.
+        options: Overrides by dotted key.
+        seed: The seed.
+
+    Raises:
+        InvalidInputError: There is no such method or key.
+    """
+    config = imported_config(model, images) if model.imported else own_config(model)
+    config['method'] = method_of_base(method)
+    steps, told = model.steps()
+    name = '+'.join(classes)
+    while name in steps:
+        name += '_'
+    steps[name] = dict(classes=list(classes), data=dict(train=images.train, test=images.test))
+    config['protocol'] = dict(name=OPEN, steps=steps)
+    rate = dict(config['schedule']['lr'], added=chosen.rate)
+    config['schedule']['lr'] = rate
+    config['epochs'], config['batch_size'], config['seed'] = chosen.epochs, chosen.batch_size, seed
+    new: set[str] = set()
+    for key, value in options.items():
+        override(config, key, value, new)
+    return config, told
+
+
+def own_config(model: KnownModel) -> Config:
+    """Return the settings of a model's training that hold for a further step."""
+    config = Config({k: deepcopy(v) for k, v in model.config.items() if k not in OF_ITS_TRAINING})
+    for key in OF_ITS_METHOD:
+        config['schedule'].pop(key, None)
+    return config
+
+
+def imported_config(model: KnownModel, images: NewImages) -> Config:
+    """Return the settings for a model that knows neither a data set nor a training."""
+    config = Config(deepcopy(DEFAULTS))
+    for part in ('data/folder', 'schedules/folder'):
+        for key, value in Config.fromfile(bases() / f'{part}.py').items():
+            config[key] = deepcopy(value)
+    data = dict(config['data'], name='taught')
+    config['data'] = dict(data, train=images.train, test=images.test or images.train)
+    for key in ('model', 'image_scale', 'eval_mode', 'pretrained'):
+        config[key] = deepcopy(model.config[key])
+    own = ('images', 'masks', 'ids', 'classes', 'others', 'train_split', 'test_split', 'held_out')
+    named = names_in({key: value for key, value in config.items() if key not in own})
+    for key in (*own, 'exif'):
+        if key not in named:
+            config.pop(key, None)
+    return config
+
+
+def method_of_base(name: str) -> dict[str, Any]:
+    """Return the section ``method`` of a base in ``configs/_base_/methods``.
+
+    Raises:
+        InvalidInputError: There is no such base.
+    """
+    methods = sorted(path.stem for path in (bases() / 'methods').glob('*.py'))
+    if name not in methods:
+        raise expected('--method', name, any_of(methods))
+    method: dict[str, Any] = Config.fromfile(bases() / f'methods/{name}.py')['method']
+    return deepcopy(method)
+
+
+def bases() -> Path:
+    """Return the folder of the bases of configs."""
+    return library_files() / 'configs/_base_'
