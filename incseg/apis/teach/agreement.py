@@ -43,11 +43,11 @@ def agreement(
     counts = np.zeros((number, number), np.int64)
     for entry in dataset.entries():
         labels = torch.from_numpy(np.asarray(dataset.label_reader(entry['seg_map_path'])))
-        found = [inference_model(model, entry['img_path']) for model in models]
-        seen = [torch.as_tensor(each.pred_sem_seg.data).squeeze().cpu() for each in found]
+        [[first], [last]] = [inference_model(model, [entry['img_path']]) for model in models]
+        seen = [each.pred_sem_seg.data[0].cpu() for each in (first, last)]
         old = (labels == 0) | ((labels > new) & (labels != VOID))
-        first, last = (torch.where(each < number, each, 0).long()[old] for each in seen)
-        counts += confusion_matrix(last, first, number).numpy()
+        theirs, ours = (torch.where(each < number, each, 0).long()[old] for each in seen)
+        counts += confusion_matrix(ours, theirs, number).numpy()
     shared = np.diagonal(counts)
     union = counts.sum(0) + counts.sum(1) - shared
     return {

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from incseg.apis.config.stored import import_modules, read_stored
 from incseg.apis.config.trained import as_config
-from incseg.engine.checkpoint import FilePath, StepCheckpoint, is_imported
+from incseg.engine.checkpoint import StepCheckpoint, is_imported
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.step_sources import OPEN
 from incseg.errors import InvalidInputError, UserError
@@ -61,9 +61,9 @@ class KnownModel:
         return step
 
     @property
-    def path(self) -> FilePath:
+    def path(self) -> Path:
         """Its file."""
-        return self.checkpoint.path
+        return Path(self.checkpoint.path)
 
     def in_words(self) -> str:
         """Return the line about it: network, classes, method, step."""

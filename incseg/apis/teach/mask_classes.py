@@ -136,8 +136,8 @@ def classes_of_masks(
     """
     if others not in OTHERS:
         raise expected('--others', others, any_of(OTHERS))
-    coloured = any(isinstance(value, list) for value in named.values.values()) or None
-    by_mask, coloured = values_of_masks(masks, coloured)
+    said = any(isinstance(value, list) for value in named.values.values())
+    by_mask, coloured = values_of_masks(masks, said or None)
     empty: Value = (0, 0, 0) if coloured else 0
     void: Value = (-1, -1, -1) if coloured else VOID
     counts = totals(by_mask)

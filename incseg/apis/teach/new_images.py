@@ -108,10 +108,10 @@ def places(images: str | Path, masks: str | Path | None) -> tuple[str, dict[str,
     inside = [[os.path.isdir(os.path.join(each, split)) for split in INSIDE] for each in both]
     if all(all(each) for each in inside):
         both = [os.path.join(each, '{split}') for each in both]
-    fixed = [each.partition('{split}')[0] for each in both]
+    parents = [each.partition('{split}')[0] for each in both]
     if os.path.isfile(both[1]):
-        fixed[1] = os.path.dirname(both[1])
-    return os.path.commonpath(fixed), dict(images=both[0], masks=both[1])
+        parents[1] = os.path.dirname(both[1])
+    return os.path.commonpath(parents), dict(images=both[0], masks=both[1])
 
 
 def built(part: Mapping[str, Any]) -> FolderDataset:

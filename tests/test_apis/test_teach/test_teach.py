@@ -76,8 +76,8 @@ def test_one_class_then_another(taught, tmp_path):
                      'cross': 'cross'}  # fmt: skip
     segment = Inferencer(str(second.checkpoint), device='cpu')
     image = next((tmp_path / 'cross/images').iterdir())
-    [labels] = segment(str(image))
-    assert labels.shape == (32, 32)
+    [sample] = segment([str(image)])
+    assert sample.pred_sem_seg.data.shape == (1, 32, 32)
 
 
 def test_old_images_are_out_of_reach(tiny, taught, tmp_path):
