@@ -189,7 +189,7 @@ def test_no_model(tmp_path, folder, model):
 
 
 def test_few_images_have_no_test(model, folder):
-    """If it fails, a class is scored on images that it was learned from, or the user is not told."""
+    """If it fails, a class is scored on images that it was learned from, in silence."""
     lines = call(model, folder)
     assert any('6 images are fewer than 25: --val names others to test on' in x for x in lines)
     ledger = json.loads((folder.parent / 'out/results.json').read_text())
