@@ -169,5 +169,7 @@ def check_value(key: str, value: Any, where: str) -> None:
     kind, what = KEYS[key]
     if not isinstance(value, kind):
         raise expected(f'{where}.{key}', value, what)
-    if key == 'seeds' and any(not isinstance(seed, int) or isinstance(seed, bool) for seed in value):
+    if key == 'seeds' and any(
+        not isinstance(seed, int) or isinstance(seed, bool) for seed in value
+    ):
         raise expected(f'{where}.seeds', value, what)
