@@ -169,7 +169,5 @@ def check_value(key: str, value: Any, where: str) -> None:
     kind, what = KEYS[key]
     if not isinstance(value, kind):
         raise expected(f'{where}.{key}', value, what)
-    if key == 'seeds' and any(
-        not isinstance(seed, int) or isinstance(seed, bool) for seed in value
-    ):
+    if isinstance(value, list) and not all(type(seed) is int for seed in value):
         raise expected(f'{where}.seeds', value, what)
