@@ -137,7 +137,7 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
             'inference',
             script('inference.py'),
             60,
-            script('inference.py', '--size', '64', '--rounds', '1', '--images', '1'),
+            script('inference.py', '--size', '64', '--rounds', '2', '--images', '1'),
         ),
         Part('dense CRF', script('dense_crf.py', '--images', '0'), 30),
     ]
