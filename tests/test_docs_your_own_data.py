@@ -53,7 +53,7 @@ def test_every_command_of_the_page(tmp_path, monkeypatch, capsys):
     for line in printed[0].splitlines():
         if not line.startswith(('split', 'next', 'config')):  # of this machine, or of its zlib
             assert f'\n{line}\n' in PAGE, line
-    assert f'next     python {ROOT}/tools/train.py my_shapes.py\n' in printed[0]
+    assert 'next     incseg train my_shapes.py\n' in printed[0]
     assert (
         'mib on my_shapes 4-2 overlap: mIoU, %' in printed[1]
         and '| 1    | cross, star' in printed[1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from incseg.apis.command_line import ArgumentParser, add_rescan_argument
+from incseg.cli.arguments import ArgumentParser, add_rescan_argument
 from incseg.protocols.class_index import RESCAN, PresenceCache
 
 TOOLS = Path(__file__).parents[2] / 'tools'
