@@ -27,8 +27,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('errors', 'constants', 'renamed'),
     ],
     'apis': [
-        ('folder', 'import_model', 'inference', 'run_list'),
-        ('class_files', 'foreign_network'),
+        ('folder', 'import_model', 'prediction', 'run_list'),
+        ('class_files', 'foreign_network', 'inference'),
         ('config', 'image_files', 'prepare'),
     ],
     'apis.folder': [
@@ -38,6 +38,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('report',),
         ('classes',),
     ],
+    'apis.prediction': [('predict',), ('files', 'inputs')],
     'apis.config': [
         ('started',),
         ('trained',),

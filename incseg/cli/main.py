@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     'train and use': {
         'train': Command('training.train'),
         'test': Command('training.test'),
+        'predict': Command('models.predict', '--force starts again'),
         'import': Command('models.import_network', 'nothing was written'),
         'init': Command('data.init', 'nothing was written'),
         'list': Command('listing.list_parts'),

@@ -2,7 +2,82 @@
 
 from collections.abc import Sequence
 
-from incseg.cli.arguments import ArgumentParser, add_force_argument
+from incseg.cli.arguments import (
+    ArgumentParser,
+    add_force_argument,
+    add_import_argument,
+    int_argument,
+)
+from incseg.cli.prediction_arguments import add_prediction_arguments, prediction_options
+
+#: kinds of files of a prediction; incseg.apis.prediction.files, which needs torch, writes them
+KINDS = ('labels', 'overlays', 'probabilities', 'coco')
+
+
+def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
+    """Segment pictures, folders of pictures and videos with a trained network.
+
+    Args:
+        parser: The parser of the command.
+        arguments: The command line after the command's name.
+    """
+    parser.add_argument('checkpoint', help="a step's final.pth: a model by itself")
+    parser.add_argument(
+        'inputs', nargs='+', metavar='INPUT', help='pictures, folders of pictures, videos'
+    )
+    parser.add_argument('--out', metavar='DIR', default='predictions', help='default: predictions')
+    parser.add_argument(
+        '--write',
+        nargs='+',
+        choices=KINDS,
+        default=['labels', 'overlays'],
+        help='label maps (PNG of dataset ids), pictures with the classes painted, probabilities '
+        "(npz), COCO's run-length masks (JSON); default: labels overlays",
+    )
+    parser.add_argument(
+        '--every', type=int_argument, metavar='N', default=1, help='one frame of a video out of N'
+    )
+    parser.add_argument(
+        '--opacity',
+        type=float,
+        default=0.5,
+        help='weight of the colours in painted pictures, 0 to 1; default: 0.5',
+    )
+    parser.add_argument(
+        '--config',
+        metavar='CONFIG',
+        help='the config of the training, for a checkpoint of incseg 0.1',
+    )
+    parser.add_argument('--device', help="'cuda' if there is one, else 'cpu', by default")
+    add_import_argument(parser)
+    add_force_argument(parser, 'predictions that are there')
+    add_prediction_arguments(parser)
+    args = parser.parse_args(arguments)
+
+    from incseg.apis.prediction.predict import predict as predict_files
+    from incseg.errors import InvalidInputError
+
+    named = {
+        key.removeprefix('test_cfg.'): value
+        for key, value in prediction_options(args).items()
+        if value is not None
+    }
+    unread = predict_files(
+        args.checkpoint,
+        args.inputs,
+        args.out,
+        args.write,
+        config=args.config,
+        every=args.every,
+        opacity=args.opacity,
+        test_cfg=named or None,
+        device=args.device,
+        imports=args.imports,
+        force=args.force,
+    )
+    if unread:
+        more = f' (and {len(unread) - 1} more)' if len(unread) > 1 else ''
+        raise InvalidInputError(f'{unread[0]}{more}; the others are in {args.out}')
 
 
 def import_network(parser: ArgumentParser, arguments: Sequence[str]) -> None:
