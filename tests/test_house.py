@@ -236,6 +236,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('library_configs', 'pictures'),
         (
             'file_digests',
+            'live_line',
             'locks',
             'outputs',
             'precision',
