@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from incseg.cli.arguments import ArgumentParser
 from incseg.utils.library_configs import KINDS, describe_parts
+from incseg.utils.repository import library_files
 
 #: what follows the parts of a kind: how they are used
 ADVICE = {
@@ -36,4 +37,5 @@ def section(kind: str) -> str:
     parts = describe_parts(kind)
     width = max(map(len, parts)) + 2
     lines = [f'  {name:{width}}{text}'.rstrip() for name, text in parts.items()]
-    return '\n'.join([f'{kind} ({ADVICE[kind]}):', *lines])
+    where = f'; files in {library_files() / "configs"}' if kind == 'configs' else ''
+    return '\n'.join([f'{kind} ({ADVICE[kind]}{where}):', *lines])

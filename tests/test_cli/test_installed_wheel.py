@@ -12,7 +12,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 #: a training of seconds
@@ -101,8 +104,8 @@ def test_list_and_names(installed, tmp_path):
     assert run([installed / 'python', '-m', 'incseg', 'list'], tmp_path) == printed
 
 
-def test_train_and_test(installed, tmp_path):
-    """If it fails, who installed the wheel cannot train, or gets other numbers from a test."""
+def test_train_test_and_predict(installed, tmp_path):
+    """If it fails, who installed the wheel cannot train, test or predict."""
     incseg = installed / 'incseg'
     options = ['--cfg-options', *TOY]
     cache = dict(INCSEG_CACHE_DIR=str(tmp_path / 'cache'))
@@ -114,5 +117,13 @@ def test_train_and_test(installed, tmp_path):
     tested = run([incseg, 'test', final, '--work-dir', 'tested'], tmp_path, **cache)
     numbers = printed.strip().splitlines()[-2]
     assert numbers.startswith('| 1 ') and numbers in tested
+    drawn = np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / 'photo.png'), drawn)
+    printed = run([incseg, 'predict', final, 'photo.png'], tmp_path)
+    assert printed.splitlines()[-1] == (
+        'saved    1 picture in predictions: labels, overlays, classes.json'
+    )
+    labels = Image.open(tmp_path / 'predictions/labels/photo.png')
+    assert labels.size == (48, 40) and labels.mode == 'P'
     matrix = ['matrix', 'mib/bisenet_r18_shapes_4-1', '--dry-run']
     assert 'incseg/_data/tools/train.py' in run([incseg, *matrix], tmp_path, **cache)

@@ -108,7 +108,7 @@ def predict(
     files.close()
     for note in notes:
         tell(f'skipped  {note}')
-    tell(f'saved    {done} pictures in {out}: {", ".join(write)}, classes.json')
+    tell(f'saved    {done} picture{"s" * (done > 1)} in {out}: {", ".join(write)}, classes.json')
     return [line for source in sources for line in source.skipped]
 
 
