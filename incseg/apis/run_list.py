@@ -1,4 +1,4 @@
-"""Read the runs of ``tools/run_matrix.py``: configs, and files of configs with options."""
+"""Read the runs of ``incseg matrix``: configs, and files of configs with options."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from incseg.apis.config.started import load_started_config
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.run_settings import MODEL_BASE
+from incseg.utils.library_configs import find_config
 from incseg.utils.rules import expected, unknown_key
 
 #: key of a run -> what it must be
@@ -41,7 +42,7 @@ def plan_runs(
     comparison is possible before all seeds have run.
 
     Args:
-        sources: Configs (``.py``) and files of runs (``.json``).
+        sources: Configs (files, or names of the library's) and files of runs (``.json``).
         folder: The folder of all work dirs.
         seeds: The seeds of every run; by default those of the file or config.
         options: Overrides of every run by dotted key, which win over those of the file.
@@ -66,7 +67,7 @@ def plan_runs(
                     (
                         place,
                         MatrixRun(
-                            entry['config'],
+                            str(find_config(entry['config'])),
                             merged,
                             loaded(entry, {**merged, **own}),
                             folder,
