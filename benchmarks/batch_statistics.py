@@ -13,8 +13,8 @@ import torch
 from mmengine.registry import init_default_scope
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from incseg.apis.command_line import ArgumentParser, add_config_arguments, options_of
 from incseg.apis.config.loading import load_config
+from incseg.cli.arguments import ArgumentParser, add_config_arguments, options_of
 from incseg.engine import Experiment
 from incseg.engine.checkpoint import load_weights, read_step_checkpoint
 from incseg.engine.recipe.data import dataset_config

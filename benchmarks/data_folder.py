@@ -29,12 +29,14 @@ def make_folder(root: Path, count: int, photographs: Path | None) -> None:
     for folder in folders:
         folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    files = (
+    found: list[Path] = (
         []
         if photographs is None
         else sorted(path for path in photographs.rglob('*') if path.suffix.lower() in SUFFIXES)
     )
-    files = [files[i * len(files) // count] for i in range(count)] if files else [None] * count
+    files: list[Path | None] = [None] * count
+    if found:
+        files = [found[i * len(found) // count] for i in range(count)]
     palette = rng.integers(0, 256, 768).tolist()
     for i, file in enumerate(files):
         img = drawn(rng) if file is None else cv2.resize(read_picture(file), SIZE[::-1])

@@ -17,10 +17,12 @@ from torch.utils.data import Dataset
 from incseg.datasets import IncrementalDataset, VOCDataset
 from incseg.engine.recipe.data import pipeline
 from incseg.engine.recipe.names import resolve
+from incseg.models.data_preprocessor import MEAN as IMAGENET_MEAN
+from incseg.models.data_preprocessor import STD as IMAGENET_STD
 
 CROP = 512
 PROTOCOL = dict(base=15, increment=5, setting='overlap')  # VOC 15-5, at step 1
-MEAN, STD = np.float32((123.675, 116.28, 103.53)), np.float32((58.395, 57.12, 57.375))
+MEAN, STD = (np.array(each, np.float32) for each in (IMAGENET_MEAN, IMAGENET_STD))
 
 _SCALE = dict(
     crop=dict(type='RandomCrop', size=CROP, scale=(0.5, 2.0)), flip=dict(type='RandomFlip')
@@ -124,9 +126,11 @@ class Plain(Dataset):
 
     def __getitem__(self, i: int) -> dict[str, Any]:
         content = np.fromfile(self.images[i], np.uint8)
-        img = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
+        assert decoded is not None, 'the benchmark wrote it'
+        img: np.ndarray = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
         raw = np.array(Image.open(self.labels[i])).astype(np.int64)
-        label = np.full_like(raw, 255)
+        label: np.ndarray = np.full_like(raw, 255)
         for old, new in self.table.items():
             label[raw == old] = new
         factor = np.random.uniform(0.5, 2.0)

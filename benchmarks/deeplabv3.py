@@ -8,6 +8,7 @@ map of classes; ours also as ``prepare_for_inference`` makes it.  Both in float3
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +45,7 @@ def networks() -> tuple[EncoderDecoder, torch.nn.Module]:
         (head.project, pyramid.project[0], pyramid.project[1]),
         (head.conv, last[0], last[1]),
     ]
+    block: Any
     for block, conv, norm in pairs:
         block.conv.load_state_dict(conv.state_dict())
         block.norm.load_state_dict(norm.state_dict(), strict=False)
@@ -80,7 +82,8 @@ def main() -> None:
                 theirs.train(), lambda: F.cross_entropy(theirs(inputs)['out'], labels)
             ),
             'ours': training(
-                ours.train(), lambda: sum(ours.loss(inputs, labels.to(torch.uint8)).values())
+                ours.train(),
+                lambda: torch.stack([*ours.loss(inputs, labels.to(torch.uint8)).values()]).sum(),
             ),
         },
         args.rounds,

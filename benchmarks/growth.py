@@ -55,10 +55,10 @@ def mib_step(classes: int = 21, size: int = 256, batch: int = 2) -> Forms:
 
 
 def metric(classes: int = 21, size: int = 512) -> Forms:
-    labels = [torch.randint(0, classes, (size, size), device=DEVICE) for _ in range(2)]
+    found, truth = (torch.randint(0, classes, (size, size), device=DEVICE) for _ in range(2))
     return dict(
-        ours=lambda: confusion_matrix(*labels, classes),
-        plain=lambda: boolean_indexing(*labels, classes),
+        ours=lambda: confusion_matrix(found, truth, classes),
+        plain=lambda: boolean_indexing(found, truth, classes),
     )
 
 
@@ -173,7 +173,9 @@ def measure(
         lines.append([*line, *[''] * (9 - len(line))])
     name = f'growth of {series.title} with {series.number}, exponent of'
     judge = partial(target, at_most=EXPONENT, unit='')
-    found = [partial(judge, f'{name} time', series.exponent([1e6 * s for s in seconds]))]
+    found: list[Callable[[], None]] = [
+        partial(judge, f'{name} time', series.exponent([1e6 * s for s in seconds]))
+    ]
     if series.memory:
         found.append(partial(judge, f'{name} extra memory', series.exponent(memory)))
     return lines, found

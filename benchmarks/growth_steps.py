@@ -53,10 +53,10 @@ class ManyClasses(SegDataset):
         classes = (np.arange(4) + 4 * index) % self.num_classes + 1
         return np.kron(classes.reshape(2, 2), np.ones((16, 16))).astype(np.uint8)
 
-    def _scan(self, num_workers: int | None, progress: bool) -> np.ndarray:
-        presence = np.zeros((len(self), self.num_classes + 1), np.bool_)
-        for i, row in enumerate(presence):
-            row[np.unique(self._label(i))] = True
+    def _scan(self, entries: Sequence[dict], num_workers: int | None, progress: bool) -> np.ndarray:
+        presence = np.zeros((len(entries), self.num_classes + 1), np.bool_)
+        for row, entry in zip(presence, entries):
+            row[np.unique(self._label(entry['index']))] = True
         return presence
 
 

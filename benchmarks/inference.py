@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -94,7 +95,7 @@ def untrained(depth: int, size: int) -> EncoderDecoder:
         [16, 1, 1, 1, 1, 1],
         dict(aux_16=dict(type='FCNHead', in_index=1)),
     )
-    convs = model.decode_head.classifier.convs  # type: ignore[union-attr]
+    convs: Any = model.decode_head.classifier.convs  # type: ignore[union-attr]
     with torch.no_grad():
         for conv in convs:
             torch.nn.init.normal_(conv.weight, std=conv.in_channels**-0.5)
@@ -147,7 +148,7 @@ def variants(network: EncoderDecoder, compiled: bool) -> dict[str, EncoderDecode
     result = {'plain': without_training_parts(network)}
     set_layout(result['plain'], channels_last=False)
     measures: dict[str, Callable[[EncoderDecoder], object]] = {
-        'BatchNorm folded': fold_batch_norm,
+        'BatchNorm folded': lambda model: fold_batch_norm(model, PARTS, model),
         'one classifier': merge_classifiers,
         'channels last': lambda model: set_layout(model, True),
     }
@@ -209,9 +210,7 @@ def title(args: argparse.Namespace) -> str:
 def labels(args: argparse.Namespace) -> None:
     size = (args.size, args.size)
     logits = torch.randn(21, size[0] // 8, size[1] // 8, device=DEVICE)
-    took = interleaved(
-        {name: lambda call=call: call(logits, size) for name, call in LABELS.items()}, 15
-    )
+    took = interleaved({name: partial(call, logits, size) for name, call in LABELS.items()}, 15)
     report(
         '\nFrom 21 low-resolution logits to labels (a GPU makes them at once)',
         ('form', 'time', 'gain', 'extra memory'),

@@ -47,7 +47,8 @@ def main() -> None:
     args = parser.parse_args()
     slide = dict(mode='slide', crop_size=args.crop_size, stride=args.stride)
     if args.one:
-        print(memory(*args.one, dict(slide, pooling_passes=0)))
+        name, picture = args.one
+        print(memory(name, picture, dict(slide, pooling_passes=0)))
         return
     with tempfile.TemporaryDirectory() as folder:
         pictures = written(Path(folder), args.megapixels)

@@ -54,10 +54,11 @@ def main() -> None:
     parser.add_argument('--memory', nargs=5, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory:
-        form, *numbers = args.memory
-        case = Case(*map(int, numbers[:3]), teacher=numbers[3] == 'True')
+        form, *numbers, distils = args.memory
+        batch, classes, size = map(int, numbers)
+        measured = Case(batch, classes, size, distils == 'True')
         Case(1, 2, 64, True).ours()  # what torch itself loads at the first call
-        print(peak_above(getattr(case, form)))
+        print(peak_above(getattr(measured, form)))
         return
     cases = [
         (batch, classes, size)
@@ -66,11 +67,11 @@ def main() -> None:
         for batch in args.batch
     ]
     rows, gains = [], {}
-    for case in cases:
+    for batch, classes, size in cases:
         for teacher in (True, False):
-            row, gain = line(*case, teacher, args.rounds)
+            row, gain = line(batch, classes, size, teacher, args.rounds)
             rows.append(row)
-            gains[(*case, teacher)] = gain
+            gains[batch, classes, size, teacher] = gain
     report(
         'Losses from low-resolution logits, forward and backward',
         (

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the checkout, installed or not
 
 
-def interleaved(functions: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+def interleaved(functions: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
     """Median seconds of each function; all take turns, after one round that does not count."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for turn in range(rounds + 1):
@@ -53,9 +53,9 @@ def peak_above(function: Callable[[], object]) -> float:
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
-    before = peak()
+    at_start = peak()
     function()
-    return peak() - before
+    return peak() - at_start
 
 
 def peak() -> float:
@@ -147,12 +147,14 @@ def target(
         because: Why nothing was measured.
         asked: False if nothing was measured because an option was left out.
     """
-    bound = at_most if at_least is None else at_least
-    wanted = f'{"at most" if at_least is None else "at least"} {bound:g}{unit}'
+    least = at_least is not None
+    bound = at_least if at_least is not None else at_most
+    assert bound is not None, 'a target has a bound'
+    wanted = f'{"at least" if least else "at most"} {bound:g}{unit}'
     if value is None:
         verdict = 'not measured' if asked else NOT_ASKED
         print(f'target: {name}: {wanted}: {verdict}, {because}', flush=True)
         return
-    met = value <= bound if at_least is None else value >= bound
+    met = value >= bound if least else value <= bound
     verdict = 'met' if met else 'NOT MET'
     print(f'target: {name}: {value:.4g}{unit}, {wanted}: {verdict}', flush=True)

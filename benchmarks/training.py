@@ -261,12 +261,13 @@ def ours_against_peer(args: argparse.Namespace) -> None:
                 )
         rows = []
         for name, pairs in took.items():
-            gains[name] = statistics.median(theirs / ours for ours, theirs in pairs)
+            gain = statistics.median(theirs / ours for ours, theirs in pairs)
+            gains[name] = gain
             rows.append(
                 [
                     name,
                     *(f'{args.batch / statistics.median(side):.2f}' for side in zip(*pairs)),
-                    times(gains[name]),
+                    times(gain),
                 ]
             )
         report(

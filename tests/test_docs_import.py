@@ -2,22 +2,21 @@
 
 import json
 import re
-import runpy
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from incseg.apis.foreign_network import network_names
+from incseg.cli.main import main
 from incseg.registry import MODELS
 from tests.common.foreign_networks import torchvision_network, trained
 from tests.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / 'docs/import.md').read_text()
-COMMANDS = re.findall(r'^    python (tools/.*)$', PAGE, re.M)
+COMMANDS = re.findall(r'^    incseg (.*)$', PAGE, re.M)
 CLASSES = ['background', 'disc', 'square', 'triangle', 'ring']
 SMALL = {**TINY, 'data.train.length': 8, 'batch_size': 4, 'base_steps_dir': 'base'}
 
@@ -54,20 +53,19 @@ def mine(keys):
     return {**state, 'ema.x': torch.ones(1)}
 
 
-def test_every_command_of_the_page_runs(folder, monkeypatch, capsys):
+def test_every_command_of_the_page_runs(folder, capsys):
     """If it fails, a reader who types the page meets an error."""
     assert len(COMMANDS) == 6
     for command in COMMANDS:
         tool, *arguments = shlex.split(command)
-        if tool != 'tools/import_model.py':
+        if tool != 'import':
             arguments += ['--cfg-options', *(f'{key}={value}' for key, value in SMALL.items())]
         argv = [arg.replace('configs/', f'{ROOT}/configs/', 1) for arg in arguments]
-        monkeypatch.setattr(sys, 'argv', [tool, *argv])
-        runpy.run_path(str(ROOT / tool), run_name='__main__')
+        main([tool, *argv])
     assert 'the network of imported/final.pth' in capsys.readouterr().out
     ledger = json.loads((folder / 'work_dirs/bisenet_r18_shapes_4-1/results.json').read_text())
     tested = json.loads((folder / 'work_dirs/bisenet_r18_shapes_4-1/test_step_0.json').read_text())
-    assert tested['iou'] == ledger['steps'][0]['iou'], 'test.py prints what training printed'
+    assert tested['iou'] == ledger['steps'][0]['iou'], 'incseg test prints what training printed'
     assert ledger['steps'][0]['imported_from'] == 'imported/final.pth'
     for name in ('mine', 'things', 'ordered'):
         assert (folder / name / 'final.pth').is_file()

@@ -2,13 +2,12 @@
 
 import json
 import re
-import runpy
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from incseg.cli.main import main
 from incseg.datasets import ShapesDataset
 from incseg.evaluation import class_table, results_table
 from tests.common import toys
@@ -37,23 +36,20 @@ def test_every_command_of_the_page(tmp_path, monkeypatch, capsys):
     """If it fails, who follows the page ends in an error, or sees other lines than it shows."""
     write_shapes(tmp_path / 'my_shapes')
     monkeypatch.chdir(tmp_path)
-    commands = re.findall(r'^    python /path/to/incseg/(tools/.*)$', PAGE, re.M)
-    assert [command.split()[0] for command in commands] == [
-        *('tools/init.py', 'tools/train.py', 'tools/init.py', 'tools/init.py')
-    ]
+    commands = re.findall(r'^    incseg (.*)$', PAGE, re.M)
+    assert [command.split()[0] for command in commands] == [*('init', 'train', 'init', 'init')]
     printed = []
     for command in commands:
         tool, *arguments = shlex.split(command)
-        if tool == 'tools/train.py':
+        if tool == 'train':
             arguments = [arguments[0], '--epochs', '1', '--cfg-options', *SMALL]
-        monkeypatch.setattr(sys, 'argv', [tool, *arguments])
-        runpy.run_path(str(ROOT / tool), run_name='__main__')
+        main([tool, *arguments])
         printed.append(capsys.readouterr().out)
     assert all(Path(name).is_file() for name in ('my_shapes.py', 'plop.py', 'r18.py'))
     for line in printed[0].splitlines():
         if not line.startswith(('split', 'next', 'config')):  # of this machine, or of its zlib
             assert f'\n{line}\n' in PAGE, line
-    assert f'next     python {ROOT}/tools/train.py my_shapes.py\n' in printed[0]
+    assert 'next     incseg train my_shapes.py\n' in printed[0]
     assert (
         'mib on my_shapes 4-2 overlap: mIoU, %' in printed[1]
         and '| 1    | cross, star' in printed[1]

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def full_disk(folder: Path) -> tuple[list[str], int | None]:
             write(0)
             before = path.read_bytes()
             fill(disk)
-            status, said = in_child(lambda write=write: write(1), folder / 'log')
+            status, said = in_child(partial(write, 1), folder / 'log')
             kept = path.read_bytes() == before
             left = [p for p in disk.rglob('*.tmp')]
             wanted = (0,) if kind == 'class index' else (1,)  # a cache is a warning

@@ -19,6 +19,10 @@ TINY_SHAPES = (
 )
 #: some 40 iterations of step 0, a few of steps 1 and 2
 SHORT_VOC = ('pretrained=False', 'epochs=1', 'data.train.indices=1000', 'data.test.indices=100')
+TOY_VOC = (
+    *('pretrained=False', 'epochs=1', 'data.train.indices=400', 'data.test.indices=8'),
+    *('crop_size=64', 'batch_size=8', 'num_workers=0', 'model.backbone.depth=18'),
+)
 
 #: each test's line comes when it is over
 PYTEST = ('-m', 'pytest', '-v', '--tb=short', '-n0', str(ROOT / 'tests'), '-m')
@@ -113,6 +117,7 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
             'voc',
             [*train(VOC, f'{work}/voc', f'data_root={voc}', *SHORT_VOC), '--steps', '0', '1', '2'],
             120,
+            [*train(VOC, f'{work}/voc', f'data_root={voc}', *TOY_VOC), '--steps', '0', '1', '2'],
             missing='' if voc else '--voc was not given',
         ),
         Part(
@@ -132,7 +137,7 @@ def parts(folder: str, voc: str | None = None, peer: bool = False) -> list[Part]
             'inference',
             script('inference.py'),
             60,
-            script('inference.py', '--size', '64', '--rounds', '1', '--images', '1'),
+            script('inference.py', '--size', '64', '--rounds', '2', '--images', '1'),
         ),
         Part('dense CRF', script('dense_crf.py', '--images', '0'), 30),
     ]

@@ -13,12 +13,12 @@ from incseg.engine.checkpoint import IMPORTED, check_tensors
 from incseg.engine.recipe.names import resolve
 from incseg.engine.recipe.network import model_of_config
 from incseg.errors import InvalidInputError, UserError
+from incseg.models.data_preprocessor import MEAN, STD, check_of_255
 from incseg.models.importers import NETWORKS, SourceNetwork, classifiers, with_biases
-from incseg.models.importers.network import MEAN, STD
 from incseg.models.weights.fitting import few
 from incseg.registry import MODELS
 from incseg.utils.repository import library_files
-from incseg.utils.rules import any_of, expected, similar
+from incseg.utils.rules import any_of, similar
 
 #: beginnings of the names of all tensors of a network here
 PARTS = ('backbone.', 'decode_head.', 'auxiliary_head.', 'data_preprocessor.')
@@ -163,22 +163,6 @@ def config_of(
         image_scale=1.0,
         eval_mode='whole',
     )
-
-
-def check_of_255(option: str, values: Sequence[float] | None, usual: Sequence[float]) -> None:
-    """Refuse numbers of pixels from 0 to 1.  Means of 0 and deviations of 1 change nothing.
-
-    Args:
-        option: The option, for the message.
-        values: Its numbers; None where it is absent.
-        usual: ImageNet's numbers, the example of the message.
-
-    Raises:
-        InvalidInputError: Naming the option.
-    """
-    if values is not None and any(values) and all(abs(value) < 1 for value in values):
-        example = ' '.join(f'{each:g}' for each in usual)
-        raise expected(option, list(values), f'numbers of pixels from 0 to 255, as {example}')
 
 
 def built_network(config: Mapping[str, Any], outputs: int) -> Any:

@@ -136,7 +136,7 @@ def import_model(
     scaling = {key: ', '.join(f'{each:g}' for each in told[key]) for key in ('mean', 'std')}
     notes.append(f'classes  {len(ordered)}: {", ".join(ordered)}')
     notes.append(f'input    {told["channels"]}, mean {scaling["mean"]}, std {scaling["std"]}')
-    notes += [f'saved    {path}', f'next     tools/train.py CONFIG --start {path}']
+    notes += [f'saved    {path}', f'next     incseg train CONFIG --start {path}']
     return path, notes
 
 

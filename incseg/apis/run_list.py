@@ -1,4 +1,4 @@
-"""Read the runs of ``tools/run_matrix.py``: configs, and files of configs with options."""
+"""Read the runs of ``incseg matrix``: configs, and files of configs with options."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from incseg.apis.config.started import load_started_config
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation.run_settings import MODEL_BASE
+from incseg.utils.library_configs import find_config
 from incseg.utils.rules import expected, unknown_key
 
 #: key of a run -> what it must be
@@ -24,6 +25,8 @@ KEYS: dict[str, tuple[type, str]] = {
     'name': (str, 'text'),
     'start': (str, 'the path of a final.pth, which takes the place of step 0'),
 }
+#: keys that hold for all runs of a file
+COMMON = ('seeds', 'options')
 NAME = re.compile(r'[\w.+-]+')
 
 
@@ -39,7 +42,7 @@ def plan_runs(
     comparison is possible before all seeds have run.
 
     Args:
-        sources: Configs (``.py``) and files of runs (``.json``).
+        sources: Configs (files, or names of the library's) and files of runs (``.json``).
         folder: The folder of all work dirs.
         seeds: The seeds of every run; by default those of the file or config.
         options: Overrides of every run by dotted key, which win over those of the file.
@@ -64,7 +67,7 @@ def plan_runs(
                     (
                         place,
                         MatrixRun(
-                            entry['config'],
+                            str(find_config(entry['config'])),
                             merged,
                             loaded(entry, {**merged, **own}),
                             folder,
@@ -87,8 +90,8 @@ def entries(source: str) -> list[dict[str, Any]]:
     """Return the runs that a file lists, not yet loaded.
 
     Args:
-        source: A ``.json`` file ``{"runs": [{"config": path, …}, …]}``; any other path is a
-            config, which is one run.
+        source: A ``.json`` file ``{"runs": [{"config": path, …}, …]}``, maybe with ``seeds`` and
+            ``options`` of all its runs; any other path is a config, which is one run.
 
     Returns:
         Dicts with ``config``, a path, and maybe ``model``, ``options``, ``seeds``, ``name`` and
@@ -109,14 +112,24 @@ def entries(source: str) -> list[dict[str, Any]]:
         raise InvalidInputError(f'{path} cannot be read: {error}') from error
     if (
         not isinstance(content, dict)
-        or list(content) != ['runs']
-        or not isinstance(content['runs'], list)
+        or not isinstance(content.get('runs'), list)
         or not content['runs']
     ):
         raise expected(f'content of {path}', content, '{"runs": [{"config": …}, …]}')
+    common = {key: value for key, value in content.items() if key != 'runs'}
+    for key, value in common.items():
+        if key not in COMMON:
+            raise unknown_key(key, str(path), ('runs', *COMMON))
+        check_value(key, value, str(path))
     for i, entry in enumerate(content['runs']):
         check_entry(entry, f'{path}: runs[{i}]')
-    return content['runs']
+    return [with_common(entry, common) for entry in content['runs']]
+
+
+def with_common(entry: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run with the file's seeds and options; its own win."""
+    options = {**common.get('options', {}), **entry.get('options', {})}
+    return {**common, **entry, 'options': options} if options else {**common, **entry}
 
 
 def check_entry(entry: Any, where: str) -> None:
@@ -134,15 +147,28 @@ def check_entry(entry: Any, where: str) -> None:
     for key, value in entry.items():
         if key not in KEYS:
             raise unknown_key(key, where, KEYS)
-        kind, what = KEYS[key]
-        if not isinstance(value, kind):
-            raise expected(f'{where}.{key}', value, what)
-    seeds = entry.get('seeds', [])
-    if any(not isinstance(seed, int) or isinstance(seed, bool) for seed in seeds):
-        raise expected(f'{where}.seeds', seeds, 'a list of integers')
+        check_value(key, value, where)
     if 'name' in entry and not NAME.fullmatch(entry['name']):
         raise expected(
             f'{where}.name',
             entry['name'],
             'letters, digits and . _ + - (it becomes part of a folder)',
         )
+
+
+def check_value(key: str, value: Any, where: str) -> None:
+    """Refuse a value of another type than its key has.
+
+    Args:
+        key: A key of :data:`KEYS`.
+        value: Its value.
+        where: The place of the key in the file, for the message.
+
+    Raises:
+        InvalidInputError: Naming the key.
+    """
+    kind, what = KEYS[key]
+    if not isinstance(value, kind):
+        raise expected(f'{where}.{key}', value, what)
+    if isinstance(value, list) and not all(type(seed) is int for seed in value):
+        raise expected(f'{where}.seeds', value, what)

@@ -18,9 +18,13 @@ class WorkLeft:
         trained: How many images each step is trained on, an image counted as often as it is
             seen, by step; a step that costs more per image counts more of them.
         tested: How many images the network of each of these steps is evaluated on.
+        last: The last step of the experiment; None for the last of these steps.
     """
 
-    def __init__(self, trained: Mapping[int, float], tested: Mapping[int, float]):
+    def __init__(
+        self, trained: Mapping[int, float], tested: Mapping[int, float], last: int | None = None
+    ):
+        self.last = max(trained, default=0) if last is None else last
         self.parts = [
             (step, kind, images)
             for step in sorted(trained)
@@ -81,4 +85,4 @@ def work_left(
             if repr(test) not in lengths:
                 lengths[repr(test)] = len(DATASETS.build(dict(test)))
             tested[k] += lengths[repr(test)]
-    return WorkLeft(trained, tested)
+    return WorkLeft(trained, tested, experiment.num_steps - 1)

@@ -15,6 +15,10 @@ from incseg.registry import MODELS, part_of
 from incseg.structures import SegDataSample
 from incseg.utils.rules import expected, is_number
 
+#: of ImageNet's pixels, red, green and blue
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+
 
 @MODELS.register_module()
 class SegDataPreProcessor(BaseDataPreprocessor):
@@ -36,14 +40,14 @@ class SegDataPreProcessor(BaseDataPreprocessor):
 
     def __init__(
         self,
-        mean: Sequence[float] = (123.675, 116.28, 103.53),
-        std: Sequence[float] = (58.395, 57.12, 57.375),
+        mean: Sequence[float] = MEAN,
+        std: Sequence[float] = STD,
         bgr_to_rgb: bool = True,
         non_blocking: bool = True,
         saved: bool = False,
     ):
         super().__init__(non_blocking)
-        for name, values, least in (('mean', mean, None), ('std', std, 0)):
+        for name, values, least, usual in (('mean', mean, None, MEAN), ('std', std, 0, STD)):
             numbers = isinstance(values, Sequence) and all(map(is_number, values))
             above = least is None or (numbers and all(value > least for value in values))
             if not (numbers and len(values) == 3 and above):
@@ -52,6 +56,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
                     values,
                     'three numbers' + ('' if least is None else ' above 0') + ', one a channel',
                 )
+            check_of_255(f'{name} of {type(self).__name__}', values, usual)
         self.bgr_to_rgb = bgr_to_rgb
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=saved)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=saved)
@@ -142,3 +147,19 @@ def pad_to(x: Tensor, size: tuple[int, int], value: float) -> Tensor:
         ``(…, H, W)``.
     """
     return F.pad(x, (0, size[1] - x.shape[-1], 0, size[0] - x.shape[-2]), value=value)
+
+
+def check_of_255(option: str, values: Sequence[float] | None, usual: Sequence[float]) -> None:
+    """Refuse numbers of pixels from 0 to 1.  Means of 0 and deviations of 1 change nothing.
+
+    Args:
+        option: Where the numbers are said, for the message.
+        values: The numbers; None where it is absent.
+        usual: ImageNet's numbers, the example of the message.
+
+    Raises:
+        InvalidInputError: Naming that place.
+    """
+    if values is not None and any(values) and all(abs(value) < 1 for value in values):
+        example = ' '.join(f'{each:g}' for each in usual)
+        raise expected(option, list(values), f'numbers of pixels from 0 to 255, as {example}')

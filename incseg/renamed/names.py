@@ -3,7 +3,9 @@
 #: where each module of 0.1 is now, both below ``incseg``
 MODULES = {
     'apis.annotation_check': 'apis.config.sections',
-    'apis.argument_parser': 'apis.command_line',
+    'apis.argument_parser': 'cli.arguments',
+    'apis.command_line': 'cli.arguments',
+    'apis.prediction_arguments': 'cli.prediction_arguments',
     'apis.config_check': 'apis.config.check',
     'apis.config_parts': 'apis.config.parts',
     'apis.config_trial': 'apis.config.parts',

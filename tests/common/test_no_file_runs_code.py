@@ -31,8 +31,8 @@ from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import read_run_config
 from incseg.models import AffinityRandomWalk, ResNet
 from incseg.models.backbones.resnet38d import read_resnet38_weights
+from incseg.models.weights.converters.mxnet_params import read_mxnet_params
 from incseg.protocols.class_index import PresenceCache
-from tools.converters.mxnet_params import read_mxnet_params
 
 META = dict(incseg_version='0.1', method='m', protocol={}, step=0, classes=['a'], palette=[[0]])
 

@@ -77,7 +77,38 @@ def test_mistakes_in_a_file(tmp_path, listed, entry, message):
         plan_runs([listed(entry)], tmp_path)
 
 
-@pytest.mark.parametrize('text', ['[]', '{"runs": []}', '{"runs": 1}', '{"runs": [{}], "x": 1}'])
+def test_what_all_runs_share(tmp_path, listed):
+    """If it fails, every run of a table repeats the options of the table, or loses its own."""
+    text = dict(
+        seeds=[0, 1],
+        options={'epochs': 3, 'batch_size': 8},
+        runs=[dict(config=FT, options={'epochs': 1}), dict(config=JOINT, seeds=[5])],
+    )
+    runs = plan_runs([listed(text=json.dumps(text))], tmp_path)
+    assert [(run.experiment.method, run.experiment.seed, run.config.epochs) for run in runs] == [
+        ('ft', 0, 1),
+        ('joint', 5, 3),
+        ('ft', 1, 1),
+    ]
+    assert all(run.config.batch_size == 8 for run in runs)
+
+
+@pytest.mark.parametrize(
+    ('common', 'message'),
+    [
+        (dict(option={}), "unknown key 'option' of .*runs.json.* did you mean 'options'"),
+        (dict(options=[]), 'options is .*, expected an object of options'),
+        (dict(seeds=['0']), 'seeds is .*, expected a list of integers'),
+        (dict(name='x'), "unknown key 'name'"),
+    ],
+)
+def test_mistakes_in_what_all_runs_share(tmp_path, listed, common, message):
+    """The key is named before anything is trained."""
+    with pytest.raises(InvalidInputError, match=message):
+        plan_runs([listed(text=json.dumps({**common, 'runs': [dict(config=FT)]}))], tmp_path)
+
+
+@pytest.mark.parametrize('text', ['[]', '{"runs": []}', '{"runs": 1}', '{"seeds": [1]}'])
 def test_other_files(tmp_path, listed, text):
     """Some JSON is not a file of runs."""
     with pytest.raises(InvalidInputError, match=r'runs\.json is .*, expected \{"runs": '):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 
+from incseg.errors import InvalidInputError
 from incseg.models import SegDataPreProcessor
 from incseg.registry import MODELS
 from incseg.structures import SegDataSample
@@ -35,6 +36,24 @@ def test_without_the_channel_flip():
     process = SegDataPreProcessor(mean=(1, 2, 3), std=(2, 4, 8), bgr_to_rgb=False)
     batch = process(dict(inputs=[image(1, 1)]))['inputs']
     assert batch.flatten().tolist() == [(10 - 1) / 2, (20 - 2) / 4, (30 - 3) / 8]
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (
+            dict(mean=[0.485, 0.456, 0.406]),
+            'mean of SegDataPreProcessor is .*, expected numbers',
+        ),
+        (dict(std=[0.229, 0.224, 0.225]), r'std of .* pixels from 0 to 255, as 58\.395 57\.12'),
+        (dict(mean=[0.5] * 3, std=[0.5] * 3), 'mean of SegDataPreProcessor'),
+    ],
+)
+def test_numbers_of_pixels_from_0_to_1(wrong, message):
+    """If it fails, a network learns from pictures that are 255 times too bright, in silence."""
+    with pytest.raises(InvalidInputError, match=message):
+        SegDataPreProcessor(**wrong)
+    SegDataPreProcessor(mean=(0, 0, 0), std=(255, 255, 255))  # of pixels from 0 to 1 in the network
 
 
 def test_a_batch_of_one_size_is_not_touched_otherwise():

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from incseg.apis.command_line import ArgumentParser, add_rescan_argument
+from incseg.cli.arguments import ArgumentParser, add_rescan_argument
+from incseg.cli.main import main
 from incseg.protocols.class_index import RESCAN, PresenceCache
-
-TOOLS = Path(__file__).parents[2] / 'tools'
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +71,12 @@ def test_processes_that_are_started_later(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'tool',
-    ['eval_pseudo_labels', 'make_pseudo_labels', 'run_matrix', 'show_pseudo_labels', 'train']
-    + ['train_affinity', 'train_seam'],
+    'name',
+    ['eval-pseudo-labels', 'make-pseudo-labels', 'matrix', 'show-pseudo-labels', 'train']
+    + ['affinity', 'seam', 'test'],
 )
-def test_tools_that_read_the_index(tool):
-    """If it fails, this tool has no way to a new index but the removal of the cache."""
-    assert 'add_rescan_argument(parser)' in (TOOLS / f'{tool}.py').read_text()
+def test_commands_that_read_the_index(name, capsys):
+    """If it fails, this command has no way to a new index but the removal of the cache."""
+    with pytest.raises(SystemExit):
+        main([name, '--help'])
+    assert '--rescan ' in capsys.readouterr().out

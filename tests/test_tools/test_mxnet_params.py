@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from incseg.errors import InvalidInputError, MissingFileError
-from tools.converters.mxnet_params import read_mxnet_params
+from incseg.models.weights.converters.mxnet_params import read_mxnet_params
 
 CODES = {'float32': 0, 'float64': 1, 'float16': 2, 'uint8': 3, 'int32': 4, 'int8': 5, 'int64': 6}
 

@@ -9,7 +9,7 @@ import torch
 from incseg.errors import InvalidInputError
 from incseg.models import ResNet38d
 from incseg.models.backbones.resnet38d import read_resnet38_weights
-from tools.converters.resnet38d import convert_name, convert_resnet38_params
+from incseg.models.weights.converters.resnet38d import convert_name, convert_resnet38_params
 
 BLOCKS = {2: 3, 3: 3, 4: 6, 5: 3, 6: 1, 7: 1}
 

@@ -172,8 +172,10 @@ def test_bad_checkpoint(train, tmp_path, content, message):
 def test_threads_sleep_while_they_wait(tool_environment, name, chosen):
     """Spinning threads made a step eight times slower on a machine that was busy besides."""
     code = (
-        "import os, runpy, sys; assert 'torch' not in sys.modules; "
-        f"runpy.run_path('tools/{name}.py'); print(os.environ['OMP_WAIT_POLICY'])"
+        'import os, runpy, sys; import incseg.cli.main as cli\n'
+        "cli.command_line = lambda *_: print(os.environ['OMP_WAIT_POLICY'])\n"
+        f"runpy.run_path('tools/{name}.py', run_name='__main__'); "
+        "assert 'torch' not in sys.modules, 'it was read before'"
     )
     environment = {**tool_environment, **({'OMP_WAIT_POLICY': chosen} if chosen else {})}
     done = subprocess.run(

@@ -1,3 +1,4 @@
+# ADE20K: 150 classes
 data_root = 'data/ade/ADEChallengeData2016'
 num_workers = 4
 image_scale = 1.0

@@ -1,3 +1,4 @@
+# CamVid: 11 classes, no background
 data_root = 'data/camvid'
 num_workers = 2
 image_scale = 1.0

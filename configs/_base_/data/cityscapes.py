@@ -1,3 +1,4 @@
+# Cityscapes: 19 classes, no background
 data_root = 'data/cityscapes'
 num_workers = 4
 image_scale = 1.0

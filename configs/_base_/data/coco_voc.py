@@ -1,3 +1,4 @@
+# COCO 2017 joined with VOC: 60 classes of COCO, then VOC's 20
 _base_ = './voc.py'
 data_root = 'data/coco'
 voc_root = 'data/VOCdevkit/VOC2012'

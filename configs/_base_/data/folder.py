@@ -1,4 +1,4 @@
-# a folder of your own; `python tools/init.py DIR` writes a config that names its classes
+# a folder of your own; incseg init DIR writes a config that names its classes
 data_root = 'data/my_folder'
 images = 'auto'  # folder of the images below data_root; 'auto' looks for it
 masks = 'auto'  # that of the masks, or a JSON file in COCO's form

@@ -1,3 +1,4 @@
+# Shapes: six classes drawn in memory, no files
 data_root = ''  # drawn in memory: nothing to read
 num_workers = 0
 image_scale = 1.0

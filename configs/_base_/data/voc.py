@@ -1,3 +1,4 @@
+# PASCAL VOC 2012 with the SBD masks: 20 classes
 data_root = 'data/VOCdevkit/VOC2012'
 num_workers = 4
 image_scale = 1.0

@@ -1,3 +1,4 @@
+# six of VOC's classes: person, cat, dog, horse, cow, sheep
 _base_ = './voc.py'
 # six of VOC's classes, in learning order; the other fourteen are background
 classes = ['person', 'cat', 'dog', 'horse', 'cow', 'sheep']

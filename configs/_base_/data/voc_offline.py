@@ -1,3 +1,4 @@
+# VOC with the augmentation of offline BiSeNet: rotation, flips, colour
 _base_ = './voc.py'
 data = dict(
     train_pipeline=dict(

@@ -1,3 +1,4 @@
+# EWC: holds parameters by their Fisher information (Kirkpatrick et al., PNAS 2017)
 method = dict(
     name='ewc',
     loss_decode=dict(type='CrossEntropyLoss'),

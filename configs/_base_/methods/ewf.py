@@ -1,3 +1,4 @@
+# EWF: MiB, and the network is averaged with the previous one (Xiao et al., CVPR 2023)
 method = dict(
     name='ewf',  # MiB, and the fusion of its networks
     loss_decode=dict(type='UnbiasedCrossEntropyLoss'),

@@ -1,3 +1,4 @@
+# trains only the new classifiers after step 0
 method = dict(
     name='frozen',
     loss_decode=dict(type='CrossEntropyLoss'),

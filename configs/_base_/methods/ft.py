@@ -1,3 +1,4 @@
+# fine-tuning: nothing against forgetting (with image-level labels: ft_s)
 method = dict(
     name='ft',
     loss_decode=dict(type='CrossEntropyLoss'),

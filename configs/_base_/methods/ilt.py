@@ -1,3 +1,4 @@
+# ILT: LwF, and the backbone's map follows the teacher's (Michieli and Zanuttigh, ICCVW 2019)
 method = dict(
     name='ilt',
     loss_decode=dict(type='CrossEntropyLoss'),

@@ -1,3 +1,4 @@
+# all classes at once from all images: the upper bound (with image-level labels: joint_s)
 method = dict(
     name='joint',
     joint=True,  # one step on all classes and all images

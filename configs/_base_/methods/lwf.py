@@ -1,3 +1,4 @@
+# LwF: old outputs follow the teacher's probabilities (Li and Hoiem, ECCV 2016)
 method = dict(
     name='lwf',
     loss_decode=dict(type='CrossEntropyLoss'),

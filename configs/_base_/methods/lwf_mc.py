@@ -1,3 +1,4 @@
+# LwF-MC: one sigmoid a class, those of old classes follow the teacher (Rebuffi, CVPR 2017)
 method = dict(
     name='lwf_mc',
     loss_decode=dict(type='BinaryCrossEntropyLoss'),

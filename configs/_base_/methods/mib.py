@@ -1,3 +1,4 @@
+# MiB: old classes may hide in the background (Cermelli, CVPR 2020; image-level labels: mib_s)
 method = dict(
     name='mib',
     loss_decode=dict(type='UnbiasedCrossEntropyLoss'),

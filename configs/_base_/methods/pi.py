@@ -1,3 +1,4 @@
+# PI: holds parameters by how much their way lowered the loss (Zenke et al., ICML 2017)
 method = dict(
     name='pi',
     loss_decode=dict(type='CrossEntropyLoss'),

@@ -1,3 +1,4 @@
+# PLOP: pooled maps follow the teacher, who labels the background (Douillard, CVPR 2021)
 method = dict(
     name='plop',
     loss_decode=dict(type='CrossEntropyLoss'),

@@ -1,3 +1,4 @@
+# a memory of images of earlier steps (SSUL-M, Cha et al., NeurIPS 2021)
 method = dict(
     name='replay',  # images of earlier steps, and no call to forget them
     loss_decode=dict(type='UnbiasedCrossEntropyLoss'),

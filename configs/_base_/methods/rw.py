@@ -1,3 +1,4 @@
+# RW: holds parameters by the importances of EWC and PI (Chaudhry et al., ECCV 2018)
 method = dict(
     name='rw',
     loss_decode=dict(type='CrossEntropyLoss'),

@@ -1,3 +1,4 @@
+# WILSON: new classes from image-level labels, localised online (Cermelli, CVPR 2022)
 method = dict(
     name='wilson',
     image_labels=dict(type='MaskImageLabels'),  # from step 1 on, and no masks

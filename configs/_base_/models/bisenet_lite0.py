@@ -1,3 +1,4 @@
+# BiSeNet on EfficientNet-Lite0 of timm
 pretrained = True
 width = 'narrow'
 norm_cfg = dict(type='BN')

@@ -1,3 +1,4 @@
+# BiSeNet on torchvision's ResNet-101
 pretrained = True
 width = 'narrow'
 norm_cfg = dict(type='BN')

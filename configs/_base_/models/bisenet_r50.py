@@ -1,3 +1,4 @@
+# BiSeNet on torchvision's ResNet-50
 pretrained = True
 width = 'narrow'
 norm_cfg = dict(type='BN')

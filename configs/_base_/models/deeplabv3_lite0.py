@@ -1,3 +1,4 @@
+# DeepLabV3 on EfficientNet-Lite0 of timm, output stride 16
 pretrained = True
 norm_cfg = dict(type='BN')
 model = dict(

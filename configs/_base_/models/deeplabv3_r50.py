@@ -1,3 +1,4 @@
+# DeepLabV3 on ResNet-50, output stride 16
 pretrained = True
 norm_cfg = dict(type='BN')
 model = dict(

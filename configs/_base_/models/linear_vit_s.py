@@ -1,3 +1,4 @@
+# a linear classifier on ViT-S/16 of timm
 pretrained = True
 norm_cfg = dict(type='BN')
 model = dict(

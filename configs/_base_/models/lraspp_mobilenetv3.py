@@ -1,3 +1,4 @@
+# LR-ASPP on torchvision's MobileNetV3-Large
 pretrained = True
 norm_cfg = dict(type='BN')
 model = dict(

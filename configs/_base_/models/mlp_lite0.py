@@ -1,3 +1,4 @@
+# SegFormer's all-MLP head on EfficientNet-Lite0 of timm
 pretrained = True
 norm_cfg = dict(type='BN')
 model = dict(

@@ -13,8 +13,9 @@ from incseg.apis.config.check import check_config
 from incseg.apis.config.model_base import swap_model
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
 from incseg.apis.config.stored import import_modules, where_to_look
-from incseg.errors import InvalidInputError, MissingFileError
+from incseg.errors import InvalidInputError
 from incseg.evaluation.run_settings import MODEL_BASE
+from incseg.utils.library_configs import find_config
 from incseg.utils.rules import expected, unknown_key
 
 
@@ -22,7 +23,8 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config file, fill the defaults, apply overrides, check everything.
 
     Args:
-        path: A Python config.
+        path: A Python config: a file, or the name of one of the library,
+            ``'mib/bisenet_r18_shapes_4-1'``; a file goes first.
         options: Overrides by dotted key, ``{'protocol.setting': 'disjoint'}``; with
             ``{'model_base': 'deeplabv3_lite0'}`` the network is that of another base.
 
@@ -34,11 +36,9 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         InvalidInputError: If it cannot be read, has unknown keys, or a value
             is not allowed.
     """
-    path = Path(path)
+    path = find_config(path)
     if path.is_dir():
         raise expected('config', str(path), 'a .py file, no folder')
-    if not path.is_file():
-        raise MissingFileError(f'no config at {path}')
     if path.suffix != '.py':
         raise expected('config', str(path), 'a .py file')
     try:

@@ -130,7 +130,7 @@ def config_text(report: FolderReport, choices: Choices) -> str:
         f'methods/{choices.method}.py',
     ]
     lines = [
-        f'# written by tools/init.py for {report.root}: {report.train_images} images to learn from',
+        f'# written by incseg init for {report.root}: {report.train_images} images to learn from',
         '_base_ = [',
         *(f'    {str(configs / base)!r},' for base in bases),
         ']',

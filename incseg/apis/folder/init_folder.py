@@ -1,6 +1,5 @@
-"""From a folder to a config that trains on it: what ``tools/init.py`` does."""
+"""From a folder to a config that trains on it: what ``incseg init`` does."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from incseg.apis.folder.report import FolderReport
 from incseg.errors import UserError
 from incseg.utils.files import write_atomically
 from incseg.utils.outputs import check_outputs
-from incseg.utils.repository import tools_folder
 from incseg.utils.rules import expected
 
 
@@ -66,7 +64,5 @@ def init_folder(
         raise
     weights = 'with ImageNet weights' if choices.pretrained else 'without ImageNet weights'
     tell(f'config   {path}: {choices.network} {weights}, {choices.method}, {choices.protocol}')
-    train = tools_folder() / 'train.py'
-    beside = os.path.relpath(train)
-    tell(f'next     python {train if beside.startswith("..") else beside} {path}')
+    tell(f'next     incseg train {path}')
     return report, path

@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -85,18 +86,21 @@ def read_label_file(path: str | os.PathLike) -> np.ndarray:
     raise InvalidInputError(f'label file {path!r} is {kind}, {_EXPECTED}')
 
 
-def write_label_file(path: str | os.PathLike, ids: np.ndarray) -> None:
-    """Write a label map as a palette PNG in VOC's colours, whole or not at all.
+def write_label_file(
+    path: str | os.PathLike, ids: np.ndarray, palette: Sequence[Sequence[int]] | None = None
+) -> None:
+    """Write a label map as a palette PNG, whole or not at all.
 
     Args:
         path: The file; its folder is created.
         ids: uint8 ``(H, W)``.
+        palette: The colour of each id, ``[r, g, b]``, up to 256; None for VOC's colours.
 
     Raises:
         SaveError: The file cannot be written.
     """
     image = Image.fromarray(np.ascontiguousarray(ids))
-    image.putpalette(_PALETTE)
+    image.putpalette(_PALETTE if palette is None else bytes(sum(map(list, palette), [])))
     buffer = io.BytesIO()
     image.save(buffer, format='PNG')
     write_atomically(Path(path), buffer.getvalue(), durable=False)

@@ -60,8 +60,24 @@ class StepRunner(Runner):
             )
         if remark := self.cfg.get('remark'):
             self.logger.info(remark)
-        with gpu_arithmetic(**self._arithmetic):
-            return super().train()
+        try:
+            with gpu_arithmetic(**self._arithmetic):
+                return super().train()
+        finally:
+            self._end_lines()
+
+    def test(self) -> Any:
+        """Evaluate on the test images, and return the metrics by name."""
+        try:
+            return super().test()
+        finally:
+            self._end_lines()
+
+    def _end_lines(self) -> None:
+        """End the live lines of hooks, which an error would leave on the terminal."""
+        for hook in self.hooks:
+            if end := getattr(hook, 'end_line', None):
+                end()
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: Any) -> Any:
         """Wrap the model for several processes; its dropout then does not depend on their number.

@@ -7,10 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-State = dict[str, Tensor]
+from incseg.models.data_preprocessor import MEAN, STD
 
-#: ImageNet's usual scaling, of pixels from 0 to 255
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Predict one picture by the settings of a test; memory follows the window, not the picture."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,11 @@ from torch import Tensor
 
 from incseg.models.decode_heads.class_map import class_map, label_type
 from incseg.models.prediction.global_pooling import PictureAverages
-from incseg.models.prediction.regions import classes_of_region, region_matrix
+from incseg.models.prediction.regions import (
+    classes_of_region,
+    probabilities_of_region,
+    region_matrix,
+)
 from incseg.models.prediction.settings import PredictionSettings
 from incseg.models.prediction.windows import Span, windows
 from incseg.structures import SegDataSample
@@ -61,36 +65,56 @@ class PicturePrediction:
         ]
         self.averages = {variant: PictureAverages() for variant in self.variants}
 
-    def labels(self) -> Tensor:
-        """Return the train ids of the picture, ``(height, width)`` of the target."""
+    def labels(self, probabilities: Tensor | None = None) -> Tensor:
+        """Return the train ids of the picture, ``(height, width)`` of the target.
+
+        Args:
+            probabilities: ``(C, height, width)`` for the C channels of the logits, floating
+                point, on any device: it is filled with the probabilities that the train ids were
+                decided by, softmax, or a sigmoid of each class.  None for no probabilities.
+        """
         head = self.model.decode_head
         decide = head.own_decision
         independent = getattr(head.loss_decode, 'independent_classes', not head.has_background)
         if len(self.windows) == len(self.variants) == 1 and not self.settings.averages:
             [logits] = self._variants(*self.windows[0], record=False)
             size = (self.image.shape[-2], self.image.shape[-1])
+            if probabilities is not None:
+                downs, acrosses = self._matrices(*self.windows[0], [logits])
+                probabilities[:] = probabilities_of_region([logits], downs, acrosses, independent)
             return class_map(logits, size, self.target, decide=decide)  # bit by bit as without
         if len(self.windows) > 1:
             self._pool()
         labels: Tensor | None = None
         for rows, columns in self.windows:
             variants = list(self._variants(rows, columns, record=False))
-            sizes = [logits.shape[-2:] for logits in variants]
-            downs = [
-                self._matrix(rows, size[0], 0, scale)
-                for size, (scale, _) in zip(sizes, self.variants)
-            ]
-            acrosses = [
-                self._matrix(columns, size[1], 1, *variant)
-                for size, variant in zip(sizes, self.variants)
-            ]
+            downs, acrosses = self._matrices(rows, columns, variants)
+            taken = rows.taken(self.target[0]), columns.taken(self.target[1])
+            if probabilities is not None:
+                probabilities[:, taken[0], taken[1]] = probabilities_of_region(
+                    variants, downs, acrosses, independent
+                ).to(probabilities)
             part = classes_of_region(variants, downs, acrosses, independent, decide)
             if labels is None:
                 dtype = label_type(variants[0].shape[0], decide)
                 labels = torch.empty(self.target, dtype=dtype, device=part.device)
-            labels[rows.taken(self.target[0]), columns.taken(self.target[1])] = part
+            labels[taken] = part
         assert labels is not None
         return labels
+
+    def _matrices(
+        self, rows: Span, columns: Span, variants: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the matrices down and across of a window's logits, one of each for a variant."""
+        sizes = [logits.shape[-2:] for logits in variants]
+        downs = [
+            self._matrix(rows, size[0], 0, scale) for size, (scale, _) in zip(sizes, self.variants)
+        ]
+        acrosses = [
+            self._matrix(columns, size[1], 1, *variant)
+            for size, variant in zip(sizes, self.variants)
+        ]
+        return downs, acrosses
 
     def _matrix(
         self, span: Span, count: int, axis: int, scale: float, mirrored: bool = False

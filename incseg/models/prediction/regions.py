@@ -1,6 +1,6 @@
 """From the logits of a window, or several of them, to the classes of a part of the picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -81,19 +81,62 @@ def classes_of_region(
     widened = [widen(each, across.to(each.dtype)) for each, across in zip(logits, acrosses)]
     if len(logits) == 1:
         return classes_of_widened(widened[0], downs[0], labels, channels, decide)
-    chunk = min(max(1, CHUNK // (channels * wide)), tall)
+    for rows, mean in summed_votes(widened, downs, channels, wide, independent):
+        if decide is not None:
+            mean /= len(logits)
+            mean = mean.logit(1e-7) if independent else mean.clamp_min(1e-30).log()
+        labels[rows] = classes_of_rows(mean, decide).to(labels.dtype)
+    return labels
+
+
+def probabilities_of_region(
+    variants: Sequence[Tensor],
+    downs: Sequence[Tensor],
+    acrosses: Sequence[Tensor],
+    independent: bool,
+) -> Tensor:
+    """Return the probabilities of a part of a picture, the mean over several passes.
+
+    Args:
+        variants, downs, acrosses, independent: See :func:`classes_of_region`.
+
+    Returns:
+        ``(C, H, W)``, float32 or wider, on the device of the logits.
+    """
+    logits = [each.float() if each.dtype.itemsize < 4 else each for each in variants]
+    channels, tall, wide = len(logits[0]), len(downs[0]), len(acrosses[0])
+    result = logits[0].new_empty(channels, tall, wide)
+    downs = [down.to(each.dtype) for each, down in zip(logits, downs)]
+    widened = [widen(each, across.to(each.dtype)) for each, across in zip(logits, acrosses)]
+    for rows, total in summed_votes(widened, downs, channels, wide, independent):
+        result[:, rows] = (total / len(logits)).transpose(0, 1)
+    return result
+
+
+def summed_votes(
+    widened: Sequence[Tensor], downs: Sequence[Tensor], channels: int, wide: int, independent: bool
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield the sum of the passes' probabilities for a few rows at a time.
+
+    Args:
+        widened: Logits of each pass that have their width already, ``(h_i, C * W)``.
+        downs: The matrix of each along the height, ``(H, h_i)``.
+        channels, wide: ``C`` and ``W``.
+        independent: Whether each class has a sigmoid of its own; else softmax.
+
+    Yields:
+        The rows, and their sum ``(rows, C, W)``, which may be written to.
+    """
+    tall = len(downs[0])
+    chunk = min(max(1, CHUNK // max(1, channels * wide)), max(1, tall))
     for start in range(0, tall, chunk):
-        mean = None
+        total = None
         for each, down in zip(widened, downs):
             weights = down[start : start + chunk]
             used = source_of(weights)
             rows = each[used].unflatten(1, (channels, wide)).flatten(1)
             scores = (weights[:, used].to(rows) @ rows).view(-1, channels, wide)
             votes = scores.sigmoid() if independent else scores.softmax(1)
-            mean = votes if mean is None else mean.add_(votes)
-        assert mean is not None
-        if decide is not None:
-            mean /= len(logits)
-            mean = mean.logit(1e-7) if independent else mean.clamp_min(1e-30).log()
-        labels[start : start + chunk] = classes_of_rows(mean, decide).to(labels.dtype)
-    return labels
+            total = votes if total is None else total.add_(votes)
+        assert total is not None
+        yield slice(start, start + chunk), total

@@ -68,7 +68,7 @@ def network_state(content: Any, path: FilePath) -> dict[str, Tensor]:
     kind = kind_of(dict(content)) if isinstance(content, Mapping) else None
     if kind is not None and (kind != 'resume' or 'kind' in content['meta']):  # else mmengine's
         raise InvalidInputError(
-            f'{path} is a checkpoint of incseg already: tools/train.py CONFIG --start {path} '
+            f'{path} is a checkpoint of incseg already: incseg train CONFIG --start {path} '
             'takes a step_0/final.pth as it is'
         )
     state = content

@@ -1,26 +1,15 @@
-"""Command lines of the tools: parsers, options of a config, one-line errors."""
+"""Arguments that several commands share, and the parser that reports a mistake in one line.
+
+What needs torch is imported when it is used: ``--help`` answers at once.
+"""
 
 import argparse
-import errno
-import os
 import re
-import select
-import sys
-import warnings
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from incseg.apis.config.loading import parse_options
-from incseg.errors import UserError
-from incseg.evaluation.run_settings import MODEL_BASE
-from incseg.protocols.class_index import rescan_from_now
 from incseg.renamed import renamed_name
 from incseg.utils.rules import similar
-
-#: numbers of the system's errors where a disk is full or a quota is used up
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-FROM_CHECKPOINT = '--resume goes on from the last checkpoint, if there is one'
 
 
 def add_config_arguments(
@@ -29,7 +18,7 @@ def add_config_arguments(
     """Add ``--data-root``, ``--model`` and ``--cfg-options``; :func:`options_of` reads them.
 
     Args:
-        parser: The parser of the tool.
+        parser: The parser of the command.
         overrides: What ``--cfg-options`` does, as the help shows it.
     """
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
@@ -54,12 +43,15 @@ def options_of(args: argparse.Namespace, named: Mapping[str, Any] | None = None)
 
     Args:
         args: The parsed options of :func:`add_config_arguments`.
-        named: Values of a tool's own options, which win over ``--cfg-options``;
+        named: Values of a command's own options, which win over ``--cfg-options``;
             None where an option is absent.
 
     Raises:
         InvalidInputError: An option is not of the form ``key=value``.
     """
+    from incseg.apis.config.loading import parse_options
+    from incseg.evaluation.run_settings import MODEL_BASE
+
     named = {'data_root': args.data_root, MODEL_BASE: args.model, **(named or {})}
     present = {key: value for key, value in named.items() if value is not None}
     return {**parse_options(args.cfg_options), **present}
@@ -68,10 +60,10 @@ def options_of(args: argparse.Namespace, named: Mapping[str, Any] | None = None)
 def add_common_arguments(
     parser: argparse.ArgumentParser, work_dir: str = 'work_dirs/<config stem>'
 ) -> None:
-    """Add the options that ``train.py``, ``test.py`` and similar tools share.
+    """Add the options that ``incseg train``, ``incseg test`` and similar commands share.
 
     Args:
-        parser: The parser of the tool.
+        parser: The parser of the command.
         work_dir: The default work dir, as the help shows it.
     """
     add_config_arguments(parser)
@@ -83,10 +75,10 @@ def add_common_arguments(
 def add_force_argument(
     parser: argparse.ArgumentParser, what: str = 'the output, if it is there already'
 ) -> None:
-    """Add ``--force``, without which a tool refuses to write over an earlier output.
+    """Add ``--force``, without which a command refuses to write over an earlier output.
 
     Args:
-        parser: The parser of the tool.
+        parser: The parser of the command.
         what: What may be written over, as the help shows it.
     """
     parser.add_argument(
@@ -99,6 +91,8 @@ def add_rescan_argument(parser: argparse.ArgumentParser) -> None:
 
     class Rescan(argparse.Action):
         def __call__(self, *_: Any, **__: Any) -> None:
+            from incseg.protocols.class_index import rescan_from_now
+
             rescan_from_now()
 
     parser.add_argument(
@@ -120,74 +114,6 @@ def add_import_argument(parser: argparse.ArgumentParser) -> None:
         default=[],
         help='import a module with parts that a checkpoint needs; may be given several times',
     )
-
-
-def command_line(main: Callable[[], None], after_interrupt: str = FROM_CHECKPOINT) -> None:
-    """Run a tool; turn a user's mistake into one line and exit status 1.
-
-    The tool ends silently when nobody reads its output any more (``… | head``).
-
-    Args:
-        main: the tool.
-        after_interrupt: the advice for a run that Ctrl-C has stopped.
-    """
-    if hasattr(sys.stdout, 'reconfigure'):  # names of files that are not UTF-8, as on stderr
-        sys.stdout.reconfigure(errors='backslashreplace')
-    plain = warnings.formatwarning
-    warnings.formatwarning = one_line_warning
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f'error: {one_line(error)}')
-    except KeyboardInterrupt:
-        sys.exit(f'interrupted; {after_interrupt}')
-    except SyntaxError as error:  # mmengine's, where Ctrl-C stops its layout of a config
-        if not isinstance(error.__context__, KeyboardInterrupt):
-            raise
-        sys.exit(f'interrupted; {after_interrupt}')
-    except BrokenPipeError:  # an OSError, too
-        if not reader_is_gone():  # another pipe, for instance to a loader's worker: our own fault
-            raise
-        sys.exit(1)
-    except OSError as error:  # of a writer that is not ours, such as that of mmengine's log
-        if error.errno not in NO_ROOM:
-            raise
-        where = f'cannot write {error.filename!r}' if error.filename else 'cannot write a file'
-        sys.exit(f'error: {where}: {error.strerror}; make room; {after_interrupt}')
-    finally:
-        warnings.formatwarning = plain
-        with suppress(BrokenPipeError):
-            sys.stdout.flush()
-        if reader_is_gone():  # else Python complains at exit about what is left to print
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def one_line_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None
-) -> str:
-    """Return a warning in one line; a place in code only where it is no ``UserWarning``.
-
-    A replacement of :func:`warnings.formatwarning`, with its arguments.
-    """
-    text = ' '.join(str(message).split())
-    place = '' if category is UserWarning else f' ({category.__name__}, {filename}:{lineno})'
-    return f'warning: {text}{place}\n'
-
-
-def reader_is_gone() -> bool:
-    """Tell whether standard output is a pipe that nobody reads any more."""
-    poll = select.poll()
-    try:
-        poll.register(sys.stdout, 0)
-    except (OSError, ValueError):  # not a file of the system's
-        return False
-    return any(event & select.POLLERR for _, event in poll.poll(0))
-
-
-def one_line(error: Exception) -> str:
-    """Return the message of an error, without the traceback that a loader's worker adds."""
-    text = str(error).strip()
-    return text.splitlines()[-1].partition(': ')[2] if text.startswith('Caught ') else text
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -226,4 +152,10 @@ def int_argument(text: str) -> int:
 def __getattr__(name: str) -> Any:
     if name == 'whole_number':
         return renamed_name(f'{__name__}.{name}', 'int_argument', int_argument)
+    if name in ('command_line', 'one_line', 'one_line_warning'):  # of apis.command_line
+        from incseg.cli import errors
+
+        return renamed_name(
+            f'incseg.apis.command_line.{name}', f'incseg.cli.errors.{name}', getattr(errors, name)
+        )
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

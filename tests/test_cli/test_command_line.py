@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from incseg.apis.command_line import (
+from incseg.cli.arguments import (
     ArgumentParser,
     add_common_arguments,
     add_config_arguments,
-    command_line,
     int_argument,
-    one_line,
     options_of,
 )
+from incseg.cli.errors import command_line, one_line
 from incseg.errors import InvalidInputError
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +36,13 @@ def test_options(add):
         options_of(parser.parse_args(['--cfg-options', 'seed']))
 
 
-@pytest.mark.parametrize('tool', sorted((ROOT / 'tools').glob('*.py')), ids=lambda p: p.name)
-def test_tools_share_the_options_of_a_config(tool):
-    """A tool that parses them by itself would miss what is added for all."""
-    assert '--data-root' not in tool.read_text() and "'--cfg-options'" not in tool.read_text()
+COMMAND_FILES = {*(ROOT / 'incseg/cli').glob('*.py')} - {ROOT / 'incseg/cli/arguments.py'}
+
+
+@pytest.mark.parametrize('file', sorted(COMMAND_FILES), ids=lambda p: p.name)
+def test_commands_share_the_options_of_a_config(file):
+    """A command that parses them by itself would miss what is added for all."""
+    assert "'--data-root'" not in file.read_text() and "'--cfg-options'" not in file.read_text()
 
 
 def test_a_users_mistake_is_one_line():
@@ -56,7 +58,7 @@ def test_a_users_mistake_is_one_line():
 def test_names_that_are_not_utf_8_are_printed():
     """If it fails, a result that names such a file is a traceback, and so is a mistake."""
     code = (
-        'from incseg.apis.command_line import command_line; from incseg.errors import UserError\n'
+        'from incseg.cli.errors import command_line; from incseg.errors import UserError\n'
         'def main():\n    print("a\\udcff")\n    raise UserError("b\\udcff")\n'
         'command_line(main)'
     )

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from incseg.apis.command_line import int_argument
+from incseg.cli.arguments import int_argument
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:

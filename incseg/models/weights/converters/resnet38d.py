@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from incseg.errors import InvalidInputError
+from incseg.models.weights.converters.mxnet_params import read_mxnet_params
 from incseg.utils.files import whole_file
 from incseg.utils.outputs import check_outputs
-from tools.converters.mxnet_params import read_mxnet_params
 
 #: mxnet's names of what a BatchNorm holds
 NORM = {

@@ -1,0 +1,11 @@
+"""Segment pictures, folders of pictures and videos with a trained network."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout, installed or not
+
+from incseg.cli.main import run
+
+if __name__ == '__main__':
+    run('predict')
