@@ -27,8 +27,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('errors', 'constants', 'renamed'),
     ],
     'apis': [
-        ('folder', 'import_model', 'prediction', 'run_list'),
-        ('class_files', 'foreign_network', 'inference'),
+        ('import_model', 'prediction', 'run_list', 'teach'),
+        ('class_files', 'folder', 'foreign_network', 'inference'),
         ('config', 'image_files', 'prepare'),
     ],
     'apis.folder': [
@@ -39,6 +39,12 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('classes',),
     ],
     'apis.prediction': [('predict',), ('files', 'inputs')],
+    'apis.teach': [
+        ('teach',),
+        ('agreement', 'taught_config'),
+        ('known_model', 'new_images'),
+        ('mask_classes',),
+    ],
     'apis.config': [
         ('started',),
         ('trained',),
