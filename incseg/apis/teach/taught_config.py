@@ -24,6 +24,9 @@ from incseg.utils.rules import any_of, expected, whole_number
 BATCHES = (8, 16)
 #: rate of a later step for an imported network, with a batch of 16
 IMPORTED_RATE, ITS_BATCH = 0.001, 16
+#: share of the rate of the model's later steps, and what is frozen: few images of a new place spoil
+#: the statistics of the norms, and frozen norms need a smaller rate (docs/teach.md)
+SHARE_OF_RATE, FROZEN = 0.2, ('norm',)
 #: settings of the model's own training that a further step does not share
 OF_ITS_TRAINING = ('seam', 'annotation', 'warmup_epochs', 'epochs', 'protocol', 'method')
 #: keys of its schedule that belong to parts of its method
@@ -53,7 +56,7 @@ def effort(
     """Choose epochs, batch and learning rate for the images.
 
     The iterations grow with the root of the images: effort grows slower than data.  The rate is
-    that of the model's later steps, and grows with the batch.
+    a fifth of that of the model's later steps, and grows with the batch.
 
     Args:
         model: The model.
@@ -72,7 +75,8 @@ def effort(
     schedule = model.config.get('schedule') or {}
     before, its_batch = IMPORTED_RATE, ITS_BATCH
     if not model.imported and 'lr' in schedule:
-        before, its_batch = schedule['lr']['added'], model.config['batch_size']
+        before = SHARE_OF_RATE * schedule['lr']['added']
+        its_batch = model.config['batch_size']
     per_epoch = max(images.number // batch, 1)
     return Effort(chosen, batch, chosen * per_epoch, before * batch / its_batch)
 
@@ -102,6 +106,7 @@ def taught_config(
     """
     config = imported_config(model, images) if model.imported else own_config(model)
     config['method'] = method_of_base(method)
+    config['method'].setdefault('frozen', list(FROZEN))
     steps, told = model.steps()
     name = '+'.join(classes)
     while name in steps:

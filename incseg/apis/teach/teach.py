@@ -114,17 +114,20 @@ def teach(
     if device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
     folder = default_out(known.path, list(named.new)) if out is None else Path(out)
-    tell(f'plan     {plan_in_words(known, method, chosen)}')
+    tell(f'plan     {plan_in_words(known, config, chosen)}')
     ledger = train_protocol(config, folder, resume=resume, start=known.path)
     return result_of(known, new, named.new, folder, ledger, device, tell)
 
 
-def plan_in_words(model: KnownModel, method: str, chosen: Effort) -> str:
+def plan_in_words(model: KnownModel, config: Mapping[str, Any], chosen: Effort) -> str:
     """Return the line about the training that is to come."""
+    method = config['method']
+    size = (method.get('memory') or {}).get('size')
+    old = f'{size} old images are replayed' if size else 'no old image is learned from'
     return (
-        f'step {model.step + 1}, {method}, {chosen.iterations:,} iterations '
+        f'step {model.step + 1}, {method["name"]}, {chosen.iterations:,} iterations '
         f'({chosen.epochs} epochs, batch {chosen.batch_size}, rate {chosen.rate:.3g}); '
-        'no old image is learned from'
+        f'{old}'
     )
 
 
