@@ -167,7 +167,7 @@ def test_the_command_line(toy_leaf, tmp_path, tool_environment):
     assert 'images, new classes star' in told
     again = run('test.py', 'run/step_1/final.pth')
     table = again[again.index('IoU of each class') :].splitlines()
-    assert [line.split('|')[2].strip() for line in table[4:9]] == [
-        line.split('|')[3].strip()
+    assert [line.split('|')[3].strip() for line in table[4:9]] == [
+        line.split('|')[4].strip()
         for line in told[told.rindex('IoU of each class') :].splitlines()[4:9]
     ]
