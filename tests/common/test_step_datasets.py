@@ -252,3 +252,8 @@ def test_parts_follow_one_another(name):
     expected = [sample for part in alone for sample in map(part.__getitem__, range(len(part)))]
     for i, number in enumerate(numbers):
         assert same(joined[i], expected[i]) and joined[i]['data_samples'].test_part == number
+    assert len({*joined.image_ids}) == len(joined), 'pictures of equal ids replace each other'
+    assert [joined[i]['data_samples'].image_id for i in (0, 25)] == [
+        joined.image_ids[0],
+        joined.image_ids[25],
+    ]
