@@ -178,7 +178,7 @@ def test_a_run_gets_one_step_more(open_config, tmp_path):
     train_protocol(open_config(), tmp_path / 'run')
     ledger = train_protocol(open_config(star={'star': 1}), tmp_path / 'run', resume=True)
     assert [entry['step'] for entry in ledger.steps] == [0, 1]
-    with pytest.raises(InvalidInputError, match='was started with protocol.steps.star'):
+    with pytest.raises(InvalidInputError, match='was started with protocol.steps.cross'):
         train_protocol(open_config(cross={'cross': 1}), tmp_path / 'run', resume=True)
 
 
