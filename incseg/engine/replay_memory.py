@@ -1,10 +1,15 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from incseg.datasets import IncrementalDataset, ReplayDataset
+from incseg.constants import VOID
+from incseg.datasets import IncrementalDataset, ReplayDataset, SegDataset
+from incseg.datasets.steps.replay_dataset import Exemplars
+from incseg.engine.recipe.step_sources import StepSources
+from incseg.protocols import Protocol
 from incseg.protocols.exemplars import LABELS, STRATEGIES, exemplar_lut
+from incseg.registry import DATASETS
 from incseg.utils.distributed import on_rank_zero
 from incseg.utils.rules import (
     Rule,
@@ -41,12 +46,21 @@ class ReplayMemory:
         options: ``dict(size, strategy='class_balanced', labels='seen',
             batch_share=None)``, or None for no memory.
         seed: The run's seed.
+        sources: The data sets of the steps, for an open protocol whose steps may have several;
+            None where they share one.
 
     Raises:
         InvalidInputError: An option is unknown or its value is not allowed.
     """
 
-    def __init__(self, options: Mapping[str, Any] | None, seed: int):
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None,
+        seed: int,
+        sources: StepSources | None = None,
+    ):
+        self.sources = sources
+        self._built: dict[str, SegDataset] = {}
         options = dict(size=0) if options is None else options
         check_keys('method.memory', options, ('size',), DEFAULTS)
         chosen: dict[str, Any] = {**DEFAULTS, **options}
@@ -82,9 +96,36 @@ class ReplayMemory:
         """
         if not self.size or not exemplars:
             return dataset
-        return ReplayDataset(
-            dataset, {entry['image']: entry['steps'] for entry in exemplars}, self.labels
-        )
+        own, *others = self.by_source(dataset, exemplars)
+        return ReplayDataset(dataset, own[1], self.labels, others)
+
+    def by_source(
+        self, dataset: IncrementalDataset, exemplars: list[dict[str, Any]]
+    ) -> list[Exemplars]:
+        """Return the exemplars of each source, those of the step's own source first.
+
+        Args:
+            dataset: The images of the step.
+            exemplars: ``meta.memory`` of the previous step.
+        """
+        found: dict[str, Exemplars] = {}
+        for entry in [dict(steps=[dataset.step]), *exemplars]:
+            name, source = self._source(dataset, entry['steps'][0])
+            steps_of = found.setdefault(name, (source, {}))[1]
+            if 'image' in entry:
+                steps_of[entry['image']] = entry['steps']  # type: ignore[index]
+        return list(found.values())
+
+    def _source(self, dataset: IncrementalDataset, k: int) -> tuple[str, SegDataset]:
+        """Return the name and the whole data set of the source of step ``k``."""
+        plan = getattr(dataset.protocol, 'plan', None)
+        if plan is None or plan.steps[k].source == plan.steps[dataset.step].source:
+            return '', dataset.dataset
+        name = plan.steps[k].source.name
+        if name not in self._built:
+            assert self.sources is not None
+            self._built[name] = DATASETS.build(self.sources.data(k, 'train'))
+        return name, self._built[name]
 
     def select(
         self, dataset: IncrementalDataset, exemplars: list[dict[str, Any]]
@@ -103,26 +144,60 @@ class ReplayMemory:
         """
         if not self.size:
             return []
-        k, source = dataset.step, dataset.dataset
-        steps = {entry['image']: list(entry['steps']) for entry in exemplars}
-        for name in dataset.image_ids:
-            steps[name] = [*steps.get(name, ()), k]
-        ids = source.image_ids
-        candidates = np.array([i for i, name in enumerate(ids) if name in steps], np.int64)
-        presence = on_rank_zero(source.presence)[candidates]
-        seen = list(dataset.protocol.seen(k))
-        annotated = np.stack(
-            [
-                np.isin(
-                    exemplar_lut(dataset.protocol, k, steps[ids[i]], self.labels)[seen],
-                    (0, 255),
-                    invert=True,
-                )
-                for i in candidates
-            ]
-        )
-        ranks = np.random.default_rng(self.seed).permutation(len(ids))[candidates]
+        k = dataset.step
+        names: list[str] = []
+        steps: list[Sequence[int]] = []
+        ranks, shown = [], []
+        for source, known in self.by_source(dataset, exemplars):
+            kept = dict(known)
+            if source is dataset.dataset:
+                for name in dataset.image_ids:
+                    kept[name] = [*kept.get(name, ()), k]
+            ids = source.image_ids
+            candidates = np.array([i for i, name in enumerate(ids) if name in kept], np.int64)
+            if not len(candidates):
+                continue
+            own = [kept[ids[i]] for i in candidates]
+            names += [ids[i] for i in candidates]
+            steps += own
+            order = np.random.default_rng(self.seed).permutation(len(ids))[candidates]
+            ranks.append((order + 0.5) / len(ids))  # comparable between sources
+            presence = on_rank_zero(source.presence)[candidates]
+            shown.append(labelled_classes(dataset, own, presence, self.labels))
         chosen = STRATEGIES[self.strategy](
-            ranks, presence[:, seen] & annotated, self.size, np.random.default_rng((self.seed, k))
+            np.concatenate(ranks),
+            np.concatenate(shown),
+            self.size,
+            np.random.default_rng((self.seed, k)),
         )
-        return [dict(image=ids[i], steps=steps[ids[i]]) for i in candidates[chosen]]
+        return [dict(image=names[i], steps=list(steps[i])) for i in chosen]
+
+
+def labelled_classes(
+    dataset: IncrementalDataset,
+    steps: Sequence[Sequence[int]],
+    presence: np.ndarray,
+    labels: str,
+) -> np.ndarray:
+    """Return which known classes are labelled in images of one source, and shown by them.
+
+    Args:
+        dataset: The images of the step, whose protocol counts.
+        steps: For each image, the steps that trained on it.
+        presence: Bool ``(images, C + 1)``, by dataset id of the source.
+        labels: ``method.memory.labels``.
+
+    Returns:
+        Bool ``(images, classes)``, in learning order.
+    """
+    protocol, k = dataset.protocol, dataset.step
+    count = sum(protocol.outputs_per_step(k)) - 1
+    shown = np.zeros((len(presence), count), np.bool_)
+    for row, own, present in zip(shown, steps, presence, strict=True):
+        if isinstance(protocol, Protocol):
+            lut = exemplar_lut(protocol, k, own, labels)
+        else:
+            lut = protocol.exemplar(k, own, labels)[0]
+        trained = lut[: len(present)][present]
+        row[trained[(trained != 0) & (trained != VOID)].astype(np.int64) - 1] = True
+    return shown

@@ -103,7 +103,8 @@ class ProtocolRun:
         self.base_steps = BaseSteps(experiment.config['base_steps_dir']) if shared else None
         self.ledger = experiment.new_ledger()
         self.labels = all_labels(experiment)
-        self.memory = ReplayMemory(experiment.config['method'].get('memory'), experiment.seed)
+        memory = experiment.config['method'].get('memory')
+        self.memory = ReplayMemory(memory, experiment.seed, experiment.sources)
         self.keep = networks_to_keep(experiment.config['schedule'].get('keep'))
         self.data: dict[str, str] = {}
 

@@ -9,7 +9,14 @@ from incseg import registry
 from tests.common.contract import Contract, Example
 
 METRICS = Contract(
-    'metric', registry.METRICS, 'incseg.evaluation', dict(ConfusionMetric=Example()), __file__
+    'metric',
+    registry.METRICS,
+    'incseg.evaluation',
+    dict(
+        ConfusionMetric=Example(),
+        HomeMetric=Example(annotates=[['b', 'c', 'd']], homes=dict(a=0, b=0, c=0, d=0)),
+    ),
+    __file__,
 )
 WRAPPERS = Contract(
     'wrapper of an optimiser',

@@ -40,6 +40,30 @@ STEPS = Contract(
         ),
     ),
     __file__,
+    but=('incseg.datasets.steps.parts_dataset',),
+)
+#: The promise: how many images each part has.
+PARTS = Contract(
+    'data set of several parts',
+    DATASETS,
+    'incseg.datasets.steps.parts_dataset',
+    dict(
+        PartsDataset=Example(
+            [24, 6],
+            parts=[
+                dict(
+                    type='IncrementalDataset',
+                    dataset=dict(SHAPES, length=length, seed=length),
+                    protocol=dict(base=2, increment=2),
+                    step=1,
+                    mode='test',
+                    pipeline=[LOAD, dict(type='LoadLabels'), PACK],
+                )
+                for length in (24, 6)
+            ],
+        )
+    ),
+    __file__,
 )
 
 
@@ -215,3 +239,21 @@ def test_what_is_remembered_of_an_image_is_plain(name, joined):
     assert len(negatives) == 1 and len(negatives.image_labels) == 2
     with pytest.raises(InvalidInputError, match='seam.negatives'):
         negatives.gather(dataset, [0, 1], [nothing, nothing])
+
+
+@PARTS.each()
+def test_parts_follow_one_another(name):
+    """If it fails, a test counts an image twice, or takes it for one of another source."""
+    joined = PARTS.build(name)
+    alone = [DATASETS.build(part) for part in PARTS[name]['parts']]
+    numbers = [number for number, length in enumerate(PARTS[name].promise) for _ in range(length)]
+    assert len(joined) == len(numbers) == len(joined.image_ids)
+    assert joined.metainfo == alone[0].metainfo
+    expected = [sample for part in alone for sample in map(part.__getitem__, range(len(part)))]
+    for i, number in enumerate(numbers):
+        assert same(joined[i], expected[i]) and joined[i]['data_samples'].test_part == number
+    assert len({*joined.image_ids}) == len(joined), 'pictures of equal ids replace each other'
+    assert [joined[i]['data_samples'].image_id for i in (0, 25)] == [
+        joined.image_ids[0],
+        joined.image_ids[25],
+    ]

@@ -12,6 +12,19 @@ from incseg.registry import DATASETS, STEP_SOURCES
 from tests.common.contract import Contract, Example
 from tests.conftest import CONFIGS, TINY
 
+#: other pictures, which annotate the same classes
+OTHER = {
+    split: dict(type='ShapesDataset', split=split, length=24, size=32, seed=9)
+    for split in ('train', 'test')
+}
+
+
+def written_out(**steps):
+    """The protocol of steps: each a dict, or the list of its classes."""
+    made = {k: v if isinstance(v, dict) else dict(classes=v) for k, v in steps.items()}
+    return dict(name='open', steps=made)
+
+
 #: The promise: the config whose steps it gives.
 SOURCES = Contract(
     'source of steps',
@@ -23,7 +36,12 @@ SOURCES = Contract(
             {'protocol.name': '4-1'},
             {'protocol.name': '2-3', 'protocol.class_order': [6, 1, 2, 5, 4, 3]},
             {'protocol.name': 'offline'},
-        )
+        ),
+        OpenProtocol=Example(
+            'mib/bisenet_r18_shapes_4-1.py',
+            {'protocol': written_out(a=['disc', 'ring'], b=['star'])},
+            {'protocol': written_out(a=['disc'], b=dict(classes=['cross', 'square'], data=OTHER))},
+        ),
     ),
     __file__,
 )
@@ -93,3 +111,15 @@ def test_describes_itself_in_plain_data(name, options):
     assert described['classes'][: len(sources.classes(k))] == sources.classes(k)
     assert json.dumps(sources.identity()) == json.dumps(again.identity())
     assert sources.remark() is None or isinstance(sources.remark(), str)
+
+
+@SOURCES.each_way()
+def test_every_class_has_one_home(name, options):
+    """If it fails, a class is scored on no images or on two sets of them."""
+    sources = sources_of(name, options)
+    for k in range(sources.num_steps):
+        homes = [each for part in sources.test_parts(k) for each in part.home_of]
+        assert sorted(homes) == sorted(sources.classes(k))
+        for part in sources.test_parts(k):
+            assert {*part.home_of} <= {'background', *part.annotates}
+            assert part.arguments['dataset'] in [sources.data(i, 'test') for i in range(k + 1)]

@@ -167,7 +167,37 @@ def test_the_command_line(toy_leaf, tmp_path, tool_environment):
     assert 'images, new classes star' in told
     again = run('test.py', 'run/step_1/final.pth')
     table = again[again.index('IoU of each class') :].splitlines()
-    assert [line.split('|')[2].strip() for line in table[4:9]] == [
-        line.split('|')[3].strip()
+    assert [line.split('|')[3].strip() for line in table[4:9]] == [
+        line.split('|')[4].strip()
         for line in told[told.rindex('IoU of each class') :].splitlines()[4:9]
     ]
+
+
+def test_a_run_gets_one_step_more(open_config, tmp_path):
+    """If it fails, who adds a step to a config trains all steps again."""
+    train_protocol(open_config(), tmp_path / 'run')
+    ledger = train_protocol(open_config(star={'star': 1}), tmp_path / 'run', resume=True)
+    assert [entry['step'] for entry in ledger.steps] == [0, 1]
+    with pytest.raises(InvalidInputError, match='was started with protocol.steps.cross'):
+        train_protocol(open_config(cross={'cross': 1}), tmp_path / 'run', resume=True)
+
+
+@pytest.mark.parametrize('out_of_reach', ['images', 'test'])
+def test_images_out_of_reach(open_config, tmp_path, out_of_reach):
+    """If it fails, a network whose old images are gone cannot learn a class, or gets scores of
+    other images."""
+    config = open_config(star={'star': 1})
+    train_protocol(config, tmp_path / 'all', steps=[0])
+    base = config.protocol.steps.base
+    base.data = None if out_of_reach == 'images' else dict(train=config.data.train, test=None)
+    start = tmp_path / 'all/step_0/final.pth'
+    ledger = train_protocol(config, tmp_path / 'run', start=start)
+    first, last = ledger.steps
+    assert first['iou'] == dict.fromkeys(['background', *BASE]) and first['accuracy'] is None
+    assert last['iou']['star'] is not None and last['iou']['disc'] is None
+    assert last['mib']['base'] is None and last['forgetting'] is None
+    assert list(last['elsewhere']) == [*BASE, 'star'] and last['elsewhere']['disc'] is not None
+    assert ledger.header['protocol']['homes']['disc'] is None
+    if out_of_reach == 'images':
+        with pytest.raises(InvalidInputError, match='protocol.steps.base.data is None, expected'):
+            train_protocol(config, tmp_path / 'other')

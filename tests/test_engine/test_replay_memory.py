@@ -45,7 +45,7 @@ class ShownImages(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         step = runner.model.decode_head.classifier.num_outputs - 5
         self.shown.setdefault(step, []).append(
-            [(s.image_id, s.get('exemplar', False)) for s in data_batch['data_samples']]
+            [(s.image_id, s.get('hidden') == ()) for s in data_batch['data_samples']]
         )
 
 

@@ -1,5 +1,6 @@
 """The test images of several sources, one after the other."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,10 @@ class PartsDataset(Dataset):
     def __init__(self, parts: Sequence[Any]) -> None:
         self.parts = [DATASETS.build(each) if isinstance(each, Mapping) else each for each in parts]
         self._ends = np.cumsum([len(part) for part in self.parts])
+        names = [(i, name) for i, part in enumerate(self.parts) for name in part.image_ids]
+        known = Counter(name for _, name in names)
+        #: the id of every image, in order; one that several parts have begins with their numbers
+        self.image_ids = [name if known[name] < 2 else f'{i}/{name}' for i, name in names]
 
     @property
     def metainfo(self) -> dict[str, Any]:
@@ -33,10 +38,9 @@ class PartsDataset(Dataset):
         meta: dict[str, Any] = self.parts[0].metainfo
         return meta
 
-    @property
-    def image_ids(self) -> list[str]:
-        """The id of every image, in order."""
-        return [name for part in self.parts for name in part.image_ids]
+    def input_files(self) -> list[str]:
+        """Return the paths of the images and label maps of all parts."""
+        return [path for part in self.parts for path in part.dataset.input_files()]
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -46,4 +50,5 @@ class PartsDataset(Dataset):
         part = self.parts[number]
         place = item - int(self._ends[number]) + len(part)
         index = int(part.indices[place])
-        return part.sample(index, part.label_lut, test_part=number)
+        own = dict(image_id=self.image_ids[item], test_part=number)
+        return part.sample(index, part.label_lut, **own)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from incseg.constants import VOID
 from incseg.protocols import Source, Step, StepPlan
 from incseg.registry import TASK_UTILS
 
@@ -40,6 +41,10 @@ class PlannedSteps:
         """Return the dataset ids learned up to step ``k``, as far as the images annotate them."""
         return self._ids(k, self.plan.seen(k))
 
+    def outputs_per_step(self, k: int) -> tuple[int, ...]:
+        """Return the outputs of each step up to ``k``: :meth:`StepPlan.outputs_per_step`."""
+        return self.plan.outputs_per_step(k)
+
     def hidden(self, k: int) -> tuple[int, ...]:
         """Return the train ids that may be anywhere in the label 0 of step ``k``'s images."""
         return self.plan.train_ids(self.plan.hidden(k))
@@ -55,6 +60,33 @@ class PlannedSteps:
     def eval_lut(self, k: int) -> np.ndarray:
         """Return the table of test labels, uint8 ``(256,)``, see :meth:`StepPlan.eval_lut`."""
         return self.plan.eval_lut(k, self.annotates)
+
+    def exemplar(
+        self, k: int, steps: Sequence[int], labels: str, void_as_background: bool = False
+    ) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return the labels of an image that is shown again at step ``k``.
+
+        Args:
+            k: The step that shows it.
+            steps: The steps that trained on the image; they share a source.
+            labels: ``'seen'``: every known class that the source annotates is labelled;
+                ``'own_step'``: the classes that were labelled in these steps, all else is void.
+            void_as_background: Whether void becomes background; ignored with ``'own_step'``.
+
+        Returns:
+            The table from dataset id of the source to train id, uint8 ``(256,)``, and the train
+            ids that its label 0 may hide.
+        """
+        source = self.plan.steps[steps[0]].source
+        if labels == 'seen':
+            hidden = self.plan.train_ids(self.plan.hidden(k, source))
+            return self.plan.train_lut(k, void_as_background, source), hidden
+        lut = np.full(256, VOID, np.uint8)
+        for step in steps:
+            own = self.plan.train_lut(step)
+            labelled = (own != 0) & (own != VOID)
+            lut[labelled] = own[labelled]
+        return lut, ()
 
     @property
     def setting(self) -> str:

@@ -1,5 +1,6 @@
 """The steps of an open protocol as a config declares them: read, and checked."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from incseg.utils.rules import (
     similar,
 )
 from incseg.utils.signatures import arguments
+
+#: names that can stand in dotted keys and in file names
+STEP_NAME = re.compile('[^\\W_][\\w-]*')
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,13 @@ def declared_steps(steps: Any, data: Mapping[str, Any]) -> list[DeclaredStep]:
         raise expected('protocol.steps', steps, 'a dict of one or more steps by name')
     made: list[DeclaredStep] = []
     for name, step in steps.items():
-        made.append(declared_step(str(name), step, data, made))
+        if not isinstance(name, str) or not STEP_NAME.fullmatch(name) or name == 'type':
+            raise expected(
+                'the name of a step in protocol.steps',
+                name,
+                "letters, digits, '_' and '-', not type",
+            )
+        made.append(declared_step(name, step, data, made))
     return made
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 
 from incseg.engine.recipe.names import resolve
+from incseg.engine.recipe.open_protocol import OpenProtocol
 from incseg.engine.recipe.step_sources import OneDataset, step_sources
 from incseg.evaluation import Ledger
 from incseg.evaluation.run_settings import model_title
@@ -46,8 +47,9 @@ class Experiment:
         if self.joint and isinstance(memory, Mapping) and memory.get('size'):
             raise expected('method.memory', dict(memory), 'None: method.joint=True replays nothing')
         self.sources = step_sources(config)
-        if isinstance(memory, Mapping) and memory.get('size'):
-            self._one_dataset()  # exemplars are images of one data set
+        replays = isinstance(memory, Mapping) and memory.get('size')
+        if replays and not isinstance(self.sources, OpenProtocol):
+            self._one_dataset()  # nobody knows what images of another source annotate
 
     @property
     def num_steps(self) -> int:

@@ -7,6 +7,7 @@ from incseg.datasets.label_maps import colour_map
 from incseg.datasets.steps.planned_steps import plain_step
 from incseg.engine.recipe.declared_steps import declared_steps
 from incseg.engine.recipe.step_sources import SourceTest, StepSources
+from incseg.errors import InvalidInputError
 from incseg.protocols import Source, StepPlan
 from incseg.registry import STEP_SOURCES
 from incseg.utils.rules import expected
@@ -59,6 +60,15 @@ class OpenProtocol(StepSources):
                 'another method: joint training has one data set with all classes, an open '
                 'protocol may have several',
             )
+        weak = dict(annotation=config.get('annotation'), seam=config.get('seam'))
+        weak['method.image_labels'] = config['method'].get('image_labels')
+        for key, section in weak.items():
+            if section is not None:
+                raise InvalidInputError(
+                    f'{key} makes labels of the classes of one data set, but protocol.name is '
+                    f'{name!r}; expected {key}=None, as its steps learn from masks, or a protocol '
+                    "of one data set, such as '15-1'"
+                )
         self.name = name
         self.declared = declared_steps(steps, config['data'])
         self.plan = StepPlan(each.step for each in self.declared)

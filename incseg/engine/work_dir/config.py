@@ -1,7 +1,7 @@
 """The config of a run as its work dir keeps it: written at the start, compared on resume."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ def as_written(config: Any) -> Any:
 def check_run_config(config: Any, work_dir: Path, ignored: Collection[str] = ()) -> None:
     """Refuse to resume with a config that would train something else.
 
+    An open protocol may have more steps than before.
+
     Args:
         config: The complete config of this run.
         work_dir: The folder with ``config.json`` of the earlier run; nothing is refused
@@ -45,6 +47,8 @@ def check_run_config(config: Any, work_dir: Path, ignored: Collection[str] = ())
     if before is None:
         return
     now = dict(flatten(as_written(config)))
+    later = added_steps(before, now)
+    now = {key: value for key, value in now.items() if step_of(key) not in later}
     names_first = sorted(
         {*before, *now} - {*ignored},
         key=lambda key: (
@@ -60,3 +64,20 @@ def check_run_config(config: Any, work_dir: Path, ignored: Collection[str] = ())
                 f'{work_dir} was started with {key} = {before.get(key)!r}, this config says '
                 f'{now.get(key)!r}; resume with the same config, or pass another --work-dir'
             )
+
+
+def added_steps(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """Return the names of the steps that an open protocol has got since its run was started.
+
+    Args:
+        before: The config of the run by dotted key.
+        now: The config now, likewise.
+    """
+    known, names = ({step_of(key) for key in keys} - {''} for keys in (before, now))
+    return names - known if known <= names else set()
+
+
+def step_of(key: str) -> str:
+    """Return the name of the step of an open protocol to which a dotted key belongs, or ''."""
+    parts = key.split('.')
+    return parts[2] if parts[:2] == ['protocol', 'steps'] and len(parts) > 2 else ''

@@ -236,7 +236,8 @@ def hidden_first(
     if order == list(range(count)):
         return logits, target, len(first)
     index = torch.tensor(order).to(logits.device, non_blocking=True)
-    places = torch.tensor([order.index(i) for i in range(count)]).to(target.device)
+    places = torch.tensor([order.index(i) for i in range(count)])
+    places = places.to(target.device, non_blocking=True)
     labels = target.long()
     inside = (labels >= 0) & (labels < count) & (labels != ignore_index)
     renumbered = places[labels.where(inside, 0)].where(inside, labels).to(target.dtype)

@@ -12,9 +12,9 @@ BASE = dict(classes=['disc', 'square'])
 HORSE = dict(classes=['horse'], data=dict(train=FOLDER, test=0.2))
 
 
-def load(steps, method='mib', **options):
+def load(steps, method='mib', sizes='4-1', **options):
     protocol = dict(name='open', steps=steps)
-    leaf = CONFIGS / method / 'bisenet_r18_shapes_4-1.py'
+    leaf = CONFIGS / method / f'bisenet_r18_shapes_{sizes}.py'
     return load_config(leaf, {**TINY, 'protocol': protocol, **options})
 
 
@@ -65,6 +65,8 @@ def test_steps_of_one_data_set_share_their_source():
     [
         (None, 'protocol.steps is None, expected a dict of one or more steps by name'),
         ({}, 'protocol.steps is {}'),
+        ({'a.b': BASE}, "the name of a step in protocol.steps is 'a.b', expected letters"),
+        (dict(type=BASE), "the name of a step in protocol.steps is 'type'"),
         (dict(base=5), 'protocol.steps.base is 5, expected a dict'),
         (dict(base={}), "the config has no 'protocol.steps.base.classes'"),
         (dict(base=dict(classes=[])), r'protocol.steps.base.classes is \[\]'),
@@ -129,3 +131,12 @@ def test_what_does_not_go_with_it(method, options, message):
     """If it fails, a setting has no effect, or ends in a traceback."""
     with pytest.raises(InvalidInputError, match=message):
         load(horse(), method, **options)
+
+
+@pytest.mark.parametrize(
+    ('method', 'key'), [('mib_s', 'annotation'), ('wilson', 'method.image_labels')]
+)
+def test_pseudo_labels_need_one_data_set(method, key):
+    """If it fails, a step without masks ends in a traceback, or hours later."""
+    with pytest.raises(InvalidInputError, match=f'^{key} makes labels of the classes of one'):
+        load(dict(base=BASE, more=dict(classes=['star'])), method, '4-2')
