@@ -1,4 +1,4 @@
-"""The examples of README and of the page about own parts work as they are written."""
+"""The examples of the page about own parts work as they are written."""
 
 import re
 import sys
@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
         each for each in sys.modules if each.partition('.')[0] in ('my_parts', 'my_heads')
     ]:
         monkeypatch.delitem(sys.modules, name)
-    page = (ROOT / 'docs/extending.md').read_text() + (ROOT / 'README.md').read_text()
+    page = (ROOT / 'docs/extending.md').read_text()
     for name, code in re.findall(r'```python\n# (\S+\.py)[^\n]*\n(.*?)```', page, re.S):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -93,7 +93,7 @@ def test_network_that_changes(folder, method):
 
 @pytest.mark.parametrize('config', ['my_config.py', 'my_loss_config.py'])
 def test_own_head_and_loss(folder, config):
-    """If it fails, README's head or loss ends in an error of torch."""
+    """If it fails, the page's head or loss ends in an error of torch."""
     path = folder / config
     path.write_text(path.read_text().replace('bisenet_r101_15-1', 'bisenet_r18_shapes_4-1'))
     small = {'data.train.length': 32, 'data.test.length': 4, **SMALL, 'protocol.name': '5-1'}
