@@ -46,7 +46,7 @@ def test_derived_tables():
     assert {'model', 'data', 'protocol', 'schedule', 'method', 'crop_size'} <= required
     assert {'width', 'norm_cfg', 'voc_root', 'seam', 'annotation', 'filename'} <= optional
     assert {'data', 'method', 'protocol', 'schedule', 'schedule.lr', 'seam'} < {*sections()}
-    assert keys_of('protocol') == ({'name'}, {'setting', 'class_order', 'type'})
+    assert keys_of('protocol') == ({'name'}, {'setting', 'class_order', 'steps', 'type'})
     assert list(DEFAULTS) == ['pretrained', 'seed', 'custom_hooks', 'base_steps_dir', 'seam_dir']
 
 
