@@ -22,11 +22,9 @@ from incseg.utils.rules import any_of, expected, whole_number
 
 #: images of a batch without and with a GPU
 BATCHES = (8, 16)
-#: rate of a later step for an imported network, with a batch of 16
-IMPORTED_RATE, ITS_BATCH = 0.001, 16
-#: share of the rate of the model's later steps, and what is frozen: few images of a new place spoil
-#: the statistics of the norms, and frozen norms need a smaller rate (docs/teach.md)
-SHARE_OF_RATE, FROZEN = 0.2, ('norm',)
+#: rate of SGD with a batch of 16, and what is frozen: few images of a new place spoil the statistics
+#: of the norms, and frozen norms need a smaller rate (docs/teach.md)
+RATE, ITS_BATCH, FROZEN = 0.002, 16, ('norm',)
 #: settings of the model's own training that a further step does not share
 OF_ITS_TRAINING = ('seam', 'annotation', 'warmup_epochs', 'epochs', 'protocol', 'method')
 #: keys of its schedule that belong to parts of its method
@@ -55,8 +53,8 @@ def effort(
 ) -> Effort:
     """Choose epochs, batch and learning rate for the images.
 
-    The iterations grow with the root of the images: effort grows slower than data.  The rate is
-    a fifth of that of the model's later steps, and grows with the batch.
+    The iterations grow with the root of the images: effort grows slower than data.  The rate
+    grows with the batch; with another optimiser than SGD it is that of the model's later steps.
 
     Args:
         model: The model.
@@ -73,10 +71,9 @@ def effort(
     batch = batch_size or min(BATCHES[torch.cuda.is_available()], images.number)
     chosen = epochs or math.ceil(iterations(images.number) * batch / images.number)
     schedule = model.config.get('schedule') or {}
-    before, its_batch = IMPORTED_RATE, ITS_BATCH
-    if not model.imported and 'lr' in schedule:
-        before = SHARE_OF_RATE * schedule['lr']['added']
-        its_batch = model.config['batch_size']
+    before, its_batch = RATE, ITS_BATCH
+    if (schedule.get('optimizer') or {}).get('type', 'SGD') != 'SGD':
+        before, its_batch = schedule['lr']['added'], model.config['batch_size']
     per_epoch = max(images.number // batch, 1)
     return Effort(chosen, batch, chosen * per_epoch, before * batch / its_batch)
 
