@@ -22,8 +22,8 @@ from incseg.utils.rules import any_of, expected, whole_number
 
 #: images of a batch without and with a GPU
 BATCHES = (8, 16)
-#: rate of SGD with a batch of 16, and what is frozen: few images of a new place spoil the statistics
-#: of the norms, and frozen norms need a smaller rate (docs/teach.md)
+#: rate of SGD with a batch of 16, and what is frozen: few images of a new place spoil the norms'
+#: statistics, and frozen norms need a smaller rate (docs/teach.md)
 RATE, ITS_BATCH, FROZEN = 0.002, 16, ('norm',)
 #: settings of the model's own training that a further step does not share
 OF_ITS_TRAINING = ('seam', 'annotation', 'warmup_epochs', 'epochs', 'protocol', 'method')
