@@ -119,10 +119,10 @@ def list_sources(inputs: Image | Sequence[Image]) -> tuple[list[Source], list[st
         MissingFileError: There is no such file or folder.
         InvalidInputError: A folder holds no picture and no video, or nothing is named.
     """
-    single = isinstance(inputs, (str, Path, np.ndarray))
+    several = [inputs] if isinstance(inputs, (str, Path, np.ndarray)) else inputs
     contents: list[Image] = []
     notes = []
-    for each in [inputs] if single else inputs:  # type: ignore[list-item]
+    for each in several:
         if isinstance(each, np.ndarray):
             contents.append(each)
             continue

@@ -73,7 +73,8 @@ def predict(
     checkpoint = StepCheckpoint.of(model)
     stored = (checkpoint.config or {}).get('test_cfg') or {}
     network = init_model(
-        *((checkpoint,) if config is None else (config, checkpoint)),
+        checkpoint if config is None else config,
+        None if config is None else checkpoint,
         device=device,
         fast=fast,
         imports=imports,
