@@ -34,6 +34,7 @@ from incseg.evaluation.comparison.rows import row_rank
 from incseg.evaluation.comparison.runs import RunResult
 from incseg.evaluation.comparison.table import ComparisonTable, Spread
 from incseg.evaluation.report import number
+from incseg.utils.files import read_json
 
 RESULTS = ROOT / 'docs/results'
 PAGE, TEMPLATE = RESULTS / 'README.md', RESULTS / 'README.md.in'
@@ -145,7 +146,18 @@ def table_of(table: str, protocol: str, *rows: str) -> str:
     made = GithubFlavoredMarkdownTable(lines)
     for column in range(1, len(lines[0])):
         made.justify_columns[column] = 'right'
-    return made.table
+    return '\n\n'.join([made.table, *failures(table, protocol, rows)])
+
+
+def failures(table: str, protocol: str, rows: Sequence[str]) -> list[str]:
+    """Return a list of the runs that have no ledger, and why, or nothing."""
+    lines = []
+    for path in sorted((RESULTS / 'failed' / table).glob(f'*_{protocol}_seed*.json')):
+        row, _, seed = path.stem.partition(f'_{protocol}_seed')
+        if not rows or row in rows:
+            why = read_json(path, 'a reason')['reason'].partition(';')[0]
+            lines.append(f'- {row}, seed {seed}, did not end: {why}')
+    return ['\n'.join(lines)] if lines else []
 
 
 def command_of(table: str, *options: str) -> str:

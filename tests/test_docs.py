@@ -22,8 +22,13 @@ OF_THEIR_OWN = (
     'pi_held',
     'runs',
     'own_folder',
+    'failed',
 )  # folders with content of another form
-LEDGERS = sorted(p for p in PAGE.parent.rglob('*.json') if p.parent.name not in OF_THEIR_OWN)
+LEDGERS = sorted(
+    path
+    for path in PAGE.parent.rglob('*.json')
+    if not {*OF_THEIR_OWN} & {*path.relative_to(PAGE.parent).parts}
+)
 SWEEPS = sorted((PAGE.parent / 'sweeps').glob('*.json'))
 TUNING = sorted((PAGE.parent / 'tuning').glob('*.json'))
 
