@@ -7,4 +7,4 @@ _base_ = [
     '../_base_/seam/lite0.py',
     '../_base_/annotation/pseudo_labels.py',
 ]
-method = dict(name='mib_s')
+method = dict(name='mib_s', frozen=['norm'])
