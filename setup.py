@@ -25,7 +25,7 @@ class BuildWithData(build_py):
 
     def run(self) -> None:
         super().run()
-        if not self.editable_mode:
+        if not getattr(self, 'editable_mode', False):
             for source, target in self.data_copies():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, target)

@@ -10,6 +10,7 @@ import site
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -48,8 +49,11 @@ def run(command, folder):
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     """Build sdist and wheel of a copy of the checkout, without the network."""
-    if importlib.util.find_spec('setuptools') is None or importlib.util.find_spec('pip') is None:
-        pytest.skip('setuptools or pip is not installed: no wheel can be built offline')
+    for name, least in (('setuptools', (70, 1)), ('pip', (22, 3))):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f'{name} is not installed: no wheel can be built offline')
+        if tuple(map(int, version(name).split('.')[:2])) < least:
+            pytest.skip(f'{name} {version(name)} is too old to build or install a wheel offline')
     folder = tmp_path_factory.mktemp('wheel')
     source = folder / 'source'
     source.mkdir()
