@@ -148,8 +148,8 @@ def check_test(experiment: Experiment, k: int, source: Any = None) -> None:
             f'{experiment.classes_at(k)}, as in training',
         )
     shown = test.label_lut[np.flatnonzero(test.dataset.presence().any(0))]
-    names = {*map(str, test.dataset.metainfo['classes'])}  # others have another home
-    annotated = [(i, name) for i, name in enumerate(classes) if i and name in names]
+    tested = {*test.label_lut[1 : test.dataset.num_classes + 1].tolist()}  # others: elsewhere
+    annotated = [(i, name) for i, name in enumerate(classes) if i and i in tested]
     lacking = [name for i, name in annotated if i not in {*shown.tolist()} - {VOID}]
     if not test.dataset.presence()[:, 1:].any():
         raise InvalidInputError(
