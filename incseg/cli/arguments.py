@@ -13,21 +13,25 @@ from incseg.utils.rules import similar
 
 
 def add_config_arguments(
-    parser: argparse.ArgumentParser, overrides: str = 'override keys of the config'
+    parser: argparse.ArgumentParser,
+    overrides: str = 'override keys of the config',
+    model: bool = True,
 ) -> None:
     """Add ``--data-root``, ``--model`` and ``--cfg-options``; :func:`options_of` reads them.
 
     Args:
         parser: The parser of the command.
         overrides: What ``--cfg-options`` does, as the help shows it.
+        model: Whether there is ``--model``: a command that is given a network has no other.
     """
     parser.add_argument('--data-root', metavar='DIR', help="the data set's folder")
-    parser.add_argument(
-        '--model',
-        metavar='NAME',
-        help='another network: a file of configs/_base_/models, such as deeplabv3_lite0, or the '
-        'path of such a base',
-    )
+    if model:
+        parser.add_argument(
+            '--model',
+            metavar='NAME',
+            help='another network: a file of configs/_base_/models, such as deeplabv3_lite0, or '
+            'the path of such a base',
+        )
     parser.add_argument(
         '--cfg-options',
         nargs='+',

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from incseg.cli.arguments import (
     ArgumentParser,
+    add_config_arguments,
     add_force_argument,
     add_import_argument,
     int_argument,
@@ -112,7 +113,6 @@ def teach(parser: ArgumentParser, arguments: Sequence[str]) -> None:
         default='known',
         help='values of no named class: known (they are refused), background or void',
     )
-    parser.add_argument('--data-root', metavar='DIR', help='where the earlier images are now')
     parser.add_argument('--out', metavar='DIR', help='folder of the run')
     parser.add_argument(
         '--method', metavar='NAME', default='mib', help='a name of incseg list methods'
@@ -122,7 +122,7 @@ def teach(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     parser.add_argument('--seed', type=int_argument, metavar='N', default=42)
     parser.add_argument('--device', choices=['cpu', 'cuda'])
     parser.add_argument('--resume', action='store_true', help='go on with an interrupted call')
-    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', default=[])
+    add_config_arguments(parser, "override keys of the run's config", model=False)
     add_import_argument(parser)
     args = vars(parser.parse_args(arguments))
 
