@@ -1,5 +1,6 @@
 """Commands around a network that exists."""
 
+import os
 from collections.abc import Sequence
 
 from incseg.cli.arguments import (
@@ -125,6 +126,8 @@ def teach(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     add_config_arguments(parser, "override keys of the run's config", model=False)
     add_import_argument(parser)
     args = vars(parser.parse_args(arguments))
+    if args['device'] == 'cpu':  # before torch looks for a GPU
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
     from incseg.apis.config.loading import parse_options
     from incseg.apis.teach import teach as teach_model

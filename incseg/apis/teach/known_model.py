@@ -11,10 +11,11 @@ from mmengine.config import Config
 from incseg.apis.config.stored import import_modules, read_stored
 from incseg.apis.config.trained import as_config
 from incseg.engine.checkpoint import StepCheckpoint, is_imported
-from incseg.engine.recipe.names import resolve
+from incseg.engine.recipe.names import names_in, resolve
 from incseg.engine.recipe.step_sources import OPEN
 from incseg.errors import InvalidInputError, UserError
 from incseg.registry import DATASETS
+from incseg.utils.rules import expected
 
 
 class KnownModel:
@@ -42,16 +43,25 @@ class KnownModel:
         import_modules(imports)
         file = Path(path) / 'final.pth' if Path(path).is_dir() else Path(path)
         self.checkpoint = StepCheckpoint(file)
-        meta = self.checkpoint.meta
+        how = f'incseg import {file} --network NAME --classes FILE --out DIR'
+        try:
+            meta = self.checkpoint.meta
+        except InvalidInputError as error:
+            raise InvalidInputError(f'{error}; if it is of another library: {how}') from error
         if 'classes' not in meta or 'step' not in meta or meta.get('method') == 'seam':
             raise InvalidInputError(
-                f'checkpoint {file} is not the network of a step; a network of another library is '
-                f'brought in with tools/import_model.py {file}'
+                f'checkpoint {file} is no network of a step; if it is of another library: {how}'
             )
         self.classes = [str(name) for name in meta['classes'][1:]]
         self.imported = is_imported(meta)
         self.config: Config = as_config(read_stored(self.checkpoint), self.checkpoint)
         if data_root is not None:
+            if 'data_root' not in names_in(dict(self.config)):
+                raise expected(
+                    '--data-root',
+                    str(data_root),
+                    'none: the images of this model lie in folders of their own, not in a data set',
+                )
             self.config['data_root'] = str(data_root)
 
     @property
@@ -82,7 +92,7 @@ class KnownModel:
 
         A step whose test images cannot be read has ``data=None``: its classes have no score.
         """
-        protocol = self.config['protocol']
+        protocol = self.config.get('protocol') or {}
         if protocol.get('name') == OPEN:
             declared = deepcopy(dict(resolve(protocol['steps'], self.config)))
             chosen = dict(list(declared.items())[: self.step + 1])

@@ -71,6 +71,8 @@ def named_classes(classes: Sequence[str] | Mapping[str, Any], known: Sequence[st
     for name, value in pairs:
         if not isinstance(name, str) or not name.strip() or name in ('background', 'void'):
             raise expected('a name in --classes', name, 'the name of a class, as horse or horse=1')
+        if name == 'type' or re.fullmatch(r'_.*_|\$.*', name):
+            raise expected('a name in --classes', name, 'another name: in a config it means more')
         if name in values:
             raise expected('--classes', name, 'each name once')
         values[name] = _value(name, value)
@@ -160,6 +162,11 @@ def classes_of_masks(
         raise InvalidInputError(
             f'{where} holds the value {shown(free[0])}, which is of no class; expected its name, '
             f'as --classes … NAME={shown(free[0])}, or --others background, or --others void'
+        )
+    if empty in ids.values() and not free:
+        raise InvalidInputError(
+            f'--classes gives {shown(empty)} to a class, and no value is left for the background; '
+            f'the masks hold {listed_values(counts)}'
         )
     mapping = {name: _plain(ids[name]) for name in named.names}
     mapping |= {f'other {shown(value)}': _plain(value) for value in free}

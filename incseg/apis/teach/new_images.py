@@ -9,6 +9,8 @@ from typing import Any
 from incseg.apis.teach.mask_classes import MaskClasses, NamedClasses, classes_of_masks, shown
 from incseg.datasets import FolderDataset
 from incseg.datasets.folders.held_out import FEWEST, LEAST, MOST, held_out
+from incseg.datasets.folders.layout import find_layout
+from incseg.datasets.folders.names import TEST, VAL, of_kind
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.registry import DATASETS
 from incseg.utils.file_digests import file_digests
@@ -63,28 +65,33 @@ def new_images(
     """
     root, layout = places(images, masks)
     part: dict[str, Any] = dict(type='FolderDataset', data_root=root, split='train', **layout)
-    of_json = str(layout['masks']).endswith('.json')
+    of_json = layout['masks'].endswith('.json')
     if of_json:
         meaning = of_categories(named, others)
-        dataset = built(dict(part, ids=meaning.ids))
-        values = 'objects of ' + ', '.join(named.names)
+        part['ids'] = meaning.ids
+        test = own_test(part, built(part), val)
     else:
-        dataset = built(dict(part, ids=['class'], partly_labelled=True))
-        paths = masks_of(dataset, str(images))
+        unread = dict(part, ids=['class'], partly_labelled=True)
+        test = own_test(unread, built(unread), val)
+        paths = masks_of(built(unread), str(images))
+        paths += [] if test is None else masks_of(built(test), str(val))
         meaning = classes_of_masks(named, paths, others)
-        values = ', '.join(f'{shown(_tuple(v))} {name}' for name, v in meaning.ids.items())
-    part['ids'] = meaning.ids
+    known: dict[str, Any] = dict(ids=meaning.ids)
     if len(meaning.ids) > len(meaning.classes):
-        part |= dict(classes=list(meaning.classes), others=meaning.others)
-    total = len(dataset)
-    splits = dataset.layout.splits if dataset.layout else ()
-    train, test, tested, how = divided(part, dataset, splits, val)
+        known |= dict(classes=list(meaning.classes), others=meaning.others)
+    part = {**part, **known}
+    if test is not None:
+        test = {**{k: v for k, v in test.items() if k != 'partly_labelled'}, **known}
+    dataset = built(part)
+    train, test, tested, how = divided(part, test, dataset, val)
+    number = len(dataset) - (tested if 'held_out' in train else 0)
+    values = ', '.join(f'{shown(_tuple(v))} {name}' for name, v in meaning.ids.items())
+    if of_json:
+        values = 'objects of ' + ', '.join(named.names)
     told = [
-        f'images   {total} in {images}, with masks: {values}',
-        f'split    {total - tested if test and "held_out" in test else total} to learn from, '
-        f'{tested} to test on ({how})',
+        f'images   {len(dataset)} in {images}, with masks: {values}',
+        f'split    {number} to learn from, {tested} to test on ({how})',
     ]
-    number = total - tested if test is not None and test.get('held_out') else total
     return NewImages(train, test, number, tested, told)
 
 
@@ -100,10 +107,16 @@ def places(images: str | Path, masks: str | Path | None) -> tuple[str, dict[str,
         fixed = str(path).partition('{split}')[0]
         if path is not None and not os.path.exists(fixed):
             raise MissingFileError(f'{option} is {str(path)!r}, which is not there')
-        if option == '--images' and os.path.isfile(fixed):
-            raise expected(option, str(path), 'the folder of the images')
-    if masks is None:
-        return os.path.abspath(images), dict(images='auto', masks='auto')
+        of_json = option == '--masks' and fixed.endswith('.json')
+        if path is not None and os.path.isfile(fixed) and not of_json:
+            more = '' if option == '--images' else ", or a JSON file in COCO's form"
+            raise expected(option, str(path), f'a folder{more}')
+    if masks is None or os.path.abspath(masks) == os.path.abspath(images):
+        root = os.path.abspath(images)
+        layout = find_layout(root)
+        if layout.is_coco:
+            return root, dict(images=layout.images, masks=str(layout.masks))
+        return root, dict(images='auto', masks='auto')
     both = [os.path.abspath(images), os.path.abspath(masks)]
     inside = [[os.path.isdir(os.path.join(each, split)) for split in INSIDE] for each in both]
     if all(all(each) for each in inside):
@@ -151,52 +164,80 @@ def of_categories(named: NamedClasses, others: str) -> MaskClasses:
     return MaskClasses(ids, named.names)
 
 
+def own_test(part: Mapping[str, Any], dataset: FolderDataset, val: Any) -> dict[str, Any] | None:
+    """Return the data set of test images that are no part of those to learn from; None for none.
+
+    Args:
+        part: Config of the images to learn from.
+        dataset: These images.
+        val: See :func:`new_images`.
+
+    Raises:
+        InvalidInputError: The folder has a split for the test, and a share is wanted.
+    """
+    if isinstance(val, str | Path) and str(val) not in ('auto', 'none') and _number(val) is None:
+        return other_folder(part, Path(val), dataset)
+    splits = dataset.layout.splits if dataset.layout else ()
+    split = of_kind(splits, (*VAL, *TEST))
+    if split is None or str(val) == 'none':
+        return None
+    if str(val) != 'auto':
+        raise expected('--val', val, f'auto, none or a folder: the images have a split {split!r}')
+    return dict(part, split=split)
+
+
 def divided(
-    part: dict[str, Any], dataset: FolderDataset, splits: Sequence[str], val: Any
+    part: dict[str, Any], test: dict[str, Any] | None, dataset: FolderDataset, val: Any
 ) -> tuple[dict[str, Any], dict[str, Any] | None, int, str]:
-    """Return the data sets to learn from and to test on, how many are tested on, and why those."""
+    """Return the data sets to learn from and to test on, how many are tested on, and why those.
+
+    Args:
+        part: Config of the images.
+        test: Config of test images of their own; None where some are to be held out.
+        dataset: The images.
+        val: See :func:`new_images`.
+    """
     total = len(dataset)
-    if isinstance(val, str) and val == 'none':
+    if str(val) == 'none':
         return part, None, 0, '--val none: the new class has no score'
-    if isinstance(val, str | Path) and str(val) != 'auto' and _number(val) is None:
-        test = other_folder(part, Path(val), dataset)
-        return part, test, len(built(test)), f'{val}'
-    if splits and str(val) == 'auto':
-        test = dict(part, split='val')
-        return part, test, len(built(test)), f'its split {dataset.layout and splits[-1]}'
-    share = share_of(val, total)
+    if test is not None:
+        how = f'its split {test["split"]}' if str(val) == 'auto' else str(val)
+        return part, test, len(built(test)), how
     digests = file_digests([entry['img_path'] for entry in dataset.entries()])
-    number = int(held_out(digests, share).sum())
-    if not number:
+    if total < FEWEST:
         why = f'{total} images are fewer than {FEWEST}: --val names others to test on'
         if str(val) != 'auto':
             raise expected('--val', val, f'a folder, or none: {why}')
         return part, None, 0, why
+    share = share_of(val, digests)
     train = dict(part, held_out=share)
+    number = int(held_out(digests, share).sum())
     return train, dict(train, split='val'), number, 'by content; --val names others'
 
 
-def share_of(val: Any, total: int) -> float:
+def share_of(val: Any, digests: Sequence[bytes]) -> float:
     """Return the share of the images to hold out.
 
     Args:
         val: ``'auto'``, a share, or a number of images.
-        total: Number of all images.
+        digests: Of the content of each image.
 
     Raises:
         InvalidInputError: It is none of these.
     """
     if str(val) == 'auto':
         return SHARE
-    number = _number(val)
-    if number is None or number <= 0 or number >= total:
+    number, most = _number(val), min(MOST, len(digests) - 1)
+    if number is not None and 0 < number < 1:
+        return number
+    if number is None or not LEAST <= number <= most or number != int(number):
         raise expected(
             '--val',
             val,
-            f'a share above 0 and below 1, a number from {LEAST} to {min(MOST, total - 1)}, a '
-            'folder, or none',
+            f'a share above 0 and below 1, a number from {LEAST} to {most}, a folder, or none',
         )
-    return number if number < 1 else number / total
+    places = sorted(int.from_bytes(each[:7], 'big') / (1 << 56) for each in digests)
+    return (places[int(number) - 1] + places[int(number)]) / 2
 
 
 def _number(val: Any) -> float | None:

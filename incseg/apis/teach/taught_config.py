@@ -1,7 +1,8 @@
 """The config of a run that teaches a model: its own settings, with one step more."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from mmengine.config import Config
 
 from incseg.apis.config.loading import override
-from incseg.apis.config.schema import DEFAULTS
+from incseg.apis.config.schema import DEFAULTS, SETTINGS
 from incseg.apis.folder.config import iterations
 from incseg.apis.teach.known_model import KnownModel
 from incseg.apis.teach.new_images import NewImages
@@ -69,12 +70,12 @@ def effort(
     if batch_size is not None:
         batch_size = whole_number('--batch-size', batch_size, 1)
     batch = batch_size or min(BATCHES[torch.cuda.is_available()], images.number)
-    chosen = epochs or math.ceil(iterations(images.number) * batch / images.number)
     schedule = model.config.get('schedule') or {}
     before, its_batch = RATE, ITS_BATCH
     if (schedule.get('optimizer') or {}).get('type', 'SGD') != 'SGD':
         before, its_batch = schedule['lr']['added'], model.config['batch_size']
     per_epoch = max(images.number // batch, 1)
+    chosen = epochs or math.ceil(iterations(images.number) / per_epoch)
     return Effort(chosen, batch, chosen * per_epoch, before * batch / its_batch)
 
 
@@ -105,10 +106,9 @@ def taught_config(
     config['method'] = method_of_base(method)
     config['method'].setdefault('frozen', list(FROZEN))
     steps, told = model.steps()
-    name = '+'.join(classes)
-    while name in steps:
-        name += '_'
-    steps[name] = dict(classes=list(classes), data=dict(train=images.train, test=images.test))
+    steps[step_name(classes, steps)] = dict(
+        classes=list(classes), data=dict(train=images.train, test=images.test)
+    )
     config['protocol'] = dict(name=OPEN, steps=steps)
     rate = dict(config['schedule']['lr'], added=chosen.rate)
     config['schedule']['lr'] = rate
@@ -119,11 +119,31 @@ def taught_config(
     return config, told
 
 
+def step_name(classes: Sequence[str], taken: Container[str]) -> str:
+    """Return the name of the step that learns some classes; no other step has it.
+
+    Args:
+        classes: Names of the classes.
+        taken: Names of the other steps.
+    """
+    plain = re.sub(r'[^A-Za-z0-9_-]+', '_', '-'.join(classes)).strip('_-')
+    name = plain if plain not in ('', 'type') else 'taught'
+    while name in taken:
+        name += '_2'
+    return name
+
+
 def own_config(model: KnownModel) -> Config:
-    """Return the settings of a model's training that hold for a further step."""
+    """Return the settings of a model's training that hold for a further step.
+
+    Settings of its own that only left-out sections name are left out, too.
+    """
     config = Config({k: deepcopy(v) for k, v in model.config.items() if k not in OF_ITS_TRAINING})
     for key in OF_ITS_METHOD:
         config['schedule'].pop(key, None)
+    named = names_in(dict(config))
+    for key in [key for key in config if key not in SETTINGS and key not in named]:
+        config.pop(key)
     return config
 
 
@@ -151,11 +171,16 @@ def method_of_base(name: str) -> dict[str, Any]:
     Raises:
         InvalidInputError: There is no such base.
     """
-    methods = sorted(path.stem for path in (bases() / 'methods').glob('*.py'))
-    if name not in methods:
-        raise expected('--method', name, any_of(methods))
-    method: dict[str, Any] = Config.fromfile(bases() / f'methods/{name}.py')['method']
-    return deepcopy(method)
+    found = {p.stem: Config.fromfile(p)['method'] for p in (bases() / 'methods').glob('*.py')}
+    usable = {k: v for k, v in found.items() if not (v.get('joint') or v.get('image_labels'))}
+    if name not in usable:
+        why = ''
+        if name in found:
+            what = 'all classes at once' if found[name].get('joint') else 'image-level labels'
+            why = f'; {name} learns from {what}'
+        raise expected('--method', name, f'{any_of(sorted(usable))}{why}')
+    method: dict[str, Any] = deepcopy(usable[name])
+    return method
 
 
 def bases() -> Path:

@@ -1,11 +1,12 @@
 """Teach a trained model a class that it does not know, from images of that class."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+import torch
 
 from incseg.apis.config.check import check_config
 from incseg.apis.teach.agreement import agreement
@@ -15,7 +16,7 @@ from incseg.apis.teach.new_images import NewImages, new_images
 from incseg.apis.teach.taught_config import Effort, effort, taught_config
 from incseg.engine import train_protocol
 from incseg.evaluation import Ledger
-from incseg.utils.rules import whole_number
+from incseg.utils.rules import expected, whole_number
 
 #: how a class is learned from masks, if nobody says otherwise
 METHOD = 'mib'
@@ -87,7 +88,7 @@ def teach(
         epochs: Passes over the images; None: the iterations grow with the root of their number.
         batch_size: Images of a batch; None: 8, on a GPU 16.
         seed: Seed of batches, transforms and new weights.
-        device: ``'cpu'`` keeps the training off a GPU.
+        device: ``'cuda'`` or ``'cpu'``, to be refused where the training would run elsewhere.
         imports: Modules of the user's own parts, which are imported first.
         resume: Whether an interrupted call goes on.
         options: Overrides of the run's config by dotted key.
@@ -100,6 +101,7 @@ def teach(
         UserError: A file or an argument is not as described; nothing has been trained then.
     """
     whole_number('--seed', seed, 0, 2**32 - 1)
+    check_device(device)
     known = KnownModel(model, None if data_root is None else str(data_root), tuple(imports))
     tell(f'model    {known.in_words()}')
     named = named_classes(classes, known.classes)
@@ -111,12 +113,28 @@ def teach(
     for line in told:
         tell(f'old      {line}')
     check_config(config)
-    if device == 'cpu':
-        os.environ['CUDA_VISIBLE_DEVICES'] = ''
     folder = default_out(known.path, list(named.new)) if out is None else Path(out)
     tell(f'plan     {plan_in_words(known, config, chosen)}')
     ledger = train_protocol(config, folder, resume=resume, start=known.path)
     return result_of(known, new, named.new, folder, ledger, device, tell)
+
+
+def check_device(device: str | None) -> None:
+    """Refuse a device on which the training would not run.
+
+    Raises:
+        InvalidInputError: It is none of ``'cpu'``, ``'cuda'`` and None, or is not the one that the
+            library took when it was imported.
+    """
+    if device not in (None, 'cpu', 'cuda'):
+        raise expected('--device', device, "'cpu' or 'cuda'")
+    gpu = torch.cuda.is_available()
+    if device == 'cuda' and not gpu:
+        raise expected('--device', device, "'cpu': there is no GPU")
+    if device == 'cpu' and gpu:
+        raise expected(
+            'device', device, "None: set CUDA_VISIBLE_DEVICES='' before torch is imported"
+        )
 
 
 def plan_in_words(model: KnownModel, config: Mapping[str, Any], chosen: Effort) -> str:

@@ -23,6 +23,8 @@ KNOWN = ['person', 'cat', 'dog']
         (['horse', 'horse=2'], "'horse', expected each name once"),
         (['Cat'], "'Cat', expected another name: the model knows 'cat'"),
         (['background'], 'expected the name of a class'),
+        (['type'], "'type', expected another name: in a config it means more"),
+        (['$x'], 'expected another name'),
         (['horse', 'cat'], 'which the model knows; .* --classes horse cat=VALUE'),
         (['horse='], "the value of 'horse' in --classes"),
         ([3], 'expected text, as horse or horse=1'),
@@ -67,6 +69,7 @@ def masks(tmp_path):
         (['crate=1'], [{0, 1, 7}], r'holds the value 7, which is of no class; .* NAME=7, or '
                                    '--others background, or --others void'),
         (['crate', 'pallet'], [{0, 1, 2}], 'expected --classes crate=1 pallet=2'),
+        (['crate=0'], [{0, 255}], 'gives 0 to a class, and no value is left for the background'),
     ],
 )  # fmt: skip
 def test_values(masks, classes, values, message):
@@ -135,7 +138,10 @@ def call(model, folder, **options):
             r"--val is '0.2', expected a folder, or none: 6 images are fewer than 25",
         ),
         (dict(val='nowhere'), "--val is 'nowhere', which is not there"),
-        (dict(val='60'), "--val is '60', expected a share above 0 and below 1"),
+        (dict(val='60'), "--val is '60', expected a folder, or none"),
+        (dict(device='cuda:7'), "--device is 'cuda:7', expected 'cpu' or 'cuda'"),
+        (dict(method='joint'), "--method is 'joint', .*; joint learns from all classes at once"),
+        (dict(method='wilson'), 'wilson learns from image-level labels'),
         (dict(epochs=0), '--epochs is 0, expected'),
         (dict(batch_size=-1), '--batch-size is -1, expected'),
         (dict(seed=-1), '--seed is -1, expected'),
@@ -182,7 +188,7 @@ def test_no_model(tmp_path, folder, model):
     import torch
 
     torch.save(dict(weight=torch.zeros(1)), tmp_path / 'net.pth')
-    with pytest.raises(UserError, match=r'net\.pth'):
+    with pytest.raises(UserError, match=r'net\.pth.* incseg import .*net\.pth --network NAME'):
         call(tmp_path / 'net.pth', folder)
     with pytest.raises(UserError, match='gone.pth'):
         call(tmp_path / 'gone.pth', folder)

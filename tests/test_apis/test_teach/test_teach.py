@@ -10,6 +10,8 @@ from incseg.apis.teach import teach
 from incseg.engine import train_protocol
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.errors import InvalidInputError
+from incseg.models import IncrementalSegmentor
+from tests.common.imported import imported_toy, know_toy
 from tests.common.painted_shapes import write_shapes_folder
 
 OLD = ['disc', 'square', 'triangle']
@@ -96,8 +98,67 @@ def test_old_images_are_out_of_reach(tiny, taught, tmp_path):
 def test_the_same_call_again(taught, tmp_path):
     """If it fails, a finished model is written over, or a call that was cut off is lost."""
     first, _ = taught('star')
+    content = first.checkpoint.read_bytes()
     with pytest.raises(InvalidInputError, match='--resume'):
         taught('star')
     again, _ = taught('star', resume=True)
-    ours, theirs = (StepCheckpoint(each.checkpoint).state_dict for each in (first, again))
+    assert again.checkpoint.read_bytes() == content, 'it is not trained anew'
+    assert again.after == first.after
+
+
+def test_a_call_that_was_cut_off(taught, tmp_path, monkeypatch):
+    """If it fails, a class that was half learned is learned anew, or in another way."""
+    whole, _ = taught('star', out=tmp_path / 'whole', epochs=3)
+    real, calls = IncrementalSegmentor.train_step, []
+
+    def cut_off(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 5:
+            raise RuntimeError('the power is gone')
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(IncrementalSegmentor, 'train_step', cut_off)
+    with pytest.raises(RuntimeError, match='the power is gone'):
+        taught('star', out=tmp_path / 'cut', epochs=3)
+    resumed, _ = taught('star', out=tmp_path / 'cut', epochs=3, resume=True)
+    assert len(calls) < 5 + 6, 'it goes on from its last checkpoint'
+    ours, theirs = (StepCheckpoint(each.checkpoint).state_dict for each in (whole, resumed))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_two_classes_at_once_with_odd_names(model, tmp_path):
+    """If it fails, two classes, or a name with a blank, cannot be taught."""
+    write_shapes_folder(tmp_path / 'two', dict(star=1, cross=2))
+    result = teach(
+        model,
+        tmp_path / 'two/images',
+        masks=tmp_path / 'two/masks',
+        classes=['traffic light=1', '+=2'],
+        out=tmp_path / 'out',
+        epochs=1,
+        tell=lambda line: None,
+    )
+    assert StepCheckpoint(result.checkpoint).meta['classes'][-2:] == ['traffic light', '+']
+    assert result.after['+'] is not None
+
+
+def test_an_imported_model(tmp_path, monkeypatch):
+    """If it fails, import and then teach, as README has it, ends in an error."""
+    know_toy(monkeypatch)
+    start = imported_toy(tmp_path / 'toy')
+    known = StepCheckpoint(start).meta['classes']
+    write_shapes_folder(tmp_path / 'new', dict(star=1))
+    lines: list[str] = []
+    result = teach(
+        start,
+        tmp_path / 'new/images',
+        masks=tmp_path / 'new/masks',
+        classes=['comet'],
+        out=tmp_path / 'out',
+        epochs=1,
+        options=dict(crop_size=32, num_workers=0),
+        tell=lines.append,
+    )
+    assert StepCheckpoint(result.checkpoint).meta['classes'] == [*known, 'comet']
+    assert result.after['comet'] is not None and result.after[known[1]] is None
+    assert '(imported)' in lines[0]
