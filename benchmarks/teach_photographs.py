@@ -111,7 +111,7 @@ def folder(data_root: str, split: str, name: str, out: Path, images: str | None)
     dataset = VOCDataset(data_root, split)
     dataset.full_init()
     wanted = dataset.metainfo['classes'].index(name)
-    chosen = range(len(dataset))
+    chosen = np.arange(len(dataset))
     if images is not None:
         chosen = np.flatnonzero(dataset.presence()[:, wanted])
         chosen = chosen if images == 'all' else chosen[: int(images)]
