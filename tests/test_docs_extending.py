@@ -31,10 +31,7 @@ def folder(tmp_path, monkeypatch):
     ):
         parts = {name: part for name, part in registry.module_dict.items() if name not in names}
         monkeypatch.setattr(registry, '_module_dict', parts)
-    for name in [
-        each for each in sys.modules if each.partition('.')[0] in ('my_parts', 'my_heads')
-    ]:
-        monkeypatch.delitem(sys.modules, name)
+    forget_modules()
     page = (ROOT / 'docs/extending.md').read_text()
     for name, code in re.findall(r'```python\n# (\S+\.py)[^\n]*\n(.*?)```', page, re.S):
         path = tmp_path / name
@@ -42,7 +39,15 @@ def folder(tmp_path, monkeypatch):
         path.write_text(code.replace('/path/to/incseg', str(ROOT)))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    forget_modules()
+
+
+def forget_modules():
+    """Forget the modules of the page, so that another folder may have some of these names."""
+    for name in [*sys.modules]:
+        if name.partition('.')[0] in ('my_parts', 'my_heads'):
+            sys.modules.pop(name)
 
 
 def draw(images, labels, ids, void):

@@ -89,11 +89,17 @@ def here(repository, monkeypatch):
     """This process works in the checkout; what its parts register is forgotten afterwards."""
     monkeypatch.chdir(repository)
     monkeypatch.syspath_prepend(repository)
+    forget_my_parts()
     yield repository
     for node in REGISTRIES:
         for name, part in list(node.module_dict.items()):
             if part.__module__.startswith('my_parts.'):
                 node.module_dict.pop(name)
+    forget_my_parts()
+
+
+def forget_my_parts():
+    """Forget modules of that name, also those of another test's folder."""
     for name in [name for name in sys.modules if name.partition('.')[0] == 'my_parts']:
         sys.modules.pop(name)
 

@@ -6,5 +6,7 @@ _base_ = [
     '../_base_/methods/ewf.py',
 ]
 method = dict(
-    distillation=dict(logits=dict(loss_weight=25.0))
-)  # the loss is a mean over outputs: four here, where 100 is for the sixteen of VOC 15-1
+    # the loss is a mean over outputs: four here, where 100 is for the sixteen of VOC 15-1
+    distillation=dict(logits=dict(loss_weight=25.0)),
+    frozen=['norm'],  # as mib, whose norms were measured
+)

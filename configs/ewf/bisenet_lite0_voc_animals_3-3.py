@@ -5,3 +5,4 @@ _base_ = [
     '../_base_/schedules/voc_animals.py',
     '../_base_/methods/ewf.py',
 ]
+method = dict(frozen=['norm'])  # as mib, whose norms were measured

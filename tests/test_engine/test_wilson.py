@@ -23,7 +23,7 @@ class PowerCutError(Exception):
 
 
 @HOOKS.register_module(force=True)
-class Watch(Hook):
+class WilsonWatch(Hook):
     """Records the losses and rates of an added step; interrupts it after ``stop`` iterations."""
 
     stop = None
@@ -32,24 +32,24 @@ class Watch(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.model.target_labeller is None:
             return
-        Watch.seen.append(
+        WilsonWatch.seen.append(
             (
                 dict(outputs),
                 runner.model.target_labeller.epoch,
                 [group['lr'] for group in runner.optim_wrapper.optimizer.param_groups],
             )
         )
-        if batch_idx + 1 == Watch.stop:
+        if batch_idx + 1 == WilsonWatch.stop:
             raise PowerCutError
 
 
 @pytest.fixture
 def watched(tiny_wilson):
     config = tiny_wilson(**{'data.train.length': 48, 'epochs': [1, 2]})
-    config.custom_hooks = dict(watch=dict(type='Watch'))
-    Watch.stop, Watch.seen = None, []
+    config.custom_hooks = dict(watch=dict(type='WilsonWatch'))
+    WilsonWatch.stop, WilsonWatch.seen = None, []
     yield config
-    Watch.stop = None
+    WilsonWatch.stop = None
 
 
 def weights(work_dir, k):
@@ -61,9 +61,9 @@ def test_a_whole_run_resumed(watched, tmp_path):
     step, or is left in the saved network; or the schedule, the numbers of test.py or a run resumed
     after the switch differ."""
     ledger = train_protocol(watched, tmp_path / 'a', reuse=False)
-    iters = len(Watch.seen)
+    iters = len(WilsonWatch.seen)
     half = iters // 2
-    for i, (losses, epoch, rates) in enumerate(Watch.seen):
+    for i, (losses, epoch, rates) in enumerate(WilsonWatch.seen):
         assert epoch == (i >= half)
         assert ('labeller.self.loss' in losses) is (i >= half)
         assert bool(losses['decode_head.loss'] > 0) is (i >= half)
@@ -79,13 +79,13 @@ def test_a_whole_run_resumed(watched, tmp_path):
     assert model.target_labeller is None
     assert len(model.dataset_meta['classes']) == 7
 
-    Watch.stop = half + 1
-    assert Watch.stop > 2, 'a checkpoint was written before'
+    WilsonWatch.stop = half + 1
+    assert WilsonWatch.stop > 2, 'a checkpoint was written before'
     with pytest.raises(PowerCutError):
         train_protocol(watched, tmp_path / 'b', reuse=False)
     resume = torch.load(tmp_path / 'b/step_1/resume.pth', weights_only=True)
     assert any(name.startswith('target_labeller') for name in resume['state_dict'])
-    Watch.stop = None
+    WilsonWatch.stop = None
     resumed = train_protocol(watched, tmp_path / 'b', reuse=False, resume=True)
     again = weights(tmp_path / 'b', 1)
     assert again.keys() == saved.keys()
