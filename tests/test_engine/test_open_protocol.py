@@ -125,11 +125,11 @@ def test_a_loss_that_does_not_understand_the_labels(open_config, tmp_path):
     """If it fails, the training of step 0 is lost, as step 1 ends in a traceback."""
 
     @MODELS.register_module(force=True)
-    class OwnLoss(torch.nn.Module):
+    class LossWithoutHidden(torch.nn.Module):
         def forward(self, logits, target, *, num_old, ignore_index):
             return logits.mean()
 
-    options = {'method.loss_decode': dict(type='OwnLoss'), 'method.distillation': None}
+    options = {'method.loss_decode': dict(type='LossWithoutHidden'), 'method.distillation': None}
     config = open_config(star={'star': 1, 'disc': 2}, options=options)
     with pytest.raises(InvalidInputError, match='step 1: its labels show the old classes disc'):
         train_protocol(config, tmp_path / 'run')
