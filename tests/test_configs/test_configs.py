@@ -110,10 +110,13 @@ def test_published_choices(method, loss, terms, init):
     for path in (ROOT / method).glob('*.py'):
         chosen = load_config(path).method
         assert (chosen.loss_decode.type, chosen.classifier_init.type) == (loss, init)
+        expected = dict(terms)
+        if method == 'ilt' and 'voc_animals' in path.name:  # the leaf says why
+            expected['features'] = ('FeatureDistillation', 1)
         assert {
             name: (term['type'], term.get('loss_weight', 1))
             for name, term in chosen.distillation.items()
-        } == terms
+        } == expected
         labeller = chosen.target_labeller
         assert (labeller and labeller.type) == (
             'EntropyPseudoLabeller' if method == 'plop' else None
