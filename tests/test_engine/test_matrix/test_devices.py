@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from incseg.cli.main import main
 from incseg.engine.matrix.devices import Device, parse_devices
 from incseg.errors import InvalidInputError
 
@@ -62,3 +63,22 @@ def test_refused(gpus, text, count, why):
     message = str(refused.value)
     assert message.startswith(f'--devices is {text!r}, expected numbers of CUDA devices')
     assert message.endswith(f': {why}') and '\n' not in message
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--devices', 'cpu,gpu'], "error: --devices is 'cpu,gpu', expected numbers of CUDA dev"),
+        (
+            ['--devices', 'cpu', '--launcher', 'pytorch', '--nproc', '2'],
+            "error: --devices is 'cpu' and --nproc is 2, expected one of them: with --devices a",
+        ),
+        (['--hours', '3'], 'error: --hours is of a cluster, expected --engine slurm beside it'),
+    ],
+)
+def test_the_command_refuses_in_one_line(gpus, arguments, message, monkeypatch, tmp_path):
+    """If it fails, a mistake is found after the configs of all runs are read, or is a traceback."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(['matrix', 'no_such_config.py', *arguments])
+    assert str(stopped.value).startswith(message) and '\n' not in str(stopped.value)
