@@ -60,6 +60,6 @@ setup(
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={
-        name: requirements(name) for name in ('tests', 'optional', 'crf', 'timm', 'lite0')
+        name: requirements(name) for name in ('tests', 'optional', 'crf', 'timm', 'lite0', 'slurm')
     },
 )

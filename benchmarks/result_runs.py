@@ -1,12 +1,14 @@
 """Train the runs of a table of the results page, and keep their ledgers.
 
     python benchmarks/result_runs.py TABLE --data-root DIR [--work-dir DIR] [--seeds N …]
+    python benchmarks/result_runs.py TABLE --data-root DIR --devices cpu,cpu
     python benchmarks/result_runs.py TABLE --data-root DIR --sizes 128 160 192 --hours 6
 
 ``docs/results/runs/TABLE.json`` lists the runs.  A run whose ledger is in ``docs/results/TABLE`` is
 not trained again; each new ledger is copied there as its run ends, so the command goes on where it
 stopped, also without the former work dir: base steps are made anew where they are gone.  A run that
-failed leaves ``NAME.failed.json`` with its reason, and is tried again with ``--failed``.
+failed leaves ``NAME.failed.json`` with its reason, and is tried again with ``--failed``.  Each of
+``--devices``, as of ``incseg matrix``, trains one run at a time.
 
 With ``--sizes`` nothing is kept: some iterations of the first run are timed at each ``crop_size``,
 and a table says how many hours of one core the missing runs would take.  The largest size that fits
@@ -30,6 +32,7 @@ from side_by_side import ROOT, report
 
 from incseg.apis.run_list import plan_runs
 from incseg.engine.matrix.child_process import die_with_parent
+from incseg.engine.matrix.devices import Device, parse_devices
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.engine.matrix.run_matrix import run_matrix
 from incseg.evaluation.ledger import Ledger
@@ -50,6 +53,7 @@ def main() -> int:
     parser.add_argument('--data-root', required=True)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/results'))
     parser.add_argument('--seeds', type=int, nargs='+')
+    parser.add_argument('--devices', metavar='0,1,…', help='default: run by run')
     parser.add_argument('--failed', action='store_true', help='try failed runs again')
     parser.add_argument('--sizes', type=int, nargs='+', metavar='PIXELS')
     parser.add_argument('--hours', type=float, default=6, help='of one core')
@@ -61,7 +65,8 @@ def main() -> int:
     print(f'{len(runs) - len(todo)} of {len(runs)} runs are done', flush=True)
     if args.sizes:
         return choose_size(source, todo, args.sizes, args.hours)
-    failed = sum(not train(run, args.table) for run in todo)
+    devices = [Device()] if args.devices is None else parse_devices(args.devices)
+    failed = train(todo, args.work_dir / args.table, args.table, devices)
     return 1 if failed else 0
 
 
@@ -84,24 +89,26 @@ def is_settled(run: MatrixRun, table: str, again: bool) -> bool:
     return failed or ledger_path(run, table).is_file()
 
 
-def train(run: MatrixRun, table: str) -> bool:
-    """Train a run and keep its ledger, or the reason for which there is none."""
-    lines: list[str] = []
+def train(runs: Sequence[MatrixRun], folder: Path, table: str, devices: Sequence[Device]) -> int:
+    """Train runs and keep the ledger of each, or the reason for which there is none.
+
+    Returns:
+        The number of runs that failed.
+    """
 
     def say(line: str) -> None:
-        lines.extend(line.splitlines())
         if line.startswith('['):
             print(time.strftime('%H:%M'), line, flush=True)
 
-    run_matrix([run], run.folder, say=say)
-    kept, reason = ledger_path(run, table), failure_path(run, table)
-    if run.finished():
-        write_json(kept, portable(Ledger.read_file(run.work_dir / Ledger.FILE)))
-        reason.unlink(missing_ok=True)
-        return True
-    said = next((line for line in lines if ' failed ' in line), 'interrupted')
-    write_json(reason, {'reason': said.rpartition(f'{run.title}: ')[2]})
-    return False
+    def keep(run: MatrixRun, failure: str | None) -> None:
+        kept, reason = ledger_path(run, table), failure_path(run, table)
+        if failure is None:
+            write_json(kept, portable(Ledger.read_file(run.work_dir / Ledger.FILE)))
+            reason.unlink(missing_ok=True)
+        else:
+            write_json(reason, {'reason': failure})
+
+    return run_matrix(runs, folder, devices=devices, on_end=keep, say=say) if runs else 0
 
 
 def portable(ledger: dict[str, Any]) -> dict[str, Any]:

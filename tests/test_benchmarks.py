@@ -1,6 +1,7 @@
 """The benchmarks run, and say of every target what became of it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from incseg.engine.matrix.devices import Device
+from incseg.engine.matrix.plan import MatrixRun
 from tests.common.test_methods import BASES, toy
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / 'benchmarks'
@@ -44,6 +47,36 @@ def test_target(value, bound, end, capsys, monkeypatch):
 
     target('speed', value, **bound)
     assert capsys.readouterr().out == f'target: speed: {end}\n'
+
+
+def test_every_ledger_of_a_table_is_kept_as_its_run_ends(tmp_path, monkeypatch, tiny):
+    """If it fails, a table of days is lost when its command is stopped, or failures are hidden."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import result_runs
+
+    monkeypatch.setattr(result_runs, 'RESULTS', tmp_path / 'results')
+    runs = [
+        MatrixRun(f'configs/{method}/x.py', {}, tiny(method), tmp_path / 'work')
+        for method in ('ft', 'joint')
+    ]
+    kept, why = result_runs.ledger_path(runs[0], 't'), result_runs.failure_path(runs[1], 't')
+    places = [Device('cpu 1', ''), Device('cpu 2', '')]
+
+    def run_matrix(given, folder, *, devices, on_end, say):
+        assert (given, devices) == (runs, places)
+        runs[0].work_dir.mkdir(parents=True)
+        ledger = BENCHMARKS.parent / 'docs/results/shapes/ft_4-1.json'
+        shutil.copy(ledger, runs[0].work_dir / 'results.json')
+        on_end(runs[0], None)
+        assert json.loads(kept.read_text())['method'] == 'ft', 'not at the end of all'
+        on_end(runs[1], 'the disk is full')
+        return 1
+
+    monkeypatch.setattr(result_runs, 'run_matrix', run_matrix)
+    assert result_runs.train(runs, tmp_path / 'work', 't', places) == 1
+    assert json.loads(why.read_text())['reason'] == 'the disk is full'
+    assert all(result_runs.is_settled(run, 't', again=False) for run in runs)
+    assert not result_runs.is_settled(runs[1], 't', again=True)
 
 
 def test_a_peer_that_is_missing():

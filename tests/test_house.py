@@ -58,7 +58,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'cli': [
         ('main',),
         ('comparing', 'data', 'listing', 'models', 'training', 'weak'),
-        ('prediction_arguments',),
+        ('cluster_arguments', 'prediction_arguments'),
         ('arguments',),
         ('errors',),
     ],
@@ -126,7 +126,13 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ('importance',),
         ('all_parameters', 'method'),
     ],
-    'engine.matrix': [('run_matrix',), ('plan',), ('child_process',)],
+    'engine.matrix': [
+        ('run_matrix',),
+        ('device_queue', 'job_queue'),
+        ('attempt', 'cluster'),
+        ('plan', 'training_job'),
+        ('child_process', 'devices'),
+    ],
     'engine.recipe': [
         ('identity', 'step'),
         ('data', 'network'),

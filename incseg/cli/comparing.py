@@ -13,6 +13,7 @@ from incseg.cli.arguments import (
     int_argument,
     options_of,
 )
+from incseg.cli.cluster_arguments import add_cluster_arguments, cluster_of
 
 #: names of incseg.evaluation.conventions, which needs torch
 CONVENTIONS = ('mib', 'plop', 'wilson')
@@ -78,6 +79,11 @@ def matrix(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     parser.add_argument('--epochs', type=int_argument, help='of every step of every run')
     parser.add_argument('--amp', action='store_true', help='bfloat16 autocast')
     parser.add_argument('--no-reuse', action='store_true', help='neither take nor share base steps')
+    parser.add_argument(
+        '--devices',
+        metavar='0,1,…',
+        help='CUDA devices, or cpu,cpu: each trains one run at a time (default: run by run)',
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     parser.add_argument(
         '--nproc',
@@ -87,9 +93,11 @@ def matrix(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     )
     parser.add_argument('--convention', choices=CONVENTIONS, default='mib')
     parser.add_argument('--dry-run', action='store_true', help='only print what would run')
+    add_cluster_arguments(parser)
     args = parser.parse_args(arguments)
 
     from incseg.apis.run_list import plan_runs
+    from incseg.engine.matrix.devices import Device, parse_devices
     from incseg.engine.matrix.run_matrix import run_matrix
     from incseg.errors import InvalidInputError
 
@@ -98,6 +106,13 @@ def matrix(parser: ArgumentParser, arguments: Sequence[str]) -> None:
             f'--nproc is {args.nproc}: --launcher pytorch needs a number of processes, '
             '--launcher none takes none'
         )
+    if args.devices is not None and args.nproc is not None:
+        raise InvalidInputError(
+            f'--devices is {args.devices!r} and --nproc is {args.nproc}, expected one of them: '
+            'with --devices a run has one device'
+        )
+    cluster = cluster_of(args)
+    devices = [Device()] if args.devices is None else parse_devices(args.devices)
     options = options_of(args, {'epochs': args.epochs, 'schedule.amp': args.amp or None})
     folder = Path(args.work_dir)
     runs = plan_runs(args.runs, folder, args.seeds, options)
@@ -107,6 +122,8 @@ def matrix(parser: ArgumentParser, arguments: Sequence[str]) -> None:
             folder,
             convention=args.convention,
             processes=args.nproc or 0,
+            devices=devices,
+            cluster=cluster,
             reuse=not args.no_reuse,
             dry_run=args.dry_run,
         )

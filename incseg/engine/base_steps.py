@@ -3,6 +3,7 @@
 import os
 import shutil
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from incseg.engine.work_dir import read_metrics
 from incseg.evaluation.run_settings import is_free
 from incseg.models.convolutions import AUTO
 from incseg.utils.files import remove_leftovers, temporary_name, write_json
+from incseg.utils.locks import exclusive_folder
 
 #: parts of a Runner's config that do not shape its result
 BYSTANDERS = (
@@ -102,6 +104,19 @@ class BaseSteps:
         if labels is not None:
             shape['labels'] = labels
         return self.folder / config_hash(shape)
+
+    @staticmethod
+    def one_training(place: Path | None) -> AbstractContextManager[None]:
+        """Let one run at a time train a base step, as a context; other runs wait to enter it.
+
+        A run that has waited finds the base step in the store.
+
+        Args:
+            place: The folder, from :meth:`place`; None for a step that is not shared.
+        """
+        if place is None:
+            return nullcontext()
+        return exclusive_folder(place.with_name(f'.{place.name}.training'), tidy=True)
 
     @staticmethod
     def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

@@ -31,7 +31,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate the saved network of step ``k`` on all test images.
 
-    Training and ``tools/test.py`` both call this function, so that they print the
+    Training and ``incseg test`` both call this function, so that they print the
     same numbers.
 
     Args:

@@ -19,11 +19,7 @@ from incseg.engine.checkpoint import (
 from incseg.engine.evaluate import evaluate
 from incseg.engine.hooks import SafeCheckpointHook, show_work_left
 from incseg.engine.hooks.method import hand_over, keep_states
-from incseg.engine.labels import (
-    all_labels,
-    check_old_networks,
-    label_digests,
-)
+from incseg.engine.labels import all_labels, check_old_networks, label_digests
 from incseg.engine.memory_layout import LayoutChoice
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.recipe.step import config_for_step, config_for_test
@@ -196,22 +192,23 @@ class ProtocolRun:
             dataset=labels.dataset(),
         )
         meta = dict(step_meta(experiment, k), memory=self.memory.select(dataset, exemplars))
-        place = None
-        if k == 0 and self.base_steps is not None and experiment.sources.test_parts(0):
-            place = self._shared_place(config)
-            if not (config.resume or evaluate_only) and self._reuse(place, meta, num_images):
+        shared = k == 0 and self.base_steps is not None and experiment.sources.test_parts(0)
+        place = self._shared_place(config) if shared else None
+        with BaseSteps.one_training(place):
+            again = config.resume or evaluate_only
+            if place is not None and not again and self._reuse(place, meta, num_images):
                 return
-        self.layout.settle(config, previous)
-        if not evaluate_only:
-            self._train(context, config, joined, meta)
-        context.release()
-        saved = work_dir.read(k)  # every process: the saved network
-        folder = str(context.work_dir / 'test')
-        metrics = evaluate(experiment, k, saved.content, str(saved), folder, work=self.work)
-        self._record(k, metrics, saved, num_images, replayed, saved.meta.get('seconds', 0.0))
-        (context.work_dir / 'resume.pth').unlink(missing_ok=True)
-        if place is not None and is_main_process():
-            BaseSteps.store(place, saved.content, metrics)
+            self.layout.settle(config, previous)
+            if not evaluate_only:
+                self._train(context, config, joined, meta)
+            context.release()
+            saved = work_dir.read(k)  # every process: the saved network
+            folder = str(context.work_dir / 'test')
+            metrics = evaluate(experiment, k, saved.content, str(saved), folder, work=self.work)
+            self._record(k, metrics, saved, num_images, replayed, saved.meta.get('seconds', 0.0))
+            (context.work_dir / 'resume.pth').unlink(missing_ok=True)
+            if place is not None and is_main_process():
+                BaseSteps.store(place, saved.content, metrics)
 
     def _context(self, k: int) -> StepContext:
         previous, labels = self.work_dir.previous(k), self.labels[k]

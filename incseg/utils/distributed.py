@@ -29,7 +29,7 @@ T = TypeVar('T')
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 #: a variable of each launcher, and how to start so that it is set
 STARTS = dict(
-    pytorch=('RANK', 'torchrun: start with tools/dist_train.sh'),
+    pytorch=('RANK', 'torchrun: start with torchrun --nproc_per_node N -m incseg …'),
     slurm=('SLURM_PROCID', 'srun: start with srun'),
 )
 #: seconds that a process waits for the others of its group: one may make pseudo-labels or scan
@@ -83,7 +83,7 @@ def init_launcher(launcher: str, timeout: float = TIMEOUT) -> None:
         torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     else:
         raise InvalidInputError(
-            f'launcher {launcher!r} needs a GPU; on CPU use tools/dist_train.sh (torchrun)'
+            f'launcher {launcher!r} needs a GPU; on a CPU use torchrun with --launcher pytorch'
         )
 
 
@@ -104,7 +104,7 @@ def mpi_environment(environment: Mapping[str, str]) -> dict[str, str]:
         raise InvalidInputError(
             "launcher 'mpi' needs the variables that mpirun sets "
             f'({", ".join(MPI_VARIABLES[0].values())}): start with mpirun -np N, or with '
-            'tools/dist_train.sh'
+            'torchrun and --launcher pytorch'
         )
     found = {key: environment[name] for key, name in names.items()}
     if 'MASTER_ADDR' not in environment and found['LOCAL_WORLD_SIZE'] != found['WORLD_SIZE']:

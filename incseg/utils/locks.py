@@ -51,13 +51,16 @@ class DirLock:
         Raises:
             SaveError: The folder cannot be written or locked.
         """
-        path = self.folder / self.FILE
+        path, gone = self.folder / self.FILE, 0
         self.made += [each for each in (self.folder, *self.folder.parents) if not each.exists()]
         while True:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             except OSError as error:
+                gone += isinstance(error, FileNotFoundError)
+                if 0 < gone < 10:  # the last holder has removed the folder between the two
+                    continue
                 raise SaveError(f'cannot write {path}: {error.strerror or error}') from error
             if not self._taken():
                 owner = os.read(self.fd, 20).decode(errors='replace').strip() or 'unknown'
@@ -139,7 +142,7 @@ INTERVAL = 2.0
 
 
 @contextmanager
-def exclusive_folder(folder: Path) -> Iterator[None]:
+def exclusive_folder(folder: Path, tidy: bool = False) -> Iterator[None]:
     """Keep other runs out of a folder, as a context; wait until they have left it.
 
     Every process of a group enters the context; the first process holds the
@@ -149,6 +152,7 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
 
     Args:
         folder: The folder; it is created if it is missing.
+        tidy: Whether to remove the folder at the end if nothing was written in it.
     """
     lock = DirLock(folder)
     announced = False
@@ -161,7 +165,7 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         if is_main_process():
-            lock.leave()
+            lock.leave(tidy)
 
 
 @contextmanager

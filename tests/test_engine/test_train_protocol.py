@@ -1,14 +1,18 @@
 import json
 import re
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.hooks import Hook
 
 from incseg.engine import train_protocol
+from incseg.engine.base_steps import BaseSteps
 from incseg.engine.checkpoint import read_step_checkpoint
 from incseg.errors import InvalidInputError, NonFiniteLossError
 from incseg.registry import HOOKS, MODELS
+from incseg.utils import locks
 from incseg.utils.files import read_json, write_json
 
 
@@ -210,6 +214,27 @@ def test_methods_and_protocols_share_the_base_step(tiny, tmp_path):
         tiny('ft', **{'schedule.lr.added': 0.5, 'num_workers': 1}), tmp_path / 'later', [0]
     )
     assert 'reused_from' in ledger.steps[0], 'what shapes later steps alone is not in the hash'
+
+
+def test_two_runs_at_once_train_one_base_step(tiny, tmp_path, monkeypatch):
+    """If it fails, runs on two devices train the same network twice, for hours."""
+    train_protocol(tiny('mib'), tmp_path / 'first', [0])
+    [place] = (tmp_path / 'base_steps').iterdir()
+    place.rename(tmp_path / 'not_yet')
+    training = BaseSteps.one_training(place)
+    training.__enter__()
+    waits = []
+
+    def end_the_other(seconds):
+        waits.append(seconds)
+        (tmp_path / 'not_yet').rename(place)
+        training.__exit__(None, None, None)
+
+    clock = SimpleNamespace(sleep=end_the_other, monotonic=time.monotonic)
+    monkeypatch.setattr(locks, 'time', clock)
+    ledger = train_protocol(tiny('ft'), tmp_path / 'second', [0])
+    assert len(waits) == 1 and ledger.steps[0]['reused_from'] == str(place)
+    assert [*(tmp_path / 'base_steps').iterdir()] == [place], 'no lock is left'
 
 
 def test_joint_reports_by_the_protocols_boundary(tiny, tmp_path):

@@ -65,7 +65,7 @@ def test_train_and_both_tests(tool, downloads, tmp_path):
     """Each step gets its own data set's images; COCO's and VOC's validation images are scored."""
     coco = downloads[1]
     code, out = tool('train', LEAF, '--work-dir', 'run', *downloads)
-    assert code.startswith('error: folder of label maps') and 'tools/paint_coco_masks.py' in code
+    assert code.startswith('error: folder of label maps') and 'incseg paint-coco-masks' in code
     assert tool('paint_coco_masks', coco)[1].out == 'train: 3/3 masks\nval: 1/1 masks\n'
 
     code, out = tool('train', LEAF, '--work-dir', 'run', *downloads)

@@ -57,7 +57,7 @@ def test_unknown_launcher():
 def test_launcher_without_its_environment(monkeypatch):
     """--launcher pytorch without torchrun says how to start, instead of a KeyError."""
     monkeypatch.delenv('RANK', raising=False)
-    with pytest.raises(InvalidInputError, match='tools/dist_train.sh'):
+    with pytest.raises(InvalidInputError, match='torchrun --nproc_per_node N -m incseg'):
         init_launcher('pytorch')
 
 

@@ -7,7 +7,7 @@ seam = dict(
             pretrained='$pretrained',
             norm_cfg='$norm_cfg',
             weights='data/resnet38d.pth',
-        ),  # made by tools/convert_resnet38_params.py
+        ),  # made by incseg convert-resnet38-params
         head=dict(dropout_ratio=0.5),
     )
 )

@@ -173,7 +173,7 @@ def check_seam(experiment: Experiment) -> None:
 def check_refinement(refine: Mapping[str, Any]) -> None:
     """Check that the refinement of ``seam`` can be built and has a method ``refine``.
 
-    A checkpoint that it names need not exist yet: ``tools/train_affinity.py`` makes it with
+    A checkpoint that it names need not exist yet: ``incseg affinity`` makes it with
     this very config.  The training looks for it before its first step.
 
     Args:

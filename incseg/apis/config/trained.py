@@ -105,7 +105,7 @@ def stored_alone(
     if holds_imported(checkpoint):
         raise InvalidInputError(
             f'checkpoint {checkpoint} was imported and knows no data set: name a config too, '
-            f'tools/test.py CONFIG {checkpoint}'
+            f'incseg test CONFIG {checkpoint}'
         )
     theirs = settings(config)
     new: set[str] = set()

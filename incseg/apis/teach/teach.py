@@ -71,7 +71,7 @@ def teach(
     learned from; where they are at hand the old classes are tested on them.
 
     Args:
-        model: The ``final.pth`` of a training, of ``tools/import_model.py`` or of an earlier call.
+        model: The ``final.pth`` of a training, of ``incseg import`` or of an earlier call.
         images: The folder of the new images.
         classes: Names of the new classes, or names with their values in the masks; a class that
             the model knows, with its value, if the masks annotate it too.

@@ -130,7 +130,7 @@ class COCODataset(SegDataset):
     """COCO 2017, its 80 object classes in COCO's own order.
 
     Reads the images ``{train,val}2017`` below ``data_root`` and the label maps
-    ``masks/{train,val}2017``.  ``tools/paint_coco_masks.py`` makes the label
+    ``masks/{train,val}2017``.  ``incseg paint-coco-masks`` makes the label
     maps from ``annotations/instances_{train,val}2017.json`` (see
     :func:`paint_coco_masks`), each in the folder of its image.  The file ids are
     COCO's category ids, 1..90 with gaps; dataset ids are 1..80 in the same order.
@@ -145,7 +145,7 @@ class COCODataset(SegDataset):
     )
     how_to_get: ClassVar[str] = (
         'get train2017.zip, val2017.zip and annotations_trainval2017.zip from the COCO site, '
-        'unpack them there, make masks/ with tools/paint_coco_masks.py, or name another folder '
+        'unpack them there, make masks/ with incseg paint-coco-masks, or name another folder '
         'with data_root'
     )
 

@@ -33,7 +33,7 @@ class FolderDataset(SegDataset):
     The layout is found by looking (:func:`find_layout`): ``images/ labels/``, ``img_dir/
     ann_dir/``, ``JPEGImages/ SegmentationClass/`` and similar names, with ``train/`` and ``val/``
     inside, outside, in the names (``train_masks/``), as lists, or not at all; masks beside their
-    images (``a.jpg``, ``a_mask.png``); JSON files in COCO's form.  ``tools/init.py DIR`` shows
+    images (``a.jpg``, ``a_mask.png``); JSON files in COCO's form.  ``incseg init DIR`` shows
     what is found, and writes a config.
 
     Masks are palette, grey or RGB pictures.  RGB masks need the colours of the classes.
@@ -136,7 +136,7 @@ class FolderDataset(SegDataset):
         if ids is None:
             if not isinstance(given, Mapping) or 'classes' not in given:
                 raise InvalidInputError(
-                    f'{cls.__name__} has no classes, expected ids: {FORMS}; tools/init.py DIR '
+                    f'{cls.__name__} has no classes, expected ids: {FORMS}; incseg init DIR '
                     'writes a config for a folder'
                 )
             return cls.resolve_metainfo(given)

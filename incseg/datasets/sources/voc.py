@@ -62,7 +62,7 @@ class VOCDataset(SegDataset):
     ANN_FILE: ClassVar[str] = 'ImageSets/Segmentation/{split}.txt'
     how_to_get: ClassVar[str] = (
         'get VOCtrainval_11-May-2012.tar from the PASCAL VOC 2012 site, make or get '
-        'the SBD masks as SegmentationClassAug (tools/prepare_voc_aug.py), and name the folder '
+        'the SBD masks as SegmentationClassAug (incseg prepare-voc-aug), and name the folder '
         'VOCdevkit/VOC2012 with data_root'
     )
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -46,14 +47,13 @@ def environment(processes: int) -> dict[str, str]:
         return dict(os.environ, PYTHON=sys.executable, PORT=str(probe.getsockname()[1]))
 
 
-def run_logged(
+def start_logged(
     command: Sequence[str], log: Path, environment: dict[str, str], keep_open: Sequence[int] = ()
-) -> int:
-    """Run a command to its end and append its output to a log.
+) -> subprocess.Popen:
+    """Start a command whose output is appended to a log.
 
-    The command gets a process group of its own.  Ctrl-C and SIGTERM are passed
-    on to the group, which is killed if it does not end in time.  On Linux the
-    command also ends when this process is killed.
+    The command gets a process group of its own, which :func:`stop` ends.  On Linux it also ends
+    when this process is killed; call this function in the main thread then.
 
     Args:
         command: The command line.
@@ -62,11 +62,11 @@ def run_logged(
         keep_open: File descriptors that the command inherits.
 
     Returns:
-        The exit status, negative for the signal that killed the command.
+        The running process.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('ab') as file:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -76,31 +76,40 @@ def run_logged(
             start_new_session=True,
             preexec_fn=die_with_parent(),
         )
-        try:
-            return process.wait()
-        except BaseException:
-            stop(process)
-            raise
 
 
-def stop(process: subprocess.Popen) -> None:
-    """Interrupt a process group, and kill what is left of it.
+def stop(*processes: subprocess.Popen) -> None:
+    """Interrupt process groups, all at once, and kill what is left of them.
 
-    The group gets up to :data:`GRACE` seconds between the two.
+    The groups get up to :data:`GRACE` seconds between the two; another Ctrl-C ends the wait.
 
     Args:
-        process: The first process of the group.
+        processes: The first process of each group.
     """
     try:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        process.wait(GRACE)
+        for process in processes:
+            send(process, signal.SIGINT)
+        end = time.monotonic() + GRACE
+        for process in processes:
+            process.wait(max(end - time.monotonic(), 0))
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         pass
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        for process in processes:
+            send(process, signal.SIGKILL)
+        for process in processes:
+            process.wait()
+
+
+def send(process: subprocess.Popen, number: int) -> None:
+    """Send a signal to a process group, if there is still one.
+
+    Args:
+        process: The first process of the group.
+        number: The signal.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def die_with_parent() -> Callable[[], None] | None:
@@ -114,6 +123,7 @@ def die_with_parent() -> Callable[[], None] | None:
 
     def tie() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # of a cluster, to a job: see TrainingJob
         if os.getppid() != parent:  # the parent died before the call
             os._exit(1)
 

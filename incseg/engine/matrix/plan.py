@@ -1,14 +1,17 @@
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from incseg.engine.base_steps import BaseSteps
 from incseg.engine.matrix.child_process import tool_command
 from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.step import config_for_step, config_for_test
 from incseg.engine.work_dir import as_written, check_run_config
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, UserError
 from incseg.evaluation import Ledger
 from incseg.evaluation.comparison.runs import RunResult
 from incseg.evaluation.ledger import COLUMNS
@@ -101,6 +104,14 @@ class MatrixRun:
             range(self.experiment.num_steps)
         )
 
+    def has_base(self) -> bool:
+        """Tell whether the ledger has step 0, which is then in the store of base steps, too."""
+        try:
+            ledger = self.ledger()
+        except UserError:  # damaged: its training says so
+            return False
+        return ledger is not None and any(entry['step'] == 0 for entry in ledger.content['steps'])
+
     def started(self) -> bool:
         """Tell whether the run has begun a step."""
         return (self.work_dir / 'step_0').is_dir()
@@ -117,7 +128,9 @@ class MatrixRun:
             for column in COLUMNS
         )
 
-    def command(self, processes: int = 0, reuse: bool = True) -> list[str]:
+    def command(
+        self, processes: int = 0, reuse: bool = True, steps: Sequence[int] = ()
+    ) -> list[str]:
         """Return the command line that trains the run.
 
         It has ``--resume``, so it also continues an interrupted run.
@@ -125,6 +138,7 @@ class MatrixRun:
         Args:
             processes: The number of processes for torchrun; 0 starts no torchrun.
             reuse: Whether the base step may be shared with other runs.
+            steps: The only steps to train; all by default.
         """
         options = [f'{key}={as_text(value)}' for key, value in self.options.items()]
         return tool_command(
@@ -132,6 +146,7 @@ class MatrixRun:
             self.config_path,
             *('--work-dir', str(self.work_dir), '--seed', str(self.experiment.seed), '--resume'),
             *([] if reuse else ['--no-reuse']),
+            *(['--steps', *map(str, steps)] if steps else []),
             *([] if self.start is None else ['--start', self.start]),
             *(['--cfg-options', *options] if options else []),
             processes=processes,
@@ -141,6 +156,27 @@ class MatrixRun:
         """Return :meth:`command` as one line that a user would type."""
         command = self.command(processes, reuse)
         return shlex.join(['python' if part == sys.executable else part for part in command])
+
+
+def base_key(run: MatrixRun) -> str | None:
+    """Return a text that runs with the same base step share.
+
+    It is the hash of the store (:meth:`BaseSteps.place`), but reads no image.  The lock of the
+    store decides where two runs differ in their images alone.
+
+    Returns:
+        The text; None for a run that neither takes nor shares a base step, or whose base step
+        cannot be told from its config.
+    """
+    experiment = run.experiment
+    if run.start is not None or not experiment.sources.test_parts(0):
+        return None
+    try:
+        step = config_for_step(experiment, 0, experiment.config['batch_size'], '')
+        store = BaseSteps(experiment.config['base_steps_dir'])
+        return str(store.place(experiment, step, config_for_test(experiment, 0, ''), ''))
+    except Exception:  # of a plug-in, too: the run's training says what is wrong
+        return None
 
 
 def as_text(value: Any) -> str:

@@ -1,14 +1,17 @@
-"""Train configs by seeds, one run after another, and continue interrupted matrices."""
+"""Train configs by seeds on one or more devices, and continue interrupted matrices."""
 
 import signal
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
-from incseg.engine.matrix.child_process import environment, run_logged
+from incseg.engine.matrix.attempt import Attempt, Say
+from incseg.engine.matrix.cluster import Cluster
+from incseg.engine.matrix.device_queue import DeviceQueue
+from incseg.engine.matrix.devices import Device
+from incseg.engine.matrix.job_queue import JobQueue
 from incseg.engine.matrix.plan import MatrixRun
 from incseg.errors import InvalidInputError, UserError
 from incseg.evaluation.comparison.compare import compare
@@ -16,7 +19,7 @@ from incseg.evaluation.comparison.rows import differing
 from incseg.evaluation.run_settings import CONFIG_FILE
 from incseg.utils.locks import DirLock
 
-Say = Callable[[str], None]
+Ended = Callable[[MatrixRun, str | None], None]
 
 
 def run_matrix(
@@ -25,8 +28,11 @@ def run_matrix(
     *,
     convention: str = 'mib',
     processes: int = 0,
+    devices: Sequence[Device] = (Device(),),
+    cluster: Cluster | None = None,
     reuse: bool = True,
     dry_run: bool = False,
+    on_end: Ended = lambda run, failure: None,
     say: Say = lambda line: print(line, flush=True),
 ) -> int:
     """Train every run that is not finished, then compare all of them.
@@ -40,8 +46,11 @@ def run_matrix(
         convention: Which IoUs the printed numbers average: ``'mib'``, ``'plop'`` or
             ``'wilson'``.
         processes: Processes of each run under torchrun; 0 starts no torchrun.
+        devices: Each trains one run at a time; by default the runs are trained one by one.
+        cluster: Trains each run as a job, in the place of the devices; None for no cluster.
         reuse: Whether base steps may be shared.
         dry_run: Only print the plan.
+        on_end: Called when a run has ended, with the run and why it failed, None if it is done.
         say: Called with each line.
 
     Returns:
@@ -56,14 +65,20 @@ def run_matrix(
         for i, run in enumerate(runs):
             say(f'[{i + 1}/{len(runs)}] {plan(run, convention, processes, reuse)}')
         return 0
+    attempts = [
+        Attempt(run, f'[{i + 1}/{len(runs)}]', say, convention) for i, run in enumerate(runs)
+    ]
+
+    def tell_end(attempt: Attempt) -> None:
+        on_end(attempt.run, attempt.failure)
+
     with DirLock(folder) as lock, terminable():
-        failed, refused = 0, []
-        for i, run in enumerate(runs):
-            attempt = Attempt(run, f'[{i + 1}/{len(runs)}]', say, convention)
-            failed += not attempt.run_to_end(processes, reuse, lock.fd)
-            if attempt.refused:  # its work dir holds the numbers of something else
-                refused.append(run)
-        say(table([run for run in runs if run not in refused], len(refused), folder, convention))
+        if cluster is None:
+            DeviceQueue(attempts, devices, processes, reuse, lock.fd, tell_end).run()
+        else:
+            JobQueue(attempts, cluster, folder, processes, reuse, tell_end).run()
+        say(table(attempts, folder, convention))
+    failed = sum(attempt.failure is not None for attempt in attempts)
     if failed:
         say(f'{failed} of {len(runs)} runs failed')
     return failed
@@ -127,108 +142,34 @@ def plan(run: MatrixRun, convention: str, processes: int, reuse: bool) -> str:
     return f'{verb} {run.title}: {run.printed_command(processes, reuse)}'
 
 
-class Attempt:
-    """One attempt to finish a run, reported line by line.
-
-    Args:
-        run: The run.
-        place: Its place in the matrix, ``'[1/4]'``, with which each line starts.
-        say: Called with each line.
-        convention: As for :func:`run_matrix`.
-
-    Attributes:
-        refused: Whether its work dir holds the results of something else.
-    """
-
-    def __init__(self, run: MatrixRun, place: str, say: Say, convention: str):
-        self.run, self.place, self.say, self.convention = run, place, say, convention
-        self.refused = True
-
-    def tell(self, verb: str, text: object) -> None:
-        """Report an event of the run, as ``<place> <verb> <title>: <text>``."""
-        self.say(f'{self.place} {verb} {self.run.title}: {text}')
-
-    def run_to_end(self, processes: int, reuse: bool, lock: int) -> bool:
-        """Train the run unless it is finished; return whether it is finished now.
-
-        Args:
-            processes, reuse: As for :func:`run_matrix`.
-            lock: File descriptor of the matrix's lock, which the training inherits.
-        """
-        try:
-            return self._skip() or self._train(processes, reuse, lock)
-        except (UserError, OSError) as error:
-            self.tell('failed', error)
-            return False
-        except KeyboardInterrupt:
-            self.tell('interrupted', f'see {self.run.log}')
-            raise
-
-    def _skip(self) -> bool:
-        self.run.check()
-        self.refused = False
-        if not self.run.finished():
-            return False
-        self.tell('skipped', f'done before, {self.run.result(self.convention)}')
-        return True
-
-    def _train(self, processes: int, reuse: bool, lock: int) -> bool:
-        run = self.run
-        self.tell('resumed' if run.started() else 'started', f'see {run.log}')
-        begin, before = time.monotonic(), run.log.stat().st_size if run.log.is_file() else 0
-        status = run_logged(run.command(processes, reuse), run.log, environment(processes), [lock])
-        if status == 0 and run.finished():
-            took = duration(time.monotonic() - begin)
-            self.tell('done', f'{run.result(self.convention)} ({took})')
-            return True
-        self.tell('failed', reason(run.log, before, status))
-        return False
-
-
-def reason(log: Path, start: int, status: int) -> str:
-    """Return the cause of a failed run: the last error in its log, or else the last line.
-
-    Args:
-        log: The log of all attempts.
-        start: Its size in bytes before this attempt.
-        status: Exit status; negative for the signal that killed the run.
-    """
-    with log.open('rb') as file:
-        file.seek(start)
-        lines = [line.strip() for line in file.read().decode(errors='replace').splitlines()]
-    lines = [line for line in lines if line]
-    errors = [line.removeprefix('error: ') for line in lines if line.startswith('error: ')]
-    last = (errors or lines or ['it printed nothing'])[-1]
-    return f'killed by {signal.Signals(-status).name}: {last}' if status < 0 else last
-
-
-def duration(seconds: float) -> str:
-    """Format a duration: ``'2 h 5 min'`` or ``'3 min 12 s'``."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours} h {minutes} min' if hours else f'{minutes} min {seconds} s'
-
-
-def table(runs: Sequence[MatrixRun], refused: int, folder: Path, convention: str) -> str:
+def table(attempts: Sequence[Attempt], folder: Path, convention: str) -> str:
     """Write the comparison of all runs that have begun, and return it as text.
 
+    Notes below the table name the runs that failed.  Work dirs that were refused are left out:
+    they hold the numbers of something else.
+
     Args:
-        runs: The runs to compare.
-        refused: The number of runs whose work dirs were refused.
+        attempts: The runs after their training.
         folder: The folder of the matrix; the files go to ``comparison/`` in it.
         convention: As for :func:`run_matrix`.
 
     Returns:
         The table, or one line that says why there is none.
     """
+    runs = [attempt.run for attempt in attempts if not attempt.refused]
     begun = [run.argument for run in runs if (run.work_dir / CONFIG_FILE).is_file()]
-    note = ''
+    failed = [
+        f'Failed: {attempt.run.title}: {attempt.failure}'
+        for attempt in attempts
+        if attempt.failure is not None and not attempt.refused
+    ]
+    note, refused = '', len(attempts) - len(runs)
     if refused:
-        note = f'{refused} of {len(runs) + refused} work dirs were refused: they hold other runs'
+        note = f'{refused} of {len(attempts)} work dirs were refused: they hold other runs'
     if not begun:
         return f'no table: {note or "no run has begun"}'
     try:
-        text = compare(begun, folder / 'comparison', convention)
+        text = compare(begun, folder / 'comparison', convention, failed)
     except UserError as error:
         text = f'no table: {error}'
     return f'{text}\nnot in the table: {note}' if note else text

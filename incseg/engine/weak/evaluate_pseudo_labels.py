@@ -216,7 +216,7 @@ def report_pseudo_labels(dataset: Any, folder: str | Path, thresholds: Sequence[
     if count < expected:
         lines.append(
             f'incomplete: {count} of {expected} images of the step have pseudo-labels; '
-            'make_pseudo_labels.py --resume makes the rest'
+            'incseg make-pseudo-labels --resume makes the rest'
         )
     return '\n'.join(lines)
 

@@ -268,7 +268,7 @@ def _begin(files: PseudoLabelFiles, meta: dict[str, Any], resume: bool) -> None:
                 raise InvalidInputError(
                     f"pseudo-labels in '{files.folder}' were made with {key}={before.get(key)!r}, "
                     f'now it is {value!r}: remove that folder to make them anew, or, with '
-                    'make_pseudo_labels.py, pass another --out'
+                    'incseg make-pseudo-labels, pass another --out'
                 )
     for name in () if files.meta_path.exists() else ('labels', 'scores', 'image_labels.json'):
         if (files.folder / name).exists():

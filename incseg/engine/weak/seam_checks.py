@@ -123,7 +123,7 @@ def check_content(settings: Mapping[str, Any], work_dir: Path) -> None:
         raise InvalidInputError(
             f'{work_dir}: SEAM was trained there on other {", ".join(sorted(changed))} than the '
             'current ones; remove that folder to train it anew, or name another one '
-            "(train.py: the config's seam_dir, train_seam.py: --work-dir)"
+            "(incseg train: the config's seam_dir, incseg seam: --work-dir)"
         )
 
 

@@ -12,7 +12,12 @@ from incseg.utils.outputs import check_outputs
 NAME = 'comparison'
 
 
-def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') -> str:
+def compare(
+    arguments: Sequence[str],
+    out: str | Path,
+    convention: str = 'mib',
+    notes: Sequence[str] = (),
+) -> str:
     """Write the table of several runs as text, Markdown and CSV, and the plot over steps.
 
     Args:
@@ -21,6 +26,7 @@ def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') 
         out: The folder for ``comparison.txt``, ``.md``, ``.csv`` and ``.png``, which are
             written anew.
         convention: Which IoUs are averaged: ``'mib'``, ``'plop'``, ``'wilson'``.
+        notes: More lines below the table.
 
     Returns:
         Text for the user: the table and the paths of the files.
@@ -31,6 +37,7 @@ def compare(arguments: Sequence[str], out: str | Path, convention: str = 'mib') 
     """
     runs, without = find_runs(arguments)
     table = ComparisonTable(runs, convention, without)
+    table.notes += notes
     folder = Path(out)
     check_outputs(
         [folder / f'{NAME}.{ending}' for ending in ('txt', 'md', 'csv', 'png')],

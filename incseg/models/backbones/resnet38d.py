@@ -23,7 +23,7 @@ class ResNet38d(BaseBackbone):
 
     Args:
         pretrained: Whether :meth:`init_weights` loads ``weights``.
-        weights: File of ImageNet weights, written by ``tools/convert_resnet38_params.py``.
+        weights: File of ImageNet weights, written by ``incseg convert-resnet38-params``.
         norm_cfg: Normalisation of every layer.
         width: Channels of the first convolution; 64 as published.
 
@@ -84,7 +84,7 @@ class ResNet38d(BaseBackbone):
         """
         if not self.pretrained:
             return
-        how = 'make it with tools/convert_resnet38_params.py, or train without: pretrained=False'
+        how = 'make it with incseg convert-resnet38-params, or train without: pretrained=False'
         if self.weights is None:
             raise InvalidInputError(f'ResNet38d is pretrained, but weights names no file; {how}')
         if not Path(self.weights).is_file():
@@ -269,7 +269,7 @@ class PreActivationBottleneck(nn.Module):
 
 
 def read_resnet38_weights(path: str | os.PathLike) -> dict[str, Tensor]:
-    """Read a file of weights that ``tools/convert_resnet38_params.py`` wrote.
+    """Read a file of weights that ``incseg convert-resnet38-params`` wrote.
 
     Args:
         path: The file; it has to exist.
@@ -285,7 +285,7 @@ def read_resnet38_weights(path: str | os.PathLike) -> dict[str, Tensor]:
         state, _ = read_verified(path)
     except InvalidInputError as error:
         raise InvalidInputError(
-            f'{path} is damaged, or no file of weights from tools/convert_resnet38_params.py'
+            f'{path} is damaged, or no file of weights from incseg convert-resnet38-params'
         ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InvalidInputError(f'{path} holds other things than tensors by name')

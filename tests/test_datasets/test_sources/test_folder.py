@@ -76,7 +76,7 @@ def test_values_of_colours(coloured):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(), 'FolderDataset has no classes, expected ids: .*tools/init.py DIR'),
+        (dict(), 'FolderDataset has no classes, expected ids: .*incseg init DIR'),
         (dict(ids='cat'), "ids is 'cat', expected a dict of names"),
         (dict(ids=dict(background=0)), 'expected one class or more besides background'),
         (dict(ids=['cat', 'cat']), 'each name once'),

@@ -2,19 +2,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 
 from incseg.engine.matrix import child_process
-from incseg.engine.matrix.child_process import run_logged
+from incseg.engine.matrix.child_process import start_logged, stop
 
 PARENT = """
 import os, sys
 from pathlib import Path
-from incseg.engine.matrix.child_process import run_logged
-run_logged(['sh', '-c', 'echo $$; sleep 60'], Path(sys.argv[1]), dict(os.environ))
+from incseg.engine.matrix.child_process import start_logged
+start_logged(['sh', '-c', 'echo $$; sleep 60'], Path(sys.argv[1]), dict(os.environ)).wait()
 """
 
 
@@ -42,8 +41,9 @@ def wait_for(condition, seconds=30.0):
 def test_output_and_status(tmp_path):
     """Both streams are appended to the log; a signal is a negative status, as subprocess has it."""
     log, environment = tmp_path / 'a' / 'x.log', dict(os.environ, WORD='hello')
-    assert run_logged(['sh', '-c', 'echo $WORD; echo bad >&2; exit 3'], log, environment) == 3
-    assert run_logged(['sh', '-c', 'kill -9 $$'], log, environment) == -signal.SIGKILL
+    command = ['sh', '-c', 'echo $WORD; echo bad >&2; exit 3']
+    assert start_logged(command, log, environment).wait() == 3
+    assert start_logged(['sh', '-c', 'kill -9 $$'], log, environment).wait() == -signal.SIGKILL
     assert log.read_text() == 'hello\nbad\n'
 
 
@@ -67,24 +67,17 @@ def test_ends_with_its_parent(tmp_path, tool_environment):
         ("trap '' INT; echo $$; while :; do sleep 0.05; done", False),
     ],
 )
-def test_ctrl_c_reaches_the_whole_group(tmp_path, monkeypatch, script, told):
+def test_stop_reaches_the_whole_group(tmp_path, monkeypatch, script, told):
     """The command may end by itself; one that does not listen is killed; nothing lives on."""
     monkeypatch.setattr(child_process, 'GRACE', 5.0 if told else 0.3)
-    log, plain, waits = tmp_path / 'x.log', subprocess.Popen.wait, threading.Event()
-
-    def wait(process, *args, **kwargs):
-        waits.set()
-        return plain(process, *args, **kwargs)
-
-    monkeypatch.setattr(subprocess.Popen, 'wait', wait)
-
-    def interrupt():  # not while the command is being started: on a busy machine that takes longer
-        wait_for(lambda: log.is_file() and log.read_text().endswith('\n'))
-        wait_for(waits.is_set)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        run_logged(['bash', '-c', script], log, dict(os.environ))
-    first, *rest = log.read_text().split()
-    assert ends(int(first)) and rest == (['stopped'] if told else [])
+    logs = [tmp_path / f'{i}.log' for i in range(2)]
+    running = [start_logged(['bash', '-c', script], log, dict(os.environ)) for log in logs]
+    for log in logs:
+        wait_for(lambda log=log: log.is_file() and log.read_text().endswith('\n'))
+    begin = time.monotonic()
+    stop(*running)
+    assert time.monotonic() - begin < 5, 'all have the same seconds, not one after another'
+    for process, log in zip(running, logs):
+        first, *rest = log.read_text().split()
+        assert ends(int(first)) and rest == (['stopped'] if told else [])
+        assert process.returncode is not None

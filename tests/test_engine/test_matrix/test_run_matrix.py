@@ -3,13 +3,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from incseg.engine import train_protocol
-from incseg.engine.matrix import run_matrix as module
+from incseg.engine.matrix import attempt as module
+from incseg.engine.matrix.attempt import duration, reason
 from incseg.engine.matrix.plan import MatrixRun
-from incseg.engine.matrix.run_matrix import duration, reason, run_matrix
+from incseg.engine.matrix.run_matrix import run_matrix
 from incseg.errors import InvalidInputError
 
 ROOT = Path(__file__).parents[3]
@@ -49,11 +51,11 @@ def in_process(monkeypatch, runs):
             file.write('working\n')
             if environment.get('FAIL') == matrix_run.title:
                 file.write('Traceback …\nerror: the disk is full\nsome last words\n')
-                return 1
+                return SimpleNamespace(poll=lambda: 1)
         train_protocol(matrix_run.config, work_dir, resume='--resume' in command)
-        return 0
+        return SimpleNamespace(poll=lambda: 0)
 
-    monkeypatch.setattr(module, 'run_logged', run)
+    monkeypatch.setattr(module, 'start_logged', run)
     return trained
 
 
@@ -67,6 +69,7 @@ def test_a_failure_and_a_second_attempt(runs, lines, in_process, monkeypatch, tm
     assert lines[1].startswith(f'[1/4] done {ft0}: base ') and 'min' in lines[1]
     assert lines[3] == f'[2/4] failed {joint0}: the disk is full'
     assert '| ft ' in lines[-2] and lines[-1] == '1 of 4 runs failed'
+    assert f'\nFailed: {joint0}: the disk is full' in lines[-2]
     monkeypatch.delenv('FAIL')
     lines.clear(), in_process.clear()
     assert run_matrix(runs, tmp_path / 'matrix', say=lines.append) == 0
@@ -173,7 +176,7 @@ def test_interrupted(runs, lines, monkeypatch, tmp_path, number):
     def run(*arguments):
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(module, 'run_logged', run)
+    monkeypatch.setattr(module, 'start_logged', run)
     for _ in range(2):
         lines.clear()
         with pytest.raises(KeyboardInterrupt):

@@ -46,7 +46,7 @@ class AffinityRandomWalk:
 
     Args:
         net: An :class:`AffinityNet`, or its config.
-        checkpoint: File of its weights, written by ``tools/train_affinity.py``; None
+        checkpoint: File of its weights, written by ``incseg affinity``; None
             for the weights that ``net`` has.
         exponent: Exponent of the affinities, above 0.
         doublings: Number of times that the transition matrix is squared.
