@@ -87,7 +87,7 @@ def tagged_images(
     check_places(images, None)
     root = os.path.abspath(images)
     source: dict[str, Any] = dict(
-        type='FolderDataset', data_root=root, images=root, masks=None, ids=list(named.new)
+        type='FolderDataset', data_root=root, images='.', masks=None, ids=list(named.new)
     )
     whole = built(source)
     tags = read_tags(labels, whole.image_ids, named.new, known, others, str(images))
@@ -99,19 +99,22 @@ def tagged_images(
     test = None
     if isinstance(val, str | Path) and os.path.isdir(val):
         test = tested_by_masks(source, Path(val), whole, named, others)
-    part, held, tested, how = divided(dict(source, split='train'), test, whole, val)
+    part, _, tested, how = divided(dict(source, split='train'), test, whole, val)
     share = part.get('held_out')
     asked: dict[str, list[str]] = {}
+    what = ''
     if share is not None:
-        how = f'{how}; by image, as there are no masks'
-        asked = {e['img_path']: tags[e['image_id']] for e in built(held or {}).entries()}
+        what = ', by image: there are no masks'
+        learned = {*built(part).image_ids}
+        named_by = {entry['image_id']: entry['img_path'] for entry in whole.entries()}
+        asked = {path: tags[name] for name, path in named_by.items() if name not in learned}
     if negatives is not None:
         asked |= dict.fromkeys(negatives_to_ask(negatives, whole, share), [])
     number = len(whole) - (tested if share is not None else 0)
     counts = ', '.join(f'{sum(n in t for t in tags.values())} show {n}' for n in named.new)
     told = [
         f'images   {len(whole)} in {images}, without masks: {counts}',
-        f'split    {number} to learn from, {tested} to test on ({how})',
+        f'split    {number} to learn from, {tested} to test on{what} ({how})',
     ]
     shown = [tags[name] for name in built(part).image_ids]
     old_network = negatives is None and any(all(n in t for t in shown) for n in named.new)
@@ -120,7 +123,8 @@ def tagged_images(
         protocol, first, step = f'{len(known)}-{len(named.new)}', 1 + len(known), 1
     place = os.path.abspath(folder / LABELS / protocol / str(step) / 'labels')
     ids = {name: first + i for i, name in enumerate(named.new)}
-    train = dict(part, data_root=os.path.commonpath([root, place]), masks=place, ids=ids)
+    train = dict(part, data_root=os.path.commonpath([root, place]), images=root)
+    train |= dict(masks=place, ids=ids)
     train.pop('held_out', None)
     made = TaggedImages(
         train=dict(train, only_with_masks=True),
