@@ -161,7 +161,9 @@ def copy_pair(dataset: Any, image_id: str, folder: Path) -> None:
             partial.replace(target)
 
 
-def memory_in_words(config: Mapping[str, Any], before: int, classes: Sequence[str]) -> str:
+def memory_in_words(
+    config: Mapping[str, Any], before: int, classes: Sequence[str], images: int
+) -> str:
     """Return what the plan says of images that are replayed and kept."""
     memory = config['method'].get('memory') or {}
     size = memory.get('size') or 0
@@ -170,5 +172,5 @@ def memory_in_words(config: Mapping[str, Any], before: int, classes: Sequence[st
     if not memory.get('since'):
         return f'{size} old images are replayed'
     replayed = f'{before} kept images are replayed' if before else 'no old image is learned from'
-    new = size - before
+    new = min(size - before, images)
     return f'{replayed}; {new} of {", ".join(classes)} will be kept' if new else replayed

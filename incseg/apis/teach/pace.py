@@ -1,6 +1,7 @@
 """How long an iteration of a step takes on this machine, measured before the step is trained."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from incseg.apis.teach.taught_config import Effort
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.engine.hooks.method import hand_over
 from incseg.engine.labels import all_labels
@@ -102,6 +104,23 @@ def seconds_per_iteration(config: Config, model: str | Path) -> float:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return pace.seconds
+
+
+def shortened(chosen: Effort, minutes: float, config: Config, model: str | Path) -> Effort:
+    """Return the same effort with no more epochs than fit into some minutes.
+
+    Args:
+        chosen: The effort of the whole schedule.
+        minutes: What the user allows.
+        config, model: See :func:`seconds_per_iteration`.
+
+    Raises:
+        InvalidInputError: Not even one epoch fits.
+    """
+    each, per_epoch = seconds_per_iteration(config, model), chosen.iterations // chosen.epochs
+    epochs = epochs_in(minutes, each, per_epoch, chosen.epochs)
+    iterations = epochs * per_epoch
+    return replace(chosen, epochs=epochs, iterations=iterations, minutes=each * iterations / 60)
 
 
 def epochs_in(minutes: Any, each: float, per_epoch: int, most: int) -> int:

@@ -16,8 +16,10 @@ from incseg.apis.config.loading import override
 from incseg.apis.folder.config import iterations, network_at_hand
 from incseg.apis.inference import init_model
 from incseg.apis.teach.known_model import KnownModel
+from incseg.apis.teach.new_images import built
 from incseg.apis.teach.tagged_images import TAGS, TaggedImages
 from incseg.apis.teach.taught_config import base_names, bases, imported_config, own_config
+from incseg.datasets.label_maps.label_file import read_label_file
 from incseg.datasets.negatives.old_network import NoNegativesError
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.weak.old_network import OldNetwork
@@ -108,10 +110,10 @@ def seam_base(config: Mapping[str, Any], chosen: Any) -> tuple[str, Any]:
     if chosen is not None:
         if chosen not in base_names('seam'):
             raise expected('seam', chosen, any_of(base_names('seam')))
-        return str(chosen), False if chosen == 'shapes' else config['pretrained']
+        return str(chosen), False if chosen == 'shapes' else bool(config['pretrained'])
     if network_at_hand() == ('bisenet_lite0', True):
         return 'lite0', True
-    return 'r50', config['pretrained']
+    return 'r50', bool(config['pretrained'])
 
 
 class TaughtNetwork(OldNetwork):
@@ -138,7 +140,7 @@ def make_pseudo_labels(
     classes: Sequence[str],
     folder: Path,
     device: str | None = None,
-) -> None:
+) -> str:
     """Train SEAM, and write a label map of every image to learn from into a folder.
 
     What an interrupted call has made is used.
@@ -151,9 +153,12 @@ def make_pseudo_labels(
         folder: The folder of the label maps; SEAM lies in ``seam`` below it.
         device: As for :func:`init_model`.
 
+    Returns:
+        A line about the label maps.
+
     Raises:
-        InvalidInputError: Nothing tells what a class looks like; or the folder holds label maps
-            of other images or settings.
+        InvalidInputError: Nothing tells what a class looks like, or SEAM finds it nowhere; or the
+            folder holds label maps of other images or settings.
     """
     text = json.dumps(images.tags, indent=0, ensure_ascii=False) + '\n'
     write_atomically(folder / TAGS, text.encode())
@@ -167,7 +172,22 @@ def make_pseudo_labels(
         )
     except NoNegativesError as error:
         raise nothing_tells(images, classes) from error
-    pseudo_label_job(experiment, seam, folder, step=step, resume=True)
+    files = pseudo_label_job(experiment, seam, folder, step=step, resume=True)
+    names = [name for name in built(images.source).image_ids if images.tags[name]]
+    maps = {name: read_label_file(files.label_path(name)) for name in names}
+    found = []
+    for i, name in enumerate(classes, 1 + len(model.classes) if images.old_network else 1):
+        shares = [float((maps[each] == i).mean()) for each in names if name in images.tags[each]]
+        there = sum(share > 0 for share in shares)
+        if not there:
+            raise InvalidInputError(
+                f'SEAM finds {name!r} in none of the {len(shares)} images that show it, so there '
+                'is nothing to learn from; expected more images, negatives that differ from them '
+                'in the class alone, or --cfg-options seam.schedule.epochs=N with more epochs'
+            )
+        share = 100 * sum(shares) / len(shares)
+        found.append(f'{name} in {there} of {len(shares)} images, on {share:.0f} % of their pixels')
+    return f'SEAM finds {"; ".join(found)}'
 
 
 def seam_in_words(config: Mapping[str, Any], images: TaggedImages) -> str:

@@ -81,6 +81,11 @@ def tagged_images(
         MissingFileError: A folder or file, or the label of an image, is missing.
         InvalidInputError: The labels do not fit the images or the classes.
     """
+    if named.old:
+        raise InvalidInputError(
+            f'--classes has {named.old[0]!r}, which the model knows; without masks expected the '
+            f'new classes alone: --classes {" ".join(named.new)}'
+        )
     for name, value in named.values.items():
         if value is not None and str(val) in ('auto', 'none'):
             raise expected(f'{name} in --classes', f'{name}={value}', f'{name}: no mask has values')
@@ -96,6 +101,7 @@ def tagged_images(
             raise InvalidInputError(
                 f'{labels} names no image of {name!r}, expected some that show it'
             )
+    check_differ(tags, named.new)
     test = None
     if isinstance(val, str | Path) and os.path.isdir(val):
         test = tested_by_masks(source, Path(val), whole, named, others)
@@ -142,6 +148,23 @@ def tagged_images(
     )
     told.append(f'labels   {negatives_in_words(made)}')
     return made
+
+
+def check_differ(tags: Mapping[str, Sequence[str]], names: Sequence[str]) -> None:
+    """Refuse two classes that the same images show.
+
+    Raises:
+        InvalidInputError: Naming both.
+    """
+    shown = {name: frozenset(image for image in tags if name in tags[image]) for name in names}
+    for i, name in enumerate(names):
+        for other in names[:i]:
+            if shown[name] == shown[other]:
+                raise InvalidInputError(
+                    f'the same {len(shown[name])} images show {other!r} and {name!r}, so nothing '
+                    'tells one from the other; expected --labels FILE with images of one of them, '
+                    'or one class at a time'
+                )
 
 
 def negatives_in_words(images: TaggedImages) -> str:

@@ -1,7 +1,7 @@
 """Teach a trained model a class that it does not know, from images of that class."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,12 +15,7 @@ from incseg.apis.teach.kept_images import keep_copies, kept_before, memory_in_wo
 from incseg.apis.teach.known_model import KnownModel, default_out
 from incseg.apis.teach.mask_classes import named_classes
 from incseg.apis.teach.new_images import NewImages, new_images
-from incseg.apis.teach.pace import (
-    check_minutes,
-    epochs_before,
-    epochs_in,
-    seconds_per_iteration,
-)
+from incseg.apis.teach.pace import check_minutes, epochs_before, shortened
 from incseg.apis.teach.pseudo_labels import (
     make_pseudo_labels,
     seam_config,
@@ -32,7 +27,7 @@ from incseg.apis.teach.taught_config import Effort, effort, taught_config
 from incseg.engine import train_protocol
 from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import WorkDir
-from incseg.errors import InvalidInputError
+from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
 from incseg.utils.rules import expected, whole_number
 
@@ -145,7 +140,13 @@ def teach(
     check_labels(masks, labels, negatives, of_seam)
     new: NewImages
     if labels is None and negatives is None:
-        new = new_images(images, masks, named, val, others)
+        try:
+            new = new_images(images, masks, named, val, others)
+        except MissingFileError as error:
+            if masks is not None:
+                raise
+            hint = 'without masks, --labels FILE says which images show the class'
+            raise MissingFileError(f'{error}; {hint}') from error
     else:
         new = tagged_images(images, labels, negatives, named, known.classes, folder, val, others)
     for line in new.told:
@@ -163,11 +164,11 @@ def teach(
         seam = seam_config(known, new, named.new, folder / LABELS, of_seam, seed)
         WorkDir(folder, Experiment(config), resume).earlier_entries(None)  # none is written over
         tell(f'seam     {seam_in_words(seam, new)}')
-        make_pseudo_labels(seam, known, new, named.new, folder / LABELS, device)
+        tell('labels   ' + make_pseudo_labels(seam, known, new, named.new, folder / LABELS, device))
     if minutes is not None and epochs is None:
-        chosen = shortened(chosen, minutes, seconds_per_iteration(config, known.path))
+        chosen = shortened(chosen, minutes, config, known.path)
         config['epochs'] = chosen.epochs
-    tell(f'plan     {plan_in_words(known, config, chosen, named.new)}')
+    tell(f'plan     {plan_in_words(known, config, chosen, named.new, new.number)}')
     ledger = train_protocol(config, folder, resume=resume, start=known.path)
     if keep or kept_before(known):
         keep_copies(config, folder / f'step_{known.step + 1}' / 'final.pth')
@@ -214,26 +215,12 @@ def check_device(device: str | None) -> None:
         )
 
 
-def shortened(chosen: Effort, minutes: float, each: float) -> Effort:
-    """Return the same effort with no more epochs than fit into some minutes.
-
-    Args:
-        chosen: The effort of the whole schedule.
-        minutes: What the user allows.
-        each: Seconds of an iteration.
-    """
-    per_epoch = chosen.iterations // chosen.epochs
-    epochs = epochs_in(minutes, each, per_epoch, chosen.epochs)
-    iterations = epochs * per_epoch
-    return replace(chosen, epochs=epochs, iterations=iterations, minutes=each * iterations / 60)
-
-
 def plan_in_words(
-    model: KnownModel, config: Mapping[str, Any], chosen: Effort, new: Sequence[str]
+    model: KnownModel, config: Mapping[str, Any], chosen: Effort, new: Sequence[str], images: int
 ) -> str:
     """Return the line about the training that is to come."""
     method = config['method']
-    old = memory_in_words(config, len(kept_before(model)), new)
+    old = memory_in_words(config, len(kept_before(model)), new, images)
     device = 'GPU' if torch.cuda.is_available() else 'CPU'
     time = '' if chosen.minutes is None else f', {device}: about {in_words(chosen.minutes)}'
     return (

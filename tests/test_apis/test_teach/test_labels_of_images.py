@@ -1,6 +1,7 @@
 """A class is learned from images whose labels say what they show, and from no mask."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.common.painted_shapes import write_shapes_folder
 from tests.common.toy_model import toy_model
 
 #: a SEAM that trains in seconds
-SMALL = {'seam': 'shapes', 'seam.schedule.epochs': 1, 'seam.inference.scales': (1.0,)}
+SMALL = {'seam': 'shapes', 'seam.schedule.epochs': 3, 'seam.inference.scales': (1.0,)}
 
 
 @pytest.fixture(scope='module')
@@ -64,6 +65,7 @@ def test_tags_of_images(call, stars, tmp_path):
     empty = [path for path in maps if not stars[path.name]]
     assert not any(np.array(Image.open(path)).any() for path in empty), 'no star, by its label'
     assert {*np.unique([np.array(Image.open(path)) for path in maps])} <= {0, 1, 255}
+    assert re.search(r'labels   SEAM finds star in \d+ of \d+ images, on \d+ % of their', said)
     found = result.found['star']
     assert found.shown == sum(stars[name] for name in asked) and found.both <= found.found
     assert 'found    star: recall ' in said and result.after['star'] is None
@@ -156,6 +158,9 @@ def test_labels_that_do_not_fit(call, crates, tags, message, tmp_path):
         (dict(labels='all', masks='m'), '--masks and --labels are both given, expected one: masks'),
         (dict(negatives='n', masks='m'), '--masks and --negatives are both given'),
         (dict(negatives='gone'), "--negatives is 'gone', expected a folder of images"),
+        (dict(labels='all', classes=['crate', 'box']), "same 6 images show 'crate' and 'box', so"),
+        (dict(labels='all', classes=['crate', 'disc=1']), "--classes has 'disc', which the model"),
+        (dict(options={}), 'without masks, --labels FILE says which images show the class'),
         (dict(labels='all', classes=['crate=1']), 'expected crate: no mask has values'),
         (dict(labels='all', options={'seam': 'r5'}), "seam is 'r5', expected .*'r50'"),
         (dict(labels='all', options={'seam.epoch': 1}), 'seam.epoch'),

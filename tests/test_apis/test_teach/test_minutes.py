@@ -58,11 +58,10 @@ def test_the_time_of_an_iteration_is_measured(call, monkeypatch, capsys):
 
 def test_a_call_that_goes_on_keeps_its_iterations(call, monkeypatch):
     """If it fails, --resume is refused because the machine is busier than before."""
+    monkeypatch.setattr(pace, 'seconds_per_iteration', lambda *args: 0.01)
     monkeypatch.setattr(pace, 'epochs_in', lambda *args: 2)
-    monkeypatch.setattr('incseg.apis.teach.teach.seconds_per_iteration', lambda *args: 0.01)
-    monkeypatch.setattr('incseg.apis.teach.teach.epochs_in', lambda *args: 2)
     first, _ = call(minutes=1)
-    monkeypatch.setattr('incseg.apis.teach.teach.epochs_in', lambda *args: 5)
+    monkeypatch.setattr(pace, 'epochs_in', lambda *args: 5)
     again, plan = call(minutes=1, resume=True)
     assert '2 iterations (2 epochs' in plan and again.after == first.after
 
