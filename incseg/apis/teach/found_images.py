@@ -36,6 +36,11 @@ class FoundImages:
         """Percent of the images that show the class in which it is found; None without any."""
         return 100 * self.both / self.shown if self.shown else None
 
+    def as_dict(self) -> dict[str, float | None]:
+        """Return counts and scores as plain data."""
+        counts = dict(shown=self.shown, found=self.found, both=self.both)
+        return dict(counts, precision=self.precision, recall=self.recall)
+
     def in_words(self, name: str, images: int) -> str:
         """Return the line about a class.
 

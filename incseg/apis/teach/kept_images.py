@@ -12,6 +12,7 @@ from incseg.apis.teach.known_model import KnownModel
 from incseg.datasets import FolderDataset
 from incseg.engine.checkpoint import StepCheckpoint
 from incseg.engine.recipe.experiment import Experiment
+from incseg.engine.recipe.step_sources import AWAY
 from incseg.errors import InvalidInputError
 from incseg.registry import DATASETS
 from incseg.utils.rules import whole_number
@@ -110,7 +111,7 @@ def copies_of(folder: Path, train: Mapping[str, Any], step: Mapping[str, Any]) -
             f'the model keeps images of {", ".join(step["classes"])}, but there is no {folder}; '
             'put it back, or remove its parent folder to teach without them'
         )
-    was = train or (step.get('away') or {}).get('train') or {}
+    was = train or (step.get(AWAY) or {}).get('train') or {}
     kept = {key: value for key, value in was.items() if key not in PLACES}
     ids = kept.get('ids')
     if isinstance(ids, Mapping) and any(isinstance(value, str) for value in ids.values()):

@@ -95,15 +95,19 @@ class KnownModel:
             chosen = self._of_outputs()
         told = []
         for step in chosen.values():
-            data = step.get('data', self._own_data()) or step.get(AWAY)
-            found = images_in_words(data)
-            if isinstance(found, str):
-                told.append(f'images of {listed(step["classes"])}: {found}; they keep no score')
+            places = [step.get('data', self._own_data()), step.get(AWAY)]
+            places = [each for each in places if each is not None]
+            found = [images_in_words(each) for each in places]
+            there = next((i for i, each in enumerate(found) if not isinstance(each, str)), None)
+            if there is None:
+                why = found[-1] if found else 'not known'
+                told.append(f'images of {listed(step["classes"])}: {why}; they keep no score')
                 step['data'] = None
-                if data is not None:  # --data-root may find them at a later call
-                    step[AWAY] = {key: deepcopy(data[key]) for key in ('train', 'test')}
-            elif step.pop(AWAY, None) is not None:
-                step['data'] = data
+                if places:  # --data-root may find them at a later call
+                    step[AWAY] = {key: deepcopy(places[-1][key]) for key in ('train', 'test')}
+                continue
+            if step.pop(AWAY, None) is not None:
+                step['data'] = places[there]
         if not told:
             told.append(f'the test images of {listed(self.classes)} are there')
         return chosen, [*told, *(f'images in {place}' for place in self.moved)]
@@ -121,14 +125,12 @@ class KnownModel:
         return data if {'train', 'test'} <= {*data} else None
 
 
-def images_in_words(data: Mapping[str, Any] | None) -> int | str:
+def images_in_words(data: Mapping[str, Any]) -> int | str:
     """Return the number of test images of a step, or why there are none.
 
     Args:
-        data: ``train`` and ``test``, configs of data sets; None for images that are not known.
+        data: ``train`` and ``test``, configs of data sets.
     """
-    if data is None:
-        return 'not known'
     test = data.get('test')
     if not isinstance(test, Mapping):
         test = dict(data['train'], held_out=test, split='val') if test else None

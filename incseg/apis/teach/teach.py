@@ -29,10 +29,13 @@ from incseg.engine.recipe.experiment import Experiment
 from incseg.engine.work_dir import WorkDir
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.evaluation import Ledger
+from incseg.utils.files import write_json
 from incseg.utils.rules import expected, whole_number
 
 #: how a class is learned from masks, if nobody says otherwise
 METHOD = 'mib'
+#: the file of scores by image, in the run's folder
+FOUND = 'found.json'
 
 
 @dataclass(frozen=True)
@@ -253,6 +256,8 @@ def result_of(
     found: dict[str, FoundImages] = {}
     if isinstance(images, TaggedImages) and images.asked:
         found = found_images(saved, images.asked, new, device)
+        scores = {name: each.as_dict() for name, each in found.items()}
+        write_json(folder / FOUND, scores)
         for name, each in found.items():
             tell(f'found    {each.in_words(name, len(images.asked))}')
     kept: dict[str, float | None] = {}

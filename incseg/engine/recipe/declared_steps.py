@@ -90,7 +90,8 @@ def declared_step(
         raise expected(
             f'{key}.labels',
             dict(step['labels']),
-            'no such key: a step of an open protocol learns from masks',
+            'no such key: a step of an open protocol learns from masks; incseg teach --labels makes '
+            'label maps from labels of images',
         )
     check_keys(key, step, ('classes',), ('data', 'old_labels', 'images', AWAY))
     own = 'data' in step

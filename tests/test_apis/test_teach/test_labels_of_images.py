@@ -69,6 +69,8 @@ def test_tags_of_images(call, stars, tmp_path):
     found = result.found['star']
     assert found.shown == sum(stars[name] for name in asked) and found.both <= found.found
     assert 'found    star: recall ' in said and result.after['star'] is None
+    scores = json.loads((tmp_path / 'out/found.json').read_text())['star']
+    assert (scores['shown'], scores['recall']) == (found.shown, found.recall)
     content = result.checkpoint.read_bytes()
     again, _ = call(labels=tmp_path / 'tags.json', resume=True)
     assert again.checkpoint.read_bytes() == content
