@@ -87,7 +87,7 @@ def tagged_images(
             f'new classes alone: --classes {" ".join(named.new)}'
         )
     for name, value in named.values.items():
-        if value is not None and str(val) in ('auto', 'none'):
+        if value is not None and not os.path.isdir(str(val)):
             raise expected(f'{name} in --classes', f'{name}={value}', f'{name}: no mask has values')
     check_places(images, None)
     root = os.path.abspath(images)
