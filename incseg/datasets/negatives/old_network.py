@@ -144,7 +144,7 @@ class BackgroundCrops(OldNetworkNegatives):
         """Keep the crops; there are no further classes.
 
         Raises:
-            InvalidInputError: No image has a crop.
+            NoNegativesError: No image has a crop.
         """
         self._dataset = dataset
         self._crops = [
