@@ -222,8 +222,8 @@ def read_tags(
         )
     unknown = [name for each in tags.values() for name in each if name not in (*new, *known)]
     if unknown and others != 'background':
-        close = similar(unknown[0], new)
-        hint = f'did you mean {close!r}? ' if close else ''
+        meant = similar(unknown[0], new)
+        hint = f'did you mean {meant!r}? ' if meant else ''
         raise InvalidInputError(
             f'{labels} names the class {unknown[0]!r}, which is not in --classes; {hint}expected '
             f'{any_of(new)}, or --others background to ignore it'
