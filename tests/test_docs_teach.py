@@ -1,17 +1,21 @@
 """The command and the snippet of the page about teaching work as written."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from incseg.apis.teach import taught_config
+from incseg.apis.teach import pseudo_labels, taught_config
 from incseg.cli.main import main
 from incseg.engine import train_protocol
 from tests.common.painted_shapes import write_shapes_folder
 
 PAGE = (Path(__file__).resolve().parents[1] / 'docs/teach.md').read_text()
+COMMANDS = re.findall(r'^    incseg (teach .*)$', PAGE, re.M)
 SHAPES = dict(disc=1, square=2, triangle=3)
 
 
@@ -31,7 +35,7 @@ def animals(tiny, tmp_path, monkeypatch):
 
 def test_the_command(animals, capsys):
     """If it fails, who follows the page ends in an error, or sees other lines than it shows."""
-    [command] = re.findall(r'^    incseg (teach .*)$', PAGE, re.M)
+    command, _ = COMMANDS
     capsys.readouterr()
     main(shlex.split(command))
     said = capsys.readouterr().out
@@ -41,6 +45,22 @@ def test_the_command(animals, capsys):
     assert first == ['model', 'images', 'split', 'old', 'plan', 'agree', 'saved']
     assert all(re.search(rf'^{word} +\S', said, re.M) for word in first), said
     assert Path('work_dirs/animals+horse/step_1/final.pth').is_file(), 'as the page says'
+
+
+def test_without_masks(animals, tmp_path, monkeypatch, capsys):
+    """If it fails, who has no masks and follows the page ends in an error."""
+    _, command = COMMANDS
+    real = pseudo_labels.seam_base
+    monkeypatch.setattr(pseudo_labels, 'seam_base', lambda config, chosen: real(config, 'shapes'))
+    monkeypatch.setattr(pseudo_labels, 'iterations', lambda images: 1)
+    masks = sorted((tmp_path / 'horses/masks').iterdir())
+    tags = {each.name: ['horse'] * bool(np.array(Image.open(each)).any()) for each in masks}
+    (tmp_path / 'horses/tags.json').write_text(json.dumps(tags))
+    main(shlex.split(command))
+    said = capsys.readouterr().out
+    shown = re.search(r'```\n(found .*?)\n```', PAGE)[1]
+    form = re.sub(r'\d+\\ %', r'(\\d+ %|-)', re.escape(shown))
+    assert re.search(re.sub(r'(?<!\w)\d+', r'\\d+', form), said), said
 
 
 def test_the_snippet(animals):

@@ -1,4 +1,4 @@
-"""Teach a trained model a class that it does not know, from images and masks of that class."""
+"""Teach a trained model a class that it does not know, from images of that class."""
 
 import sys
 from pathlib import Path

@@ -83,7 +83,7 @@ def predict(parser: ArgumentParser, arguments: Sequence[str]) -> None:
 
 
 def teach(parser: ArgumentParser, arguments: Sequence[str]) -> None:
-    """Teach a trained model a class that it does not know, from images and masks of that class.
+    """Teach a trained model a class that it does not know, from images of that class.
 
     Args:
         parser: The parser of the command.
@@ -95,6 +95,15 @@ def teach(parser: ArgumentParser, arguments: Sequence[str]) -> None:
         '--masks',
         metavar='DIR',
         help="their masks, or a JSON file like COCO's; default: looked for",
+    )
+    parser.add_argument(
+        '--labels',
+        metavar='FILE|all',
+        help='instead of masks: the classes of each image, a JSON file {"image": ["class"]}; all: '
+        'each image shows the class',
+    )
+    parser.add_argument(
+        '--negatives', metavar='DIR', help='with labels: images that show none of the classes'
     )
     parser.add_argument(
         '--classes',
@@ -118,7 +127,21 @@ def teach(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     parser.add_argument(
         '--method', metavar='NAME', default='mib', help='a name of incseg list methods'
     )
-    parser.add_argument('--epochs', type=int_argument, metavar='N')
+    parser.add_argument(
+        '--keep',
+        type=int_argument,
+        metavar='N',
+        default=0,
+        help='copy N images of the new classes beside the model, to be replayed when it is taught '
+        'again; default: 0',
+    )
+    parser.add_argument('--epochs', type=int_argument, metavar='N', help='passes over the images')
+    parser.add_argument(
+        '--minutes',
+        type=float,
+        metavar='M',
+        help='train no longer than about so many minutes, instead of --epochs',
+    )
     parser.add_argument('--batch-size', type=int_argument, metavar='N')
     parser.add_argument('--seed', type=int_argument, metavar='N', default=42)
     parser.add_argument('--device', choices=['cpu', 'cuda'])

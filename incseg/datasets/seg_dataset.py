@@ -195,6 +195,10 @@ class SegDataset(DatasetOfFiles):
         file, places = at_split(self.ann_file, split), self.list_places(split)
         return list_files.entries_by_id(file, self.how_to_get, places) if file else None
 
+    def _tell_files(self, split: str) -> Callable[[str, bool], None]:
+        """Return what logs the counts of a split's files."""
+        return functools.partial(image_lists.tell_once, f'{type(self).__name__} {split}')
+
     def load_data_list(self) -> list[dict]:
         """Return a dict of ``image_id``, ``img_path`` and ``seg_map_path`` for every image."""
         image_lists.check_root(self.data_root, self.how_to_get)
@@ -211,7 +215,7 @@ class SegDataset(DatasetOfFiles):
                 self.data_root,
                 self.follow_links,
                 self._listed(split),
-                functools.partial(image_lists.tell_once, f'{type(self).__name__} {split}'),
+                self._tell_files(split),
             )
         image_lists.check_unique([info['image_id'] for info in data_list], self.splits)
         return data_list

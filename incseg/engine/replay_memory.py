@@ -23,9 +23,10 @@ from incseg.utils.rules import (
 )
 
 Dataset = IncrementalDataset | ReplayDataset
-DEFAULTS = dict(size=0, strategy='class_balanced', labels='seen', batch_share=None)
+DEFAULTS = dict(size=0, strategy='class_balanced', labels='seen', batch_share=None, since=0)
 RULES: dict[str, Rule] = dict(
     size=whole(0),
+    since=whole(0),
     strategy=one_of(*STRATEGIES),
     labels=one_of(*LABELS),
     batch_share=or_none(
@@ -44,7 +45,9 @@ class ReplayMemory:
 
     Args:
         options: ``dict(size, strategy='class_balanced', labels='seen',
-            batch_share=None)``, or None for no memory.
+            batch_share=None, since=0)``, or None for no memory.  With ``since=k`` the exemplars
+            of a network that the run starts from all stay, and images of step ``k`` and later
+            ones fill the rest of the memory.
         seed: The run's seed.
         sources: The data sets of the steps, for an open protocol whose steps may have several;
             None where they share one.
@@ -68,6 +71,7 @@ class ReplayMemory:
         self.seed = seed
         self.size, self.strategy = chosen['size'], chosen['strategy']
         self.labels, self.batch_share = chosen['labels'], chosen['batch_share']
+        self.since: int = chosen['since']
 
     def exemplars_per_batch(self, batch_size: int) -> int:
         """Return how many images of a batch are exemplars; 0 if they are mixed with the data.
@@ -128,14 +132,15 @@ class ReplayMemory:
         return name, self._built[name]
 
     def select(
-        self, dataset: IncrementalDataset, exemplars: list[dict[str, Any]]
+        self, dataset: IncrementalDataset | None, exemplars: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """Choose the exemplars after a step.
 
-        Candidates are the images of the step and the exemplars of earlier steps.
+        Candidates are the images of the step and the exemplars of earlier steps; with ``since``
+        the latter all stay.
 
         Args:
-            dataset: The images of the step.
+            dataset: The images of the step; None, before ``since``, where they are out of reach.
             exemplars: ``meta.memory`` of the previous step; empty for none.
 
         Returns:
@@ -144,15 +149,20 @@ class ReplayMemory:
         """
         if not self.size:
             return []
-        k = dataset.step
+        if dataset is None or dataset.step < self.since:
+            return list(exemplars)
+        k, stay = dataset.step, list(exemplars) if self.since else []
+        if stay and len(stay) >= self.size:
+            return stay
         names: list[str] = []
         steps: list[Sequence[int]] = []
         ranks, shown = [], []
         for source, known in self.by_source(dataset, exemplars):
-            kept = dict(known)
+            kept = {} if stay else dict(known)
             if source is dataset.dataset:
                 for name in dataset.image_ids:
-                    kept[name] = [*kept.get(name, ()), k]
+                    if not (stay and name in known):
+                        kept[name] = [*kept.get(name, ()), k]
             ids = source.image_ids
             candidates = np.array([i for i, name in enumerate(ids) if name in kept], np.int64)
             if not len(candidates):
@@ -167,10 +177,10 @@ class ReplayMemory:
         chosen = STRATEGIES[self.strategy](
             np.concatenate(ranks),
             np.concatenate(shown),
-            self.size,
+            self.size - len(stay),
             np.random.default_rng((self.seed, k)),
         )
-        return [dict(image=names[i], steps=list(steps[i])) for i in chosen]
+        return stay + [dict(image=names[i], steps=list(steps[i])) for i in chosen]
 
 
 def labelled_classes(

@@ -82,7 +82,8 @@ class StartNetwork:
             experiment: The experiment.
         """
         memory = experiment.config['method'].get('memory') or {}
-        return bool(memory.get('size')) or any(
+        chooses = bool(memory.get('size')) and memory.get('since', 0) <= self.step
+        return chooses or any(
             getattr(part, 'reads_base_images', False) for part in self._lacking(experiment).values()
         )
 

@@ -68,6 +68,19 @@ def classes_of(step, ids):
     return step.dataset.presence()[[place[name] for name in ids]]
 
 
+def test_images_of_a_start_stay(steps):
+    """If it fails, a network that is taught loses what it kept, or keeps what nobody asked for."""
+    memory = ReplayMemory(dict(size=7, since=1), 3)
+    start = [dict(image=name, steps=[0]) for name in steps[0].image_ids[:4]]
+    assert memory.select(steps[0], start) == memory.select(None, start) == start
+    kept = memory.select(steps[1], start)
+    assert kept[:4] == start and [entry['steps'] for entry in kept[4:]] == [[1]] * 3
+    assert {entry['image'] for entry in kept[4:]} <= {*steps[1].image_ids} - {
+        entry['image'] for entry in start
+    }
+    assert memory.select(steps[2], kept) == kept, 'the memory is full'
+
+
 @pytest.mark.parametrize('strategy', ['random', 'class_balanced'])
 @pytest.mark.parametrize('size', [0, 1, 12, 1000])
 def test_growth(strategy, size, steps):

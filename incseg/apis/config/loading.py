@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from incseg.apis.config.check import check_config
 from incseg.apis.config.model_base import swap_model
+from incseg.apis.config.moved import DATA_ROOT, move_data, steps_of
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
 from incseg.apis.config.stored import import_modules, where_to_look
 from incseg.errors import InvalidInputError
@@ -52,6 +53,9 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         config.setdefault(key, value)
     new: set[str] = set()
     for key, value in options.items():
+        if key == DATA_ROOT and steps_of(config):  # an open protocol may have several folders
+            move_data(config, value)
+            continue
         override(config, key, value, new)
         if key.partition('.')[0] == 'custom_imports':
             import_modules(modules_of(config['custom_imports']))

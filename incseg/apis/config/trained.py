@@ -11,6 +11,7 @@ from mmengine.config import Config
 from incseg.apis.config.check import check_config
 from incseg.apis.config.loading import load_config, override
 from incseg.apis.config.model_swap import with_model_of
+from incseg.apis.config.moved import DATA_ROOT, move_data, steps_of
 from incseg.apis.config.schema import DEFAULTS, evaluated
 from incseg.apis.config.stored import StoredConfig, import_modules, read_stored
 from incseg.engine.checkpoint import FilePath, StepCheckpoint, is_imported, stored_config
@@ -107,13 +108,15 @@ def stored_alone(
             f'checkpoint {checkpoint} was imported and knows no data set: name a config too, '
             f'incseg test CONFIG {checkpoint}'
         )
-    theirs = settings(config)
+    theirs, told, options = settings(config), [], dict(options)
+    if DATA_ROOT in options and steps_of(config):  # its folders, too, are below that folder
+        told = [f'images in {place}' for place in move_data(config, options.pop(DATA_ROOT))]
     new: set[str] = set()
     for key, value in options.items():
         override(config, key, value, new)
     assert stored is not None  # as_config refuses it
     checked_as_trained(config, stored.place)
-    return config, lines(f'{OTHER} {stored.place}', settings(config), theirs, options)
+    return config, told + lines(f'{OTHER} {stored.place}', settings(config), theirs, options)
 
 
 def as_config(stored: StoredConfig | None, checkpoint: FilePath) -> Config:

@@ -8,14 +8,14 @@ from typing import Any
 
 from mmengine.config import Config
 
+from incseg.apis.config.moved import move_data
 from incseg.apis.config.stored import import_modules, read_stored
 from incseg.apis.config.trained import as_config
 from incseg.engine.checkpoint import StepCheckpoint, is_imported
-from incseg.engine.recipe.names import names_in, resolve
-from incseg.engine.recipe.step_sources import OPEN
+from incseg.engine.recipe.names import resolve
+from incseg.engine.recipe.step_sources import AWAY, OPEN
 from incseg.errors import InvalidInputError, UserError
 from incseg.registry import DATASETS
-from incseg.utils.rules import expected
 
 
 class KnownModel:
@@ -23,7 +23,7 @@ class KnownModel:
 
     Args:
         path: The file, or the folder that holds it.
-        data_root: Where the images of its data set are now; None: where they were.
+        data_root: Where its images are now, see :func:`move_data`; None: where they were.
         imports: Modules of the user's own parts, which are imported first.
 
     Raises:
@@ -34,7 +34,9 @@ class KnownModel:
         checkpoint: The file.
         classes: Names of its classes in learning order, without background.
         imported: Whether it comes from another library.
-        config: The config that it was trained with, complete, as it was written.
+        config: The config that it was trained with, complete, as it was written; its images
+            at their new place.
+        moved: A line for each data set that is read elsewhere than in the training.
     """
 
     def __init__(
@@ -55,14 +57,7 @@ class KnownModel:
         self.classes = [str(name) for name in meta['classes'][1:]]
         self.imported = is_imported(meta)
         self.config: Config = as_config(read_stored(self.checkpoint), self.checkpoint)
-        if data_root is not None:
-            if 'data_root' not in names_in(dict(self.config)):
-                raise expected(
-                    '--data-root',
-                    str(data_root),
-                    'none: the images of this model lie in folders of their own, not in a data set',
-                )
-            self.config['data_root'] = str(data_root)
+        self.moved = [] if data_root is None else move_data(self.config, data_root)
 
     @property
     def step(self) -> int:
@@ -100,14 +95,22 @@ class KnownModel:
             chosen = self._of_outputs()
         told = []
         for step in chosen.values():
-            data = step['data'] if 'data' in step else self._own_data()
-            found = images_in_words(data)
-            if isinstance(found, str):
-                told.append(f'images of {listed(step["classes"])}: {found}; they keep no score')
+            places = [step.get('data', self._own_data()), step.get(AWAY)]
+            places = [each for each in places if each is not None]
+            found = [images_in_words(each) for each in places]
+            there = next((i for i, each in enumerate(found) if not isinstance(each, str)), None)
+            if there is None:
+                why = found[-1] if found else 'not known'
+                told.append(f'images of {listed(step["classes"])}: {why}; they keep no score')
                 step['data'] = None
+                if places:  # --data-root may find them at a later call
+                    step[AWAY] = {key: deepcopy(places[-1][key]) for key in ('train', 'test')}
+                continue
+            if step.pop(AWAY, None) is not None:
+                step['data'] = places[there]
         if not told:
             told.append(f'the test images of {listed(self.classes)} are there')
-        return chosen, told
+        return chosen, [*told, *(f'images in {place}' for place in self.moved)]
 
     def _of_outputs(self) -> dict[str, Any]:
         """Return the steps of a protocol that cuts one data set, or of an imported network."""
@@ -122,14 +125,12 @@ class KnownModel:
         return data if {'train', 'test'} <= {*data} else None
 
 
-def images_in_words(data: Mapping[str, Any] | None) -> int | str:
+def images_in_words(data: Mapping[str, Any]) -> int | str:
     """Return the number of test images of a step, or why there are none.
 
     Args:
-        data: ``train`` and ``test``, configs of data sets; None for images that are not known.
+        data: ``train`` and ``test``, configs of data sets.
     """
-    if data is None:
-        return 'not known'
     test = data.get('test')
     if not isinstance(test, Mapping):
         test = dict(data['train'], held_out=test, split='val') if test else None

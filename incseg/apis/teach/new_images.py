@@ -95,13 +95,12 @@ def new_images(
     return NewImages(train, test, number, tested, told)
 
 
-def places(images: str | Path, masks: str | Path | None) -> tuple[str, dict[str, str]]:
-    """Return the folder around images and masks, and both as :class:`FolderDataset` takes them.
-
-    Folders ``train`` and ``val`` in both are taken for splits.
+def check_places(images: str | Path, masks: str | Path | None) -> None:
+    """Refuse folders that are not there.
 
     Raises:
-        MissingFileError: One of them is not there.
+        MissingFileError: Naming the option.
+        InvalidInputError: One is a file.
     """
     for option, path in (('--images', images), ('--masks', masks)):
         fixed = str(path).partition('{split}')[0]
@@ -111,6 +110,17 @@ def places(images: str | Path, masks: str | Path | None) -> tuple[str, dict[str,
         if path is not None and os.path.isfile(fixed) and not of_json:
             more = '' if option == '--images' else ", or a JSON file in COCO's form"
             raise expected(option, str(path), f'a folder{more}')
+
+
+def places(images: str | Path, masks: str | Path | None) -> tuple[str, dict[str, str]]:
+    """Return the folder around images and masks, and both as :class:`FolderDataset` takes them.
+
+    Folders ``train`` and ``val`` in both are taken for splits.
+
+    Raises:
+        MissingFileError: One of them is not there.
+    """
+    check_places(images, masks)
     if masks is None or os.path.abspath(masks) == os.path.abspath(images):
         root = os.path.abspath(images)
         layout = find_layout(root)

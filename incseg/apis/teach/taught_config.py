@@ -14,6 +14,7 @@ from mmengine.config import Config
 from incseg.apis.config.loading import override
 from incseg.apis.config.schema import DEFAULTS, SETTINGS
 from incseg.apis.folder.config import iterations
+from incseg.apis.teach.kept_images import kept_before, with_memory
 from incseg.apis.teach.known_model import KnownModel
 from incseg.apis.teach.new_images import NewImages
 from incseg.engine.recipe.names import names_in
@@ -41,12 +42,14 @@ class Effort:
         batch_size: Images of a batch.
         iterations: Number of batches.
         rate: Learning rate at the beginning.
+        minutes: How long it is expected to take; None where nobody measured.
     """
 
     epochs: int
     batch_size: int
     iterations: int
     rate: float
+    minutes: float | None = None
 
 
 def effort(
@@ -74,7 +77,7 @@ def effort(
     before, its_batch = RATE, ITS_BATCH
     if (schedule.get('optimizer') or {}).get('type', 'SGD') != 'SGD':
         before, its_batch = schedule['lr']['added'], model.config['batch_size']
-    per_epoch = max(images.number // batch, 1)
+    per_epoch = max((images.number + len(kept_before(model))) // batch, 1)
     chosen = epochs or math.ceil(iterations(images.number) / per_epoch)
     return Effort(chosen, batch, chosen * per_epoch, before * batch / its_batch)
 
@@ -87,6 +90,7 @@ def taught_config(
     chosen: Effort,
     options: Mapping[str, Any],
     seed: int,
+    keep: int = 0,
 ) -> tuple[Config, list[str]]:
     """Return the config, not checked yet, and lines about the images of earlier steps.
 
@@ -98,9 +102,10 @@ def taught_config(
         chosen: See :func:`effort`.
         options: Overrides by dotted key.
         seed: The seed.
+        keep: How many of the new images are kept for replay.
 
     Raises:
-        InvalidInputError: There is no such method or key.
+        InvalidInputError: There is no such method or key, or kept images are not there.
     """
     config = imported_config(model, images) if model.imported else own_config(model)
     config['method'] = method_of_base(method)
@@ -110,6 +115,7 @@ def taught_config(
         classes=list(classes), data=dict(train=images.train, test=images.test)
     )
     config['protocol'] = dict(name=OPEN, steps=steps)
+    told += with_memory(config, model, keep)
     rate = dict(config['schedule']['lr'], added=chosen.rate)
     config['schedule']['lr'] = rate
     config['epochs'], config['batch_size'], config['seed'] = chosen.epochs, chosen.batch_size, seed
@@ -181,6 +187,11 @@ def method_of_base(name: str) -> dict[str, Any]:
         raise expected('--method', name, f'{any_of(sorted(usable))}{why}')
     method: dict[str, Any] = deepcopy(usable[name])
     return method
+
+
+def base_names(kind: str) -> list[str]:
+    """Return the names of the bases of one kind, such as ``'seam'``."""
+    return sorted(path.stem for path in (bases() / kind).glob('*.py'))
 
 
 def bases() -> Path:

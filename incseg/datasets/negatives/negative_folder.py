@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from incseg.datasets import folder_files, image_lists
+from incseg.datasets.folders.held_out import held_out
 from incseg.registry import DATASETS
+from incseg.utils.file_digests import file_digests
 
 
 @DATASETS.register_module()
@@ -19,6 +21,8 @@ class NegativeFolder:
         folder: Folder of the images; images in its subfolders count too.
         img_suffix: Ending of image files, or several endings.
         follow_links: Whether links in the folder may lead out of it.
+        share: Share of the images that is left out, to test on, see
+            :func:`~incseg.datasets.folders.held_out.held_out`; None for none.
 
     Raises:
         MissingFileError: There is no such folder, or it has no image.
@@ -30,6 +34,7 @@ class NegativeFolder:
         folder: str,
         img_suffix: str | Sequence[str] = ('.jpg', '.jpeg', '.png'),
         follow_links: bool = False,
+        share: float | None = None,
     ) -> None:
         suffixes = (img_suffix,) if isinstance(img_suffix, str) else tuple(img_suffix)
         ids = image_lists.ids_in_folder(
@@ -39,6 +44,9 @@ class NegativeFolder:
             folder_files.files_below(Path(folder), follow=follow_links), suffixes
         )
         self.paths = [Path(folder, files[name]) for name in ids]
+        if share is not None:
+            out = held_out(file_digests([str(path) for path in self.paths]), share)
+            self.paths = [path for path, left in zip(self.paths, out) if not left]
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -12,6 +12,10 @@ from incseg.registry import DATASETS
 from incseg.utils.rules import Rule, check_values, checked, is_number, several
 
 
+class NoNegativesError(InvalidInputError):
+    """Refuse images in which the network of the previous step finds no old class."""
+
+
 class OldNetworkNegatives(ABC):
     """Base class of negatives that are found with the network of the previous step.
 
@@ -140,7 +144,7 @@ class BackgroundCrops(OldNetworkNegatives):
         """Keep the crops; there are no further classes.
 
         Raises:
-            InvalidInputError: No image has a crop.
+            NoNegativesError: No image has a crop.
         """
         self._dataset = dataset
         self._crops = [
@@ -149,7 +153,7 @@ class BackgroundCrops(OldNetworkNegatives):
         self.image_labels = np.zeros((len(findings), 0), np.bool_)
         self.further_labels = np.zeros((len(self._crops), 0), np.bool_)
         if not self._crops:
-            raise InvalidInputError(
+            raise NoNegativesError(
                 f"seam.negatives=dict(type='{type(self).__name__}', confidence={self.confidence}, "
                 f'share={self.share}, sizes={tuple(self.sizes)}): in none of the {len(findings)} '
                 'images is the network of the step before sure of old classes on a crop; lower '

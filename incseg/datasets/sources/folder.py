@@ -1,7 +1,7 @@
 """A folder of somebody's own images and masks, in any of the usual layouts."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -225,6 +225,11 @@ class FolderDataset(SegDataset):
         return label_maps_without_image(
             self._whole, folders, self.seg_map_suffix, self.data_root, self.follow_links
         )
+
+    def _tell_files(self, split: str) -> Callable[[str, bool], None]:
+        if self.folders[1] is None or self.only_with_masks:  # nobody expects masks
+            return lambda line, complete: None
+        return super()._tell_files(split)
 
     _painted: PaintedMasks | None = None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from incseg.datasets.class_subset import declared_metainfo
 from incseg.datasets.label_maps import colour_map
+from incseg.engine.recipe.step_sources import AWAY
 from incseg.errors import InvalidInputError
 from incseg.protocols import Source, Step
 from incseg.protocols.step_plan import IMAGES
@@ -89,9 +90,12 @@ def declared_step(
         raise expected(
             f'{key}.labels',
             dict(step['labels']),
-            'no such key: a step of an open protocol learns from masks',
+            'no such key: a step of an open protocol learns from masks; incseg teach --labels '
+            'makes label maps from labels of images',
         )
-    check_keys(key, step, ('classes',), ('data', 'old_labels', 'images'))
+    check_keys(key, step, ('classes',), ('data', 'old_labels', 'images', AWAY))
+    if step.get(AWAY) is not None:
+        check_keys(f'{key}.{AWAY}', step[AWAY], ('train', 'test'))
     own = 'data' in step
     train, test = data_sets(key, step, data)
     new = class_names(f'{key}.classes', step['classes'])

@@ -23,7 +23,8 @@ class OpenProtocol(StepSources):
     - ``data``: ``dict(train=…, test=…)``, two data sets, or for ``test`` the share of the images
       of ``train`` that is held out for it (a :class:`FolderDataset`), or None for no test.
       Without ``data`` a step has the data set of the config.  ``data=None`` says that its images
-      are out of reach: then it cannot be trained, and its classes have no score;
+      are out of reach: then it cannot be trained, and its classes have no score; ``away`` may
+      hold the data sets as they were, for ``--data-root`` to find;
     - ``old_labels``: whether old classes that its labels show stay labelled; by default where it
       has its own data;
     - ``images``: one of :data:`~incseg.protocols.step_plan.IMAGES`; by default ``'all'`` where it

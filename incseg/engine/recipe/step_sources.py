@@ -13,6 +13,8 @@ from incseg.utils.rules import any_of, expected, similar
 
 #: the name of a protocol whose steps are written out
 OPEN = 'open'
+#: the key of a step with ``data=None``: its data sets, as they were when they were in reach
+AWAY = 'away'
 
 
 @dataclass(frozen=True)

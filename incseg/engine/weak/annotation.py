@@ -146,12 +146,14 @@ class PseudoLabels(StepLabels):
         """Train SEAM and write the missing label maps; with ``folder`` do nothing."""
         if self.folder is not None:
             return
-        experiment, networks = self.experiment, dict(step0=self.step0, previous=self.previous)
+        experiment = self.experiment
         for protocol, step in self.parts:
             folder = seam_folder(experiment, step, self.previous)
             if is_main_process():
                 print(f'pseudo-labels of {protocol.name} step {step}: SEAM in {folder}', flush=True)
-            checkpoint = train_seam(experiment, step, folder, resume=True, **networks)
+            checkpoint = train_seam(
+                experiment, step, folder, resume=True, step0=self.step0, previous=self.previous
+            )
             pseudo_label_job(
                 experiment,
                 checkpoint,

@@ -52,6 +52,7 @@ def train_seam(
     *,
     step0: FilePath | None = None,
     previous: FilePath | None = None,
+    old_network: OldNetwork | None = None,
 ) -> Path:
     """Train SEAM on the image-level labels of a step, as described by the config's ``seam``.
 
@@ -67,6 +68,8 @@ def train_seam(
             in an empty folder the training starts.
         step0: Step 0's ``final.pth``, for ``seam.init_from='step0'``.
         previous: ``final.pth`` of the previous step, for ``seam.negatives`` that use it.
+        old_network: What finds old classes in the images; None for ``previous`` as a network of
+            the experiment.
 
     Returns:
         The path of ``seam.pth``, a step's checkpoint with more keys in ``meta``:
@@ -91,7 +94,7 @@ def train_seam(
         )
     work_dir = seam_folder(experiment, step, previous) if work_dir is None else Path(work_dir)
     with exclusive_folder(work_dir):
-        return train_in(work_dir, experiment, step, resume, step0, previous)
+        return train_in(work_dir, experiment, step, resume, step0, previous, old_network)
 
 
 def train_in(
@@ -101,6 +104,7 @@ def train_in(
     resume: bool,
     step0: FilePath | None,
     previous: FilePath | None,
+    old_network: OldNetwork | None = None,
 ) -> Path:
     """Do the work of :func:`train_seam` in a folder that no other run uses.
 
@@ -122,7 +126,7 @@ def train_in(
         on_rank_zero(lambda: notice_other_start(path, experiment, step0))
         return path
     if previous is not None and needs_old_network(experiment, step):
-        dataset.apply_old_network(OldNetwork(experiment, step, previous))
+        dataset.apply_old_network(old_network or OldNetwork(experiment, step, previous))
     on_rank_zero(lambda: print(describe_images(dataset, scope, step), flush=True))
     start = start_of_backbone(experiment, step0)
     start_fingerprint = None if start is None else weights_fingerprint(start)

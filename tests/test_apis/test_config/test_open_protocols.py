@@ -107,6 +107,10 @@ def test_steps_of_one_data_set_share_their_source():
             'data.train.masks is None, expected a folder of masks',
         ),
         (
+            horse(data=None, away=dict(train=FOLDER)),
+            'protocol.steps.horse.away',
+        ),
+        (
             horse(labels=dict(type='PseudoLabels')),
             'protocol.steps.horse.labels is .* a step of an open protocol learns from masks',
         ),
