@@ -35,8 +35,10 @@ def logits(network, x, head='decode_head'):
 
 
 def check_equal(found, expected, scale=1.0):
-    assert expected.std() > 0.01, 'the comparison would show nothing'
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * scale)
+    """Compare logits; random weights of a deep network make them large, and rounding with them."""
+    spread = float(expected.std())
+    assert spread > 0.01, 'the comparison would show nothing'
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * scale * max(spread, 1))
 
 
 @pytest.mark.parametrize('background', [True, False])
