@@ -94,7 +94,9 @@ def import_model(
     named = reordered(named, indices)
     if not background:
         named = with_background(named)
-        notes.append('output 0 a background that never wins was added')
+        one = len(names) == 1
+        what = 'wins where the class does not' if one else 'never wins'
+        notes.append(f'output 0 a background that {what} was added')
     if order is not None:
         wanted, whose = wanted_order(order)
         moved = order_of(ordered, wanted, whose)
