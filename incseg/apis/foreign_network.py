@@ -15,6 +15,7 @@ from incseg.engine.recipe.network import model_of_config
 from incseg.errors import InvalidInputError, UserError
 from incseg.models.data_preprocessor import MEAN, STD, check_of_255
 from incseg.models.importers import NETWORKS, SourceNetwork, classifiers, with_biases
+from incseg.models.weights.files import WRAPPERS, unwrapped
 from incseg.models.weights.fitting import few
 from incseg.registry import MODELS
 from incseg.utils.repository import library_files
@@ -33,8 +34,8 @@ def network_names() -> list[str]:
 def check_name(network: str) -> None:
     """Refuse a network that nobody knows.
 
-    The message has the names that begin as it does, those of other libraries first, or else the
-    most similar one.
+    The message has the names that begin as it does, those of other libraries first, or else those
+    that contain it, or the most similar one.
 
     Raises:
         InvalidInputError: Naming it.
@@ -42,7 +43,8 @@ def check_name(network: str) -> None:
     known = network_names()
     if network not in known:
         begun = [name for name in known if network and name.startswith(network.lower())]
-        close = begun[:3] or [name for name in [similar(network, known)] if name]
+        inside = [name for name in known if len(network) > 3 and network.lower() in name]
+        close = begun[:3] or inside[:3] or [name for name in [similar(network, known)] if name]
         hint = f'; did you mean {any_of(close)}?' if close else ''
         raise InvalidInputError(
             f'--network is {network!r}, expected one of {", ".join(known)}{hint}'
@@ -64,6 +66,29 @@ def source_network(network: str, state: Mapping[str, Tensor]) -> SourceNetwork:
         if any(key.startswith(f'auxiliary_head.{name}.') for key in state)
     }
     return SourceNetwork({**model, 'auxiliary_head': auxiliary or None}, mean=(), std=())
+
+
+def inner_network(
+    network: str, state: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]] | None:
+    """Return the network inside a file that has other tensors beside it, as Lightning's have.
+
+    Args:
+        network: The name of the network.
+        state: Tensors by the names of the file.
+
+    Returns:
+        The tensors under one known beginning, without it, and the names of all others; None where
+        no beginning gives a classifier.
+    """
+    for beginning in WRAPPERS:
+        inner = {name: value for name, value in state.items() if name.startswith(beginning)}
+        if not inner or len(inner) == len(state):
+            continue
+        found = unwrapped(inner)
+        if number_of_outputs(with_biases(source_network(network, found).renamed(found))):
+            return found, [name for name in state if name not in inner]
+    return None
 
 
 def network_that_fits(state: Mapping[str, Tensor]) -> str | None:
@@ -121,7 +146,7 @@ def check_outputs_named(
         advice = f'it fits --network {other}' if other else 'see --network and --key-map'
         raise InvalidInputError(
             f'the file has no classifier of {network} (its tensors begin with '
-            f'{few(list(state))}); {advice}'
+            f'{few(list(given))}); {advice}'
         )
     if outputs == count:
         return

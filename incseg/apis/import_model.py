@@ -13,6 +13,8 @@ from incseg.apis.foreign_network import (
     check_outputs_named,
     config_of,
     fitting,
+    inner_network,
+    number_of_outputs,
     source_network,
 )
 from incseg.datasets.label_maps import colour_map
@@ -33,6 +35,7 @@ from incseg.models.importers import (
     with_background,
     with_biases,
 )
+from incseg.models.weights.fitting import few
 from incseg.registry import SCOPE
 from incseg.utils.content_digest import tensors_digest
 from incseg.utils.outputs import check_outputs
@@ -85,16 +88,24 @@ def import_model(
     state = file.state if key_map is None else KeyMap(key_map).renamed(file.state)
     source = source_network(network, state)
     named = with_biases(source.renamed(state))
+    notes = [f'network  {network} of {checkpoint}']
+    whole = number_of_outputs(named) or key_map is not None
+    if not whole and (inner := inner_network(network, state)) is not None:
+        state, left = inner
+        source = source_network(network, state)
+        named = with_biases(source.renamed(state))
+        notes.append(f'left out {few(left)}')
     check_outputs_named(named, len(names), where, network, background, state)
     if DefaultScope.get_current_instance() is None:
         init_default_scope(SCOPE)
-    notes = [f'network  {network} of {checkpoint}']
     if indices != list(range(len(names))):
         notes.append(f'order    {names[indices[0]]!r} is output 0 now, it was {indices[0]}')
     named = reordered(named, indices)
     if not background:
         named = with_background(named)
-        notes.append('output 0 a background that never wins was added')
+        one = len(names) == 1
+        what = 'wins where the class does not' if one else 'never wins'
+        notes.append(f'output 0 a background that {what} was added')
     if order is not None:
         wanted, whose = wanted_order(order)
         moved = order_of(ordered, wanted, whose)

@@ -73,6 +73,11 @@ def check_names(classes: Any, known: Sequence[str], name: str) -> list[str]:
     if names[:1] == ['background']:
         names = names[1:]
     for i, each in enumerate(names):
+        if each == 'background':
+            raise InvalidInputError(
+                f"{key} has 'background' at place {names.index(each)}, expected it first or not at "
+                'all: it is there without being named'
+            )
         if each not in known:
             raise expected(f'a class in {key}', each, any_of(known))
         if each in names[:i]:

@@ -11,6 +11,7 @@ from mmengine.dataset import BaseDataset
 from incseg.datasets.image_lists import at_split
 from incseg.datasets.label_maps.reader import LabelReader
 from incseg.datasets.picture_files import MANY, check_sizes, label_maps_without_image
+from incseg.errors import InvalidInputError
 from incseg.protocols import ClassIndex
 from incseg.utils.file_digests import file_digests
 from incseg.utils.pictures.rule import PictureRule
@@ -87,6 +88,9 @@ class DatasetOfFiles(BaseDataset):
         """Return the entries of :meth:`load_data_list` that ``only_with_classes`` leaves.
 
         The label maps are scanned for it, see :meth:`presence`.
+
+        Raises:
+            InvalidInputError: No image is left.
         """
         if not self.only_with_classes:
             return self._within_indices(self.data_list)
@@ -96,6 +100,12 @@ class DatasetOfFiles(BaseDataset):
             for entry, row in zip(self.data_list, rows, strict=True)
             if row[1:].any() or not entry.get('has_mask', True)
         ]
+        if not kept:
+            names = ', '.join(repr(name) for name in self.metainfo['classes'][1:])
+            raise InvalidInputError(
+                f'no image of {type(self).__name__} {"+".join(self.splits)} shows {names}: name '
+                'other classes, or leave out only_with_classes'
+            )
         return self._within_indices(kept)
 
     def _within_indices(self, entries: list[dict]) -> list[dict]:

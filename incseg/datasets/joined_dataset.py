@@ -25,7 +25,8 @@ class JoinedDataset(SegDataset):
         data_root: A folder for :meth:`make_part`; the subclass defines which.
         split: The split, or several.
         pipeline: Transforms, or their config dicts.
-        **kwargs: Arguments of :class:`SegDataset`, but for those that name files.
+        **kwargs: Arguments of :class:`SegDataset`, but for those that name files or say what
+            ids in them mean.
 
     Attributes:
         parts: The data set of each split, with all its images.
@@ -56,6 +57,14 @@ class JoinedDataset(SegDataset):
                     kwargs[key],
                     f'no value: {type(self).__name__} has no files of its own; its parts say '
                     'where theirs are',
+                )
+        for key in ('file_ids', 'void_ids', 'reduce_zero_label'):
+            if kwargs.get(key):
+                raise expected(
+                    key,
+                    kwargs[key],
+                    f"no value: the files of {type(self).__name__}'s parts have different ids; "
+                    'each part says the meaning of its own',
                 )
         super().__init__(data_root, split, pipeline, **kwargs)
 

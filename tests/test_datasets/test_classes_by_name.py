@@ -52,6 +52,19 @@ def test_classes_in_their_order(animals):
     assert dataset.presence().astype(int).tolist() == [[1, 0, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]]
 
 
+def test_no_image_shows_the_classes(animals, tmp_path):
+    """If it fails, classes that nothing shows are a traceback of numpy."""
+    (tmp_path / 'list.txt').write_text('a\nc\n')
+    with pytest.raises(InvalidInputError, match="no image of SegDataset train shows 'cow': name"):
+        animals(classes=['cow'], only_with_classes=True, ann_file='list.txt').full_init()
+
+
+def test_background_that_is_not_first(animals):
+    """If it fails, the message lists the classes and does not say where the background goes."""
+    with pytest.raises(InvalidInputError, match="'background' at place 1, expected it first or"):
+        animals(classes=['dog', 'background'])
+
+
 def test_others_are_void(animals):
     """If it fails, an unwanted class is taught as background although void was asked for."""
     dataset = animals(classes=('cow', 'cat'), others='void')

@@ -59,6 +59,15 @@ def test_one_numbering(both):
     assert [np.flatnonzero(row).tolist() for row in presence] == [[2, 3], [1], [0, 2], [0, 4]]
 
 
+@pytest.mark.parametrize(
+    'argument', [dict(file_ids={1: 2}), dict(void_ids=[1]), dict(reduce_zero_label=True)]
+)
+def test_meanings_of_ids_belong_to_the_parts(both, argument):
+    """If it fails, an argument is taken and does nothing."""
+    with pytest.raises(InvalidInputError, match='expected no value: .* have different ids'):
+        Both('', ['letters'], lazy_init=True, **argument)
+
+
 def test_a_subset_keeps_its_rows(both):
     """mmengine's ``indices`` select entries; classes must go with them."""
     subset = Both(both.data_root, ['letters', 'greek'], indices=[3, 1])

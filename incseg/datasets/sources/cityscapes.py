@@ -32,6 +32,8 @@ CLASSES = {
 }
 #: the last of the ids in the files
 LAST_ID = 33
+#: in the names of label maps with the train ids, 0 to 18
+TRAIN_IDS = 'trainids'
 
 
 @DATASETS.register_module()
@@ -41,7 +43,8 @@ class CityscapesDataset(SegDataset):
     Reads ``leftImg8bit/{train,val}/<city>/*_leftImg8bit.png`` and
     ``gtFine/{train,val}/<city>/*_gtFine_labelIds.png`` below ``data_root``, as they are
     published.  Their ids 0 to 33 become the dataset ids 1 to 19 of the classes that the benchmark
-    evaluates, in the order of its train ids; all others are void.  No pixel is background.
+    evaluates, in the order of its train ids; all others are void.  No pixel is background.  Label
+    maps whose ``seg_map_suffix`` ends in ``labelTrainIds.png`` have the ids 0 to 18.
 
     Args:
         img_suffix, seg_map_suffix: Endings of images and label maps, see :class:`SegDataset`.
@@ -70,7 +73,9 @@ class CityscapesDataset(SegDataset):
         super().__init__(*args, img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
 
     def make_label_reader(self) -> LabelReader:
-        """Return the reader of the ``labelIds``; those that are not evaluated are void."""
+        """Return the reader of the ``labelIds``, or of the ``labelTrainIds`` by their suffix."""
+        if TRAIN_IDS in self.seg_map_suffix.lower():
+            return LabelReader(self.num_classes, {i: i + 1 for i in range(self.num_classes)})
         evaluated = {id_: i for i, (id_, _) in enumerate(CLASSES.values(), 1)}
         void = [i for i in range(LAST_ID + 1) if i not in evaluated]
         return LabelReader(self.num_classes, evaluated, void_ids=(*void, VOID))

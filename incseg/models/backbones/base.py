@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from incseg.registry import MODELS, part_of
-from incseg.utils.rules import expected
+from incseg.utils.rules import any_of, expected
 
 #: names in 0.1 -> present names of the maps that class activation maps read, and their channels
 CAM_NAMES = {'taps': 'cam_stages', 'tap_channels': 'cam_stage_channels'}
+#: strides of the deepest map that can be asked for
+OUTPUT_STRIDES = (8, 16, 32)
 
 
 class BaseBackbone(nn.Module, ABC):
@@ -215,6 +217,41 @@ def no_stages(backbone: nn.Module) -> str:
         f"the backbone's residual stages, which {type(backbone).__name__} does not offer: "
         'its forward() has no argument stages, see BaseBackbone'
     )
+
+
+def check_output_stride(kind: str, value: Any) -> None:
+    """Refuse a stride of the deepest map that is none of :data:`OUTPUT_STRIDES`.
+
+    Args:
+        kind: Name of the backbone's class.
+        value: Its argument ``output_stride``.
+
+    Raises:
+        InvalidInputError: Naming both.
+    """
+    if type(value) is not int or value not in OUTPUT_STRIDES:
+        raise expected(f'{kind} output_stride', value, any_of(OUTPUT_STRIDES))
+
+
+def check_places(key: str, places: Any, count: int, what: str = '') -> list[int]:
+    """Return the numbers of chosen maps or layers, once they are ascending and there.
+
+    Args:
+        key: The argument, as the user writes it.
+        places: Its value.
+        count: How many there are to choose from.
+        what: What is numbered, in words that follow a comma.
+
+    Raises:
+        InvalidInputError: They are no such list of one or more numbers.
+    """
+    listed = isinstance(places, Sequence) and not isinstance(places, str)
+    numbers = list(places) if listed else []
+    right = all(type(i) is int and 0 <= i < count for i in numbers)
+    if not numbers or not right or numbers != sorted({*numbers}):
+        words = f'numbers from 0 to {count - 1}, ascending{what and f", {what}"}'
+        raise expected(key, list(places) if listed else places, words)
+    return numbers
 
 
 @MODELS.register_module('BN')

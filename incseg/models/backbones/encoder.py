@@ -1,5 +1,6 @@
 """Encoders of other libraries as backbones: what heads and methods need is read from the model."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from incseg.errors import InvalidInputError
 from incseg.models.backbones.activated_norm import with_own_norms
 from incseg.models.backbones.base import BaseBackbone
 from incseg.models.weights import load_fitting
@@ -17,6 +19,12 @@ from incseg.models.weights.fitting import few
 
 #: heights and widths of the pictures of the probe: an even one, and one that no stride divides
 EVEN, ODD = (64, 64), (33, 41)
+#: sides of square pictures, tried in turn where 64 pixels are no multiple of the strides
+SIDES = (64, 56, 72, 80, 96)
+#: height and width, in largest strides, of a picture that tells near strides apart, as 14 and 16
+MORE = (2, 9)
+#: what a network raises that refuses the size of a picture
+FAILURES = (AssertionError, IndexError, RuntimeError, TypeError, ValueError)
 #: modules of timm and mmpretrain that pad by the size of the picture, as TensorFlow does
 PADDED_BY_SIZE = (
     'Conv2dSame',
@@ -53,7 +61,7 @@ class Encoder(BaseBackbone):
     net: Any
     pretrained: bool | str
     strides: tuple[int, ...]
-    multiple: int
+    multiple: int = 1
     stages_before_activation: tuple[bool, ...]
     weights_source: str | None = None
 
@@ -81,7 +89,12 @@ class Encoder(BaseBackbone):
         return tuple(maps)
 
     def read_model(self) -> None:
-        """Read channels, strides and activations from ``net``; its BatchNorms become our own."""
+        """Read channels, strides and activations from ``net``; its BatchNorms become our own.
+
+        Raises:
+            InvalidInputError: If the network takes pictures of one size only, or its maps do not
+                lie at whole strides.
+        """
         with_own_norms(self.net)
         self.net.eval()  # some return nothing, as mmpretrain's
         leaves = [
@@ -90,7 +103,7 @@ class Encoder(BaseBackbone):
             if type(module).__module__ in ACTIVATIONS
         ]
         with torch.no_grad(), outputs_of(leaves) as made:
-            maps = self.features(self._picture(EVEN))
+            maps = self._probe()
         ends = [next((name for name, x in made if x is each), None) for each in maps]
         self._ends: tuple[str | None, ...] = tuple(ends)
         for end in ends:
@@ -100,16 +113,59 @@ class Encoder(BaseBackbone):
             end is not None or x.is_meta or bool(x.min() < 0) for end, x in zip(ends, maps)
         )
         self.out_channels = self.stage_channels = tuple(x.shape[1] for x in maps)
-        self.strides = tuple(EVEN[0] // x.shape[2] for x in maps)
+        self._find_multiple()
+        self.net.train()
+
+    def known_strides(self) -> tuple[int, ...] | None:
+        """Return the strides that the other library names for the maps; None for unknown ones."""
+        return None
+
+    def _probe(self) -> list[Tensor]:
+        """Set ``strides`` and return the maps of a picture that is a multiple of them."""
+        known, reason, maps, sides = self.known_strides(), '', None, SIDES
+        if known is not None and EVEN[0] % (cell := math.lcm(*known)):
+            sides = (-(-EVEN[0] // cell) * cell, *SIDES)
+        for side in sides:
+            try:
+                maps = self.features(self._picture((side, side)))
+            except FAILURES as error:
+                reason = reason or (str(error).strip().splitlines() or [type(error).__name__])[0]
+                continue
+            self.strides = tuple(max(1, side // x.shape[2]) for x in maps)
+            if any(side % x.shape[2] for x in maps):
+                continue
+            more = tuple(max(self.strides) * count for count in MORE)
+            if self.strides == known or self._fits(more, cut=False):
+                return maps
+        if maps is None:
+            raise self._refused(f'takes pictures of one size only ({reason})')
+        raise self._refused(
+            f'has maps of {", ".join(str(x.shape[2]) for x in maps)} rows for a picture of '
+            f'{side}: their strides are no whole numbers'
+        )
+
+    def _find_multiple(self) -> None:
+        """Set ``multiple``: the least one with which sizes of maps are rounded up."""
         largest = max(self.strides)
         by_size = any(type(module).__name__ in PADDED_BY_SIZE for module in self.net.modules())
         for multiple in (largest,) if by_size else (1, min(self.strides), largest):
             self.multiple = multiple
-            if self._rounds_up():
-                break
-        self.net.train()
+            if self._fits(ODD):
+                return
+        raise self._refused(
+            f'does not give maps at strides {", ".join(map(str, self.strides))} for a picture of '
+            f'{ODD[0]} x {ODD[1]} pixels, padded to multiples of {largest}'
+        )
 
-    def _picture(self, size: tuple[int, int]) -> Tensor:
+    def _refused(self, why: str) -> InvalidInputError:
+        """Return the error that refuses the network; ``why`` follows "which"."""
+        kind, name = type(self).__name__, getattr(self, 'name', type(self.net).__name__)
+        return InvalidInputError(
+            f'{kind} name is {name!r}, which {why}; a backbone takes pictures of any size, see '
+            'docs/networks.md'
+        )
+
+    def _picture(self, size: tuple[int, ...]) -> Tensor:
         """Return a picture of noise without drawing random numbers, ``(1, 3, *size)``."""
         weight = next(self.net.parameters())
         count = 3 * size[0] * size[1]
@@ -117,15 +173,23 @@ class Encoder(BaseBackbone):
         return noise.mul(12.9898).sin().view(1, 3, *size).to(weight.dtype)
 
     @torch.no_grad()
-    def _rounds_up(self) -> bool:
-        """Return whether pictures of an odd size, padded to ``multiple``, give maps rounded up."""
+    def _fits(self, size: tuple[int, ...], cut: bool = True) -> bool:
+        """Return whether a picture, padded to ``multiple``, gives maps whose sizes are rounded up.
+
+        Args:
+            size: Height and width.
+            cut: Whether maps may be larger, as :meth:`_cut` cuts them.
+        """
+        x = self._picture(size)
         try:
-            maps = self.forward_maps(self._picture(ODD))
-        except (AssertionError, RuntimeError, ValueError):
+            maps = self.finish(self.features(self._padded(x)))
+        except FAILURES:
             return False
+        if cut:
+            maps = self._cut(maps, x)
         return all(
-            [*x.shape[2:]] == [-(-side // stride) for side in ODD]
-            for x, stride in zip(maps, self.strides)
+            [*each.shape[2:]] == [-(-side // stride) for side in size]
+            for each, stride in zip(maps, self.strides)
         )
 
     def init_weights(self) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from incseg.errors import InvalidInputError, MissingFileError
+from incseg.models.backbones.base import check_output_stride, check_places
 from incseg.models.backbones.encoder import Encoder
 from incseg.models.weights import PACKAGES, package_weights, read_weights, timm_names
 from incseg.registry import MODELS
@@ -19,6 +20,8 @@ ANY_SIZE: tuple[dict[str, Any], ...] = (
     dict(strict_img_size=False),
     {},
 )
+#: beginnings of names of norms whose channels are the last axis, if the name has no '2d'
+CHANNELS_LAST = ('LayerNorm', 'RMSNorm', 'RmsNorm', 'SimpleNorm')
 #: maps of a model whose stages do not halve the resolution, as ViT's
 MAPS = 4
 
@@ -75,21 +78,32 @@ class TimmBackbone(Encoder):
         super().__init__()
         self.name, self.pretrained = name, pretrained
         self._options = dict(options or {})
+        check_output_stride('TimmBackbone', output_stride)
         if output_stride != 32:
             self._options['output_stride'] = output_stride
         self.net = create(name, self._options)
         if not hasattr(self.net, 'forward_intermediates'):
             raise expected('TimmBackbone name', name, 'a model with forward_intermediates')
         info = [each for each in self.net.feature_info]
-        self.indices = list(out_indices or chosen_maps([each['reduction'] for each in info]))
-        if not all(isinstance(i, int) and 0 <= i < len(info) for i in self.indices):
-            raise expected(
-                'TimmBackbone out_indices', out_indices, f'numbers from 0 to {len(info) - 1}'
-            )
-        self._first_map = str(info[self.indices[0]]['module'])
+        if out_indices is None:
+            out_indices = chosen_maps([each['reduction'] for each in info])
+        self.indices = check_places('TimmBackbone out_indices', out_indices, len(info))
+        self._info = [info[i] for i in self.indices]
         self.whole = tuple(self.net.state_dict())
         self.net.prune_intermediate_layers(self.indices, prune_norm=False, prune_head=True)
+        self._keep_fitting_norm()
         self.read_model()
+
+    def _keep_fitting_norm(self) -> None:
+        """Remove the last normalisation where it is one of another map than the last one."""
+        norm, channels = getattr(self.net, 'norm', None), self._info[-1]['num_chs']
+        one = isinstance(norm, nn.Module) and not isinstance(norm, nn.ModuleList)
+        if one and any(p.numel() != channels for p in norm.parameters()):
+            self.net.norm = nn.Identity()
+
+    def known_strides(self) -> tuple[int, ...]:
+        """Return the strides of the maps as timm names them, see :class:`Encoder`."""
+        return tuple(each['reduction'] for each in self._info)
 
     @classmethod
     def input_scaling(cls, name: str = '', **options: Any) -> dict[str, Any] | None:
@@ -121,20 +135,26 @@ class TimmBackbone(Encoder):
             Each ``(N, C_i, h_i, w_i)``.
         """
         norm = getattr(self.net, 'norm', None)
-        if isinstance(norm, nn.LayerNorm):
-            maps = [*maps[:-1], norm(maps[-1].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)]
-        return tuple(maps)
+        if not callable(norm) or type(norm) in (nn.Identity, nn.ModuleList):
+            return tuple(maps)
+        if has_channels_last(norm):
+            last = norm(maps[-1].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        else:
+            last = norm(maps[-1])
+        return (*maps[:-1], last)
 
     def early_layers(self) -> tuple[nn.Module, ...]:
         """Return all layers before the first map, as the model registers them."""
-        top, _, inner = self._first_map.partition('.')
+        top, _, inner = str(self._info[0]['module']).partition('.')
+        inner = inner.partition('.')[0]
         early: list[nn.Module] = []
         for name, child in self.net.named_children():
             if name != top:
                 early.append(child)
                 continue
-            if inner and isinstance(child, nn.Sequential | nn.ModuleList):
-                early += list(child)[: int(inner.partition('.')[0]) + 1]
+            layers = dict(child.named_children())
+            if inner in layers and isinstance(child, nn.Sequential | nn.ModuleList):
+                early += [*layers.values()][: [*layers].index(inner) + 1]
             else:
                 early.append(child)
             break
@@ -161,7 +181,8 @@ def create(name: str, options: Mapping[str, Any]) -> Any:
         options: Arguments of ``timm.create_model``.
 
     Raises:
-        InvalidInputError: There is no such model, or it does not have an option.
+        InvalidInputError: There is no such model or tag, it does not have an option, or it cannot
+            be built with the options.
     """
     timm = import_timm()
     if not timm.is_model(name):
@@ -174,7 +195,9 @@ def create(name: str, options: Mapping[str, Any]) -> Any:
         except TypeError as error:
             refused = str(error)
             if 'unexpected keyword' not in refused:
-                raise
+                raise unbuilt(name, options, error) from error
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise unbuilt(name, options, error) from error
     if 'output_stride' in refused:
         raise expected(
             'TimmBackbone output_stride',
@@ -182,6 +205,25 @@ def create(name: str, options: Mapping[str, Any]) -> Any:
             f'32: {name} of timm {timm.__version__} has no such option',
         )
     raise InvalidInputError(f'TimmBackbone options: {name} of timm: {refused}')
+
+
+def unbuilt(name: str, options: Mapping[str, Any], error: Exception) -> InvalidInputError:
+    """Return the error for a model that timm does not build."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    said = f', options {dict(options)}' if options else ''
+    return InvalidInputError(
+        f'TimmBackbone name is {name!r}{said}, which timm does not build: {reason}'
+    )
+
+
+def has_channels_last(norm: nn.Module) -> bool:
+    """Say whether a norm expects ``(N, H, W, C)``; others, as timm's with '2d', ``(N, C, H, W)``.
+
+    Args:
+        norm: A norm of torch or timm.
+    """
+    names = [kind.__name__ for kind in type(norm).__mro__]
+    return any(name.startswith(CHANNELS_LAST) for name in names) and '2d' not in ''.join(names)
 
 
 def chosen_maps(reductions: list[int]) -> list[int]:

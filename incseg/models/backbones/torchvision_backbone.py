@@ -7,11 +7,13 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from incseg.errors import InvalidInputError
+from incseg.models.backbones.base import check_output_stride, check_places
 from incseg.models.backbones.encoder import EVEN, Encoder
 from incseg.models.backbones.resnet import dilate
 from incseg.models.weights import read_weights, torchvision_weights
 from incseg.registry import MODELS
-from incseg.utils.rules import any_of, expected, similar
+from incseg.utils.rules import expected, similar
 
 #: beginnings of the names of models whose layers follow one another
 FAMILIES = (
@@ -71,10 +73,14 @@ class TorchvisionBackbone(Encoder):
             raise expected(
                 'TorchvisionBackbone name', name, f'a convolutional model of torchvision{hint}'
             )
-        if output_stride not in (8, 16, 32):
-            raise expected('TorchvisionBackbone output_stride', output_stride, any_of((8, 16, 32)))
+        check_output_stride('TorchvisionBackbone', output_stride)
         self.name, self.pretrained = name, pretrained
-        self.net: Any = torchvision.models.get_model(name, weights=None, **(options or {}))
+        try:
+            self.net: Any = torchvision.models.get_model(name, weights=None, **(options or {}))
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f'TorchvisionBackbone options: {name} of torchvision: {error}'
+            ) from error
         for head in HEADS:
             if hasattr(self.net, head):
                 delattr(self.net, head)
@@ -83,14 +89,12 @@ class TorchvisionBackbone(Encoder):
         last = {stride: i for i, stride in enumerate(strides) if stride in STRIDES}
         self._cuts = sorted(last.values())
         if out_layers is not None:
-            count = len(self._layers)
-            self._cuts = sorted({int(i) for i in out_layers})
-            if self._cuts != list(out_layers) or not 0 <= self._cuts[0] <= self._cuts[-1] < count:
-                raise expected(
-                    'TorchvisionBackbone out_layers',
-                    list(out_layers),
-                    f'ascending numbers from 0 to {count - 1}, the layers of {name}',
-                )
+            self._cuts = check_places(
+                'TorchvisionBackbone out_layers',
+                out_layers,
+                len(self._layers),
+                f'the layers of {name}',
+            )
         for layer, stride in zip(self._layers, strides):
             if stride > output_stride:
                 self._dilate(self.net.get_submodule(layer), stride // output_stride)

@@ -1,6 +1,7 @@
 """Predict one picture by the settings of a test; memory follows the window, not the picture."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,8 +16,8 @@ from incseg.models.prediction.regions import (
     probabilities_of_region,
     region_matrix,
 )
-from incseg.models.prediction.settings import PredictionSettings
-from incseg.models.prediction.windows import Span, windows
+from incseg.models.prediction.settings import GRID, PredictionSettings
+from incseg.models.prediction.windows import Span, cells_of, grid_of, windows
 from incseg.structures import SegDataSample
 
 
@@ -50,6 +51,10 @@ class PicturePrediction:
         image: uint8 ``(3, H, W)``, as the model's preprocessor gets it.
         target: ``(height, width)`` of the result.
         settings: Windows, flips and scales.
+
+    Raises:
+        InvalidInputError: The maps of the windows would not lie on the network's grid, see
+            :meth:`PredictionSettings.check_grid`.
     """
 
     def __init__(
@@ -57,7 +62,11 @@ class PicturePrediction:
     ):
         self.model, self.image, self.target, self.settings = model, image, target, settings
         size = (image.shape[-2], image.shape[-1])
-        self.windows = list(windows(size, settings.crop_size, settings.stride))
+        self.windows = list(
+            windows(size, settings.crop_size, settings.stride, cells_of(model.backbone))
+        )
+        if len(self.windows) > 1:
+            settings.check_grid(grid_of(model.backbone, GRID))
         self.variants = [
             (scale, mirrored)
             for scale in settings.scales
@@ -157,4 +166,4 @@ class PicturePrediction:
 def mirror(span: Span) -> Span:
     """Return the columns of a window of the mirrored picture, where its taken pixels then lie."""
     first, last = (span.start + span.stop - edge for edge in (span.last, span.first))
-    return Span(span.start, span.stop, first, last, span.length)
+    return replace(span, first=first, last=last)

@@ -109,6 +109,27 @@ class PredictionSettings:
         )
         return None if crop is None and not made.averages else made
 
+    def check_grid(self, grid: int) -> None:
+        """Refuse windows whose maps would not lie on one grid.
+
+        Args:
+            grid: Pixels of which windows have to begin at multiples, see
+                :func:`incseg.models.prediction.windows.grid_of`.
+
+        Raises:
+            InvalidInputError: Naming the strides between windows that fit the network.
+        """
+        wrong = [step for step in self.stride if step % grid]
+        if self.crop_size is not None and wrong:
+            least = grid + GRID
+            size = '' if min(self.crop_size) >= least else f', and windows of at least {least}'
+            raise expected(
+                'test_cfg.stride',
+                wrong[0],
+                f'a multiple of {grid}, as the maps of this network have strides that do not '
+                f'divide {GRID}{size}',
+            )
+
     @property
     def averages(self) -> bool:
         """Whether a prediction is the mean of several, or one at another size."""

@@ -36,12 +36,28 @@ def without(name):
         ('deeplabv3_resnet5', "did you mean 'deeplabv3_resnet50'\\?$"),
         ('lraspp_mobilenet', "mean 'lraspp_mobilenet_v3_large' or 'lraspp_mobilenetv3'\\?$"),
         ('LRASPP', "mean 'lraspp_mobilenet_v3_large' or 'lraspp_mobilenetv3'\\?$"),
+        ('deeplabv3plus', "mean 'smp_deeplabv3plus_resnet18', 'smp_deeplabv3plus_"),
         ('', '[^?]$'),
         ('bisenet_r19', "expected one of deeplabv3_resnet50.*did you mean 'bisenet_r18'"),
     ],
 )
 def test_unknown_network(tmp_path, network, message):
     refused(tmp_path, toy_weights(), message, network)
+
+
+def test_tensors_beside_the_network(tmp_path):
+    """If it fails, a checkpoint of Lightning with a weighted loss cannot be imported."""
+    state = {f'model.{name}': value for name, value in toy_weights().items()}
+    torch.save({'state_dict': {**state, 'criterion.weight': torch.ones(3)}}, tmp_path / 'net.ckpt')
+    path, notes = import_model(tmp_path / 'net.ckpt', 'toy', tmp_path / 'out', BASE)
+    assert 'left out criterion.weight' in notes and path.is_file()
+
+
+def test_names_in_the_message_are_those_of_the_file(tmp_path):
+    """If it fails, the message names tensors that the user's file does not have."""
+    state = {'backbone.conv1.weight': torch.ones(1), 'neck.x': torch.ones(1)}
+    network = 'deeplabv3_resnet50'
+    refused(tmp_path, state, r'begin with backbone.conv1.weight, neck.x\)', network)
 
 
 @pytest.mark.parametrize(

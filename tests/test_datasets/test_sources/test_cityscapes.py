@@ -35,6 +35,18 @@ def test_ids(root):
     assert not dataset.presence(1, False)[:, 0].any() and dataset.unused_label_maps() == []
 
 
+def test_train_ids(root, write_label):
+    """If it fails, the files of train ids are read as labelIds: most classes are void or others."""
+    ids = [[*range(19), 255]]
+    name = 'train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png'
+    write_label(root / f'gtFine/{name}', ids, palette=False)
+    dataset = CityscapesDataset(
+        str(root), seg_map_suffix='_gtFine_labelTrainIds.png', lazy_init=True
+    )
+    labels = dataset.label_reader(str(root / f'gtFine/{name}'))[0].tolist()
+    assert labels == [*range(1, 20), 255]
+
+
 @pytest.mark.parametrize(
     ('protocol', 'sizes'), [('11-5', [11, 5, 3]), ('11-1', [11, 1, 1, 1, 1, 1, 1, 1, 1])]
 )

@@ -93,6 +93,35 @@ def test_windows_equal_the_whole_picture(ori_shape):
     assert (slid == whole).double().mean() > 0.9995
 
 
+@MODELS.register_module(force=True)
+class PatchBackbone(BaseBackbone):
+    """Patches of 14 pixels, each by itself."""
+
+    out_channels = stage_channels = (6,)
+    strides = (14,)
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 6, 14, 14)
+
+    def forward_stages(self, x):
+        down, right = (-side % 14 for side in x.shape[2:])
+        x = self.patches(F.pad(x, (0, right, 0, down)))
+        return (x,), (x,)
+
+
+def test_windows_of_patches_of_14_pixels():
+    """If it fails, the maps of windows lie beside those of the whole picture, silently."""
+    model, picture = network('PatchBackbone'), image(500, 261)
+    whole = labels(model, picture)
+    slid = labels(model, picture, mode='slide', crop_size=320, stride=224)
+    assert (slid == whole).double().mean() > 0.9995
+    with pytest.raises(InvalidInputError, match=r'test_cfg.stride is 64, .* multiple of 224, as'):
+        labels(model, picture, mode='slide', crop_size=128, stride=64)
+    one = labels(model, picture, mode='slide', crop_size=512)
+    assert torch.equal(one, whole), 'one window has no grid'
+
+
 def test_averages_of_the_whole_picture():
     """Each pass makes one more of a chain of global poolings that of the whole picture."""
     model, picture = network('PoolingBackbone'), image(320, 320)
