@@ -126,7 +126,7 @@ def _convolutions_in(precision: str) -> Iterator[None]:
     operations is set, and of these only what a user set to another value.  ``cudnn.allow_tf32``,
     torch's former setting, stays as it is: inside the block torch may refuse to read it.
     """
-    cudnn = torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn  # its attributes are made at run time
     above, own = _own_precision(cudnn, torch.backends), []
     try:
         cudnn.fp32_precision = precision
