@@ -95,12 +95,12 @@ def gpu_settings():
     puts back what was there."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
 
-    def put(matmul_tf32, cudnn_tf32, benchmark):
-        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = matmul_tf32, cudnn_tf32, benchmark
+    def put(tf32, benchmark):
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = tf32, tf32, benchmark
 
     before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
-    yield lambda tf32, benchmark: put(tf32, tf32, benchmark)
-    put(*before)
+    yield put
+    matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     'engine.figures': [('predictions', 'pseudo_labels'), ('layout',)],
     'engine.hooks': [
         ('importance_methods', 'paint', 'progress', 'run', 'start', 'weight_fusion'),
-        ('data_pass',),
+        ('data_pass', 'label_values'),
         ('importance',),
         ('all_parameters', 'method'),
     ],

@@ -32,6 +32,13 @@ STARTS = dict(
     pytorch=('RANK', 'torchrun: start with torchrun --nproc_per_node N -m incseg …'),
     slurm=('SLURM_PROCID', 'srun: start with srun'),
 )
+#: what launchers tell every process
+VARIABLES = dict(
+    pytorch=('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT'),
+    slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'),
+)
+#: those that are no whole numbers
+NAMES = ('MASTER_ADDR', 'SLURM_NODELIST')
 #: seconds that a process waits for the others of its group: one may make pseudo-labels or scan
 #: masks for hours while the others wait.  NCCL's own limit is ten minutes.
 TIMEOUT = 24 * 3600.0
@@ -64,7 +71,8 @@ def init_launcher(launcher: str, timeout: float = TIMEOUT) -> None:
         timeout: Seconds that a process waits for the others.
 
     Raises:
-        InvalidInputError: The launcher's environment variables are missing.
+        InvalidInputError: The launcher's environment variables are missing or wrong, or the
+            processes do not meet at the address that they name.
     """
     if launcher not in LAUNCHERS:
         raise expected('launcher', launcher, any_of(LAUNCHERS))
@@ -77,14 +85,49 @@ def init_launcher(launcher: str, timeout: float = TIMEOUT) -> None:
     first, command = STARTS[launcher]
     if first not in os.environ:
         raise InvalidInputError(f'launcher {launcher!r} needs the environment of {command}')
-    if torch.cuda.is_available():
-        init_dist(launcher, _shared_gpus() or 'nccl', timeout=timeout)
-    elif launcher == 'pytorch':
-        torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
-    else:
+    check_environment(os.environ, VARIABLES[launcher], command)
+    if launcher != 'pytorch' and not torch.cuda.is_available():
         raise InvalidInputError(
             f'launcher {launcher!r} needs a GPU; on a CPU use torchrun with --launcher pytorch'
         )
+    try:
+        if torch.cuda.is_available():
+            init_dist(launcher, _shared_gpus() or 'nccl', timeout=timeout)
+        else:
+            torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
+    except torch.distributed.DistError as error:
+        address, port = (os.environ.get(name, '?') for name in ('MASTER_ADDR', 'MASTER_PORT'))
+        raise InvalidInputError(
+            f'the processes do not meet at MASTER_ADDR={address}, MASTER_PORT={port} '
+            f'({_first_sentence(error)}): name the machine of rank 0 and a port that no other job '
+            'has, as MASTER_PORT=29501 (PORT=29501 for tools/dist_train.sh)'
+        ) from error
+
+
+def check_environment(environment: Mapping[str, str], names: Sequence[str], start: str) -> None:
+    """Refuse a process whose launcher did not tell it all that it has to know.
+
+    Args:
+        environment: The process's variables.
+        names: The variables it needs; all but addresses are whole numbers.
+        start: The launcher, and how to start with it, for the message.
+
+    Raises:
+        InvalidInputError: Naming the variables that are missing, or the one that is no number.
+    """
+    if missing := [name for name in names if not environment.get(name)]:
+        there = [f'{name}={environment[name]}' for name in names if environment.get(name)]
+        raise InvalidInputError(
+            f'{", ".join(missing)} not set, but {", ".join(there)}: all of them are set by {start}'
+        )
+    for name in (*names, 'LOCAL_WORLD_SIZE'):
+        if name not in NAMES and not environment.get(name, '1').isdecimal():
+            raise expected(name, environment[name], f'a whole number, as set by {start}')
+
+
+def _first_sentence(error: Exception) -> str:
+    """Return what an error of torch says, without its stack in C++."""
+    return str(error).strip().partition('\n')[0].partition('. ')[0].rstrip('.')
 
 
 def mpi_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -94,18 +137,18 @@ def mpi_environment(environment: Mapping[str, str]) -> dict[str, str]:
         environment: The process's variables; its own ``MASTER_ADDR`` and ``MASTER_PORT`` are kept.
 
     Raises:
-        InvalidInputError: mpirun's variables are missing, or the processes are on several
-            machines and ``MASTER_ADDR`` does not name one.
+        InvalidInputError: mpirun's variables are missing or no numbers, or the processes are on
+            several machines and ``MASTER_ADDR`` does not name one.
     """
-    for names in MPI_VARIABLES:
-        if all(name in environment for name in names.values()):
-            break
-    else:
+    names = max(MPI_VARIABLES, key=lambda names: sum(x in environment for x in names.values()))
+    if not any(name in environment for name in names.values()):
         raise InvalidInputError(
             "launcher 'mpi' needs the variables that mpirun sets "
             f'({", ".join(MPI_VARIABLES[0].values())}): start with mpirun -np N, or with '
             'torchrun and --launcher pytorch'
         )
+    start = 'Open MPI, Intel MPI or MPICH 4; else start with torchrun and --launcher pytorch'
+    check_environment(environment, tuple(names.values()), start)
     found = {key: environment[name] for key, name in names.items()}
     if 'MASTER_ADDR' not in environment and found['LOCAL_WORLD_SIZE'] != found['WORLD_SIZE']:
         raise InvalidInputError(

@@ -158,8 +158,8 @@ def waits_for(func, args, kwargs, there):
 
 
 @contextmanager
-def stand_in(monkeypatch):
-    """Train and evaluate on the stand-in inside the block; yields it."""
+def stand_in(monkeypatch, device=None):
+    """Train and evaluate on a stand-in inside the block; yields it."""
     autocast = torch.autocast
 
     def for_a_cpu(device_type, *args, **kwargs):
@@ -167,5 +167,5 @@ def stand_in(monkeypatch):
 
     monkeypatch.setattr(torch, 'autocast', for_a_cpu)
     monkeypatch.setattr('mmengine.runner.runner.get_device', lambda: 'meta')
-    with StandIn() as device:
-        yield device
+    with device or StandIn() as active:
+        yield active

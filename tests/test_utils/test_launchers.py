@@ -1,5 +1,6 @@
 """Processes join a group by the variables of torchrun, mpirun or srun, and wait for each other."""
 
+import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -16,6 +17,9 @@ OPEN_MPI = dict(
     OMPI_COMM_WORLD_SIZE='4',
     OMPI_COMM_WORLD_LOCAL_RANK='1',
     OMPI_COMM_WORLD_LOCAL_SIZE='4',
+)
+TORCHRUN = dict(
+    RANK='1', WORLD_SIZE='2', LOCAL_RANK='1', MASTER_ADDR='127.0.0.1', MASTER_PORT='29500'
 )
 INTEL = dict(PMI_RANK='3', PMI_SIZE='4', MPI_LOCALRANKID='1', MPI_LOCALNRANKS='4')
 
@@ -54,6 +58,60 @@ def test_a_launcher_that_did_not_start_it(launcher, said, monkeypatch):
         init_launcher(launcher)
 
 
+@pytest.mark.parametrize('missing', TORCHRUN)
+@pytest.mark.parametrize('gpus', [0, 2])
+def test_a_variable_is_missing(missing, gpus, on_gpus, monkeypatch):
+    """If it fails, the user sees torch's or mmengine's traceback."""
+    called = on_gpus(gpus)
+    monkeypatch.delenv(missing)
+    said = 'environment of torchrun' if missing == 'RANK' else f'^{missing} not set, but .*torchrun'
+    with pytest.raises(InvalidInputError, match=said):
+        init_launcher('pytorch')
+    assert not called
+
+
+@pytest.mark.parametrize('name', ['RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT'])
+@pytest.mark.parametrize('value', ['two', '-1', '1.5'])
+def test_a_variable_is_no_number(name, value, on_gpus):
+    """If it fails, the user sees "invalid literal for int()"."""
+    called = on_gpus(2, **{name: value})
+    with pytest.raises(InvalidInputError, match=f'^{name} is {value!r}, expected a whole number'):
+        init_launcher('pytorch')
+    assert not called
+
+
+def test_a_part_of_the_variables_of_mpi():
+    """If it fails, somebody who did start with MPICH's mpirun is told to start with mpirun."""
+    part = dict(PMI_RANK='0', PMI_SIZE='2')
+    with pytest.raises(InvalidInputError, match='^MPI_LOCALRANKID, MPI_LOCALNRANKS not set'):
+        mpi_environment(part)
+    with pytest.raises(InvalidInputError, match="^PMI_RANK is 'x', expected a whole number"):
+        mpi_environment({**INTEL, 'PMI_RANK': 'x'})
+
+
+def test_slurm_sets_all_of_its_variables(on_gpus):
+    """If it fails, mmengine ends in a KeyError."""
+    on_gpus(1, SLURM_PROCID='0')
+    with pytest.raises(InvalidInputError, match='^SLURM_NTASKS, SLURM_NODELIST not set'):
+        init_launcher('slurm')
+
+
+@pytest.mark.parametrize('address', ['127.0.0.1', 'no-such-host.invalid'])
+def test_where_they_do_not_meet(address, on_gpus, monkeypatch):
+    """If it fails, a second job on the machine, at the same port, ends in torch's traceback."""
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        rank = '0' if address == '127.0.0.1' else '1'
+        on_gpus(0, RANK=rank, WORLD_SIZE='2', MASTER_ADDR=address, MASTER_PORT=port)
+        with pytest.raises(
+            InvalidInputError, match=f'MASTER_ADDR={address}, MASTER_PORT={port} '
+        ) as e:
+            init_launcher('pytorch', timeout=2)
+    assert '\n' not in str(e.value) and 'PORT=29501 for tools/dist_train.sh' in str(e.value)
+
+
 @pytest.fixture
 def on_gpus(monkeypatch):
     """Pretend that the machine has GPUs: ``on_gpus(1)`` -> what mmengine's ``init_dist`` gets."""
@@ -64,7 +122,7 @@ def on_gpus(monkeypatch):
         monkeypatch.setattr(torch.cuda, 'device_count', lambda: number)
         monkeypatch.setattr(distributed, 'end_with_parent', lambda: None)
         monkeypatch.setattr(distributed, 'init_dist', lambda *args, **kw: called.append((args, kw)))
-        for name, value in variables.items():
+        for name, value in {**TORCHRUN, **variables}.items():
             monkeypatch.setenv(name, value)
         return called
 

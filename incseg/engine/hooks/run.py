@@ -11,7 +11,9 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from incseg.constants import VOID
 from incseg.engine.checkpoint import plain, save_checkpoint
+from incseg.engine.hooks.label_values import foreign_label, label_range
 from incseg.engine.hooks.method import MethodHook
 from incseg.errors import NonFiniteLossError
 from incseg.registry import HOOKS
@@ -32,7 +34,8 @@ class LossLogHook(RuntimeInfoHook):
     once at the intervals, and always before a checkpoint is written: ``--resume``
     continues from finite weights.  On a CPU it reads at every iteration.  The
     scalars of the method's hooks are logged with the losses.  The running statistics
-    of norms are looked at too: they become infinite while losses are still finite.
+    of norms are looked at too: they become infinite while losses are still finite.  A label
+    that is no class makes a loss NaN on a GPU, so the range of the labels is kept with it.
 
     Args:
         step: The step, for the message.
@@ -50,7 +53,7 @@ class LossLogHook(RuntimeInfoHook):
         self.step, self.rate = step, rate
         self.intervals = tuple(intervals)
         self._first = 1
-        self._pending: list[tuple[int, dict[str, torch.Tensor]]] = []
+        self._pending: list[tuple[int, dict[str, torch.Tensor], tuple[int, int] | None]] = []
 
     def before_train(self, runner: Any) -> None:
         super().before_train(runner)
@@ -68,9 +71,9 @@ class LossLogHook(RuntimeInfoHook):
         for hook in runner.hooks:
             if isinstance(hook, MethodHook):
                 losses |= {f'{hook.name}.{key}': value for key, value in hook.losses().items()}
-        if losses:
-            self._pending.append((done, losses))
         on_cpu = all(value.device.type == 'cpu' for value in losses.values())
+        if losses:
+            self._pending.append((done, losses, None if on_cpu else label_range(data_batch)))
         due = done in (self._first, runner.max_iters) or any(
             done % every == 0 for every in self.intervals
         )
@@ -82,22 +85,33 @@ class LossLogHook(RuntimeInfoHook):
         pending, self._pending = self._pending, []
         values = iter(
             torch.stack(
-                [value.float() for _, losses in pending for value in losses.values()]
+                [value.float() for _, losses, _ in pending for value in losses.values()]
             ).tolist()
             if pending
             else []
         )
-        for done, losses in pending:
+        for done, losses, labels in pending:
             read = {name: next(values) for name in losses}
-            self._check(runner, done, read)
+            self._check(runner, done, read, labels)
             for name, value in read.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
 
-    def _check(self, runner: Any, done: int, losses: dict[str, float]) -> None:
+    def _check(
+        self, runner: Any, done: int, losses: dict[str, float], labels: tuple[int, int] | None
+    ) -> None:
         broken = {name: value for name, value in losses.items() if not abs(value) < float('inf')}
         if not broken:
             return
         name = min(broken, key=lambda key: key == 'loss')  # a part rather than the sum
+        model = getattr(runner, 'model', None)
+        classes = getattr(getattr(model, 'module', model), 'num_classes', VOID)
+        label = foreign_label(labels, classes)
+        if label is not None:
+            raise NonFiniteLossError(
+                f'{name} is {broken[name]} at step {self.step}, iteration {done}; training '
+                f'stopped: a label of its batch is {label}, expected 0 to {classes - 1} or {VOID} '
+                '(void): check the masks, and transforms of your own'
+            )
         kind, _, part = name.rpartition('.')[0].partition('.')
         weighted = kind == 'distillation' or kind in {getattr(h, 'name', '') for h in runner.hooks}
         own = f'method.{kind}.{part}' if part else f'method.hooks.{kind}'

@@ -1,6 +1,7 @@
 """mmengine's Runner and training loop for one step."""
 
 import logging
+import sys
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from incseg.engine.checkpoint import read_resume_checkpoint
+from incseg.errors import InvalidInputError
 from incseg.models.across_processes import (
     norms_of_each_process,
     share_batch_norm,
@@ -50,7 +52,8 @@ class StepRunner(Runner):
         """Train to the end, with the settings of torch that the config names.
 
         Raises:
-            InvalidInputError: With ``deterministic`` a part has no deterministic form on a GPU.
+            InvalidInputError: With ``deterministic`` a part has no deterministic form on a GPU, or
+                torch cannot compile the networks, as without a C++ compiler.
         """
         self._show(logging.INFO)
         if self.distributed and norms_of_each_process(self.model.train()):
@@ -63,6 +66,16 @@ class StepRunner(Runner):
         try:
             with gpu_arithmetic(**self._arithmetic):
                 return super().train()
+        except RuntimeError as error:
+            if not is_of_compilation(error):
+                raise
+            lines = [line for line in str(error).splitlines() if line and not line.endswith(':')]
+            said = (lines or [type(error).__name__])[0]  # the first may be "backend=… raised:"
+            raise InvalidInputError(
+                f'schedule.compile is on, but torch cannot compile a network here ({said}): it '
+                'needs a C++ compiler (g++ on PATH, or the one that CXX names) and on a GPU a C '
+                'compiler; or leave the setting out'
+            ) from error
         finally:
             self._end_lines()
 
@@ -134,6 +147,12 @@ class StepRunner(Runner):
                 handler.close()
         for kind in (type(self.logger), type(self.message_hub), type(self.visualizer)):
             kind._instance_dict.pop(self.experiment_name, None)
+
+
+def is_of_compilation(error: Exception) -> bool:
+    """Say whether an error comes from torch's compilation of a network, not from the network."""
+    errors = sys.modules.get('torch._dynamo.exc')  # slow to import, and loaded where it can occur
+    return errors is not None and isinstance(error, errors.BackendCompilerFailed)
 
 
 @LOOPS.register_module()

@@ -122,7 +122,8 @@ class Encoder(BaseBackbone):
 
     def _probe(self) -> list[Tensor]:
         """Set ``strides`` and return the maps of a picture that is a multiple of them."""
-        known, reason, maps, sides = self.known_strides(), '', None, SIDES
+        known, reason, maps = self.known_strides(), '', None
+        sides: tuple[int, ...] = SIDES
         if known is not None and EVEN[0] % (cell := math.lcm(*known)):
             sides = (-(-EVEN[0] // cell) * cell, *SIDES)
         for side in sides:

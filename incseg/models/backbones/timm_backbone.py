@@ -97,8 +97,9 @@ class TimmBackbone(Encoder):
     def _keep_fitting_norm(self) -> None:
         """Remove the last normalisation where it is one of another map than the last one."""
         norm, channels = getattr(self.net, 'norm', None), self._info[-1]['num_chs']
-        one = isinstance(norm, nn.Module) and not isinstance(norm, nn.ModuleList)
-        if one and any(p.numel() != channels for p in norm.parameters()):
+        if not isinstance(norm, nn.Module) or isinstance(norm, nn.ModuleList):
+            return
+        if any(p.numel() != channels for p in norm.parameters()):
             self.net.norm = nn.Identity()
 
     def known_strides(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from torch._dynamo import config as dynamo_config
 from incseg.engine import Experiment, train_protocol
 from incseg.engine.hooks import CompileHook, IncrementalHook
 from incseg.engine.recipe.network import model_config, teacher_config
+from incseg.errors import InvalidInputError
 from incseg.registry import MODELS
 from tests.common.toys import network_config
 
@@ -66,6 +67,22 @@ def test_a_compiled_run_is_the_run(tiny, tmp_path):
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-3, atol=1e-5)
     assert len(compiled.steps) == len(plain.steps) == 2
+
+
+def test_a_compiler_is_missing(tiny, tmp_path):
+    """If it fails, a machine without a C++ compiler gets fifty lines of torch's stack."""
+
+    def no_compiler(graph, inputs):
+        raise RuntimeError('No working C++ compiler found')
+
+    torch._dynamo.register_backend(no_compiler, name='no_compiler')
+    torch.compiler.reset()
+    config = tiny(**{'protocol.name': 'offline'})
+    config.custom_hooks = dict(compile=dict(type='CompileHook', backend='no_compiler'))
+    said = r'^schedule.compile is on, but .*\(.*No working C\+\+ compiler found\): it needs a C\+\+'
+    with pytest.raises(InvalidInputError, match=said) as error:
+        train_protocol(config, tmp_path / 'run', reuse=False)
+    assert '\n' not in str(error.value)
 
 
 def test_the_pass_with_stages_is_compiled(build_plop):

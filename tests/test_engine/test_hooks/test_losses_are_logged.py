@@ -64,6 +64,37 @@ def test_a_late_reading_names_the_first_broken_iteration(runner):
         hook.after_train_iter(runner, 3, outputs=dict(loss=loss(1.0)))
 
 
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int64])
+@pytest.mark.parametrize('as_list', [False, True])
+@pytest.mark.parametrize('label', [7, 254, -1])
+def test_a_label_that_is_no_class(runner, dtype, as_list, label):
+    """If it fails, a user with a wrong mask is told to lower the learning rate on a GPU."""
+    if label < 0 and dtype is torch.uint8:
+        pytest.skip('uint8 has no negative numbers')
+    runner.model = SimpleNamespace(num_classes=7, named_buffers=dict)
+    hook, good = LossLogHook(1, [4]), torch.tensor([[[0, 6], [255, 255]]], dtype=dtype)
+    bad = good.clone()
+    bad[0, 1, 0] = label
+    for i, (labels, value) in enumerate([(good, 1.0), (bad, NAN), (good, NAN)]):
+        batch = dict(labels=list(labels) if as_list else labels)
+        hook.after_train_iter(runner, i, batch, dict(loss=loss(value)))
+    message = (
+        f'^loss is nan at step 1, iteration 2; training stopped: a label of its batch is {label}, '
+        r'expected 0 to 6 or 255 \(void\)'
+    )
+    with pytest.raises(NonFiniteLossError, match=message):
+        hook.after_train_iter(runner, 3, dict(labels=good), dict(loss=loss(NAN)))
+
+
+@pytest.mark.parametrize('labels', [torch.tensor([[[0, 6]]]), torch.tensor([[[255]]]), None, []])
+def test_labels_that_are_classes(runner, labels):
+    """If it fails, a learning rate that is too high is taken for a wrong mask."""
+    runner.model = SimpleNamespace(num_classes=7, named_buffers=dict)
+    batch = dict(labels=labels)
+    with pytest.raises(NonFiniteLossError, match='lower the learning rate'):
+        LossLogHook(1, [4]).after_train_iter(runner, 0, batch, dict(loss=loss(NAN)))
+
+
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
 def test_names_the_part_the_step_and_the_iteration(runner, value):
     """The part that broke is named rather than the sum; iterations count from 1."""

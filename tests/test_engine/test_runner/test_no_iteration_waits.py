@@ -8,7 +8,7 @@ from incseg.engine import Experiment, train_protocol, train_seam
 from incseg.engine.weak import seam_training
 from incseg.engine.weak.affinity import training as affinity
 from incseg.registry import HOOKS
-from tests.common.test_methods import OF_EACH_METHOD, toy
+from tests.common.test_methods import BASES, OF_EACH_METHOD, toy
 from tests.common.waits import DEVICE, stand_in
 from tests.test_engine.test_weak.test_affinity.test_affinity_learning import Grains, growing
 
@@ -39,7 +39,27 @@ def test_training(path, shared, tmp_path, monkeypatch):
 
     The first and the last iteration have a line in the log; an evaluation waits at its end.
     """
-    config = toy(path, shared)
+    check_training(toy(path, shared), tmp_path, monkeypatch)
+
+
+@pytest.mark.filterwarnings('ignore:.*to a meta parameter')
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(memory=dict(size=8, batch_share=0.5)),
+        dict(loss_decode=dict(type='OhemCrossEntropyLoss')),
+    ],
+    ids=['replay', 'OHEM'],
+)
+def test_training_with_parts(options, shared, tmp_path, monkeypatch):
+    """If it fails, the GPU stands still where a memory or OHEM is put on top of a method."""
+    config = toy(next(path for path in BASES if path.stem == 'lwf'), shared)
+    config.method.update(options)
+    check_training(config, tmp_path, monkeypatch)
+
+
+def check_training(config, tmp_path, monkeypatch):
+    """Train two steps on the stand-in; no iteration and no test image may wait."""
     config.custom_hooks = dict(count=dict(type='CountWaits'))
     config.schedule.checkpoint_interval = 100
     config.schedule.optimizer.update(fused=None, foreach=True)

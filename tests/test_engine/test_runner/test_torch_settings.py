@@ -1,6 +1,7 @@
 """Settings of torch that decide over a GPU's numbers: in force in a training, gone after it."""
 
-import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +25,6 @@ def all_settings():
         *settings(),
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
-        os.environ.get(WORKSPACE),
     )
 
 
@@ -42,9 +42,8 @@ class NoteSettings(Hook):
 
 
 @pytest.fixture
-def noted(tiny, monkeypatch):
+def noted(tiny):
     """An experiment of one step that notes the settings of its training."""
-    monkeypatch.delenv(WORKSPACE, raising=False)
     NoteSettings.seen, NoteSettings.error = [], None
 
     def load(**options):
@@ -60,9 +59,9 @@ def noted(tiny, monkeypatch):
 @pytest.mark.parametrize(
     ('options', 'expected'),
     [
-        (dict(tf32=True), (True, True, True, False, False, False, None)),
-        (dict(tf32=False), (False, False, True, False, False, False, None)),
-        (dict(tf32=False, deterministic=True), (False, False, False, True, True, False, ':4096:8')),
+        (dict(tf32=True), (True, True, True, False, False, False)),
+        (dict(tf32=False), (False, False, True, False, False, False)),
+        (dict(tf32=False, deterministic=True), (False, False, False, True, True, False)),
     ],
     ids=['by default', 'without TF32', 'deterministic'],
 )
@@ -99,15 +98,41 @@ def test_a_part_without_a_deterministic_form(noted, tmp_path):
         train_protocol(noted(), tmp_path / 'other', reuse=False)
 
 
-def test_numbers_of_a_cpu(noted, tmp_path, monkeypatch):
-    """If it fails, the setting changes what a CPU trains, or a user's own value is lost."""
-    monkeypatch.setenv(WORKSPACE, ':16:8')
+def test_cublas_without_a_workspace(noted, tmp_path):
+    """If it fails, a notebook that used the GPU before it imported incseg gets a traceback."""
+    NoteSettings.error = RuntimeError(
+        'Deterministic behavior was enabled with either `torch.use_deterministic_algorithms(True)` '
+        'or …, but this operation is not deterministic because it uses CuBLAS and you have CUDA >= '
+        f'10.2. To enable …: {WORKSPACE}=:4096:8 or {WORKSPACE}=:16:8. For more …'
+    )
+    with pytest.raises(InvalidInputError, match=f': set {WORKSPACE}=:4096:8 before the start$'):
+        train_protocol(noted(deterministic=True), tmp_path / 'run', reuse=False)
+    with pytest.raises(RuntimeError, match='^Deterministic behavior was'):
+        train_protocol(noted(), tmp_path / 'other', reuse=False)
+
+
+@pytest.mark.parametrize('own', [None, ':16:8'])
+def test_cublas_has_a_workspace(own, tool_environment):
+    """If it fails, a deterministic training fails on a GPU after any product: torch reads the
+    variable once, at a process's first one.  Or a user's own value is lost."""
+    env = {name: value for name, value in tool_environment.items() if name != WORKSPACE}
+    say = f'import os, incseg; print(os.environ[{WORKSPACE!r}])'
+    said = subprocess.run(
+        [sys.executable, '-c', say],
+        capture_output=True,
+        text=True,
+        env=env if own is None else {**env, WORKSPACE: own},
+    )
+    assert said.stdout.strip() == (own or ':4096:8'), said.stderr
+
+
+def test_numbers_of_a_cpu(noted, tmp_path):
+    """If it fails, the setting changes what a CPU trains."""
     states = []
     for name, options in (('plain', {}), ('fixed', dict(deterministic=True))):
         train_protocol(noted(**options), tmp_path / name, reuse=False)
         path = tmp_path / name / 'step_0/final.pth'
         states.append(torch.load(path, weights_only=True)['state_dict'])
-    assert {seen[-1] for seen in NoteSettings.seen} == {':16:8'} == {os.environ[WORKSPACE]}
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
@@ -142,7 +167,7 @@ def test_random_walk(gpu_settings, monkeypatch):
     seen, plain = [], torch.Tensor.__matmul__
 
     def product(a, b):
-        seen.append((torch.backends.cuda.matmul.allow_tf32, a.dtype))
+        seen.append((settings()[0], a.dtype))
         return plain(a, b)
 
     monkeypatch.setattr(torch.Tensor, '__matmul__', product)
@@ -150,4 +175,4 @@ def test_random_walk(gpu_settings, monkeypatch):
     with torch.autocast('cpu', torch.bfloat16):
         walked = random_walk(torch.ones(2, 2, 2), torch.full((4, 4), 0.25), 6)
     assert set(seen) == {(False, torch.float32)} and len(seen) == 7
-    assert walked.dtype is torch.float32 and torch.backends.cuda.matmul.allow_tf32
+    assert walked.dtype is torch.float32 and settings()[0]

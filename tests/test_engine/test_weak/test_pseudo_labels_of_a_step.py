@@ -12,6 +12,7 @@ from incseg.engine import Experiment
 from incseg.engine.weak import pseudo_labels
 from incseg.engine.weak.pseudo_labels import pseudo_label_job
 from incseg.errors import InvalidInputError, MissingFileError
+from tests.test_utils.test_number_formats import settings
 
 SEAM = dict(model=dict(type='ColourCams'), inference=dict(scales=[1.0], batch_size=2))
 
@@ -87,13 +88,12 @@ def test_arithmetic_is_the_configs(
 ):
     """If it fails, labels made after a training in the same process, which leaves TF32 and cuDNN's
     choice by timing behind, differ from those of tools/make_pseudo_labels.py."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     gpu_settings(tf32=not tf32, benchmark=True)
     seen = []
     plain = colour_cams.cams
 
     def cams(self, inputs):
-        seen.append((matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic))
+        seen.append(settings())
         return plain(self, inputs)
 
     experiment, path = weak(), checkpoint()
@@ -102,7 +102,7 @@ def test_arithmetic_is_the_configs(
     monkeypatch.setattr(pseudo_labels, 'fold_batch_norm', lambda *args: None)
     pseudo_label_job(experiment, path, tmp_path / 'out')
     assert seen and set(seen) == {(bool(tf32), bool(tf32), False, True)}
-    assert matmul.allow_tf32 is (not tf32) and cudnn.benchmark
+    assert settings() == (not tf32, not tf32, True, False)
 
 
 def test_helper_classes_are_not_written(weak, checkpoint, tmp_path, colour_cams):

@@ -12,6 +12,7 @@ from incseg.engine.weak.seam_config import weak_training_set
 from incseg.errors import InvalidInputError, MissingFileError
 from incseg.models import AffinityRandomWalk
 from incseg.registry import DATASETS
+from tests.test_utils.test_number_formats import rules, settings
 
 NET = dict(
     type='AffinityNet',
@@ -59,9 +60,7 @@ def calls(monkeypatch):
     calls = []
 
     def record(net, data, **kwargs):
-        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-        tf32 = matmul.allow_tf32, cudnn.allow_tf32
-        calls.append(dict(kwargs, net=net, data=data, allow_tf32=tf32))
+        calls.append(dict(kwargs, net=net, data=data, tf32=settings()[:2]))
         return [1.0] * kwargs['epochs']
 
     monkeypatch.setattr(job, 'train_affinity', record)
@@ -223,7 +222,7 @@ def test_mistakes_are_reported_before_training(experiment, folders, tmp_path, ca
 def test_tf32(experiment, folders, tmp_path, calls):
     """If it fails, a GPU rounds float32 products in another way than ``schedule.tf32``, or goes on
     so afterwards."""
-    before = torch.backends.cuda.matmul.allow_tf32
+    before = rules()
     for allowed in (False, True):
         job.affinity_job(
             experiment(**{'schedule.tf32': allowed}),
@@ -232,5 +231,5 @@ def test_tf32(experiment, folders, tmp_path, calls):
             **TRAINING,
             force=True,
         )
-        assert torch.backends.cuda.matmul.allow_tf32 is before
-    assert [call['allow_tf32'] for call in calls] == [(False, False), (True, True)]
+        assert rules() == before
+    assert [call['tf32'] for call in calls] == [(False, False), (True, True)]

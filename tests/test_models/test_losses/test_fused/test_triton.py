@@ -97,6 +97,30 @@ for teacher, unbiased in ((True, True), (True, False), (False, True)):
                 assert grad.isnan()[expected.isnan()].all(), where
 """
 
+INFINITE = """
+import torch
+from incseg.models.losses.fused.incremental import plain_losses
+from incseg.models.losses.fused.triton_losses import losses_in_triton
+
+for teacher, unbiased in ((True, True), (True, False), (False, True)):
+    for place in range(5 if teacher else 3):  # a channel of the student, then of the teacher
+        for value in (float('inf'), -float('inf')):
+            torch.manual_seed(0)
+            maps = torch.randn(1, 5, 1, 1)
+            maps[0, place] = value
+            logits, known = maps[:, :3], maps[:, 3:] if teacher else None
+            rest = known, torch.tensor([[[0, 2]]]), (1, 2), 2, unbiased, 255
+            plain = plain_losses(logits, *rest)
+            found = losses_in_triton(logits, *rest, False)
+            pairs = [(plain[0], found.cross_entropy)]
+            if teacher:
+                pairs.append((plain[1], found.distillation))
+            for loss, ours in pairs:
+                where = teacher, unbiased, place, value, loss, ours
+                assert ours.isfinite() == loss.isfinite(), where
+                assert not loss.isfinite() or (ours - loss).abs() < 1e-5, where
+"""
+
 FOREIGN = """
 import torch
 from incseg.models.losses.fused.triton_losses import losses_in_triton
@@ -119,7 +143,9 @@ assert loss(2, torch.uint8, 2, ignore_index=-1).isfinite()
 @pytest.mark.skipif(
     TOO_OLD, reason=f'the interpreter of Triton {triton.__version__} fails with numpy >= 2.4'
 )
-@pytest.mark.parametrize('script', [VALUES, NAN, FOREIGN], ids=['values', 'NaN', 'foreign labels'])
+@pytest.mark.parametrize(
+    'script', [VALUES, NAN, INFINITE, FOREIGN], ids=['values', 'NaN', 'infinite', 'foreign labels']
+)
 def test_kernel_in_the_interpreter(script):
     """If it fails, training on a GPU is not what training on a CPU is; or a broken network, or a
     label that no class has, stays unseen there."""

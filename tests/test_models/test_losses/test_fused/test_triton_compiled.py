@@ -88,10 +88,25 @@ def test_steps_share_one_compilation(compiled):
         assert strides == ['i64'] * 4, 'or offsets into very large tensors overflow'
 
 
-@pytest.mark.parametrize('cell', [8, 16, 32])
-def test_registers_and_spills(compiled, cell):
+MIB = dict(channels=21, teacher=16)
+
+
+@pytest.mark.parametrize(
+    ('cell', 'options'),
+    [
+        ((8, 8), MIB),
+        ((16, 16), MIB),
+        ((32, 32), MIB),
+        ((32, 8), MIB),
+        ((16, 16), dict(MIB, unbiased=False)),  # LwF
+        ((16, 16), dict(MIB, target=None)),  # distillation alone
+        ((16, 16), dict(MIB, target=torch.int64)),
+    ],
+    ids=['8', '16', '32', '32x8', 'LwF', 'distillation alone', 'int64'],
+)
+def test_registers_and_spills(compiled, cell, options):
     """If it fails, programs wait for memory where registers would do, and compile for minutes."""
-    losses(21, 16, (2, 2), (2 * cell, 2 * cell))
+    losses(low=(2, 2), full=(2 * cell[0], 2 * cell[1]), **options)
     registers, spills = registers_and_spills(compiled[0])
     assert spills == 0 and registers <= MOST_REGISTERS, (registers, spills)
 
