@@ -227,7 +227,7 @@ class FolderDataset(SegDataset):
         )
 
     def _tell_files(self, split: str) -> Callable[[str, bool], None]:
-        if self.folders[1] is None or self.only_with_masks:  # nobody expects masks
+        if self.folders[1] is None:  # nobody expects masks
             return lambda line, complete: None
         return super()._tell_files(split)
 

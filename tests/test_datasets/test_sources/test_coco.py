@@ -40,7 +40,7 @@ def test_painted(make_coco):
 def test_what_is_missing(make_coco, tmp_path):
     """Masks that were not painted yet: says which tool does it; and no folder at all."""
     root = make_coco(train={'a': []})
-    with pytest.raises(MissingFileError, match=r'masks/train2017.*paint_coco_masks\.py'):
+    with pytest.raises(MissingFileError, match=r'masks/train2017.*paint-coco-masks'):
         COCODataset(str(root), 'train')
     with pytest.raises(MissingFileError, match='val2017.*does not exist.*COCO site'):
         COCODataset(str(root), 'val')
