@@ -81,7 +81,7 @@ def test_pretrained(tmp_path):
 
 def test_pretrained_without_a_file(tmp_path):
     """What is missing, and the tool that makes it."""
-    with pytest.raises(InvalidInputError, match='names no file; .*convert_resnet38_params'):
+    with pytest.raises(InvalidInputError, match='names no file; .*convert-resnet38-params'):
         ResNet38d(pretrained=True, width=1).init_weights()
     with pytest.raises(MissingFileError, match='no ImageNet weights at .*w.pth; .*pretrained='):
         ResNet38d(pretrained=True, weights=str(tmp_path / 'w.pth'), width=1).init_weights()
