@@ -67,7 +67,7 @@ TINY_CAMVID = [
         ([SHAPES, '--steps', '7'], '--steps is 7, expected'),
         ([SHAPES, '--steps', '2'], 'step 2 starts from step 1, but there is no'),
         ([SHAPES, '--seed', '-1'], 'seed is -1'),
-        ([SHAPES, '--launcher', 'pytorch'], 'dist_train.sh'),
+        ([SHAPES, '--launcher', 'pytorch'], 'torchrun'),
         ([CAMVID, '--data-root', 'gone'], "'gone' does not exist"),
         ([VOC, '--data-root', 'gone', '--cfg-options', 'pretrained=False'], 'PASCAL VOC 2012 site'),
         ([SHAPES, '--cfg-options', 'protocol.name=7-1'], 'base is 7'),
