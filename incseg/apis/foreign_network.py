@@ -71,7 +71,7 @@ def source_network(network: str, state: Mapping[str, Tensor]) -> SourceNetwork:
 def inner_network(
     network: str, state: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], list[str]] | None:
-    """Return the network inside a file that has other tensors beside it, as Lightning's have.
+    """Return the network of a file that holds other tensors too, as Lightning's do.
 
     Args:
         network: The name of the network.

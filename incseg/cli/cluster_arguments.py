@@ -55,7 +55,7 @@ def cluster_of(args: argparse.Namespace) -> 'Cluster | None':
     if args.engine is None:
         if given:
             name = next(iter(given))
-            raise InvalidInputError(f'--{name} is of a cluster, expected --engine slurm beside it')
+            raise InvalidInputError(f'--{name} is an option of a cluster: add --engine slurm')
         return None
     if args.devices is not None:
         raise InvalidInputError(

@@ -24,7 +24,7 @@ from incseg.errors import InvalidInputError, MissingFileError
 from incseg.utils.file_digests import file_digests
 from incseg.utils.rules import any_of, expected, similar
 
-#: what stands for "each image shows each new class" in place of a file
+#: value of ``labels`` that says: each image shows each new class
 ALL = 'all'
 #: the folder of label maps, below that of the run, and in it the file of the labels of images
 LABELS, TAGS = 'pseudo_labels', 'image_labels.json'
@@ -168,7 +168,7 @@ def check_differ(tags: Mapping[str, Sequence[str]], names: Sequence[str]) -> Non
 
 
 def negatives_in_words(images: TaggedImages) -> str:
-    """Return what tells the new classes from everything else."""
+    """Return where SEAM finds examples without the new classes."""
     if images.old_network:
         return 'each image shows the class: the model finds in them what it is not'
     without = sum(not each for each in images.tags.values())

@@ -79,7 +79,7 @@ def start_logged(
 
 
 def stop(*processes: subprocess.Popen) -> None:
-    """Interrupt process groups, all at once, and kill what is left of them.
+    """Interrupt all process groups at once, then kill those that did not end.
 
     The groups get up to :data:`GRACE` seconds between the two; another Ctrl-C ends the wait.
 

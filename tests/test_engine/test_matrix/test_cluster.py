@@ -116,7 +116,7 @@ def test_options():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(partition='gpu'), '--partition is of a cluster, expected --engine slurm beside it'),
+        (dict(partition='gpu'), '--partition is an option of a cluster: add --engine slurm'),
         (dict(engine='slurm', hours=0.0), '--hours is 0.0, expected above 0'),
         (dict(engine='slurm', memory=float('nan')), '--memory is nan, expected above 0, finite'),
         (dict(engine='slurm', gpus=-1), '--gpus is -1, expected 0 or more'),

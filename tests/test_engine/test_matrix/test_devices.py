@@ -73,7 +73,7 @@ def test_refused(gpus, text, count, why):
             ['--devices', 'cpu', '--launcher', 'pytorch', '--nproc', '2'],
             "error: --devices is 'cpu' and --nproc is 2, expected one of them: with --devices a",
         ),
-        (['--hours', '3'], 'error: --hours is of a cluster, expected --engine slurm beside it'),
+        (['--hours', '3'], 'error: --hours is an option of a cluster: add --engine slurm'),
     ],
 )
 def test_the_command_refuses_in_one_line(gpus, arguments, message, monkeypatch, tmp_path):

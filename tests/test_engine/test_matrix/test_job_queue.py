@@ -9,23 +9,11 @@ import pytest
 
 from incseg.engine.matrix import job_queue
 from incseg.engine.matrix.cluster import Cluster
-from incseg.engine.matrix.plan import MatrixRun
 from incseg.engine.matrix.run_matrix import run_matrix
 from incseg.evaluation import Ledger
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def make(tiny, tmp_path):
-    """Make a run of a matrix at toy size: ``make('ft', seed=0)``."""
-
-    def run(method, **options):
-        path = str(ROOT / f'configs/{method}/bisenet_r18_shapes_4-1.py')
-        return MatrixRun(path, {}, tiny(method, **options), tmp_path / 'matrix')
-
-    return run
 
 
 class FakeJob:

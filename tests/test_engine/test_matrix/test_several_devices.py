@@ -22,17 +22,6 @@ TWO = (Device('cpu 1', ''), Device('cpu 2', ''))
 
 
 @pytest.fixture
-def make(tiny, tmp_path):
-    """Make a run of a matrix at toy size: ``make('ft', seed=0)``."""
-
-    def run(method, **options):
-        path = str(ROOT / f'configs/{method}/bisenet_r18_shapes_4-1.py')
-        return MatrixRun(path, {}, tiny(method, **options), tmp_path / 'matrix')
-
-    return run
-
-
-@pytest.fixture
 def trainings(monkeypatch):
     """Trainings that a test ends by hand; ``running`` maps titles to what ``poll`` returns."""
     running, order = {}, []
